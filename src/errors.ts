@@ -1,0 +1,171 @@
+/**
+ * The one kind of error this module reports, and what each code means.
+ *
+ * ```text
+ * WSError
+ * ├── no connection came about
+ * │   ├── CONNECT            refused, unreachable, reset, a provider failed
+ * │   ├── DNS                the name does not resolve
+ * │   ├── TIMEOUT            the attempt, or the gate in onConnect, took too long
+ * │   ├── TLS                the certificate was not accepted
+ * │   ├── HTTP_STATUS        the server answered the handshake with 4xx or 5xx
+ * │   ├── REDIRECT           a redirect that must not be followed
+ * │   ├── HANDSHAKE          what answered does not speak WebSocket
+ * │   └── PERMISSION         Deno did not allow it
+ * ├── a connection ended
+ * │   ├── CLOSED             a close frame, or a drop without one (1006)
+ * │   ├── PROTOCOL           a bad frame, bad UTF-8, a message too large
+ * │   ├── HEARTBEAT          silent, idle or stuck for too long
+ * │   └── SLOW_CONSUMER      a reader of ours fell too far behind
+ * ├── a message was not accepted or not kept
+ * │   ├── QUEUE_FULL, TOO_LARGE, EXPIRED, ABORTED
+ * │   └── SPOOL              the file behind the queue (fatal if it cannot open)
+ * └── the client ended
+ *     ├── RETRIES_EXHAUSTED  with the last error as its cause
+ *     ├── STOPPED            stop() or the signal
+ *     └── CALLBACK           a callback threw; reported, ends nothing
+ * ```
+ *
+ * @module
+ */
+
+/** Whether trying again makes sense. */
+export type Severity = "transient" | "fatal";
+
+/** What happened; the tree at the top of `errors.ts` says more on each. */
+export type WSErrorCode = typeof WS_ERROR_CODES[number];
+
+/** Every {@linkcode WSErrorCode}, in the order of the tree. */
+export const WS_ERROR_CODES = [
+  "CONNECT",
+  "DNS",
+  "TIMEOUT",
+  "TLS",
+  "HTTP_STATUS",
+  "REDIRECT",
+  "HANDSHAKE",
+  "PERMISSION",
+  "CLOSED",
+  "PROTOCOL",
+  "HEARTBEAT",
+  "SLOW_CONSUMER",
+  "QUEUE_FULL",
+  "TOO_LARGE",
+  "EXPIRED",
+  "ABORTED",
+  "SPOOL",
+  "RETRIES_EXHAUSTED",
+  "STOPPED",
+  "CALLBACK",
+] as const;
+
+/** The facts of a {@linkcode WSError}. */
+export interface WSErrorOptions {
+  /** What happened. */
+  readonly code: WSErrorCode;
+  /** Whether trying again makes sense. */
+  readonly severity: Severity;
+  /** The original exception. */
+  readonly cause?: unknown;
+  /** The WebSocket close code (RFC 6455, section 7.4). */
+  readonly closeCode?: number;
+  /** The reason the peer gave in its close frame. */
+  readonly reason?: string;
+  /** The HTTP status of the refused handshake. */
+  readonly status?: number;
+  /** The headers of the refused handshake. */
+  readonly headers?: Headers;
+  /** How long the server asked to wait, in milliseconds. */
+  readonly retryAfter?: number;
+  /** The URL; credentials and secrets in it are removed here. */
+  readonly url?: string | URL;
+}
+
+/**
+ * Everything that can go wrong with a client.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient, WSError } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({
+ *   url: "ws://127.0.0.1:9",
+ *   reconnect: false,
+ * });
+ * try {
+ *   await client.start();
+ * } catch (error) {
+ *   if (error instanceof WSError) console.log(error.code, error.severity);
+ * }
+ * ```
+ */
+export class WSError extends Error {
+  override readonly name = "WSError";
+  /** What happened. */
+  readonly code: WSErrorCode;
+  /** Whether trying again makes sense. */
+  readonly severity: Severity;
+  /** The WebSocket close code (RFC 6455, section 7.4); 1006 for a drop without a close frame. */
+  readonly closeCode?: number;
+  /** The reason the peer gave in its close frame. */
+  readonly reason?: string;
+  /** The HTTP status of the refused handshake. */
+  readonly status?: number;
+  /** The headers of the refused handshake. */
+  readonly headers?: Headers;
+  /** How long the server asked to wait (`Retry-After`), in milliseconds. */
+  readonly retryAfter?: number;
+  /** The URL, without credentials and secrets. */
+  readonly url?: string;
+
+  /** Makes an error from its facts. */
+  constructor(message: string, options: WSErrorOptions) {
+    super(
+      message,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.code = options.code;
+    this.severity = options.severity;
+    this.closeCode = options.closeCode;
+    this.reason = options.reason;
+    this.status = options.status;
+    this.headers = options.headers;
+    this.retryAfter = options.retryAfter;
+    this.url = options.url === undefined ? undefined : redactUrl(options.url);
+  }
+
+  /** The original exception: another name for `cause`. */
+  get exception(): unknown {
+    return this.cause;
+  }
+
+  /** The same error, judged anew. */
+  withSeverity(severity: Severity): WSError {
+    if (severity === this.severity) return this;
+    const { message, cause, code, closeCode, reason } = this;
+    const { status, headers, retryAfter, url } = this;
+    const facts = { cause, code, closeCode, reason, status, headers };
+    return new WSError(message, { ...facts, retryAfter, url, severity });
+  }
+}
+
+const SECRET_NAME =
+  /token|secret|pass|pwd|auth|key|sig|jwt|session|credential|cookie|code|^sid$/i;
+const SECRET_VALUE = /^[\w.~+/=-]{24,}$/;
+
+/**
+ * The URL as it may be shown: without user name and password, and with `***`
+ * for query values that are secrets by their name or by their looks.
+ */
+export function redactUrl(url: string | URL): string {
+  if (!URL.canParse(String(url))) return String(url).replace(/[?#].*$/s, "");
+  const shown = new URL(url);
+  shown.username = "";
+  shown.password = "";
+  for (const [name, value] of [...shown.searchParams]) {
+    if (SECRET_NAME.test(name) || SECRET_VALUE.test(value)) {
+      shown.searchParams.set(name, "***");
+    }
+  }
+  return shown.href;
+}
