@@ -1,16 +1,11 @@
-import { createClock } from "npm:@sinonjs/fake-timers@15.5.0";
-import type { DelayOptions } from "jsr:@std/async@^1.5.0/delay";
+import { createClock } from "@sinonjs/fake-timers";
+import type { DelayOptions } from "@std/async/delay";
 
 export type { DelayOptions };
 
-const real = {
-  Date: globalThis.Date,
-  setTimeout: globalThis.setTimeout,
-  clearTimeout: globalThis.clearTimeout,
-  setInterval: globalThis.setInterval,
-  clearInterval: globalThis.clearInterval,
-};
-const realSignalTimeout = AbortSignal.timeout;
+const { Date, setTimeout, clearTimeout, setInterval, clearInterval } =
+  globalThis;
+const signalTimeout = AbortSignal.timeout;
 
 let current: FakeTime | undefined;
 
@@ -60,7 +55,7 @@ export class FakeTime {
     if (current !== undefined) {
       throw new TimeError("Cannot construct FakeTime: time is already faked");
     }
-    this.#start = Math.floor(new real.Date(start ?? real.Date.now()).valueOf());
+    this.#start = Math.floor(new Date(start ?? Date.now()).valueOf());
     if (Number.isNaN(this.#start)) {
       throw new TypeError(
         `Cannot construct FakeTime: invalid start time ${this.#start}`,
@@ -141,10 +136,10 @@ export class FakeTime {
       aborted();
       return promise;
     }
-    const timer = real.setTimeout(resolve, ms);
+    const timer = setTimeout(resolve, ms);
     signal?.addEventListener("abort", aborted, { once: true });
     return promise.finally(() => {
-      real.clearTimeout(timer);
+      clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
     });
   }
@@ -202,32 +197,32 @@ export class FakeTime {
   }
 
   #override(): void {
-    const { Date, setTimeout, clearTimeout, setInterval, clearInterval } =
-      this.#clock;
+    const fake = this.#clock;
     Object.assign(globalThis, {
-      Date,
-      setTimeout,
-      clearTimeout,
-      setInterval,
-      clearInterval,
+      Date: fake.Date,
+      setTimeout: fake.setTimeout,
+      clearTimeout: fake.clearTimeout,
+      setInterval: fake.setInterval,
+      clearInterval: fake.clearInterval,
     });
     AbortSignal.timeout = (ms) => {
       const controller = new AbortController();
-      setTimeout(
-        () =>
-          controller.abort(
-            new DOMException("Signal timed out.", "TimeoutError"),
-          ),
-        ms,
-      );
+      const reason = new DOMException("Signal timed out.", "TimeoutError");
+      fake.setTimeout(() => controller.abort(reason), ms);
       return controller.signal;
     };
   }
 }
 
 function restoreGlobals(): void {
-  Object.assign(globalThis, real);
-  AbortSignal.timeout = realSignalTimeout;
+  Object.assign(globalThis, {
+    Date,
+    setTimeout,
+    clearTimeout,
+    setInterval,
+    clearInterval,
+  });
+  AbortSignal.timeout = signalTimeout;
 }
 
 function notFaked(): TimeError {
