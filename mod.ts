@@ -1,0 +1,54 @@
+/**
+ * A WebSocket client that does not lose its feed: it reconnects by itself,
+ * watches the link, queues what is sent, and says what went wrong.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@ws-stream/client";
+ *
+ * async function main() {
+ *   await using feed = await connect("wss://example.com/feed");
+ *   for await (const message of feed) console.log(message);
+ * }
+ * ```
+ *
+ * @module
+ */
+
+export {
+  connect,
+  type StopResult,
+  WebSocketStreamClient,
+} from "./src/client.ts";
+export {
+  type Severity,
+  WSError,
+  type WSErrorCode,
+  type WSErrorOptions,
+} from "./src/errors.ts";
+export type {
+  ClientState,
+  DisconnectInfo,
+  DropReason,
+  Gap,
+  RetryInfo,
+  Session,
+  WSCallbacks,
+} from "./src/callbacks.ts";
+export type {
+  AcknowledgedRedelivery,
+  Conflation,
+  PingConfig,
+  Provider,
+  ReceiveOverflow,
+  Redelivery,
+  SendOverflow,
+  TlsConfig,
+  WSConfig,
+} from "./src/config.ts";
+export type { ReadOptions } from "./src/inbound/readers.ts";
+export type { Message } from "./src/message.ts";
+export type { SendOptions } from "./src/outbound/outbound.ts";
+export type { RttStats, WSStats } from "./src/stats.ts";
+export type { StopOptions } from "./src/stop_options.ts";
+export * as heartbeats from "./src/heartbeats.ts";

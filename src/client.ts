@@ -1,0 +1,426 @@
+/**
+ * The public class. It wires the parts and holds no policy.
+ *
+ * @module
+ */
+
+import type { ClientState, WSCallbacks } from "./callbacks.ts";
+import type { WSConfig } from "./config.ts";
+import { Rtt } from "./connection/rtt.ts";
+import { WSError } from "./errors.ts";
+import { Readers, type ReadOptions } from "./inbound/readers.ts";
+import { readableFrom, writableTo } from "./inbound/streams.ts";
+import { isInsideGate } from "./lifecycle/gate.ts";
+import type { Arrivals } from "./lifecycle/link.ts";
+import { Supervisor } from "./lifecycle/supervisor.ts";
+import type { Message } from "./message.ts";
+import { Notifier } from "./notifier.ts";
+import { Outbound, type SendOptions } from "./outbound/outbound.ts";
+import { resolveConfig, type ResolvedConfig } from "./resolve_config.ts";
+import { DURATION, number } from "./rules.ts";
+import { ConnectionLog, type WSStats } from "./stats.ts";
+import { resolveStopOptions, type StopOptions } from "./stop_options.ts";
+
+/** What `stop()` could not send. */
+export interface StopResult {
+  /** Messages left; with a spool they are in it. */
+  readonly unsent: number;
+  /** Bytes left. */
+  readonly unsentBytes: number;
+}
+
+/**
+ * A WebSocket client that connects once and stays connected.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({ url: "wss://example.com/feed" }, {
+ *   onMessage: (data) => console.log("RX:", data),
+ * });
+ * ```
+ */
+export class WebSocketStreamClient
+  implements AsyncIterable<Message>, AsyncDisposable {
+  /**
+   * Settles when the client has ended: with the error that ended it, or with
+   * `undefined` after `stop()`. Never rejects.
+   */
+  readonly closed: Promise<WSError | undefined>;
+
+  readonly #config: ResolvedConfig;
+  readonly #notifier: Notifier;
+  readonly #log = new ConnectionLog();
+  readonly #arrivals: Arrivals = { messages: 0, bytes: 0 };
+  readonly #rtt = new Rtt();
+  readonly #outbound: Outbound;
+  readonly #readers: Readers;
+  readonly #supervisor: Supervisor;
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<WSError | undefined>();
+  #state: ClientState = "idle";
+  #stopped: Promise<StopResult> | undefined;
+  #unsent: StopResult = { unsent: 0, unsentBytes: 0 };
+  #readable: ReadableStream<Message> | undefined;
+  #writable: WritableStream<Message> | undefined;
+
+  /**
+   * Checks everything and connects nothing.
+   * @throws {TypeError} a value of the wrong kind, an unknown key
+   * @throws {RangeError} a number outside its limits
+   */
+  constructor(config: WSConfig, callbacks: WSCallbacks = {}) {
+    this.#config = resolveConfig(config);
+    this.#notifier = new Notifier(callbacks);
+    this.closed = this.#ended.promise;
+    this.#opened.promise.catch(() => {}); // start() may not be awaited
+    this.#outbound = this.#makeOutbound();
+    this.#readers = this.#makeReaders();
+    this.#supervisor = this.#makeSupervisor(callbacks.onConnect);
+    const { signal } = this.#config;
+    if (signal?.aborted) this.#abort();
+    else signal?.addEventListener("abort", this.#abort);
+  }
+
+  // Life -------------------------------------------------------------------------
+
+  /**
+   * Connects. Resolves at the first open, once `onConnect` has settled.
+   * @throws {WSError} a fatal error, or `STOPPED`
+   * @throws {TypeError} called before
+   */
+  start(): Promise<void> {
+    if (this.#stopped !== undefined || this.#state === "closed") {
+      return rejected(stopped());
+    }
+    if (this.#state !== "idle") {
+      return rejected(
+        new TypeError(
+          "Cannot start the client as it was started before: " +
+            `current state is ${this.#state}`,
+        ),
+      );
+    }
+    this.#enter("connecting");
+    this.#run();
+    return this.#opened.promise;
+  }
+
+  /**
+   * Sends what is queued for at most `drain` ms, closes, and ends the client.
+   * Never rejects; all calls share one promise.
+   * @throws {TypeError} at once, for a wrong option
+   * @throws {RangeError} at once, for a wrong close code, reason or duration
+   */
+  stop(options: StopOptions = {}): Promise<StopResult> {
+    const { code, reason, drain } = resolveStopOptions(
+      options,
+      this.#config.closeTimeout,
+    );
+    this.#stopped ??= this.#stop(code, reason, drain);
+    return this.#stopped;
+  }
+
+  /** Drops this connection, or cuts the wait short, and dials at once. */
+  reconnect(): void {
+    if (this.#stopped === undefined) this.#supervisor.reconnect();
+  }
+
+  /** Stops the client: for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  // Sending ------------------------------------------------------------------------
+
+  /**
+   * Sends a text or a binary message. Resolves when it is accepted, which may
+   * wait while the queue is full.
+   * @throws {WSError} `QUEUE_FULL`, `TOO_LARGE`, `EXPIRED`, `ABORTED`, `SPOOL`,
+   * or what ended the client
+   */
+  send(data: Message, options?: SendOptions): Promise<void> {
+    if (this.#stopped !== undefined) return rejected(stopped());
+    return this.#outbound.send(data, options);
+  }
+
+  /** As {@linkcode WebSocketStreamClient.send}, for a text. */
+  sendText(data: string, options?: SendOptions): Promise<void> {
+    if (typeof data !== "string") return rejected(notA("text", data));
+    return this.send(data, options);
+  }
+
+  /** As {@linkcode WebSocketStreamClient.send}, for a binary message. */
+  sendBinary(data: Uint8Array, options?: SendOptions): Promise<void> {
+    if (!(data instanceof Uint8Array)) return rejected(notA("binary", data));
+    return this.send(data, options);
+  }
+
+  /** Sends if the message is accepted at once; `false` when it is not. */
+  trySend(data: Message, options?: SendOptions): boolean {
+    if (this.#stopped !== undefined) return false;
+    return this.#outbound.trySend(data, options);
+  }
+
+  /**
+   * Waits until all that was accepted before is on the network, or is
+   * acknowledged if messages are; `false` when `ms` ran out.
+   * @throws {WSError} what ended the client before
+   */
+  flush(ms?: number): Promise<boolean> {
+    if (ms !== undefined) {
+      number("ms", ms, { ...DURATION, infinity: true });
+    }
+    return this.#outbound.flush(ms);
+  }
+
+  /** A stream into the queue; the same one each time. */
+  get writable(): WritableStream<Message> {
+    return this.#writable ??= writableTo(this);
+  }
+
+  // Receiving ------------------------------------------------------------------------
+
+  /**
+   * A reader of its own of all that comes in from this call on. It ends when
+   * the client stops and throws the error that ended it, in both cases after
+   * what was buffered.
+   * @throws {TypeError} an option of the wrong kind
+   * @throws {RangeError} a bound that is no whole number from 1 on
+   */
+  messages(
+    options?: ReadOptions,
+  ): AsyncIterableIterator<Message, undefined> {
+    return this.#readers.add(options);
+  }
+
+  /** As {@linkcode WebSocketStreamClient.messages} without options. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined> {
+    return this.messages();
+  }
+
+  /** A stream of what comes in from the first touch on; the same one each time. */
+  get readable(): ReadableStream<Message> {
+    return this.#readable ??= readableFrom(this.messages());
+  }
+
+  // Looking ----------------------------------------------------------------------------
+
+  /** Where the client is in its life. */
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  /** The URL of the connection, after redirects; `undefined` without one. */
+  get url(): string | undefined {
+    return this.#supervisor.link?.url;
+  }
+
+  /** The subprotocol of the connection; `undefined` without one. */
+  get protocol(): string | undefined {
+    return this.#supervisor.link?.protocol;
+  }
+
+  /** What the client has done so far. */
+  get stats(): WSStats {
+    const { connects, disconnects, retries, rotations, connectedSince } =
+      this.#log;
+    const { messagesSent, bytesSent, queued, queuedBytes } = this.#outbound;
+    const { unacknowledged, dropped, redelivered } = this.#outbound;
+    return {
+      messagesSent,
+      messagesReceived: this.#arrivals.messages,
+      bytesSent,
+      bytesReceived: this.#arrivals.bytes,
+      connects,
+      disconnects,
+      retries,
+      rotations,
+      failures: { ...this.#notifier.failures },
+      queued,
+      queuedBytes,
+      unacknowledged,
+      dropped,
+      redelivered,
+      rtt: this.#rtt.stats(),
+      connectedSince,
+      lastMessageAt: this.#supervisor.lastMessageAt,
+      downtime: this.#log.downtime(Date.now()),
+    };
+  }
+
+  // Wiring -----------------------------------------------------------------------------
+
+  #makeOutbound(): Outbound {
+    return new Outbound(this.#config, {
+      onDrop: (data, reason) => this.#notifier.drop(data, reason),
+      onError: (error) => this.#notifier.error(error),
+      mayWait: () => isInsideGate(this) ? waitsForItself() : undefined,
+    });
+  }
+
+  #makeReaders(): Readers {
+    const config = this.#config;
+    return new Readers({
+      maxSize: config.receiveBufferMaxSize,
+      maxBytes: config.receiveBufferMaxBytes,
+      overflow: config.receiveOverflow,
+    }, {
+      onSlow: (error) => this.#supervisor.fail(error),
+      onGap: (gap) => this.#notifier.gap(gap),
+      onError: (error) => this.#notifier.error(error),
+    });
+  }
+
+  #makeSupervisor(onConnect: WSCallbacks["onConnect"]): Supervisor {
+    const config = this.#config;
+    return new Supervisor({
+      config,
+      onConnect,
+      notifier: this.#notifier,
+      log: this.#log,
+      link: {
+        heartbeat: config,
+        holdMaxSize: config.receiveBufferMaxSize,
+        holdMaxBytes: config.receiveBufferMaxBytes,
+        outflow: this.#outbound,
+        arrivals: this.#arrivals,
+        deliver: this.#deliverer(),
+        onRtt: (ms) => this.#rtt.add(ms),
+        onError: (error) => this.#notifier.error(error),
+      },
+      drained: (signal) => this.#readers.drained(signal),
+      onGap: (gap) => this.#notifier.gap(this.#readers.counted(gap)),
+      onState: (state) => this.#follow(state),
+      owner: this,
+      chance: Math.random,
+    });
+  }
+
+  /** Who gets a message, in this order: the ledger, the callback, the readers. */
+  #deliverer(): (data: Message) => void {
+    const readers = this.#readers;
+    const outbound = this.#outbound;
+    const { message } = this.#notifier;
+    const callback = message ?? (() => {});
+    if (!outbound.tracksAcknowledgements) {
+      return (data) => {
+        callback(data);
+        readers.deliver(data);
+      };
+    }
+    return (data) => {
+      outbound.acknowledge(data);
+      callback(data);
+      readers.deliver(data);
+    };
+  }
+
+  async #run(): Promise<void> {
+    let error: WSError | undefined;
+    try {
+      await this.#outbound.open();
+      error = await this.#supervisor.run();
+    } catch (cause) {
+      error = cause instanceof WSError ? cause : internalError(cause);
+      this.#notifier.error(error);
+    }
+    this.#end(error);
+  }
+
+  async #stop(
+    code: number,
+    reason: string,
+    drain: number,
+  ): Promise<StopResult> {
+    const isRunning = this.#state !== "idle" && this.#state !== "closed";
+    if (this.#state !== "closed") this.#enter("closing");
+    if (isRunning) {
+      await Promise.race([this.#outbound.drain(drain), this.closed]);
+      this.#supervisor.stop(code, reason);
+      await this.closed;
+    } else {
+      this.#end(undefined);
+    }
+    return this.#unsent;
+  }
+
+  readonly #abort = (): void => {
+    this.stop({ drain: 0 });
+  };
+
+  #follow(state: ClientState): void {
+    if (this.#stopped !== undefined) return;
+    this.#enter(state);
+    if (state === "open") this.#opened.resolve();
+  }
+
+  #enter(state: ClientState): void {
+    const previous = this.#state;
+    if (previous === state) return;
+    this.#state = state;
+    this.#notifier.stateChange(state, previous);
+  }
+
+  #end(error: WSError | undefined): void {
+    if (this.#state === "closed") return;
+    this.#config.signal?.removeEventListener("abort", this.#abort);
+    this.#enter("closed");
+    const reason = error ?? stopped(this.#config.signal?.reason);
+    this.#opened.reject(reason);
+    this.#unsent = this.#outbound.end(reason);
+    this.#readers.end(error);
+    this.#ended.resolve(error);
+  }
+}
+
+/** Connects: resolves with the started client. */
+export async function connect(
+  url: WSConfig["url"],
+  config: Omit<WSConfig, "url"> = {},
+  callbacks: WSCallbacks = {},
+): Promise<WebSocketStreamClient> {
+  const client = new WebSocketStreamClient({ ...config, url }, callbacks);
+  await client.start();
+  return client;
+}
+
+/** A rejection that ends no program when nobody awaits it. */
+function rejected(error: Error): Promise<never> {
+  const promise = Promise.reject(error);
+  promise.catch(() => {});
+  return promise;
+}
+
+function stopped(cause?: unknown): WSError {
+  return new WSError("The client was stopped", {
+    code: "STOPPED",
+    severity: "fatal",
+    cause,
+  });
+}
+
+function waitsForItself(): WSError {
+  return new WSError(
+    "Cannot wait for the queue inside onConnect as the queue waits for " +
+      "onConnect: use session.send()",
+    { code: "QUEUE_FULL", severity: "transient" },
+  );
+}
+
+function notA(kind: "text" | "binary", value: unknown): TypeError {
+  const rule = kind === "text" ? "a string" : "a Uint8Array";
+  return new TypeError(
+    `Cannot send as ${kind} what is not ${rule}: ` +
+      `current value is a ${typeof value}`,
+  );
+}
+
+function internalError(cause: unknown): WSError {
+  return new WSError(`The client failed: ${String(cause)}`, {
+    code: "CONNECT",
+    severity: "fatal",
+    cause,
+  });
+}

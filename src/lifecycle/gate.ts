@@ -1,0 +1,93 @@
+/**
+ * The gate: what `onConnect` does with a new connection before the queue may
+ * use it. Here a program authenticates and subscribes again.
+ *
+ * @module
+ */
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Session } from "../callbacks.ts";
+import { WSError } from "../errors.ts";
+import { callbackError } from "../notifier.ts";
+import type { Link } from "./link.ts";
+
+/** What a gate needs to know. */
+export interface GateOptions {
+  readonly onConnect: ((session: Session) => unknown) | undefined;
+  readonly reconnected: boolean;
+  readonly attempt: number;
+  /** How long `onConnect` may take, in milliseconds. */
+  readonly timeout: number;
+  /** Whose gate it is, for {@linkcode isInsideGate}. */
+  readonly owner: object;
+  /** Told what `onConnect` throws after its link has ended. */
+  readonly onError: (error: WSError) => void;
+}
+
+/** Who is in which gate, across awaits. */
+const context = new AsyncLocalStorage<{ owner: object; pending: boolean }>();
+
+/** Whether the caller runs inside the pending `onConnect` of that owner. */
+export function isInsideGate(owner: object): boolean {
+  const gate = context.getStore();
+  return gate !== undefined && gate.pending && gate.owner === owner;
+}
+
+/**
+ * Runs `onConnect` on a new link. Resolves when the link may be used; what
+ * goes wrong ends the link, so the error is found there.
+ */
+export async function passGate(
+  link: Link,
+  options: GateOptions,
+): Promise<void> {
+  const { onConnect, reconnected, attempt, timeout, owner } = options;
+  if (onConnect === undefined) return;
+  const gate = { owner, pending: true };
+  const session: Session = {
+    url: link.url,
+    protocol: link.protocol,
+    reconnected,
+    attempt,
+    send: (data) => {
+      if (!gate.pending) throw gateIsOver("send");
+      link.sendDirectly(data);
+    },
+    receive: () => {
+      const message = gate.pending
+        ? link.takeNext()
+        : Promise.reject(gateIsOver("receive"));
+      message.catch(() => {}); // handed out: the program may not await it
+      return message;
+    },
+  };
+  const thrown = (cause: unknown) => {
+    const isOurs = cause instanceof WSError;
+    const error = isOurs ? cause : callbackError("onConnect", cause);
+    if (!link.isOver) link.fail(error);
+    // The link's own error, which receive() threw, is known already.
+    else if (!isOurs) options.onError(error);
+  };
+  const timer = setTimeout(() => link.fail(timedOut(timeout)), timeout);
+  try {
+    const work = context.run(gate, async () => await onConnect(session));
+    await Promise.race([work.catch(thrown), link.over]);
+  } finally {
+    gate.pending = false;
+    clearTimeout(timer);
+  }
+}
+
+function gateIsOver(method: string): TypeError {
+  return new TypeError(
+    `Cannot use session.${method}() as onConnect has settled: ` +
+      "use the client instead",
+  );
+}
+
+function timedOut(timeout: number): WSError {
+  return new WSError(`onConnect did not settle within ${timeout} ms`, {
+    code: "TIMEOUT",
+    severity: "transient",
+  });
+}

@@ -1,0 +1,269 @@
+/**
+ * One open connection, from the handshake to its end: what it received, its
+ * heartbeat, and the queue that it carries once the gate has passed.
+ *
+ * - Until {@linkcode Link.release} messages are held, for the gate to take.
+ * - {@linkcode Link.carry} attaches the queue; the link's end detaches it.
+ * - {@linkcode Link.over} settles once, and after it nothing is delivered.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers";
+import { Heartbeat, type HeartbeatOptions } from "../connection/heartbeat.ts";
+import type { Socket, SocketEnd } from "../connection/socket.ts";
+import { WSError } from "../errors.ts";
+import type { Message } from "../message.ts";
+import { wrongKind } from "../rules.ts";
+import { closeError } from "./classify.ts";
+
+/** The queue, as far as a link is concerned. */
+export interface Outflow {
+  attach(sink: Pick<Socket, "send" | "bufferedAmount">): void;
+  pause(): void;
+  detach(delivered: boolean): void;
+  sendUrgent(data: Message): void;
+}
+
+/** What arrived on all links of a client. */
+export interface Arrivals {
+  messages: number;
+  /** UTF-16 code units of texts, bytes of binary messages. */
+  bytes: number;
+}
+
+/** What a link works with. */
+export interface LinkParts {
+  readonly heartbeat: HeartbeatOptions;
+  /** Bounds of what is held for the gate. */
+  readonly holdMaxSize: number;
+  readonly holdMaxBytes: number;
+  readonly outflow: Outflow;
+  readonly arrivals: Arrivals;
+  /** Called for each message, in order. */
+  readonly deliver: (data: Message) => void;
+  readonly onRtt: (ms: number) => void;
+  readonly onError: (error: WSError) => void;
+}
+
+/** How a link ended. */
+export interface LinkEnd extends SocketEnd {
+  /** What ended it; `undefined` when we did. */
+  readonly error: WSError | undefined;
+  /** In milliseconds. */
+  readonly connectedFor: number;
+}
+
+const DROPPED: SocketEnd = { code: 1006, reason: "", wasClean: false };
+
+/** One open connection. */
+export class Link {
+  readonly url: string;
+  readonly protocol: string;
+  /** Settles when the connection has ended; never rejects. */
+  readonly over: Promise<LinkEnd>;
+  /** Messages received on this link; the heartbeat's sign of life. */
+  received = 0;
+
+  readonly #socket: Socket;
+  readonly #parts: LinkParts;
+  readonly #heartbeat: Heartbeat;
+  readonly #openedAt = performance.now();
+  readonly #settleOver: (end: LinkEnd) => void;
+  #stage: "held" | "released" | "live" | "over" = "held";
+  #carries = false;
+  #closing: Promise<LinkEnd> | undefined;
+  #held: Message[] = [];
+  #heldBytes = 0;
+  readonly #takers: PromiseWithResolvers<Message>[] = [];
+
+  constructor(socket: Socket, parts: LinkParts) {
+    this.#socket = socket;
+    this.#parts = parts;
+    this.url = socket.url;
+    this.protocol = socket.protocol;
+    const { promise, resolve } = Promise.withResolvers<LinkEnd>();
+    this.over = promise;
+    this.#settleOver = resolve;
+    this.#heartbeat = this.#startHeartbeat();
+    socket.receive((data) => this.#hold(data));
+    socket.ended.then((end) => {
+      const error = this.#closing === undefined
+        ? closeError(end, this.url)
+        : undefined;
+      // A close frame that answers ours says that the peer has read all before it.
+      this.#end(end, error, this.#closing !== undefined && end.wasClean);
+    });
+  }
+
+  get isOver(): boolean {
+    return this.#stage === "over";
+  }
+
+  /** The wall clock's time of the last message, as of the last tick. */
+  get lastMessageAt(): number | undefined {
+    return this.#heartbeat.lastMessageAt;
+  }
+
+  /**
+   * Sends past the queue, for the gate.
+   * @throws {WSError} when the link is over
+   */
+  sendDirectly(data: Message): void {
+    if (typeof data !== "string" && !(data instanceof Uint8Array)) {
+      throw wrongKind("data", "a string or a Uint8Array", data);
+    }
+    if (this.isOver) throw connectionGone(this.url);
+    this.#socket.send(data);
+  }
+
+  /** The next held message, for the gate; rejects when the link is over. */
+  takeNext(): Promise<Message> {
+    const taker = Promise.withResolvers<Message>();
+    const next = this.#held.shift();
+    if (next !== undefined) {
+      this.#heldBytes -= next.length;
+      taker.resolve(next);
+    } else if (this.isOver) {
+      taker.reject(connectionGone(this.url));
+    } else {
+      this.#takers.push(taker);
+    }
+    return taker.promise;
+  }
+
+  /**
+   * The gate has passed: deliver from now on. It begins a turn of the event
+   * loop later, so that what follows `await start()` runs before.
+   */
+  release(): void {
+    if (this.isOver) return;
+    this.#stage = "released";
+    setImmediate(() => this.#goLive());
+  }
+
+  /** Gives the connection to the queue. */
+  carry(): void {
+    if (this.isOver) return;
+    this.#carries = true;
+    this.#parts.outflow.attach(this.#socket);
+  }
+
+  /** Ends the connection at once, because of an error; the peer is not waited for. */
+  fail(error: WSError): void {
+    this.#end(DROPPED, error, false);
+    this.#socket.abandon();
+  }
+
+  /** Ends the connection at once, because the program wants another. */
+  drop(): void {
+    this.#end(DROPPED, undefined, false);
+    this.#socket.abandon();
+  }
+
+  /** Closes in order, within `timeout` milliseconds. */
+  close(code: number, reason: string, timeout: number): Promise<LinkEnd> {
+    if (this.isOver) return this.over;
+    if (this.#closing === undefined) {
+      this.#closing = this.over;
+      if (this.#carries) this.#parts.outflow.pause();
+      this.#socket.close(code, reason, timeout);
+    }
+    return this.#closing;
+  }
+
+  #startHeartbeat(): Heartbeat {
+    const { heartbeat: options, onRtt, onError } = this.#parts;
+    const heartbeat = new Heartbeat(options, {
+      received: () => this.received,
+      handed: () => this.#socket.handed,
+      bufferedAmount: () => this.#socket.bufferedAmount,
+      sendUrgent: (data) => {
+        if (this.#carries) this.#parts.outflow.sendUrgent(data);
+        else this.#socket.send(data);
+      },
+    }, { onDead: (error) => this.fail(error), onRtt, onError });
+    heartbeat.start();
+    return heartbeat;
+  }
+
+  #hold(data: Message): void {
+    this.#count(data);
+    if (this.#heartbeat.intercept?.(data)) return;
+    const taker = this.#takers.shift();
+    if (taker !== undefined) return taker.resolve(data);
+    this.#held.push(data);
+    this.#heldBytes += data.length;
+    const { holdMaxSize, holdMaxBytes } = this.#parts;
+    if (this.#held.length > holdMaxSize || this.#heldBytes > holdMaxBytes) {
+      this.fail(gateOverrun(this.#held.length, this.url));
+    }
+  }
+
+  #goLive(): void {
+    if (this.#stage !== "released") return;
+    this.#stage = "live";
+    this.#deliverHeld();
+    this.#socket.receive(this.#receiver());
+  }
+
+  /** The hot path: nothing for a message but what must be. */
+  #receiver(): (data: Message) => void {
+    const { arrivals, deliver } = this.#parts;
+    const { intercept } = this.#heartbeat;
+    if (intercept === undefined) {
+      return (data) => {
+        this.received++;
+        arrivals.messages++;
+        arrivals.bytes += data.length;
+        deliver(data);
+      };
+    }
+    return (data) => {
+      this.#count(data);
+      if (!intercept(data)) deliver(data);
+    };
+  }
+
+  #count(data: Message): void {
+    this.received++;
+    this.#parts.arrivals.messages++;
+    this.#parts.arrivals.bytes += data.length;
+  }
+
+  #deliverHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const data of held) this.#parts.deliver(data);
+  }
+
+  #end(end: SocketEnd, error: WSError | undefined, delivered: boolean): void {
+    if (this.isOver) return;
+    if (this.#stage === "released") this.#deliverHeld();
+    this.#stage = "over";
+    this.#heartbeat.stop();
+    // Before the socket is let go: its buffered bytes can be read only now.
+    if (this.#carries) this.#parts.outflow.detach(delivered);
+    const gone = error ?? connectionGone(this.url);
+    for (const taker of this.#takers.splice(0)) taker.reject(gone);
+    const connectedFor = performance.now() - this.#openedAt;
+    this.#settleOver({ ...end, error, connectedFor });
+  }
+}
+
+function connectionGone(url: string): WSError {
+  return new WSError("The connection is closed", {
+    code: "CLOSED",
+    severity: "transient",
+    closeCode: 1006,
+    url,
+  });
+}
+
+function gateOverrun(count: number, url: string): WSError {
+  return new WSError(
+    `${count} messages came in before onConnect took them or settled: ` +
+      "more than receiveBufferMaxSize or receiveBufferMaxBytes",
+    { code: "SLOW_CONSUMER", severity: "transient", url },
+  );
+}

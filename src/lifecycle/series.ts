@@ -1,0 +1,147 @@
+/**
+ * What follows a failure: another attempt after how long, or the end.
+ *
+ * A series is a run of attempts without a stable connection. It counts failures
+ * for `maxRetries`, full rounds over the endpoints for the backoff, and the time
+ * since the last stable connection for `retryBudget`. Pure: time and chance are
+ * arguments.
+ *
+ * @module
+ */
+
+import { WSError } from "../errors.ts";
+import type { Endpoint, ResolvedConfig } from "../resolve_config.ts";
+import { backoff, withRetryAfter } from "./backoff.ts";
+import type { Endpoints, NextStep } from "./endpoint.ts";
+
+/** What follows a failure. */
+export type Next =
+  | {
+    readonly kind: "retry";
+    /** The number of the coming attempt; the first retry is 1. */
+    readonly attempt: number;
+    /** In milliseconds. */
+    readonly delay: number;
+    readonly error: WSError;
+  }
+  | {
+    readonly kind: "end";
+    /** With what the client ends; `undefined` for a normal close. */
+    readonly error: WSError | undefined;
+  };
+
+/** What a series goes by. */
+export type SeriesConfig = Pick<
+  ResolvedConfig,
+  | "reconnect"
+  | "initialBackoff"
+  | "maxBackoff"
+  | "backoffMultiplier"
+  | "jitter"
+  | "stableAfter"
+  | "maxRetries"
+  | "retryBudget"
+>;
+
+/** A close that is no error: the server was done. */
+export function isQuiet(error: WSError): boolean {
+  return error.code === "CLOSED" && error.severity === "transient" &&
+    (error.closeCode === 1000 || error.closeCode === 1001);
+}
+
+/** Attempts in a row without a stable connection. */
+export class Series {
+  readonly #config: SeriesConfig;
+  readonly #endpoints: Endpoints<Endpoint>;
+  readonly #chance: () => number;
+  readonly #notBefore = new Map<Endpoint, number>();
+  #attempt = 0;
+  #failures = 0;
+  #rounds = 0;
+  #since: number;
+
+  /** `now` is in milliseconds of a clock that never jumps. */
+  constructor(
+    config: SeriesConfig,
+    endpoints: Endpoints<Endpoint>,
+    chance: () => number,
+    now: number,
+  ) {
+    this.#config = config;
+    this.#endpoints = endpoints;
+    this.#chance = chance;
+    this.#since = now;
+  }
+
+  /** Retries since the last stable connection. */
+  get attempt(): number {
+    return this.#attempt;
+  }
+
+  /** An attempt failed. */
+  failed(error: WSError, now: number): Next {
+    this.#failures++;
+    if (!this.#config.reconnect) return { kind: "end", error };
+    return this.#next(error, now);
+  }
+
+  /**
+   * A connection has ended after so many milliseconds. Only a stable one begins
+   * a new series: a reset on open would hammer a server that accepts and closes.
+   */
+  held(connectedFor: number, now: number): void {
+    if (connectedFor < this.#config.stableAfter) return;
+    this.#attempt = this.#failures = this.#rounds = 0;
+    this.#since = now;
+    this.#endpoints.stable();
+  }
+
+  /** The connection that was `held` so long ended because of an error. */
+  fell(error: WSError, connectedFor: number, now: number): Next {
+    if (!this.#config.reconnect) {
+      return { kind: "end", error: isQuiet(error) ? undefined : error };
+    }
+    const wasStable = connectedFor >= this.#config.stableAfter;
+    return wasStable ? this.#next(error, now) : this.failed(error, now);
+  }
+
+  #next(error: WSError, now: number): Next {
+    const { maxRetries, retryBudget } = this.#config;
+    if (error.retryAfter !== undefined) {
+      this.#notBefore.set(this.#endpoints.current, now + error.retryAfter);
+    }
+    const step = this.#endpoints.failed(error.severity === "fatal");
+    if (step === "none left") return { kind: "end", error };
+    if (this.#failures > maxRetries) {
+      return exhausted(`${this.#failures} attempts in a row failed`, error);
+    }
+    const delay = this.#delay(step, now);
+    if (now + delay - this.#since > retryBudget) {
+      return exhausted(`the retry budget of ${retryBudget} ms is spent`, error);
+    }
+    this.#attempt++;
+    return { kind: "retry", attempt: this.#attempt, delay, error };
+  }
+
+  #delay(step: NextStep, now: number): number {
+    const pause = step === "next"
+      ? 0
+      : backoff(this.#config, this.#rounds++, this.#chance());
+    const held = this.#notBefore.get(this.#endpoints.current) ?? now;
+    return held > now
+      ? withRetryAfter(pause, held - now, this.#chance())
+      : pause;
+  }
+}
+
+function exhausted(why: string, error: WSError): Next {
+  return {
+    kind: "end",
+    error: new WSError(`Gave up as ${why}; the last error: ${error.message}`, {
+      code: "RETRIES_EXHAUSTED",
+      severity: "fatal",
+      cause: error,
+      url: error.url,
+    }),
+  };
+}

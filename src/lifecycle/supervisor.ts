@@ -1,0 +1,364 @@
+/**
+ * The loop that keeps a client connected: wait, dial, pass the gate, hold,
+ * judge, again.
+ *
+ * It is a straight line: one turn is one attempt and the connection it brings,
+ * so there is never a second attempt at the same time. Every attempt, wait and
+ * connection has an AbortController or a link of its own, and a late event of
+ * an old one finds nobody to talk to. Only a rotation holds two links, on
+ * purpose and for a moment.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { retry } from "@std/async/retry";
+import type { Gap, Session } from "../callbacks.ts";
+import { WSError } from "../errors.ts";
+import type { Notifier } from "../notifier.ts";
+import type { Endpoint, ResolvedConfig } from "../resolve_config.ts";
+import type { ConnectionLog } from "../stats.ts";
+import { attempt } from "./attempt.ts";
+import { backoff } from "./backoff.ts";
+import { judge } from "./classify.ts";
+import { Endpoints } from "./endpoint.ts";
+import { passGate } from "./gate.ts";
+import { Link, type LinkEnd, type LinkParts } from "./link.ts";
+import { isQuiet, type Next, Series } from "./series.ts";
+import { Transport } from "./transport.ts";
+
+/** What the supervisor works with. */
+export interface SupervisorParts {
+  readonly config: ResolvedConfig;
+  readonly onConnect: ((session: Session) => unknown) | undefined;
+  readonly notifier: Notifier;
+  readonly log: ConnectionLog;
+  readonly link: LinkParts;
+  /** Settles when no reader is too far behind any more. */
+  readonly drained: (signal: AbortSignal) => Promise<void>;
+  /** A time without a connection is over. */
+  readonly onGap: (gap: Gap) => void;
+  readonly onState: (state: "connecting" | "open" | "waiting") => void;
+  /** Whose gate this is; see `isInsideGate`. */
+  readonly owner: object;
+  /** Uniform in [0, 1). */
+  readonly chance: () => number;
+}
+
+/** What a turn came to, when it did not throw what makes another attempt due. */
+type Outcome =
+  | { readonly ended: false }
+  | { readonly ended: true; readonly error: WSError | undefined };
+
+/** A time without a connection, after there was one. */
+interface Outage {
+  readonly from: number;
+  readonly cause: WSError;
+}
+
+/** Keeps one client connected. */
+export class Supervisor {
+  readonly #parts: SupervisorParts;
+  readonly #endpoints: Endpoints<Endpoint>;
+  readonly #series: Series;
+  readonly #transport: Transport;
+  readonly #stop = new AbortController();
+  #hurry = new AbortController();
+  #next: Extract<Next, { kind: "retry" }> | undefined;
+  #link: Link | undefined;
+  #outage: Outage | undefined;
+  #attempts = 0;
+  #wasOpen = false;
+  #lastMessageAt: number | undefined;
+
+  constructor(parts: SupervisorParts) {
+    const { config, chance } = parts;
+    this.#parts = parts;
+    this.#endpoints = new Endpoints(config.endpoints);
+    this.#series = new Series(
+      config,
+      this.#endpoints,
+      chance,
+      performance.now(),
+    );
+    this.#transport = new Transport(config);
+  }
+
+  /** The current connection, if there is one. */
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  /** When the last message came, as of the last tick of a heartbeat. */
+  get lastMessageAt(): number | undefined {
+    return this.#link?.lastMessageAt ?? this.#lastMessageAt;
+  }
+
+  /**
+   * Runs until the client has ended: with the error that ended it, or with
+   * `undefined` after `stop()` and after a normal close without reconnect.
+   */
+  async run(): Promise<WSError | undefined> {
+    const { signal } = this.#stop;
+    try {
+      for (;;) {
+        // The failures are counted in the series, because onDisconnect must
+        // tell whether there is another attempt before retry() would know.
+        const outcome = await retry(() => this.#turn(), {
+          maxAttempts: Number.MAX_SAFE_INTEGER,
+          minTimeout: 0,
+          jitter: 0,
+          isRetriable: (error) =>
+            error instanceof WSError && error.severity === "transient",
+          signal,
+        });
+        if (outcome.ended) return outcome.error;
+      }
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    } finally {
+      this.#transport.close();
+    }
+  }
+
+  /** Ends the run; an open connection is closed in order first. */
+  stop(code: number, reason: string): void {
+    this.#stop.abort();
+    this.#link?.close(code, reason, this.#parts.config.closeTimeout);
+  }
+
+  /** Drops the connection, or cuts the wait short, and dials at once. */
+  reconnect(): void {
+    this.#hurry.abort();
+    this.#link?.drop();
+  }
+
+  /** Ends the current connection because of an error found elsewhere. */
+  fail(error: WSError): void {
+    this.#link?.fail(error);
+  }
+
+  async #turn(): Promise<Outcome> {
+    if (this.#next !== undefined) await this.#wait(this.#next);
+    this.#parts.onState("connecting");
+    this.#attempts++;
+    let link;
+    try {
+      link = await this.#dial(this.#stop.signal);
+    } catch (error) {
+      if (!(error instanceof WSError)) throw error;
+      const judged = this.#judge(error);
+      return this.#conclude(judged, this.#series.failed(judged, now()));
+    }
+    if (this.#stop.signal.aborted) {
+      link.drop();
+      return { ended: true, error: undefined };
+    }
+    this.#link = link;
+    this.#endOutage();
+    await this.#pass(link, this.#series.attempt);
+    if (!link.isOver) this.#open(link);
+    return this.#settle(...await this.#hold(link));
+  }
+
+  async #wait(next: Extract<Next, { kind: "retry" }>): Promise<void> {
+    const { onState, notifier, log, drained } = this.#parts;
+    onState("waiting");
+    log.retries++;
+    this.#hurry = new AbortController();
+    notifier.retry(next);
+    const signal = AbortSignal.any([this.#stop.signal, this.#hurry.signal]);
+    try {
+      await delay(next.delay, { signal });
+      await drained(signal);
+    } catch (error) {
+      // reconnect() cut it short; anything else ends the run.
+      if (this.#stop.signal.aborted || !signal.aborted) throw error;
+    }
+  }
+
+  async #dial(signal: AbortSignal): Promise<Link> {
+    const socket = await attempt({
+      ...this.#parts.config,
+      endpoint: this.#endpoints.current,
+      transport: this.#transport,
+      signal,
+    });
+    this.#parts.log.connects++;
+    return new Link(socket, this.#parts.link);
+  }
+
+  async #pass(link: Link, attempt: number): Promise<void> {
+    await passGate(link, {
+      onConnect: this.#parts.onConnect,
+      reconnected: this.#wasOpen,
+      attempt,
+      timeout: this.#parts.config.connectTimeout,
+      onError: (error) => this.#parts.notifier.error(error),
+      owner: this.#parts.owner,
+    });
+  }
+
+  #open(link: Link): void {
+    this.#wasOpen = true;
+    this.#parts.log.up(Date.now());
+    link.carry();
+    link.release();
+    this.#parts.onState("open");
+  }
+
+  /** Until the link, or one that took over from it, has ended. */
+  async #hold(link: Link): Promise<[Link, LinkEnd]> {
+    if (this.#parts.config.maxConnectionAge === 0) {
+      return [link, await link.over];
+    }
+    for (let current = link;;) {
+      const successor = await this.#rotate(current);
+      if (successor === undefined) return [current, await current.over];
+      current = successor;
+    }
+  }
+
+  /** Make before break; `undefined` when the old link ended first. */
+  async #rotate(old: Link): Promise<Link | undefined> {
+    const { config, chance } = this.#parts;
+    const over = new AbortController();
+    old.over.then(() => over.abort());
+    const signal = AbortSignal.any([this.#stop.signal, over.signal]);
+    let wait = config.maxConnectionAge * (0.9 + 0.1 * chance());
+    for (let round = 0; !old.isOver; round++) {
+      try {
+        await delay(wait, { signal });
+        const link = await this.#successor(signal);
+        if (link !== undefined) {
+          await this.#takeOver(old, link);
+          return link;
+        }
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        if (!(error instanceof WSError)) throw error;
+        this.#parts.notifier.error(this.#judge(error));
+      }
+      wait = backoff(config, round, chance());
+    }
+    return undefined;
+  }
+
+  /** A second link that has passed its gate; `undefined` when it ended in it. */
+  async #successor(signal: AbortSignal): Promise<Link | undefined> {
+    const link = await this.#dial(signal);
+    const drop = () => link.drop();
+    if (signal.aborted) drop();
+    signal.addEventListener("abort", drop);
+    await this.#pass(link, 0);
+    signal.removeEventListener("abort", drop);
+    if (!link.isOver) return link;
+    const end = await link.over;
+    const error = end.error && this.#judge(end.error);
+    if (error !== undefined) this.#parts.notifier.error(error);
+    this.#disconnected(end, error, !this.#stop.signal.aborted);
+    return undefined;
+  }
+
+  async #takeOver(old: Link, link: Link): Promise<void> {
+    const { config, log } = this.#parts;
+    this.#link = link;
+    log.rotations++;
+    log.up(Date.now());
+    link.release();
+    // Two TCP connections keep no order between them, so the queue moves only
+    // when the old one has answered, or is given up.
+    const end = await old.close(1000, "", config.closeTimeout);
+    this.#disconnected(end, undefined, true);
+    link.carry();
+  }
+
+  /** What follows the end of a link. */
+  #settle(link: Link, end: LinkEnd): Outcome {
+    this.#lastMessageAt = link.lastMessageAt ?? this.#lastMessageAt;
+    this.#link = undefined;
+    this.#attempts = 0;
+    this.#parts.log.down(Date.now());
+    if (this.#stop.signal.aborted) {
+      this.#disconnected(end, undefined, false);
+      return { ended: true, error: undefined };
+    }
+    this.#series.held(end.connectedFor, now());
+    if (end.error === undefined) {
+      this.#beginOutage(reconnectRequested(link.url));
+      this.#disconnected(end, undefined, true);
+      this.#next = undefined;
+      return { ended: false };
+    }
+    const error = this.#judge(end.error);
+    this.#beginOutage(error);
+    return this.#conclude(
+      error,
+      this.#series.fell(error, end.connectedFor, now()),
+      end,
+    );
+  }
+
+  #conclude(error: WSError, next: Next, end?: LinkEnd): Outcome {
+    const { notifier } = this.#parts;
+    const shown = isQuiet(error) ? undefined : error;
+    if (shown !== undefined) notifier.error(shown);
+    const gaveUp = next.kind === "end" && next.error !== error;
+    if (gaveUp && next.error !== undefined) notifier.error(next.error);
+    if (end !== undefined) {
+      const willRetry = next.kind === "retry" && !this.#stop.signal.aborted;
+      this.#disconnected(end, shown, willRetry);
+    }
+    if (next.kind === "end") return { ended: true, error: next.error };
+    this.#next = next;
+    // Fatal for its endpoint is not fatal for the client: others are left.
+    throw error.withSeverity("transient");
+  }
+
+  #disconnected(
+    end: LinkEnd,
+    error: WSError | undefined,
+    willRetry: boolean,
+  ): void {
+    this.#parts.log.disconnects++;
+    const { code, reason, wasClean, connectedFor } = end;
+    this.#parts.notifier.disconnect(
+      { code, reason, wasClean, connectedFor, error, willRetry },
+    );
+  }
+
+  #beginOutage(cause: WSError): void {
+    if (this.#wasOpen) this.#outage = { from: Date.now(), cause };
+  }
+
+  #endOutage(): void {
+    const outage = this.#outage;
+    if (outage === undefined) return;
+    this.#outage = undefined;
+    this.#parts.onGap({
+      ...outage,
+      to: Date.now(),
+      attempts: this.#attempts,
+    });
+  }
+
+  #judge(error: WSError): WSError {
+    const { config, notifier } = this.#parts;
+    return judge(error, config, (thrown) => notifier.error(thrown));
+  }
+}
+
+/** A clock that never jumps, in milliseconds. */
+function now(): number {
+  return performance.now();
+}
+
+function reconnectRequested(url: string): WSError {
+  return new WSError("The program asked for a new connection", {
+    code: "CLOSED",
+    severity: "transient",
+    closeCode: 1006,
+    url,
+  });
+}

@@ -1,0 +1,144 @@
+/**
+ * Calls the program's callbacks such that none can break the client: what one
+ * throws, or rejects with, is reported to `onError` and goes no further.
+ *
+ * @module
+ */
+
+import type {
+  ClientState,
+  DisconnectInfo,
+  DropReason,
+  Gap,
+  RetryInfo,
+  WSCallbacks,
+} from "./callbacks.ts";
+import { WS_ERROR_CODES, WSError, type WSErrorCode } from "./errors.ts";
+import type { Message } from "./message.ts";
+import { callable, onlyKnownKeys } from "./rules.ts";
+
+const NAMES = [
+  "onMessage",
+  "onConnect",
+  "onDisconnect",
+  "onError",
+  "onRetry",
+  "onDrop",
+  "onGap",
+  "onStateChange",
+] as const satisfies readonly (keyof WSCallbacks)[];
+
+/** The callbacks of one client, guarded. */
+export class Notifier {
+  /** How often each kind of error was reported. */
+  readonly failures: Record<WSErrorCode, number> = noFailures();
+  /** Undefined without `onMessage`, so that nothing is done for each message. */
+  readonly message: ((data: Message) => void) | undefined;
+  readonly #callbacks: WSCallbacks;
+
+  /**
+   * Checks the callbacks.
+   * @throws {TypeError} an unknown name, or not a function
+   */
+  constructor(callbacks: WSCallbacks) {
+    onlyKnownKeys("WSCallbacks", callbacks, NAMES);
+    for (const name of NAMES) {
+      if (callbacks[name] !== undefined) callable(name, callbacks[name]);
+    }
+    this.#callbacks = callbacks;
+    if (callbacks.onMessage !== undefined) {
+      this.message = this.#guarded("onMessage", callbacks.onMessage);
+    }
+  }
+
+  error(error: WSError): void {
+    this.failures[error.code]++;
+    const uncaught = () => {
+      // There is nobody left to tell; the count shows that it happened.
+      this.failures.CALLBACK++;
+    };
+    try {
+      const result = this.#callbacks.onError?.(error);
+      if (isThenable(result)) result.then(undefined, uncaught);
+    } catch {
+      uncaught();
+    }
+  }
+
+  disconnect(info: DisconnectInfo): void {
+    this.#call("onDisconnect", () => this.#callbacks.onDisconnect?.(info));
+  }
+
+  retry(info: RetryInfo): void {
+    this.#call("onRetry", () => this.#callbacks.onRetry?.(info));
+  }
+
+  drop(data: Message, reason: DropReason): void {
+    this.#call("onDrop", () => this.#callbacks.onDrop?.(data, reason));
+  }
+
+  gap(gap: Gap): void {
+    this.#call("onGap", () => this.#callbacks.onGap?.(gap));
+  }
+
+  stateChange(state: ClientState, previous: ClientState): void {
+    this.#call(
+      "onStateChange",
+      () => this.#callbacks.onStateChange?.(state, previous),
+    );
+  }
+
+  #call(name: string, callback: () => unknown): void {
+    try {
+      this.#watch(name, callback());
+    } catch (cause) {
+      this.#thrown(name, cause);
+    }
+  }
+
+  /** As `#call`, without a closure for each message. */
+  #guarded(
+    name: string,
+    callback: (data: Message) => unknown,
+  ): (data: Message) => void {
+    return (data) => {
+      try {
+        const result = callback.call(this.#callbacks, data);
+        if (result !== undefined) this.#watch(name, result);
+      } catch (cause) {
+        this.#thrown(name, cause);
+      }
+    };
+  }
+
+  #watch(name: string, result: unknown): void {
+    if (!isThenable(result)) return;
+    result.then(undefined, (cause) => this.#thrown(name, cause));
+  }
+
+  #thrown(name: string, cause: unknown): void {
+    this.error(callbackError(name, cause));
+  }
+}
+
+/** The error for what a function of the program threw. */
+export function callbackError(name: string, cause: unknown): WSError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new WSError(`${name} threw: ${text}`, {
+    code: "CALLBACK",
+    severity: "transient",
+    cause,
+  });
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value &&
+    typeof value.then === "function";
+}
+
+function noFailures(): Record<WSErrorCode, number> {
+  const failures: Partial<Record<WSErrorCode, number>> = {};
+  for (const code of WS_ERROR_CODES) failures[code] = 0;
+  // Every code was just set.
+  return failures as Record<WSErrorCode, number>;
+}

@@ -1,0 +1,58 @@
+/**
+ * How `stop()` is told to close.
+ *
+ * @module
+ */
+
+import { DURATION, number, onlyKnownKeys, show } from "./rules.ts";
+
+/** How to stop. */
+export interface StopOptions {
+  /**
+   * The close code: 1000, or 3000 to 4999 (RFC 6455, section 7.4.2).
+   * @default 1000
+   */
+  readonly code?: number;
+  /** The reason in the close frame: at most 123 bytes. */
+  readonly reason?: string;
+  /**
+   * How long what is queued may still be sent, in milliseconds; 0 not at all.
+   * @default `closeTimeout`
+   */
+  readonly drain?: number;
+}
+
+/** A close frame holds 125 bytes, and the code takes two (RFC 6455, 5.5). */
+const REASON_MAX_BYTES = 123;
+
+/**
+ * Checks the options and fills in the defaults.
+ * @throws {TypeError} a value of the wrong kind, an unknown key
+ * @throws {RangeError} a code, reason or duration outside its limits
+ */
+export function resolveStopOptions(
+  options: StopOptions,
+  closeTimeout: number,
+): Required<StopOptions> {
+  onlyKnownKeys("stop()", options, ["code", "reason", "drain"]);
+  const { code = 1000, reason = "", drain = closeTimeout } = options;
+  number("drain", drain, DURATION);
+  if (code !== 1000) {
+    number("code", code, { min: 3000, max: 4999, integer: true });
+  }
+  if (typeof reason !== "string") {
+    throw new TypeError(
+      `Cannot use 'reason' as it must be a text: current value is ${
+        show(reason)
+      }`,
+    );
+  }
+  const { length } = new TextEncoder().encode(reason);
+  if (length > REASON_MAX_BYTES) {
+    throw new RangeError(
+      `Cannot use 'reason' as it must be at most ${REASON_MAX_BYTES} bytes: ` +
+        `current value has ${length}`,
+    );
+  }
+  return { code, reason, drain };
+}
