@@ -10,7 +10,7 @@ import type { RttStats } from "../stats.ts";
 const KEPT = 1_000;
 
 /** Sums up round-trip times in bounded memory. */
-export class RoundTrips {
+export class Rtt {
   readonly #latest: number[] = [];
   #count = 0;
   #sum = 0;
@@ -30,7 +30,7 @@ export class RoundTrips {
    * The last, least and mean of all times, and the 99th percentile (nearest
    * rank) of the last 1000; `undefined` before the first.
    */
-  get stats(): RttStats | undefined {
+  stats(): RttStats | undefined {
     const sorted = this.#latest.toSorted((a, b) => a - b);
     const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1];
     if (p99 === undefined) return undefined;

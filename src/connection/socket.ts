@@ -100,6 +100,11 @@ export class Socket {
   readonly protocol: string;
   /** How it ended. Never rejects. */
   readonly ended: Promise<SocketEnd>;
+  /**
+   * How much was handed over so far: bytes, or UTF-16 code units of texts,
+   * which are never more than their bytes.
+   */
+  handed = 0;
 
   readonly #native: WebSocket;
   readonly #settle: (end: SocketEnd) => void;
@@ -159,6 +164,7 @@ export class Socket {
    * the state.
    */
   send(data: Message): void {
+    this.handed += data.length;
     // The type of Uint8Array allows shared memory, the runtime's does not.
     this.#native.send(data as string | Uint8Array<ArrayBuffer>);
   }
