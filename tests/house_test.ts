@@ -1,0 +1,197 @@
+import { assertEquals, assertGreater } from "@std/assert";
+import {
+  dependsOnStdAlone,
+  eachFileHasItsTest,
+  errorsImportNobody,
+  filesAreNamedAfterAConcept,
+  filesAreShort,
+  importsGoDown,
+  libraryIsQuiet,
+  namesNoMachine,
+  nothingIsLeftToDo,
+  nothingIsSilenced,
+  type Rule,
+  type Source,
+} from "./support/house.ts";
+
+interface Case {
+  readonly name: string;
+  readonly rule: Rule;
+  /** Each is one breach. */
+  readonly breaches: readonly Source[];
+  /** All of them together keep the rule. */
+  readonly kept: readonly Source[];
+}
+
+const CASES: readonly Case[] = [
+  {
+    name: "imports go down only",
+    rule: importsGoDown,
+    breaches: [
+      file("src/lifecycle/a.ts", 'import { b } from "../client.ts";'),
+      file("src/connection/a.ts", 'import "../lifecycle/b.ts";'),
+      file("src/outbound/a.ts", 'export * from "../connection/b.ts";'),
+      file("src/inbound/a.ts", 'import type { B } from "../outbound/b.ts";'),
+      file("src/server/a.ts", 'await import("../connection/b.ts");'),
+      file("src/cli/a.ts", 'import { b } from "../client.ts";'),
+      file("src/cli/commands/a.ts", 'import { b } from "../../errors.ts";'),
+      file("src/config.ts", "import {\n  b,\n} from './outbound/b.ts';"),
+      file("src/client.ts", 'import { b } from "../mod.ts";'),
+      file("mod.ts", 'export { b } from "./src/server/b.ts";'),
+      file("src/client.ts", 'import { b } from "../tests/b.ts";'),
+      file("src/elsewhere/a.ts", ""),
+    ],
+    kept: [
+      file("cli.ts", 'import { main } from "./src/cli/main.ts";'),
+      file("src/cli/commands/a.ts", 'import { b } from "../../../mod.ts";'),
+      file("src/cli/a.ts", 'import { b } from "../server/b.ts";'),
+      file("mod.ts", 'export { b } from "./src/client.ts";'),
+      file("src/client.ts", 'import { b } from "./lifecycle/b.ts";'),
+      file("src/lifecycle/a.ts", 'import { b } from "../connection/b.ts";'),
+      file("src/outbound/a.ts", 'import { b } from "./b.ts";'),
+      file("src/config.ts", 'import type { B } from "./errors.ts";'),
+      file("src/inbound/a.ts", '/**\n * import "../client.ts";\n */'),
+    ],
+  },
+  {
+    name: "the errors import nobody",
+    rule: errorsImportNobody,
+    breaches: [file("src/errors.ts", 'import { b } from "./config.ts";')],
+    kept: [file("src/config.ts", 'import { b } from "./errors.ts";')],
+  },
+  {
+    name: "the program depends on the standard library alone",
+    rule: dependsOnStdAlone,
+    breaches: [
+      file("src/a.ts", 'import { b } from "npm:b";'),
+      file("src/a.ts", 'import { b } from "jsr:@std/async@1/delay";'),
+      file("cli.ts", 'import { b } from "https://example.com/b.ts";'),
+      file("mod.ts", 'export { assert } from "@std/assert";'),
+    ],
+    kept: [
+      file("src/a.ts", 'import { delay } from "@std/async/delay";'),
+      file("src/b.ts", 'import { connect } from "node:tls";'),
+      file("tests/a_test.ts", 'import { WebSocketServer } from "ws";'),
+    ],
+  },
+  {
+    name: "each source file has a test of its name",
+    rule: eachFileHasItsTest,
+    breaches: [
+      file("src/outbound/a.ts", "export function b() {}"),
+      file("src/a.ts", "export type B = 1;\nexport const b: B = 1;"),
+    ],
+    kept: [
+      file("src/outbound/a.ts", "export class B {}"),
+      file("tests/outbound/a_test.ts", ""),
+      file("src/b.ts", "export interface B {}"),
+    ],
+  },
+  {
+    name: "no source file is too long",
+    rule: filesAreShort,
+    breaches: [file("src/a.ts", "\n".repeat(301))],
+    kept: [
+      file("src/a.ts", "\n".repeat(300)),
+      file("tests/a_test.ts", "\n".repeat(900)),
+    ],
+  },
+  {
+    name: "each source file is named after a concept",
+    rule: filesAreNamedAfterAConcept,
+    breaches: [
+      file("src/utils.ts", ""),
+      file("src/helpers/a.ts", ""),
+      file("src/sendQueue.ts", ""),
+      file("src/send-queue.ts", ""),
+    ],
+    kept: [file("src/outbound/send_queue.ts", ""), file("mod.ts", "")],
+  },
+  {
+    name: "nothing is silenced",
+    rule: nothingIsSilenced,
+    breaches: [
+      file("src/a.ts", "// @ts-ignore because"),
+      file("src/a.ts", "// deno-lint-ignore no-explicit-any"),
+      file("src/a.ts", "const b = c as unknown as string;"),
+      file("src/a.ts", "const b = c as any;"),
+    ],
+    kept: [file("src/a.ts", "const b = c as const;")],
+  },
+  {
+    name: "the library writes nothing to the console",
+    rule: libraryIsQuiet,
+    breaches: [file("src/a.ts", 'console.log("b");')],
+    kept: [
+      file("src/cli/a.ts", 'console.error("b");'),
+      file("src/a.ts", " * onMessage: (data) => console.log(data),"),
+    ],
+  },
+  {
+    name: "nothing is left to do",
+    rule: nothingIsLeftToDo,
+    breaches: [file("tests/a_test.ts", "// TODO: b"), file("a.md", "FIXME")],
+    kept: [file("src/a.ts", "todo")],
+  },
+  {
+    name: "nothing names the machine it was written on",
+    rule: namesNoMachine,
+    breaches: [
+      file("README.md", "cd /work/main"),
+      file("a.ts", '"/root/.cache"'),
+      file("deno.lock", "https://registry.npmjs.org/ws"),
+    ],
+    kept: [file("src/a.ts", 'import "../work/b.ts"; // https://jsr.io/@std')],
+  },
+];
+
+const tree = await readTree();
+
+Deno.test("the rules see the whole tree", () => {
+  const paths = tree.map(({ path }) => path);
+  for (const path of ["deno.json", ".ci/run", "std/async/retry.ts"]) {
+    assertEquals(paths.includes(path), true, path);
+  }
+  assertGreater(paths.filter((path) => path.startsWith("src/")).length, 0);
+});
+
+for (const { name, rule, breaches, kept } of CASES) {
+  Deno.test(name, () => assertEquals(rule(tree), []));
+
+  Deno.test(`${name}: a breach is seen`, () => {
+    for (const breach of breaches) {
+      assertEquals(rule([breach]).length, 1, JSON.stringify(breach));
+    }
+    assertEquals(rule(kept), []);
+  });
+}
+
+function file(path: string, text: string): Source {
+  return { path, text };
+}
+
+/** All of the project that is text, apart from the rules and their breaches. */
+async function readTree(): Promise<Source[]> {
+  const root = new URL("../", import.meta.url);
+  const sources: Source[] = [];
+  const folders = [""];
+  for (const folder of folders) {
+    for await (const entry of Deno.readDir(new URL(folder, root))) {
+      const path = folder + entry.name;
+      if (entry.isDirectory) {
+        if (![".git", "node_modules", "coverage"].includes(path)) {
+          folders.push(`${path}/`);
+        }
+      } else if (isText(path) && !/^tests\/.*house(_test)?\.ts$/.test(path)) {
+        const text = await Deno.readTextFile(new URL(path, root));
+        sources.push({ path, text });
+      }
+    }
+  }
+  return sources;
+}
+
+function isText(path: string): boolean {
+  return /\.(ts|js|py|json|lock|md|sh|conf)$|(^|\/)(LICENSE|run|\.gitignore)$/
+    .test(path);
+}
