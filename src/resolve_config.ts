@@ -5,21 +5,21 @@
  * @module
  */
 
-import type {
-  Conflation,
-  PingConfig,
-  Provider,
-  ReceiveOverflow,
-  Redelivery,
-  SendOverflow,
-  TlsConfig,
-  WSConfig,
-} from "./config.ts";
+import type { PingConfig, SendOverflow, WSConfig } from "./config.ts";
 import {
   checkHeaders,
   checkSubprotocols,
   checkUrl,
 } from "./handshake_rules.ts";
+import {
+  checkFatalCloseCodes,
+  checkHttpClient,
+  checkPing,
+  checkProxy,
+  checkReceiveOverflow,
+  checkRedelivery,
+  checkTls,
+} from "./nested_options.ts";
 import {
   boolean,
   callable,
@@ -38,46 +38,28 @@ import {
 /** Where to connect: a checked URL, or the function that gives one. */
 export type Endpoint = URL | (() => string | URL | Promise<string | URL>);
 
+/** What may be absent; everything else has a default. */
+type Absent =
+  | "headers"
+  | "subprotocols"
+  | "tls"
+  | "httpClient"
+  | "ping"
+  | "classify"
+  | "signal"
+  | "spool";
+
 /** A {@linkcode WSConfig} without gaps. */
-export interface ResolvedConfig {
+export interface ResolvedConfig
+  extends
+    Required<Omit<WSConfig, "url" | "proxy" | Absent>>,
+    Pick<WSConfig, Absent> {
   readonly endpoints: readonly Endpoint[];
-  readonly headers: Provider<HeadersInit> | undefined;
-  readonly subprotocols: Provider<string | readonly string[]> | undefined;
-  readonly tls: TlsConfig | undefined;
   readonly proxy: URL | undefined;
-  readonly httpClient: Deno.HttpClient | undefined;
-  readonly followRedirects: number;
-  readonly connectTimeout: number;
-  readonly closeTimeout: number;
-  readonly ping: PingConfig | undefined;
-  readonly pingInterval: number;
-  readonly pingTimeout: number;
-  readonly idleTimeout: number;
-  readonly maxConnectionAge: number;
-  readonly reconnect: boolean;
-  readonly initialBackoff: number;
-  readonly maxBackoff: number;
-  readonly backoffMultiplier: number;
-  readonly jitter: number;
-  readonly stableAfter: number;
-  readonly maxRetries: number;
-  readonly retryBudget: number;
-  readonly fatalCloseCodes: readonly number[] | ((code: number) => boolean);
-  readonly classify: WSConfig["classify"];
-  readonly signal: AbortSignal | undefined;
-  readonly sendQueueMaxSize: number;
-  readonly sendQueueMaxBytes: number;
-  readonly overflow: SendOverflow;
-  readonly redeliver: Redelivery;
-  readonly spool: string | undefined;
-  readonly receiveBufferMaxSize: number;
-  readonly receiveBufferMaxBytes: number;
-  readonly receiveOverflow: ReceiveOverflow;
 }
 
 const MIB = 1024 * 1024;
 const UNLIMITED_COUNT: NumberRule = { min: 0, integer: true, infinity: true };
-const CLOSE_CODE: NumberRule = { min: 1000, max: 4999, integer: true };
 
 /**
  * Checks a configuration.
@@ -97,11 +79,8 @@ export function resolveConfig(config: WSConfig): ResolvedConfig {
   const ping = optional(config.ping, checkPing);
   return Object.freeze({
     endpoints: checkEndpoints(config.url),
-    headers: optional(config.headers, checkedUnlessFunction(checkHeaders)),
-    subprotocols: optional(
-      config.subprotocols,
-      checkedUnlessFunction(checkSubprotocols),
-    ),
+    headers: checkProvider(config.headers, checkHeaders),
+    subprotocols: checkProvider(config.subprotocols, checkSubprotocols),
     tls: optional(config.tls, checkTls),
     proxy: optional(config.proxy, checkProxy),
     httpClient,
@@ -186,11 +165,12 @@ function optional<T, R>(
 }
 
 /** A value is checked now; what a function returns is checked at each attempt. */
-function checkedUnlessFunction<P>(check: (value: P) => unknown) {
-  return (provider: P): P => {
-    if (typeof provider !== "function") check(provider);
-    return provider;
-  };
+function checkProvider<P>(
+  provider: P | undefined,
+  check: (value: P) => unknown,
+): P | undefined {
+  if (provider !== undefined && typeof provider !== "function") check(provider);
+  return provider;
 }
 
 function checkEndpoints(url: WSConfig["url"]): readonly Endpoint[] {
@@ -200,83 +180,6 @@ function checkEndpoints(url: WSConfig["url"]): readonly Endpoint[] {
     throw wrongKind("url", "a ws:// or wss:// URL or a list of them", url);
   }
   return Object.freeze(url.map((entry) => checkUrl(entry)));
-}
-
-function checkHttpClient(config: WSConfig): void {
-  const clash = (["tls", "proxy"] as const)
-    .find((key) => config[key] !== undefined);
-  if (clash !== undefined) {
-    throw new TypeError(
-      `Cannot use '${clash}' together with 'httpClient': ` +
-        "give it to Deno.createHttpClient instead",
-    );
-  }
-  if (!(config.httpClient instanceof Deno.HttpClient)) {
-    throw wrongKind("httpClient", "a Deno.HttpClient", config.httpClient);
-  }
-}
-
-function checkTls(tls: TlsConfig): TlsConfig {
-  onlyKnownKeys("tls", tls, ["caCerts", "cert", "key"]);
-  const { caCerts, cert, key } = tls;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new TypeError(
-      "Cannot use 'tls' as a client certificate needs both 'cert' and 'key': " +
-        `current value lacks '${cert === undefined ? "cert" : "key"}'`,
-    );
-  }
-  const authorities = caCerts === undefined
-    ? []
-    : typeof caCerts === "string"
-    ? [caCerts]
-    : [...caCerts];
-  for (const pem of authorities) checkPem("tls.caCerts", pem);
-  if (cert !== undefined) checkPem("tls.cert", cert);
-  if (key !== undefined) checkPem("tls.key", key);
-  return Object.freeze({ caCerts: authorities, cert, key });
-}
-
-/** A key must not be shown, so the error tells only what it is not. */
-function checkPem(key: string, value: unknown): void {
-  if (typeof value !== "string" || !value.includes("-----BEGIN ")) {
-    throw new TypeError(
-      `Cannot use '${key}' as it must be PEM text ("-----BEGIN ..."): ` +
-        `current value is a ${typeof value} without it`,
-    );
-  }
-}
-
-const PROXY_SCHEMES = ["http:", "https:", "socks5:"];
-
-function checkProxy(value: string | URL): URL {
-  const url = URL.canParse(String(value)) ? new URL(value) : undefined;
-  if (url === undefined || !PROXY_SCHEMES.includes(url.protocol)) {
-    const shown = url?.password ? `${url.protocol}//…@${url.host}` : value;
-    throw wrongKind("proxy", "an http://, https:// or socks5:// URL", shown);
-  }
-  return url;
-}
-
-function checkPing(ping: PingConfig): PingConfig {
-  onlyKnownKeys("ping", ping, ["message", "isPong", "answer"]);
-  const { message, isPong, answer } = ping;
-  if (isPong !== undefined) callable("ping.isPong", isPong);
-  if (answer !== undefined) callable("ping.answer", answer);
-  const isMessage = typeof message === "string" ||
-    message instanceof Uint8Array || typeof message === "function";
-  if (message !== undefined && !isMessage) {
-    const rule = "a string, a Uint8Array or a function";
-    throw wrongKind("ping.message", rule, message);
-  }
-  if (message === undefined && answer === undefined) {
-    throw wrongKind("ping", "given a 'message', an 'answer' or both", ping);
-  }
-  if (message === undefined && isPong !== undefined) {
-    throw new TypeError(
-      "Cannot use 'ping.isPong' without 'ping.message': no ping of ours, no pong",
-    );
-  }
-  return Object.freeze({ message, isPong, answer });
 }
 
 function checkPingInterval(
@@ -316,44 +219,6 @@ function checkBackoff(config: WSConfig) {
     backoffMultiplier: numberOr(config, "backoffMultiplier", 2, { min: 1 }),
     jitter: numberOr(config, "jitter", 1, { min: 0, max: 1 }),
   };
-}
-
-function checkFatalCloseCodes(
-  codes: NonNullable<WSConfig["fatalCloseCodes"]>,
-): NonNullable<WSConfig["fatalCloseCodes"]> {
-  if (typeof codes === "function") return codes;
-  if (!Array.isArray(codes)) {
-    const rule = "a list of close codes or a function";
-    throw wrongKind("fatalCloseCodes", rule, codes);
-  }
-  return Object.freeze(
-    codes.map((code) => number("fatalCloseCodes", code, CLOSE_CODE)),
-  );
-}
-
-function checkRedelivery(redeliver: Redelivery, window: number): Redelivery {
-  if (typeof redeliver === "string") {
-    return oneOf("redeliver", redeliver, ["unflushed", "none"]);
-  }
-  onlyKnownKeys("redeliver", redeliver, ["id", "acknowledged", "window"]);
-  return Object.freeze({
-    id: callable("redeliver.id", redeliver.id),
-    acknowledged: callable("redeliver.acknowledged", redeliver.acknowledged),
-    window: number("redeliver.window", redeliver.window ?? window, COUNT),
-  });
-}
-
-/** Checks what to do when a reader's buffer is full. */
-export function checkReceiveOverflow(
-  key: string,
-  overflow: ReceiveOverflow,
-): ReceiveOverflow {
-  if (typeof overflow === "string") {
-    return oneOf(key, overflow, ["disconnect", "drop-oldest", "drop-newest"]);
-  }
-  onlyKnownKeys(key, overflow, ["conflate"]);
-  const { conflate }: Conflation = overflow;
-  return Object.freeze({ conflate: callable(`${key}.conflate`, conflate) });
 }
 
 const KEYS = [
