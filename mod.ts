@@ -15,11 +15,8 @@
  * @module
  */
 
-export {
-  connect,
-  type StopResult,
-  WebSocketStreamClient,
-} from "./src/client.ts";
+export { type StopResult, WebSocketStreamClient } from "./src/client.ts";
+export { connect } from "./src/connect.ts";
 export {
   type Severity,
   WSError,

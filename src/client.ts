@@ -375,17 +375,6 @@ export class WebSocketStreamClient
   }
 }
 
-/** Connects: resolves with the started client. */
-export async function connect(
-  url: WSConfig["url"],
-  config: Omit<WSConfig, "url"> = {},
-  callbacks: WSCallbacks = {},
-): Promise<WebSocketStreamClient> {
-  const client = new WebSocketStreamClient({ ...config, url }, callbacks);
-  await client.start();
-  return client;
-}
-
 /** A rejection that ends no program when nobody awaits it. */
 function rejected(error: Error): Promise<never> {
   const promise = Promise.reject(error);

@@ -19,11 +19,12 @@ import type { Notifier } from "../notifier.ts";
 import type { Endpoint, ResolvedConfig } from "../resolve_config.ts";
 import type { ConnectionLog } from "../stats.ts";
 import { attempt } from "./attempt.ts";
-import { backoff } from "./backoff.ts";
 import { judge } from "./classify.ts";
 import { Endpoints } from "./endpoint.ts";
 import { passGate } from "./gate.ts";
 import { Link, type LinkEnd, type LinkParts } from "./link.ts";
+import { Outage } from "./outage.ts";
+import { findSuccessor } from "./rotation.ts";
 import { isQuiet, type Next, Series } from "./series.ts";
 import { Transport } from "./transport.ts";
 
@@ -50,12 +51,6 @@ type Outcome =
   | { readonly ended: false }
   | { readonly ended: true; readonly error: WSError | undefined };
 
-/** A time without a connection, after there was one. */
-interface Outage {
-  readonly from: number;
-  readonly cause: WSError;
-}
-
 /** Keeps one client connected. */
 export class Supervisor {
   readonly #parts: SupervisorParts;
@@ -66,8 +61,7 @@ export class Supervisor {
   #hurry = new AbortController();
   #next: Extract<Next, { kind: "retry" }> | undefined;
   #link: Link | undefined;
-  #outage: Outage | undefined;
-  #attempts = 0;
+  readonly #outage = new Outage();
   #wasOpen = false;
   #lastMessageAt: number | undefined;
 
@@ -142,7 +136,7 @@ export class Supervisor {
   async #turn(): Promise<Outcome> {
     if (this.#next !== undefined) await this.#wait(this.#next);
     this.#parts.onState("connecting");
-    this.#attempts++;
+    this.#outage.attempt();
     let link;
     try {
       link = await this.#dial(this.#stop.signal);
@@ -156,7 +150,8 @@ export class Supervisor {
       return { ended: true, error: undefined };
     }
     this.#link = link;
-    this.#endOutage();
+    const gap = this.#outage.end(Date.now());
+    if (gap !== undefined) this.#parts.onGap(gap);
     await this.#pass(link, this.#series.attempt);
     if (!link.isOver) this.#open(link);
     return this.#settle(...await this.#hold(link));
@@ -214,51 +209,18 @@ export class Supervisor {
       return [link, await link.over];
     }
     for (let current = link;;) {
-      const successor = await this.#rotate(current);
+      const successor = await findSuccessor(current, {
+        ...this.#parts.config,
+        chance: this.#parts.chance,
+        stop: this.#stop.signal,
+        dial: (signal) => this.#dial(signal),
+        pass: (link) => this.#pass(link, 0),
+        onFailed: (error, end) => this.#rotationFailed(error, end),
+      });
       if (successor === undefined) return [current, await current.over];
+      await this.#takeOver(current, successor);
       current = successor;
     }
-  }
-
-  /** Make before break; `undefined` when the old link ended first. */
-  async #rotate(old: Link): Promise<Link | undefined> {
-    const { config, chance } = this.#parts;
-    const over = new AbortController();
-    old.over.then(() => over.abort());
-    const signal = AbortSignal.any([this.#stop.signal, over.signal]);
-    let wait = config.maxConnectionAge * (0.9 + 0.1 * chance());
-    for (let round = 0; !old.isOver; round++) {
-      try {
-        await delay(wait, { signal });
-        const link = await this.#successor(signal);
-        if (link !== undefined) {
-          await this.#takeOver(old, link);
-          return link;
-        }
-      } catch (error) {
-        if (signal.aborted) return undefined;
-        if (!(error instanceof WSError)) throw error;
-        this.#parts.notifier.error(this.#judge(error));
-      }
-      wait = backoff(config, round, chance());
-    }
-    return undefined;
-  }
-
-  /** A second link that has passed its gate; `undefined` when it ended in it. */
-  async #successor(signal: AbortSignal): Promise<Link | undefined> {
-    const link = await this.#dial(signal);
-    const drop = () => link.drop();
-    if (signal.aborted) drop();
-    signal.addEventListener("abort", drop);
-    await this.#pass(link, 0);
-    signal.removeEventListener("abort", drop);
-    if (!link.isOver) return link;
-    const end = await link.over;
-    const error = end.error && this.#judge(end.error);
-    if (error !== undefined) this.#parts.notifier.error(error);
-    this.#disconnected(end, error, !this.#stop.signal.aborted);
-    return undefined;
   }
 
   async #takeOver(old: Link, link: Link): Promise<void> {
@@ -274,11 +236,19 @@ export class Supervisor {
     link.carry();
   }
 
+  /** Its failure is its own: the old link goes on. */
+  #rotationFailed(error: WSError | undefined, end: LinkEnd | undefined): void {
+    const judged = error && this.#judge(error);
+    if (judged !== undefined) this.#parts.notifier.error(judged);
+    if (end !== undefined) {
+      this.#disconnected(end, judged, !this.#stop.signal.aborted);
+    }
+  }
+
   /** What follows the end of a link. */
   #settle(link: Link, end: LinkEnd): Outcome {
     this.#lastMessageAt = link.lastMessageAt ?? this.#lastMessageAt;
     this.#link = undefined;
-    this.#attempts = 0;
     this.#parts.log.down(Date.now());
     if (this.#stop.signal.aborted) {
       this.#disconnected(end, undefined, false);
@@ -286,13 +256,14 @@ export class Supervisor {
     }
     this.#series.held(end.connectedFor, now());
     if (end.error === undefined) {
-      this.#beginOutage(reconnectRequested(link.url));
+      const cause = reconnectRequested(link.url);
+      if (this.#wasOpen) this.#outage.begin(cause, Date.now());
       this.#disconnected(end, undefined, true);
       this.#next = undefined;
       return { ended: false };
     }
     const error = this.#judge(end.error);
-    this.#beginOutage(error);
+    if (this.#wasOpen) this.#outage.begin(error, Date.now());
     return this.#conclude(
       error,
       this.#series.fell(error, end.connectedFor, now()),
@@ -326,21 +297,6 @@ export class Supervisor {
     this.#parts.notifier.disconnect(
       { code, reason, wasClean, connectedFor, error, willRetry },
     );
-  }
-
-  #beginOutage(cause: WSError): void {
-    if (this.#wasOpen) this.#outage = { from: Date.now(), cause };
-  }
-
-  #endOutage(): void {
-    const outage = this.#outage;
-    if (outage === undefined) return;
-    this.#outage = undefined;
-    this.#parts.onGap({
-      ...outage,
-      to: Date.now(),
-      attempts: this.#attempts,
-    });
   }
 
   #judge(error: WSError): WSError {
