@@ -5,20 +5,17 @@
  */
 
 import type { ClientState, WSCallbacks } from "./callbacks.ts";
+import { internalError, notA, rejected, stopped } from "./client_errors.ts";
 import type { WSConfig } from "./config.ts";
-import { Rtt } from "./connection/rtt.ts";
+import { Engine } from "./engine.ts";
 import { WSError } from "./errors.ts";
-import { Readers, type ReadOptions } from "./inbound/readers.ts";
+import type { ReadOptions } from "./inbound/readers.ts";
 import { readableFrom, writableTo } from "./inbound/streams.ts";
-import { isInsideGate } from "./lifecycle/gate.ts";
-import type { Arrivals } from "./lifecycle/link.ts";
-import { Supervisor } from "./lifecycle/supervisor.ts";
 import type { Message } from "./message.ts";
-import { Notifier } from "./notifier.ts";
-import { Outbound, type SendOptions } from "./outbound/outbound.ts";
+import type { SendOptions } from "./outbound/outbound.ts";
 import { resolveConfig, type ResolvedConfig } from "./resolve_config.ts";
 import { DURATION, number } from "./rules.ts";
-import { ConnectionLog, type WSStats } from "./stats.ts";
+import type { WSStats } from "./stats.ts";
 import { resolveStopOptions, type StopOptions } from "./stop_options.ts";
 
 /** What `stop()` could not send. */
@@ -50,13 +47,7 @@ export class WebSocketStreamClient
   readonly closed: Promise<WSError | undefined>;
 
   readonly #config: ResolvedConfig;
-  readonly #notifier: Notifier;
-  readonly #log = new ConnectionLog();
-  readonly #arrivals: Arrivals = { messages: 0, bytes: 0 };
-  readonly #rtt = new Rtt();
-  readonly #outbound: Outbound;
-  readonly #readers: Readers;
-  readonly #supervisor: Supervisor;
+  readonly #engine: Engine;
   readonly #opened = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<WSError | undefined>();
   #state: ClientState = "idle";
@@ -72,12 +63,14 @@ export class WebSocketStreamClient
    */
   constructor(config: WSConfig, callbacks: WSCallbacks = {}) {
     this.#config = resolveConfig(config);
-    this.#notifier = new Notifier(callbacks);
+    this.#engine = new Engine(
+      this.#config,
+      callbacks,
+      this,
+      (state) => this.#follow(state),
+    );
     this.closed = this.#ended.promise;
     this.#opened.promise.catch(() => {}); // start() may not be awaited
-    this.#outbound = this.#makeOutbound();
-    this.#readers = this.#makeReaders();
-    this.#supervisor = this.#makeSupervisor(callbacks.onConnect);
     const { signal } = this.#config;
     if (signal?.aborted) this.#abort();
     else signal?.addEventListener("abort", this.#abort);
@@ -124,7 +117,7 @@ export class WebSocketStreamClient
 
   /** Drops this connection, or cuts the wait short, and dials at once. */
   reconnect(): void {
-    if (this.#stopped === undefined) this.#supervisor.reconnect();
+    if (this.#stopped === undefined) this.#engine.supervisor.reconnect();
   }
 
   /** Stops the client: for `await using`. */
@@ -142,7 +135,7 @@ export class WebSocketStreamClient
    */
   send(data: Message, options?: SendOptions): Promise<void> {
     if (this.#stopped !== undefined) return rejected(stopped());
-    return this.#outbound.send(data, options);
+    return this.#engine.outbound.send(data, options);
   }
 
   /** As {@linkcode WebSocketStreamClient.send}, for a text. */
@@ -160,7 +153,7 @@ export class WebSocketStreamClient
   /** Sends if the message is accepted at once; `false` when it is not. */
   trySend(data: Message, options?: SendOptions): boolean {
     if (this.#stopped !== undefined) return false;
-    return this.#outbound.trySend(data, options);
+    return this.#engine.outbound.trySend(data, options);
   }
 
   /**
@@ -172,7 +165,7 @@ export class WebSocketStreamClient
     if (ms !== undefined) {
       number("ms", ms, { ...DURATION, infinity: true });
     }
-    return this.#outbound.flush(ms);
+    return this.#engine.outbound.flush(ms);
   }
 
   /** A stream into the queue; the same one each time. */
@@ -192,7 +185,7 @@ export class WebSocketStreamClient
   messages(
     options?: ReadOptions,
   ): AsyncIterableIterator<Message, undefined> {
-    return this.#readers.add(options);
+    return this.#engine.readers.add(options);
   }
 
   /** As {@linkcode WebSocketStreamClient.messages} without options. */
@@ -214,117 +207,29 @@ export class WebSocketStreamClient
 
   /** The URL of the connection, after redirects; `undefined` without one. */
   get url(): string | undefined {
-    return this.#supervisor.link?.url;
+    return this.#engine.supervisor.link?.url;
   }
 
   /** The subprotocol of the connection; `undefined` without one. */
   get protocol(): string | undefined {
-    return this.#supervisor.link?.protocol;
+    return this.#engine.supervisor.link?.protocol;
   }
 
   /** What the client has done so far. */
   get stats(): WSStats {
-    const { connects, disconnects, retries, rotations, connectedSince } =
-      this.#log;
-    const { messagesSent, bytesSent, queued, queuedBytes } = this.#outbound;
-    const { unacknowledged, dropped, redelivered } = this.#outbound;
-    return {
-      messagesSent,
-      messagesReceived: this.#arrivals.messages,
-      bytesSent,
-      bytesReceived: this.#arrivals.bytes,
-      connects,
-      disconnects,
-      retries,
-      rotations,
-      failures: { ...this.#notifier.failures },
-      queued,
-      queuedBytes,
-      unacknowledged,
-      dropped,
-      redelivered,
-      rtt: this.#rtt.stats(),
-      connectedSince,
-      lastMessageAt: this.#supervisor.lastMessageAt,
-      downtime: this.#log.downtime(Date.now()),
-    };
+    return this.#engine.stats();
   }
 
-  // Wiring -----------------------------------------------------------------------------
-
-  #makeOutbound(): Outbound {
-    return new Outbound(this.#config, {
-      onDrop: (data, reason) => this.#notifier.drop(data, reason),
-      onError: (error) => this.#notifier.error(error),
-      mayWait: () => isInsideGate(this) ? waitsForItself() : undefined,
-    });
-  }
-
-  #makeReaders(): Readers {
-    const config = this.#config;
-    return new Readers({
-      maxSize: config.receiveBufferMaxSize,
-      maxBytes: config.receiveBufferMaxBytes,
-      overflow: config.receiveOverflow,
-    }, {
-      onSlow: (error) => this.#supervisor.fail(error),
-      onGap: (gap) => this.#notifier.gap(gap),
-      onError: (error) => this.#notifier.error(error),
-    });
-  }
-
-  #makeSupervisor(onConnect: WSCallbacks["onConnect"]): Supervisor {
-    const config = this.#config;
-    return new Supervisor({
-      config,
-      onConnect,
-      notifier: this.#notifier,
-      log: this.#log,
-      link: {
-        heartbeat: config,
-        holdMaxSize: config.receiveBufferMaxSize,
-        holdMaxBytes: config.receiveBufferMaxBytes,
-        outflow: this.#outbound,
-        arrivals: this.#arrivals,
-        deliver: this.#deliverer(),
-        onRtt: (ms) => this.#rtt.add(ms),
-        onError: (error) => this.#notifier.error(error),
-      },
-      drained: (signal) => this.#readers.drained(signal),
-      onGap: (gap) => this.#notifier.gap(this.#readers.counted(gap)),
-      onState: (state) => this.#follow(state),
-      owner: this,
-      chance: Math.random,
-    });
-  }
-
-  /** Who gets a message, in this order: the ledger, the callback, the readers. */
-  #deliverer(): (data: Message) => void {
-    const readers = this.#readers;
-    const outbound = this.#outbound;
-    const { message } = this.#notifier;
-    const callback = message ?? (() => {});
-    if (!outbound.tracksAcknowledgements) {
-      return (data) => {
-        callback(data);
-        readers.deliver(data);
-      };
-    }
-    return (data) => {
-      outbound.acknowledge(data);
-      callback(data);
-      readers.deliver(data);
-    };
-  }
+  // Ending -----------------------------------------------------------------------------
 
   async #run(): Promise<void> {
     let error: WSError | undefined;
     try {
-      await this.#outbound.open();
-      error = await this.#supervisor.run();
+      await this.#engine.outbound.open();
+      error = await this.#engine.supervisor.run();
     } catch (cause) {
       error = cause instanceof WSError ? cause : internalError(cause);
-      this.#notifier.error(error);
+      this.#engine.notifier.error(error);
     }
     this.#end(error);
   }
@@ -337,8 +242,8 @@ export class WebSocketStreamClient
     const isRunning = this.#state !== "idle" && this.#state !== "closed";
     if (this.#state !== "closed") this.#enter("closing");
     if (isRunning) {
-      await Promise.race([this.#outbound.drain(drain), this.closed]);
-      this.#supervisor.stop(code, reason);
+      await Promise.race([this.#engine.outbound.drain(drain), this.closed]);
+      this.#engine.supervisor.stop(code, reason);
       await this.closed;
     } else {
       this.#end(undefined);
@@ -360,7 +265,7 @@ export class WebSocketStreamClient
     const previous = this.#state;
     if (previous === state) return;
     this.#state = state;
-    this.#notifier.stateChange(state, previous);
+    this.#engine.notifier.stateChange(state, previous);
   }
 
   #end(error: WSError | undefined): void {
@@ -369,47 +274,8 @@ export class WebSocketStreamClient
     this.#enter("closed");
     const reason = error ?? stopped(this.#config.signal?.reason);
     this.#opened.reject(reason);
-    this.#unsent = this.#outbound.end(reason);
-    this.#readers.end(error);
+    this.#unsent = this.#engine.outbound.end(reason);
+    this.#engine.readers.end(error);
     this.#ended.resolve(error);
   }
-}
-
-/** A rejection that ends no program when nobody awaits it. */
-function rejected(error: Error): Promise<never> {
-  const promise = Promise.reject(error);
-  promise.catch(() => {});
-  return promise;
-}
-
-function stopped(cause?: unknown): WSError {
-  return new WSError("The client was stopped", {
-    code: "STOPPED",
-    severity: "fatal",
-    cause,
-  });
-}
-
-function waitsForItself(): WSError {
-  return new WSError(
-    "Cannot wait for the queue inside onConnect as the queue waits for " +
-      "onConnect: use session.send()",
-    { code: "QUEUE_FULL", severity: "transient" },
-  );
-}
-
-function notA(kind: "text" | "binary", value: unknown): TypeError {
-  const rule = kind === "text" ? "a string" : "a Uint8Array";
-  return new TypeError(
-    `Cannot send as ${kind} what is not ${rule}: ` +
-      `current value is a ${typeof value}`,
-  );
-}
-
-function internalError(cause: unknown): WSError {
-  return new WSError(`The client failed: ${String(cause)}`, {
-    code: "CONNECT",
-    severity: "fatal",
-    cause,
-  });
 }

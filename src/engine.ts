@@ -1,0 +1,131 @@
+/**
+ * The parts of one client, wired together.
+ *
+ * ```text
+ * inbound:   link -> ledger (acknowledgements) -> onMessage -> readers
+ * outbound:  queue -> pump -> link
+ * lifecycle: supervisor -> links, one after another
+ * ```
+ *
+ * @module
+ */
+
+import type { ClientState, WSCallbacks } from "./callbacks.ts";
+import { waitsForItself } from "./client_errors.ts";
+import { Rtt } from "./connection/rtt.ts";
+import { Readers } from "./inbound/readers.ts";
+import { isInsideGate } from "./lifecycle/gate.ts";
+import type { Arrivals } from "./lifecycle/link.ts";
+import { Supervisor } from "./lifecycle/supervisor.ts";
+import type { Message } from "./message.ts";
+import { Notifier } from "./notifier.ts";
+import { Outbound } from "./outbound/outbound.ts";
+import type { ResolvedConfig } from "./resolve_config.ts";
+import { ConnectionLog, type WSStats } from "./stats.ts";
+
+/** The parts of one client. */
+export class Engine {
+  readonly notifier: Notifier;
+  readonly outbound: Outbound;
+  readonly readers: Readers;
+  readonly supervisor: Supervisor;
+  readonly #log = new ConnectionLog();
+  readonly #arrivals: Arrivals = { messages: 0, bytes: 0 };
+  readonly #roundTrips = new Rtt();
+
+  /**
+   * Wires everything and starts nothing.
+   * @param owner whose `onConnect` must not wait for its own queue
+   * @throws {TypeError} a wrong callback
+   */
+  constructor(
+    config: ResolvedConfig,
+    callbacks: WSCallbacks,
+    owner: object,
+    onState: (state: ClientState) => void,
+  ) {
+    const notifier = new Notifier(callbacks);
+    const onError = notifier.error.bind(notifier);
+    this.notifier = notifier;
+    this.outbound = new Outbound(config, {
+      onDrop: (data, reason) => notifier.drop(data, reason),
+      onError,
+      mayWait: () => isInsideGate(owner) ? waitsForItself() : undefined,
+    });
+    this.readers = new Readers({
+      maxSize: config.receiveBufferMaxSize,
+      maxBytes: config.receiveBufferMaxBytes,
+      overflow: config.receiveOverflow,
+    }, {
+      onSlow: (error) => this.supervisor.fail(error),
+      onGap: (gap) => notifier.gap(gap),
+      onError,
+    });
+    this.supervisor = new Supervisor({
+      config,
+      onConnect: callbacks.onConnect?.bind(callbacks),
+      notifier,
+      log: this.#log,
+      link: {
+        heartbeat: config,
+        holdMaxSize: config.receiveBufferMaxSize,
+        holdMaxBytes: config.receiveBufferMaxBytes,
+        outflow: this.outbound,
+        arrivals: this.#arrivals,
+        deliver: this.#deliverer(),
+        onRtt: (ms) => this.#roundTrips.add(ms),
+        onError,
+      },
+      drained: (signal) => this.readers.drained(signal),
+      onGap: (gap) => notifier.gap(this.readers.counted(gap)),
+      onState,
+      owner,
+      chance: Math.random,
+    });
+  }
+
+  /** A snapshot of what the client has done. */
+  stats(): WSStats {
+    const { connects, disconnects, retries, rotations, connectedSince } =
+      this.#log;
+    const { messagesSent, bytesSent, queued, queuedBytes } = this.outbound;
+    const { unacknowledged, dropped, redelivered } = this.outbound;
+    return {
+      messagesSent,
+      messagesReceived: this.#arrivals.messages,
+      bytesSent,
+      bytesReceived: this.#arrivals.bytes,
+      connects,
+      disconnects,
+      retries,
+      rotations,
+      failures: { ...this.notifier.failures },
+      queued,
+      queuedBytes,
+      unacknowledged,
+      dropped,
+      redelivered,
+      rtt: this.#roundTrips.stats(),
+      connectedSince,
+      lastMessageAt: this.supervisor.lastMessageAt,
+      downtime: this.#log.downtime(Date.now()),
+    };
+  }
+
+  /** Who gets a message, in this order: the ledger, the callback, the readers. */
+  #deliverer(): (data: Message) => void {
+    const { outbound, readers } = this;
+    const { message = () => {} } = this.notifier;
+    if (!outbound.tracksAcknowledgements) {
+      return (data) => {
+        message(data);
+        readers.deliver(data);
+      };
+    }
+    return (data) => {
+      outbound.acknowledge(data);
+      message(data);
+      readers.deliver(data);
+    };
+  }
+}
