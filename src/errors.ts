@@ -145,7 +145,14 @@ export class WSError extends Error {
     const { message, cause, code, closeCode, reason } = this;
     const { status, headers, retryAfter, url } = this;
     const facts = { cause, code, closeCode, reason, status, headers };
-    return new WSError(message, { ...facts, retryAfter, url, severity });
+    const judged = new WSError(message, {
+      ...facts,
+      retryAfter,
+      url,
+      severity,
+    });
+    judged.stack = this.stack; // where it happened, not where it was judged
+    return judged;
   }
 }
 
@@ -154,18 +161,28 @@ const SECRET_NAME =
 const SECRET_VALUE = /^[\w.~+/=-]{24,}$/;
 
 /**
- * The URL as it may be shown: without user name and password, and with `***`
- * for query values that are secrets by their name or by their looks.
+ * The URL as it may be shown: without user name, password and fragment, and
+ * with `***` for query values that are secrets by their name or by their looks.
  */
 export function redactUrl(url: string | URL): string {
-  if (!URL.canParse(String(url))) return String(url).replace(/[?#].*$/s, "");
-  const shown = new URL(url);
+  const shown = URL.canParse(String(url)) ? new URL(url) : undefined;
+  // "user:password@host" is a URL too, of the scheme "user" and without a host.
+  if (!shown?.pathname.startsWith("/")) return redactText(String(url));
   shown.username = "";
   shown.password = "";
+  shown.hash = "";
   for (const [name, value] of [...shown.searchParams]) {
     if (SECRET_NAME.test(name) || SECRET_VALUE.test(value)) {
       shown.searchParams.set(name, "***");
     }
   }
   return shown.href;
+}
+
+/** For what was only meant to be a URL: all that could be a secret is cut off. */
+function redactText(text: string): string {
+  return text
+    .replace(/[?#].*@.*$/s, "@***")
+    .replace(/^((?:[a-z][a-z\d+.-]*:)?\/\/)?.*@/is, "$1")
+    .replace(/[?#].*$/s, "");
 }
