@@ -10,8 +10,16 @@
 export function show(value: unknown): string {
   const text = typeof value === "string"
     ? JSON.stringify(value)
-    : Deno.inspect(value, { depth: 1, compact: true, breakLength: Infinity });
+    : Deno.inspect(value, { depth: 1, compact: true, breakLength: Infinity })
+      .replace(/\s+/g, " ");
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
+/** What kind of value it is, where the value itself may be a secret. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 /** The error for a value of the wrong kind. */
@@ -20,12 +28,20 @@ export function wrongKind(
   rule: string,
   value: unknown,
 ): TypeError {
-  return new TypeError(refusal(key, rule, value));
+  return new TypeError(refusal(key, rule, show(value)));
 }
 
-function refusal(key: string, rule: string, value: unknown): string {
-  return `Cannot use '${key}' as it must be ${rule}: ` +
-    `current value is ${show(value)}`;
+/** As {@linkcode wrongKind}, for a value that may be or hold a secret. */
+export function wrongSecret(
+  key: string,
+  rule: string,
+  value: unknown,
+): TypeError {
+  return new TypeError(refusal(key, rule, kindOf(value)));
+}
+
+function refusal(key: string, rule: string, shown: string): string {
+  return `Cannot use '${key}' as it must be ${rule}: current value is ${shown}`;
 }
 
 /** The limits of a number. */
@@ -60,7 +76,7 @@ export function number(key: string, value: unknown, rule: NumberRule): number {
     value <= (rule.max ?? Infinity) &&
     (Number.isFinite(value) || rule.infinity === true) &&
     (!rule.integer || Number.isInteger(value) || value === Infinity);
-  if (!inRange) throw new RangeError(refusal(key, describe(rule), value));
+  if (!inRange) throw new RangeError(refusal(key, describe(rule), show(value)));
   return value;
 }
 
@@ -119,7 +135,7 @@ export function onlyKnownKeys(
   known: readonly string[],
 ): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw wrongKind(name, "an object", value);
+    throw wrongSecret(name, "an object", value);
   }
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) {

@@ -1,0 +1,219 @@
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertLessOrEqual,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import fc from "fast-check";
+import {
+  boolean,
+  callable,
+  COUNT,
+  DURATION,
+  number,
+  type NumberRule,
+  oneOf,
+  onlyKnownKeys,
+  POSITIVE_DURATION,
+  show,
+  text,
+  wrongKind,
+  wrongSecret,
+} from "../src/rules.ts";
+
+interface NumberCase {
+  readonly rule: NumberRule;
+  readonly says: string;
+  readonly allowed: readonly number[];
+  readonly refused: readonly number[];
+}
+
+const NUMBERS: readonly NumberCase[] = [
+  {
+    rule: DURATION,
+    says: "a number of milliseconds from 0",
+    allowed: [0, -0, 0.5, 1, 1e12],
+    refused: [-1, -0.001, NaN, Infinity, -Infinity],
+  },
+  {
+    rule: POSITIVE_DURATION,
+    says: "a number of milliseconds greater than 0",
+    allowed: [0.5, 1, 1e12],
+    refused: [0, -1, NaN, Infinity, -Infinity],
+  },
+  {
+    rule: COUNT,
+    says: "a whole number from 1",
+    allowed: [1, 2, 1e12],
+    refused: [0, -1, 1.5, NaN, Infinity, -Infinity],
+  },
+  {
+    rule: { min: 0, integer: true, infinity: true },
+    says: "a whole number from 0, or Infinity",
+    allowed: [0, 1, Infinity],
+    refused: [-1, 0.5, NaN, -Infinity],
+  },
+  {
+    rule: { ...POSITIVE_DURATION, infinity: true },
+    says: "a number of milliseconds greater than 0, or Infinity",
+    allowed: [0.5, Infinity],
+    refused: [0, -1, NaN, -Infinity],
+  },
+  {
+    rule: { min: 0, max: 1 },
+    says: "a number from 0 to 1",
+    allowed: [0, 0.5, 1],
+    refused: [-0.1, 1.1, NaN, Infinity],
+  },
+  {
+    rule: { min: 3000, max: 4999, integer: true },
+    says: "a whole number from 3000 to 4999",
+    allowed: [3000, 4999],
+    refused: [2999, 5000, 3000.5, NaN, Infinity],
+  },
+];
+
+for (const { rule, says, allowed, refused } of NUMBERS) {
+  Deno.test(`the rule "${says}" holds for its numbers alone`, () => {
+    for (const value of allowed) {
+      assertStrictEquals(number("key", value, rule), value);
+    }
+    for (const value of refused) {
+      assertThrows(
+        () => number("key", value, rule),
+        RangeError,
+        `Cannot use 'key' as it must be ${says}: current value is ${value}`,
+      );
+    }
+  });
+
+  Deno.test(`the rule "${says}" refuses what is no number as a wrong kind`, () => {
+    for (const value of ["1", null, undefined, 1n, true, {}, [1], Object(1)]) {
+      assertThrows(
+        () => number("key", value, rule),
+        TypeError,
+        `Cannot use 'key' as it must be ${says}: current value is `,
+      );
+    }
+  });
+}
+
+Deno.test("a number within its limits comes back as it is, any other throws", () => {
+  const rule = fc.record({
+    min: fc.double({ noNaN: true, noDefaultInfinity: true }),
+    max: fc.option(fc.double({ noNaN: true }), { nil: undefined }),
+    above: fc.boolean(),
+    integer: fc.boolean(),
+    infinity: fc.boolean(),
+  });
+  fc.assert(fc.property(rule, fc.double(), (rule, value) => {
+    const { min, max = Infinity, above, integer, infinity } = rule;
+    const isAllowed = value <= max && (above ? value > min : value >= min) &&
+      (value === Infinity ? infinity : !integer || value % 1 === 0);
+    if (isAllowed) assertStrictEquals(number("key", value, rule), value);
+    else assertThrows(() => number("key", value, rule), RangeError);
+  }));
+});
+
+Deno.test("a choice is one of the texts listed, letter by letter", () => {
+  const allowed = ["wait", "reject"] as const;
+  assertEquals(oneOf("overflow", "wait", allowed), "wait");
+  for (const value of ["Wait", "", " wait", null, 1, ["wait"]]) {
+    const message = "Cannot use 'overflow' as it must be " +
+      `"wait" or "reject": current value is ${show(value)}`;
+    assertThrows(
+      () => oneOf("overflow", value, allowed),
+      TypeError,
+      message,
+    );
+  }
+});
+
+Deno.test("only true and false are boolean", () => {
+  assertEquals([boolean("a", true), boolean("a", false)], [true, false]);
+  for (const value of [0, 1, "true", null, undefined, Object(true)]) {
+    assertThrows(() => boolean("reconnect", value), TypeError, "'reconnect'");
+  }
+});
+
+Deno.test("only functions can be called", () => {
+  const f = () => {};
+  assertStrictEquals(callable("classify", f), f);
+  for (const value of [{}, "f", null, undefined]) {
+    assertThrows(() => callable("classify", value), TypeError, "'classify'");
+  }
+});
+
+Deno.test("a text is a string that is not empty", () => {
+  assertEquals(text("spool", "queue.db"), "queue.db");
+  for (const value of ["", 1, null, undefined, new URL("file:///a")]) {
+    assertThrows(() => text("spool", value), TypeError, "'spool'");
+  }
+});
+
+Deno.test("a key that nobody reads is refused, with the ones that there are", () => {
+  onlyKnownKeys("ping", { message: "a" }, ["message", "isPong"]);
+  onlyKnownKeys("ping", {}, ["message", "isPong"]);
+  assertThrows(
+    () => onlyKnownKeys("ping", { mesage: "a" }, ["message", "isPong"]),
+    TypeError,
+    "Cannot use 'mesage' in ping as there is no such option: " +
+      "known are message, isPong",
+  );
+});
+
+Deno.test("an unknown key is refused even if its value is undefined", () => {
+  assertThrows(() => onlyKnownKeys("ping", { a: undefined }, []), TypeError);
+});
+
+Deno.test("what is no object has no keys", () => {
+  const cases: [value: unknown, shown: string][] = [
+    [null, "null"],
+    [undefined, "undefined"],
+    [5, "a number"],
+    ["secret", "a string"],
+    [["secret"], "an array"],
+    [() => "secret", "a function"],
+  ];
+  for (const [value, shown] of cases) {
+    const error = assertThrows(
+      () => onlyKnownKeys("tls", value, []),
+      TypeError,
+    );
+    assertEquals(
+      error.message,
+      `Cannot use 'tls' as it must be an object: current value is ${shown}`,
+    );
+  }
+});
+
+Deno.test("a value of the wrong kind is named with key, rule and value", () => {
+  assertEquals(
+    wrongKind("url", "a URL", "here").message,
+    `Cannot use 'url' as it must be a URL: current value is "here"`,
+  );
+});
+
+Deno.test("of a value that may be a secret only the kind is named", () => {
+  assertEquals(
+    wrongSecret("headers", "a record", "Bearer abc").message,
+    "Cannot use 'headers' as it must be a record: current value is a string",
+  );
+});
+
+Deno.test("a value is shown on one line of at most 80 characters", () => {
+  const values = fc.oneof(
+    fc.anything({ withDate: true, withMap: true, withTypedArray: true }),
+    fc.string({ unit: "binary" }),
+    fc.constant(new Error("first\nsecond")),
+    fc.func(fc.nat()),
+  );
+  fc.assert(fc.property(values, (value) => {
+    const shown = show(value);
+    assertLessOrEqual(shown.length, 80);
+    assertFalse(/[\n\r]/.test(shown), shown);
+    assert(shown.length > 0);
+  }), { numRuns: 30 });
+});
