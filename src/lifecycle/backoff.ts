@@ -41,7 +41,7 @@ export function backoff(
  * The wait when the server said `Retry-After` (milliseconds): not less than it
  * asks, up to an hour, and up to 10 % more, as it told everybody the same.
  */
-export function waitAtLeast(
+export function withRetryAfter(
   delay: number,
   retryAfter: number | undefined,
   chance: number,

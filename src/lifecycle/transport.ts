@@ -46,7 +46,9 @@ export class Transport {
    * @throws {Error} certificates or a key that cannot be used
    */
   open(): Deno.HttpClient {
-    if (this.#closed) throw new Error("Cannot connect: the transport is closed");
+    if (this.#closed) {
+      throw new Error("Cannot connect: the transport is closed");
+    }
     const { httpClient } = this.#options;
     return httpClient ?? (this.#client ??= makeClient(this.#options));
   }

@@ -1,0 +1,192 @@
+/**
+ * One attempt at a connection, within its deadline: ask the program for URL,
+ * headers and subprotocols; ask Deno for the permission; dial; follow redirects;
+ * and if it fails, find out why.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { dial, HandshakeFailure, type Socket } from "../connection/socket.ts";
+import { WSError } from "../errors.ts";
+import {
+  answerError,
+  bareStatusError,
+  type Circumstances,
+  failureError,
+} from "./classify.ts";
+import { type Answer, diagnose } from "./diagnose.ts";
+import { readFailure } from "./failure_text.ts";
+import {
+  type HandshakeRequest,
+  type RequestSources,
+  resolveRequest,
+} from "./handshake_request.ts";
+import { requireNetPermission } from "./permission.ts";
+import { isRedirect, Redirects } from "./redirect.ts";
+import type { Transport } from "./transport.ts";
+
+/** What an attempt needs. */
+export interface AttemptOptions extends RequestSources {
+  /** How many redirects to follow. */
+  readonly followRedirects: number;
+  /** The limit of the whole attempt, in milliseconds. */
+  readonly connectTimeout: number;
+  readonly transport: Transport;
+  /** Gives up. */
+  readonly signal: AbortSignal;
+}
+
+/** Where an attempt is, for the error of one that took too long. */
+interface Progress {
+  doing: string;
+  url?: URL;
+}
+
+/**
+ * Makes a connection, or tells why there is none.
+ * @throws {WSError} it did not come about
+ * @throws the signal's reason, once it aborts
+ */
+export async function attempt(options: AttemptOptions): Promise<Socket> {
+  const { connectTimeout, signal } = options;
+  signal.throwIfAborted();
+  const progress: Progress = { doing: "preparing" };
+  const done = new AbortController();
+  const deadline = new AbortController();
+  delay(connectTimeout, { signal: done.signal })
+    .then(() => deadline.abort(), () => {});
+  const either = AbortSignal.any([signal, deadline.signal]);
+  try {
+    return await connect(options, either, progress);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof WSError || !deadline.signal.aborted) throw error;
+    throw timeoutError(connectTimeout, progress);
+  } finally {
+    done.abort();
+  }
+}
+
+async function connect(
+  options: AttemptOptions,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<Socket> {
+  const redirects = new Redirects(options.followRedirects);
+  let request = await resolveRequest(options, signal, (key) => {
+    progress.doing = `waiting for the function '${key}'`;
+  });
+  for (;;) {
+    progress.url = request.url;
+    progress.doing = "connecting";
+    const outcome = await open(request, options.transport, signal, progress);
+    if (outcome.kind === "open") return outcome.socket;
+    request = redirects.follow(request, outcome);
+  }
+}
+
+type Outcome =
+  | { readonly kind: "open"; readonly socket: Socket }
+  | ({ readonly kind: "redirect" } & Answer);
+
+async function open(
+  request: HandshakeRequest,
+  transport: Transport,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<Outcome> {
+  await requireNetPermission(request.url);
+  if (transport.proxy !== undefined) {
+    await requireNetPermission(transport.proxy);
+  }
+  const httpClient = openTransport(transport, request.url);
+  try {
+    const socket = await dial({ ...request, httpClient, signal });
+    checkSubprotocol(socket, request);
+    return { kind: "open", socket };
+  } catch (cause) {
+    if (cause instanceof HandshakeFailure) {
+      progress.doing = "finding out why the handshake failed";
+      return await explain(cause, request, transport, signal);
+    }
+    if (cause instanceof WSError || signal.aborted) throw cause;
+    throw new WSError("No connection: Deno refused to try", {
+      code: cause instanceof Deno.errors.NotCapable ? "PERMISSION" : "CONNECT",
+      severity: "fatal",
+      url: request.url,
+      cause,
+    });
+  }
+}
+
+function openTransport(transport: Transport, url: URL): Deno.HttpClient {
+  try {
+    return transport.open();
+  } catch (cause) {
+    throw new WSError(
+      "No connection: the options 'tls' or 'proxy' cannot be used",
+      { code: "TLS", severity: "fatal", url, cause },
+    );
+  }
+}
+
+/**
+ * RFC 6455, section 4.1: a subprotocol that was not offered fails the
+ * connection; the runtime lets it pass. None at all is the server's right.
+ */
+function checkSubprotocol(socket: Socket, request: HandshakeRequest): void {
+  const { protocol } = socket;
+  if (protocol === "" || request.subprotocols.includes(protocol)) return;
+  socket.abandon();
+  throw new WSError(
+    `No connection: the server chose the subprotocol ` +
+      `${JSON.stringify(protocol)}, which was not offered`,
+    { code: "HANDSHAKE", severity: "fatal", url: request.url },
+  );
+}
+
+/** Finds out why the handshake failed: throws it, or returns a redirect. */
+async function explain(
+  failure: HandshakeFailure,
+  request: HandshakeRequest,
+  transport: Transport,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { url } = request;
+  const circumstances = { url, cause: failure, proxy: transport.proxy };
+  const { status, plain } = readFailure(failure.message);
+  const isHidden = url.protocol === "wss:" ? !plain : status !== undefined;
+  if (!isHidden) throw failureError(failure.message, circumstances);
+  let diagnosis;
+  try {
+    diagnosis = await diagnose(request, transport.open(), signal);
+  } catch (error) {
+    if (status !== undefined) throw bareStatusError(status, circumstances);
+    throw error;
+  }
+  if (diagnosis.kind === "failure") {
+    if (status !== undefined) throw bareStatusError(status, circumstances);
+    throw undiagnosed(diagnosis.text, circumstances, transport);
+  }
+  if (isRedirect(diagnosis)) return { ...diagnosis, kind: "redirect" };
+  throw answerError(diagnosis, circumstances, Date.now());
+}
+
+function undiagnosed(
+  text: string,
+  circumstances: Circumstances,
+  transport: Transport,
+): WSError {
+  const error = failureError(text, circumstances);
+  if (!transport.given) return error;
+  return error;
+}
+
+function timeoutError(ms: number, { doing, url }: Progress): WSError {
+  return new WSError(`No connection within ${ms} ms, while ${doing}`, {
+    code: "TIMEOUT",
+    severity: "transient",
+    url,
+  });
+}

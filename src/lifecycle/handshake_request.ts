@@ -1,0 +1,106 @@
+/**
+ * What an attempt asks for: URL, headers and subprotocols, from values or from
+ * the program's functions, which are called once for each attempt.
+ *
+ * @module
+ */
+
+import { abortable } from "@std/async/abortable";
+import type { Provider } from "../config.ts";
+import { WSError } from "../errors.ts";
+import {
+  checkHeaders,
+  checkSubprotocols,
+  checkUrl,
+} from "../handshake_rules.ts";
+import { base64 } from "./diagnose.ts";
+import { decodeUserinfo } from "./transport.ts";
+
+/** A handshake to be made. */
+export interface HandshakeRequest {
+  /** Without user name and password. */
+  readonly url: URL;
+  readonly headers: Headers;
+  readonly subprotocols: readonly string[];
+}
+
+/** Where the parts come from. */
+export interface RequestSources {
+  readonly endpoint: URL | (() => string | URL | Promise<string | URL>);
+  readonly headers?: Provider<HeadersInit>;
+  readonly subprotocols?: Provider<string | readonly string[]>;
+}
+
+/**
+ * Asks for the parts, one after the other, and checks them.
+ * @param asking told which of them is waited for
+ * @throws {WSError} a function that threw (transient), a value that breaks the
+ * rules (fatal)
+ * @throws the signal's reason, once it aborts
+ */
+export async function resolveRequest(
+  { endpoint, headers = {}, subprotocols = [] }: RequestSources,
+  signal: AbortSignal,
+  asking: (key: string) => void,
+): Promise<HandshakeRequest> {
+  async function part<T>(
+    key: string,
+    source: unknown,
+    check: (value: unknown) => T,
+  ): Promise<T> {
+    if (typeof source !== "function") return check(source);
+    asking(key);
+    const value = await call(key, () => source(), signal);
+    try {
+      return check(value);
+    } catch (cause) {
+      throw new WSError(
+        `No connection: the function '${key}' returned what cannot be used`,
+        { code: "CONNECT", severity: "fatal", cause },
+      );
+    }
+  }
+  return withCredentials({
+    url: await part("url", endpoint, checkUrl),
+    headers: await part("headers", headers, checkHeaders),
+    subprotocols: await part("subprotocols", subprotocols, checkSubprotocols),
+  });
+}
+
+async function call(
+  key: string,
+  provider: () => unknown,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const asked = Promise.resolve().then(provider);
+  try {
+    return await abortable(asked, signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof WSError) throw cause;
+    throw new WSError(`No connection: the function '${key}' threw`, {
+      code: "CONNECT",
+      severity: "transient",
+      cause,
+    });
+  }
+}
+
+/**
+ * Moves user name and password from the URL to an `Authorization` header (RFC
+ * 7617, in UTF-8), unless there is one.
+ */
+export function withCredentials(request: HandshakeRequest): HandshakeRequest {
+  const { username, password } = request.url;
+  if (username === "" && password === "") return request;
+  const url = new URL(request.url);
+  url.username = "";
+  url.password = "";
+  const headers = new Headers(request.headers);
+  if (!headers.has("authorization")) {
+    const pair = `${decodeUserinfo(username)}:${decodeUserinfo(password)}`;
+    const encoded = base64(new TextEncoder().encode(pair));
+    headers.set("authorization", `Basic ${encoded}`);
+  }
+  return { ...request, url, headers };
+}

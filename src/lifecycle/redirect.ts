@@ -1,0 +1,78 @@
+/**
+ * Following the redirects of a handshake. Pure.
+ *
+ * @module
+ */
+
+import { WSError, type WSErrorOptions } from "../errors.ts";
+import type { Answer } from "./diagnose.ts";
+import { type HandshakeRequest, withCredentials } from "./handshake_request.ts";
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** Whether the answer says where else to ask. */
+export function isRedirect({ status, headers }: Answer): boolean {
+  return REDIRECTS.has(status) && headers.has("location");
+}
+
+/** The way of one attempt from redirect to redirect. */
+export class Redirects {
+  readonly #limit: number;
+  readonly #visited = new Set<string>();
+
+  /** @param limit how many may be followed */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /**
+   * The request that follows. What is meant for the first server, its
+   * `Authorization` and `Cookie`, is not sent to another origin.
+   * @throws {WSError} `REDIRECT`: too many, in a loop, to a bad place
+   */
+  follow(request: HandshakeRequest, answer: Answer): HandshakeRequest {
+    const location = answer.headers.get("location") ?? "";
+    function refuse(why: string): WSError {
+      return redirectError(why, { ...answer, url: request.url });
+    }
+    const url = resolve(location, request.url);
+    if (url === undefined) {
+      throw refuse(`to ${JSON.stringify(location)}, which is no WebSocket URL`);
+    }
+    if (request.url.protocol === "wss:" && url.protocol === "ws:") {
+      throw refuse("from wss:// to ws://, which is not encrypted");
+    }
+    this.#visited.add(request.url.href);
+    if (this.#visited.has(url.href)) throw refuse("in a loop");
+    if (this.#visited.size > this.#limit) {
+      throw refuse(`once more than 'followRedirects' allows (${this.#limit})`);
+    }
+    const headers = new Headers(request.headers);
+    if (url.origin !== request.url.origin) {
+      headers.delete("authorization");
+      headers.delete("cookie");
+    }
+    return withCredentials({ ...request, url, headers });
+  }
+}
+
+/** The target as a WebSocket URL; a fragment means nothing here and goes. */
+function resolve(location: string, base: URL): URL | undefined {
+  if (!URL.canParse(location, base)) return undefined;
+  const { href } = new URL(location, base);
+  const url = new URL(href.replace(/^http/, "ws").replace(/#.*$/s, ""));
+  return /^wss?:$/.test(url.protocol) ? url : undefined;
+}
+
+function redirectError(
+  why: string,
+  facts: Pick<WSErrorOptions, "status" | "headers" | "url">,
+): WSError {
+  return new WSError(`No connection: the server redirects ${why}`, {
+    code: "REDIRECT",
+    severity: "fatal",
+    status: facts.status,
+    headers: facts.headers,
+    url: facts.url,
+  });
+}
