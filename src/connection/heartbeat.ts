@@ -11,16 +11,18 @@
  * is done when a message comes in. So a look sees a message a little later than
  * it came, and a dead connection is found up to one period late.
  *
- * Two rules keep a healthy connection alive when it is our side that is slow:
+ * It may be our side that is slow: a callback that blocks the event loop keeps
+ * pings from leaving and pongs from being read, a stopped process or a sleeping
+ * laptop likewise. Three rules keep a healthy connection alive then, and still
+ * find a dead one even if the loop is always late:
  *
- * 1. No verdict from one look. Whoever blocked the event loop also kept the
- *    pong from being read, so a verdict must stand for several more turns of
- *    the loop, in which what waits in the socket gets through.
- * 2. A look that comes late (a blocked loop, a stopped process, a laptop that
- *    slept) begins with a grace and, where there are pings, with a ping at once
- *    that must be answered soon: the connection may be long dead. There is one
- *    grace until the next message, so that a loop that is always late still
- *    finds a dead connection.
+ * 1. Deadlines are told in the time somebody watched: a look that comes late
+ *    counts no more than its timer was to wait.
+ * 2. A late look may follow a long sleep, so deadlines come nearer: a ping goes
+ *    out at once and must be answered soon; a connection that was quiet for
+ *    `idleTimeout` by the clocks gets a short grace.
+ * 3. A verdict must stand for several turns of the event loop, in which what
+ *    waits in the socket gets through.
  *
  * @module
  */
@@ -72,10 +74,10 @@ const LONGEST_PERIOD = 1_000;
 /** How many more looks a verdict must stand, and how far apart they are. */
 const CONFIRMATIONS = 4;
 const CONFIRMATION_DELAY = 25;
-/** By how much a look may be late without a grace. */
+/** A look that is later than this comes late. */
 const LONGEST_LATENESS = 2_000;
 const SHORTEST_LATENESS = 50;
-/** How long after a late look there is no verdict. */
+/** What a connection gets that was quiet for too long when we woke up. */
 const LONGEST_GRACE = 2_000;
 /** How soon the ping after a late look must be answered. */
 const LONGEST_PROBE = 5_000;
@@ -92,25 +94,27 @@ export class Heartbeat {
   readonly #hooks: HeartbeatHooks;
   readonly #clock: Clock;
   readonly #pings: Pings;
-  readonly #period: number;
-  readonly #lateness: number;
-  readonly #grace: number;
+  /** The shortest of the timeouts. */
+  readonly #shortest: number;
 
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Undefined while nobody watches. */
   #elapsed: Elapsed | undefined;
-  /** Milliseconds since the start; every moment below is told in it. */
+  /** Milliseconds watched; every moment below is told in it. */
   #time = 0;
-  #received = 0;
-  #stamped = 0;
-  #lastMessageAt: number | undefined;
-  #quietSince = 0;
-  /** A lower bound of what has left the socket; it grows only if some did. */
-  #left = -Infinity;
-  #stuckSince = 0;
   #pingDue: number;
   #pongDue = Infinity;
-  #graceEnds: number | undefined;
+  #pongTimeout = 0;
+  #idleDue: number;
+  #stuckSince = 0;
+  /** Milliseconds without a message, by the clocks. */
+  #quiet = 0;
+  #received = 0;
+  /** A lower bound of what has left the socket; it grows only if some did. */
+  #left = -Infinity;
   #confirmed = 0;
+  #stamped = 0;
+  #lastMessageAt: number | undefined;
 
   constructor(
     options: HeartbeatOptions,
@@ -130,14 +134,9 @@ export class Heartbeat {
     });
     this.intercept = this.#pings.intercept;
     const { pingInterval, pingTimeout, idleTimeout } = options;
-    const shortest = Math.min(pingTimeout, idleTimeout || Infinity);
-    this.#period = Math.max(1, Math.min(LONGEST_PERIOD, shortest / 8));
-    this.#lateness = Math.max(
-      SHORTEST_LATENESS,
-      Math.min(LONGEST_LATENESS, shortest / 4),
-    );
-    this.#grace = Math.min(LONGEST_GRACE, shortest);
+    this.#shortest = Math.min(pingTimeout, idleTimeout || Infinity);
     this.#pingDue = pingInterval || Infinity;
+    this.#idleDue = idleTimeout || Infinity;
   }
 
   /**
@@ -145,22 +144,22 @@ export class Heartbeat {
    * somebody first looked after it.
    */
   get lastMessageAt(): number | undefined {
-    this.#stampMessage();
+    this.#stamp();
     return this.#lastMessageAt;
   }
 
   /** Begins to watch. */
   start(): void {
     this.#elapsed = new Elapsed(this.#clock);
-    this.#lookForMessages();
+    this.#lookForMessages(0);
     this.#lookForProgress();
-    this.#lookIn(this.#nextLook());
+    this.#lookIn(this.#untilNextLook());
   }
 
   /** Ends watching; nothing is called after it. */
   stop(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#elapsed = undefined;
   }
 
   #lookIn(delay: number): void {
@@ -169,44 +168,38 @@ export class Heartbeat {
 
   #look(waited: number): void {
     const passed = this.#elapsed?.look(waited) ?? waited;
-    this.#time += passed;
-    this.#stampMessage();
-    this.#lookForMessages();
+    const isLate = passed - waited > this.#tolerance;
+    this.#time += isLate ? waited : passed;
+    this.#stamp();
+    this.#lookForMessages(passed);
     this.#lookForProgress();
-    if (passed - waited > this.#lateness) this.#wakeUp();
-    if (this.#time >= this.#pingDue && this.#ping()) {
-      const due = this.#time + this.#options.pingTimeout;
-      this.#pongDue = Math.min(this.#pongDue, due);
-    }
-    const verdict = this.#verdict();
-    if (verdict === undefined) {
-      this.#confirmed = 0;
-      this.#lookIn(this.#nextLook());
-    } else if (this.#confirmed < CONFIRMATIONS) {
-      this.#confirmed++;
-      this.#lookIn(CONFIRMATION_DELAY);
-    } else {
-      this.stop();
-      this.#hooks.onDead(
-        new WSError(verdict, { code: "HEARTBEAT", severity: "transient" }),
-      );
-    }
+    if (isLate) this.#wakeUp();
+    if (this.#time >= this.#pingDue) this.#ping(this.#options.pingTimeout);
+    // A ping may have run code of the program, which may have ended this.
+    if (this.#elapsed !== undefined) this.#judge();
   }
 
-  #stampMessage(): void {
+  /** By how much a look may be late and count in full. */
+  get #tolerance(): number {
+    const tolerance = Math.min(LONGEST_LATENESS, this.#shortest / 4);
+    return Math.max(SHORTEST_LATENESS, tolerance);
+  }
+
+  #stamp(): void {
     const received = this.#link.received();
     if (received === this.#stamped) return;
     this.#stamped = received;
     this.#lastMessageAt = this.#clock.wall();
   }
 
-  #lookForMessages(): void {
+  #lookForMessages(passed: number): void {
+    this.#quiet += passed;
     const received = this.#link.received();
     if (received === this.#received) return;
     this.#received = received;
-    this.#quietSince = this.#time;
+    this.#quiet = 0;
+    this.#idleDue = this.#time + (this.#options.idleTimeout || Infinity);
     this.#pongDue = Infinity;
-    this.#graceEnds = undefined;
   }
 
   #lookForProgress(): void {
@@ -218,56 +211,66 @@ export class Heartbeat {
   }
 
   #wakeUp(): void {
-    if (this.#graceEnds !== undefined) return;
-    this.#graceEnds = this.#time + this.#grace;
-    // The answer to an earlier ping may have been due while nobody looked.
-    if (this.#pingDue !== Infinity && this.#ping()) {
-      this.#pongDue = this.#time +
-        Math.min(LONGEST_PROBE, this.#options.pingTimeout);
+    const { pingTimeout, idleTimeout } = this.#options;
+    if (this.#quiet >= (idleTimeout || Infinity)) {
+      const grace = Math.min(LONGEST_GRACE, this.#shortest);
+      this.#idleDue = Math.min(this.#idleDue, this.#time + grace);
     }
+    const probe = Math.min(LONGEST_PROBE, pingTimeout);
+    if (this.#pingDue === Infinity || this.#pongDue <= this.#time + probe) {
+      return;
+    }
+    this.#ping(probe);
   }
 
-  #ping(): boolean {
+  #ping(timeout: number): void {
     this.#pingDue = this.#time + this.#options.pingInterval;
-    return this.#link.bufferedAmount() !== undefined && this.#pings.send();
+    if (this.#link.bufferedAmount() === undefined || !this.#pings.send()) {
+      return;
+    }
+    if (this.#pongDue <= this.#time + timeout) return;
+    this.#pongDue = this.#time + timeout;
+    this.#pongTimeout = timeout;
   }
 
-  get #idleEnds(): number {
-    const { idleTimeout } = this.#options;
-    return this.#quietSince + (idleTimeout || Infinity);
-  }
-
-  get #stuckEnds(): number {
-    return this.#stuckSince + this.#options.pingTimeout;
-  }
-
-  #nextLook(): number {
-    const moments = [
-      this.#pingDue,
-      this.#pongDue,
-      this.#idleEnds,
-      this.#stuckEnds,
-    ];
-    const ahead = moments.map((moment) => moment - this.#time)
-      .filter((delay) => delay > 0);
-    return Math.max(1, Math.min(this.#period, ...ahead));
+  #judge(): void {
+    const verdict = this.#verdict();
+    if (verdict === undefined) {
+      this.#confirmed = 0;
+      this.#lookIn(this.#untilNextLook());
+    } else if (this.#confirmed < CONFIRMATIONS) {
+      this.#confirmed++;
+      this.#lookIn(CONFIRMATION_DELAY);
+    } else {
+      this.stop();
+      this.#hooks.onDead(
+        new WSError(verdict, { code: "HEARTBEAT", severity: "transient" }),
+      );
+    }
   }
 
   #verdict(): string | undefined {
     const { pingTimeout, idleTimeout } = this.#options;
-    if (this.#time < (this.#graceEnds ?? 0)) return undefined;
     if (this.#time >= this.#pongDue) {
-      return `Nothing came in for ${pingTimeout} ms after a ping`;
+      return `Nothing came in for ${this.#pongTimeout} ms after a ping`;
     }
-    if (this.#time >= this.#idleEnds) {
+    if (this.#time >= this.#idleDue) {
       return `Nothing came in for ${idleTimeout} ms`;
     }
-    if (this.#time >= this.#stuckEnds) {
+    if (this.#time >= this.#stuckSince + pingTimeout) {
       const buffered = this.#link.bufferedAmount();
       return buffered === undefined
         ? `The connection has been closing for ${pingTimeout} ms`
         : `${buffered} bytes have not moved for ${pingTimeout} ms`;
     }
     return undefined;
+  }
+
+  #untilNextLook(): number {
+    const stuckDue = this.#stuckSince + this.#options.pingTimeout;
+    const ahead = [this.#pingDue, this.#pongDue, this.#idleDue, stuckDue]
+      .map((moment) => moment - this.#time);
+    const period = Math.min(LONGEST_PERIOD, this.#shortest / 8);
+    return Math.max(1, Math.min(period, ...ahead));
   }
 }
