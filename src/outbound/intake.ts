@@ -1,0 +1,42 @@
+/**
+ * The last step into the queue, for what the door has let in.
+ *
+ * @module
+ */
+
+import { type Entry, EntryList } from "./entry.ts";
+
+/** From let in to queued. */
+export interface Intake {
+  /** Whether anything can be taken by now. */
+  readonly isOpen: boolean;
+  /** What is taken and not queued yet. */
+  readonly staged: EntryList;
+  /** Takes a message, for which there is room. */
+  take(entry: Entry): void;
+  /** Queues what it has taken, now. */
+  commit(): void;
+  /** The message will not be sent any more: it is settled, or dropped. */
+  forget(entry: Entry): void;
+  /** Queues what it has taken, and ends. */
+  close(): void;
+}
+
+/** Queues at once; nothing outlives the process. */
+export class MemoryIntake implements Intake {
+  readonly isOpen = true;
+  readonly staged = new EntryList();
+  /** Queues a message. */
+  readonly take: (entry: Entry) => void;
+
+  /** `enqueue` is called for each message. */
+  constructor(enqueue: (entry: Entry) => void) {
+    this.take = enqueue;
+  }
+
+  commit(): void {}
+
+  forget(): void {}
+
+  close(): void {}
+}

@@ -1,0 +1,103 @@
+/**
+ * What a socket was given, until it is settled: what has to be sent again when
+ * the link dies.
+ *
+ * @module
+ */
+
+import { Entry, EntryList } from "./entry.ts";
+
+/** A record of what was handed over on a link and is not settled yet. */
+export interface Ledger {
+  /** What takes up room in the queue's bounds. */
+  readonly heldCount: number;
+  readonly heldBytes: number;
+  /** Whether nothing may be handed over until something is settled. */
+  readonly isFull: boolean;
+  /** Whether samples of the socket could settle something. */
+  readonly wantsSamples: boolean;
+  /** What was handed over first. */
+  readonly oldest: Entry | undefined;
+  /** This message is given to the socket now. */
+  add(entry: Entry): void;
+  /** These bytes are given to the socket now, and are nobody's message. */
+  addUrgent(bytes: number): void;
+  /**
+   * The socket still has so many bytes. `turned`: what it was given before, it
+   * has had for a turn of the event loop.
+   */
+  sampled(buffered: number, turned: boolean): void;
+  /** The link is gone: all that is not settled, in order. */
+  takeBack(): EntryList;
+  /** This message, handed over once, was dropped. */
+  forget(entry: Entry): void;
+}
+
+/**
+ * Settles a message when the network has taken it. All that the runtime tells
+ * of that is how many bytes the socket still has: the last ones of the ledger.
+ */
+export class FlushLedger implements Ledger {
+  readonly heldCount = 0;
+  readonly heldBytes = 0;
+  readonly isFull = false;
+  readonly #entries = new EntryList();
+  readonly #settle: (entry: Entry) => void;
+  /** Up to this `order` messages had a turn of the event loop, or began one. */
+  #seenUpTo = 0;
+
+  /** `settle` is called for each message that the network has taken. */
+  constructor(settle: (entry: Entry) => void) {
+    this.#settle = settle;
+  }
+
+  get wantsSamples(): boolean {
+    return this.#entries.count > 0;
+  }
+
+  get oldest(): Entry | undefined {
+    return this.#entries.head;
+  }
+
+  add(entry: Entry): void {
+    this.#entries.push(entry);
+  }
+
+  /** An entry of order 0: it has its place among the bytes, and no other. */
+  addUrgent(bytes: number): void {
+    this.#entries.push(new Entry("", bytes));
+  }
+
+  sampled(buffered: number, turned: boolean): void {
+    const entries = this.#entries;
+    const last = entries.tail?.order ?? 0;
+    let entry = entries.head;
+    while (entry !== undefined && this.#isFlushed(entry, buffered)) {
+      entries.remove(entry);
+      if (entry.order > 0) this.#settle(entry);
+      entry = entries.head;
+    }
+    if (turned) this.#seenUpTo = last;
+  }
+
+  takeBack(): EntryList {
+    const back = new EntryList();
+    let entry = this.#entries.shift();
+    while (entry !== undefined) {
+      if (entry.order > 0) back.push(entry);
+      entry = this.#entries.shift();
+    }
+    this.#seenUpTo = 0;
+    return back;
+  }
+
+  forget(): void {}
+
+  #isFlushed(head: Entry, buffered: number): boolean {
+    const after = this.#entries.bytes - head.bytes;
+    if (head.bytes > 0 || buffered < after) return buffered <= after;
+    // Nobody sees an empty message leave the socket. What counts is that it
+    // had a turn of the event loop to do so with nothing before it.
+    return buffered === after && head.order <= this.#seenUpTo;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * What a program can say about one message that it sends.
+ *
+ * @module
+ */
+
+import { wrongKind } from "../rules.ts";
+
+/** Options of one message. */
+export interface SendOptions {
+  /**
+   * How long the message is worth sending, in milliseconds, more than 0. When
+   * it has not been handed to a connection by then it is dropped as `expired`.
+   * @default Infinity
+   */
+  readonly ttl?: number;
+  /**
+   * While this message is queued, a newer one with the same key takes its
+   * place; it is dropped as `replaced`.
+   */
+  readonly key?: string;
+  /** Takes the message back for as long as it is not handed to a connection. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Checks the options of a message.
+ * @throws {TypeError} a value that is not what the option wants
+ */
+export function checkSendOptions(options: SendOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw wrongKind("options", "an object", options);
+  }
+  const { ttl, key, signal } = options;
+  if (ttl !== undefined && !(typeof ttl === "number" && ttl > 0)) {
+    throw wrongKind("ttl", "a number of milliseconds greater than 0", ttl);
+  }
+  if (key !== undefined && typeof key !== "string") {
+    throw wrongKind("key", "a string", key);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw wrongKind("signal", "an AbortSignal", signal);
+  }
+}
