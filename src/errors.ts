@@ -106,17 +106,17 @@ export class WSError extends Error {
   /** Whether trying again makes sense. */
   readonly severity: Severity;
   /** The WebSocket close code (RFC 6455, section 7.4); 1006 for a drop without a close frame. */
-  readonly closeCode?: number;
+  declare readonly closeCode?: number;
   /** The reason the peer gave in its close frame. */
-  readonly reason?: string;
+  declare readonly reason?: string;
   /** The HTTP status of the refused handshake. */
-  readonly status?: number;
+  declare readonly status?: number;
   /** The headers of the refused handshake. */
-  readonly headers?: Headers;
+  declare readonly headers?: Headers;
   /** How long the server asked to wait (`Retry-After`), in milliseconds. */
-  readonly retryAfter?: number;
+  declare readonly retryAfter?: number;
   /** The URL, without credentials and secrets. */
-  readonly url?: string;
+  declare readonly url?: string;
 
   /** Makes an error from its facts. */
   constructor(message: string, options: WSErrorOptions) {
@@ -124,14 +124,17 @@ export class WSError extends Error {
       message,
       options.cause === undefined ? undefined : { cause: options.cause },
     );
-    this.code = options.code;
-    this.severity = options.severity;
-    this.closeCode = options.closeCode;
-    this.reason = options.reason;
-    this.status = options.status;
-    this.headers = options.headers;
-    this.retryAfter = options.retryAfter;
-    this.url = options.url === undefined ? undefined : redactUrl(options.url);
+    const { code, severity, url, closeCode, reason } = options;
+    const { status, headers, retryAfter } = options;
+    this.code = code;
+    this.severity = severity;
+    // Only what is known becomes a property, so that a log shows only that.
+    if (closeCode !== undefined) this.closeCode = closeCode;
+    if (reason !== undefined) this.reason = reason;
+    if (status !== undefined) this.status = status;
+    if (headers !== undefined) this.headers = headers;
+    if (retryAfter !== undefined) this.retryAfter = retryAfter;
+    if (url !== undefined) this.url = redactUrl(url);
   }
 
   /** The original exception: another name for `cause`. */
