@@ -6,7 +6,7 @@
  */
 
 import { redactUrl } from "./errors.ts";
-import { wrongKind } from "./rules.ts";
+import { wrongKind, wrongSecret } from "./rules.ts";
 
 /** RFC 9110, section 5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
@@ -29,7 +29,7 @@ const OWN_HEADERS = new Set([
  */
 export function checkUrl(value: unknown): URL {
   if (typeof value !== "string" && !(value instanceof URL)) {
-    throw wrongKind("url", "a ws:// or wss:// URL", value);
+    throw wrongSecret("url", "a ws:// or wss:// URL", value);
   }
   const shown = redactUrl(value);
   if (!URL.canParse(String(value))) {
@@ -68,16 +68,15 @@ export function checkHeaders(value: unknown): Headers {
 
 function toHeaders(value: unknown): Headers {
   if (typeof value !== "object" || value === null) {
-    throw wrongKind("headers", "a Headers object, a record or pairs", value);
+    throw wrongSecret("headers", "a Headers object, a record or pairs", value);
   }
   try {
     // The constructor is the check: it takes what fetch() would take.
     return new Headers(value as HeadersInit);
-  } catch (cause) {
-    throw new TypeError(
-      "Cannot use 'headers' as they must be valid HTTP headers",
-      { cause },
-    );
+  } catch {
+    // What it throws shows the value, which may be a secret.
+    const rule = "valid HTTP headers: names are tokens, values one line each";
+    throw wrongSecret("headers", rule, value);
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   TlsConfig,
   WSConfig,
 } from "./config.ts";
+import { redactUrl } from "./errors.ts";
 import {
   callable,
   COUNT,
@@ -21,6 +22,7 @@ import {
   oneOf,
   onlyKnownKeys,
   wrongKind,
+  wrongSecret,
 } from "./rules.ts";
 
 const CLOSE_CODE: NumberRule = { min: 1000, max: 4999, integer: true };
@@ -36,7 +38,7 @@ export function checkHttpClient(config: WSConfig): void {
     );
   }
   if (!(config.httpClient instanceof Deno.HttpClient)) {
-    throw wrongKind("httpClient", "a Deno.HttpClient", config.httpClient);
+    throw wrongSecret("httpClient", "a Deno.HttpClient", config.httpClient);
   }
 }
 
@@ -50,24 +52,17 @@ export function checkTls(tls: TlsConfig): TlsConfig {
         `current value lacks '${cert === undefined ? "cert" : "key"}'`,
     );
   }
-  const authorities = caCerts === undefined
-    ? []
-    : typeof caCerts === "string"
-    ? [caCerts]
-    : [...caCerts];
+  const authorities = caCerts === undefined ? [] : [caCerts].flat();
   for (const pem of authorities) checkPem("tls.caCerts", pem);
   if (cert !== undefined) checkPem("tls.cert", cert);
   if (key !== undefined) checkPem("tls.key", key);
-  return Object.freeze({ caCerts: authorities, cert, key });
+  return Object.freeze({ caCerts: Object.freeze(authorities), cert, key });
 }
 
 /** A key must not be shown, so the error tells only what it is not. */
 function checkPem(key: string, value: unknown): void {
   if (typeof value !== "string" || !value.includes("-----BEGIN ")) {
-    throw new TypeError(
-      `Cannot use '${key}' as it must be PEM text ("-----BEGIN ..."): ` +
-        `current value is a ${typeof value} without it`,
-    );
+    throw wrongSecret(key, 'PEM text ("-----BEGIN ...")', value);
   }
 }
 
@@ -75,10 +70,13 @@ const PROXY_SCHEMES = ["http:", "https:", "socks5:"];
 
 /** A proxy that Deno can talk to. */
 export function checkProxy(value: string | URL): URL {
+  const rule = "an http://, https:// or socks5:// URL";
+  if (typeof value !== "string" && !(value instanceof URL)) {
+    throw wrongSecret("proxy", rule, value);
+  }
   const url = URL.canParse(String(value)) ? new URL(value) : undefined;
   if (url === undefined || !PROXY_SCHEMES.includes(url.protocol)) {
-    const shown = url?.password ? `${url.protocol}//…@${url.host}` : value;
-    throw wrongKind("proxy", "an http://, https:// or socks5:// URL", shown);
+    throw wrongKind("proxy", rule, redactUrl(value));
   }
   return url;
 }
@@ -93,7 +91,7 @@ export function checkPing(ping: PingConfig): PingConfig {
     message instanceof Uint8Array || typeof message === "function";
   if (message !== undefined && !isMessage) {
     const rule = "a string, a Uint8Array or a function";
-    throw wrongKind("ping.message", rule, message);
+    throw wrongSecret("ping.message", rule, message);
   }
   if (message === undefined && answer === undefined) {
     throw wrongKind("ping", "given a 'message', an 'answer' or both", ping);
@@ -129,10 +127,11 @@ export function checkRedelivery(
     return oneOf("redeliver", redeliver, ["unflushed", "none"]);
   }
   onlyKnownKeys("redeliver", redeliver, ["id", "acknowledged", "window"]);
+  const { id, acknowledged, window: size = window } = redeliver;
   return Object.freeze({
-    id: callable("redeliver.id", redeliver.id),
-    acknowledged: callable("redeliver.acknowledged", redeliver.acknowledged),
-    window: number("redeliver.window", redeliver.window ?? window, COUNT),
+    id: callable("redeliver.id", id),
+    acknowledged: callable("redeliver.acknowledged", acknowledged),
+    window: number("redeliver.window", size, COUNT),
   });
 }
 

@@ -33,6 +33,7 @@ import {
   show,
   text,
   wrongKind,
+  wrongSecret,
 } from "./rules.ts";
 
 /** Where to connect: a checked URL, or the function that gives one. */
@@ -174,12 +175,12 @@ function checkProvider<P>(
 }
 
 function checkEndpoints(url: WSConfig["url"]): readonly Endpoint[] {
-  if (typeof url === "function") return [url];
-  if (typeof url === "string" || url instanceof URL) return [checkUrl(url)];
-  if (!Array.isArray(url) || url.length === 0) {
-    throw wrongKind("url", "a ws:// or wss:// URL or a list of them", url);
+  if (typeof url === "function") return Object.freeze([url]);
+  const isOne = typeof url === "string" || url instanceof URL;
+  if (!isOne && !(Array.isArray(url) && url.length > 0)) {
+    throw wrongSecret("url", "a ws:// or wss:// URL or a list of them", url);
   }
-  return Object.freeze(url.map((entry) => checkUrl(entry)));
+  return Object.freeze([url].flat().map(checkUrl));
 }
 
 function checkPingInterval(
