@@ -1,3 +1,4 @@
+import { type FrameWriter, HIGH_WATER } from "./frame_writer.ts";
 import { headerSize, Opcode, writeHeader } from "./frames.ts";
 
 /** Where the bytes go; `Deno.Conn` is one. */
@@ -11,9 +12,6 @@ const BATCH = 64 * 1024;
 /** A batch that grew past this for one large message is not kept, bytes. */
 const KEEP = 1024 * 1024;
 
-/** Bytes that may wait before senders are asked to. */
-const HIGH_WATER = 256 * 1024;
-
 const encoder = new TextEncoder();
 const DONE: Promise<void> = Promise.resolve();
 
@@ -22,7 +20,7 @@ const DONE: Promise<void> = Promise.resolve();
  * kernel the next one fills. A million small messages a second cost some
  * thousand writes, and no promise each.
  */
-export class BatchWriter {
+export class BatchWriter implements FrameWriter {
   readonly #sink: ByteSink;
   #filling: Uint8Array<ArrayBuffer> = new Uint8Array(BATCH);
   #filled = 0;
@@ -41,24 +39,20 @@ export class BatchWriter {
     this.#onFailure = onFailure;
   }
 
-  /** Bytes that were accepted and that the kernel has not taken yet. */
   get size(): number {
     return this.#filled + this.#inFlight;
   }
 
-  /** Whether senders should wait for `relief()`. */
   get full(): boolean {
     return this.size >= HIGH_WATER;
   }
 
-  /** Resolves when there is room again, or nothing will ever be written. */
   relief(): Promise<void> {
     if (!this.full || this.#stopped) return DONE;
     this.#relief ??= Promise.withResolvers();
     return this.#relief.promise;
   }
 
-  /** Resolves when all that was accepted is with the kernel, or never will be. */
   flush(): Promise<void> {
     return this.#running ?? DONE;
   }
@@ -92,7 +86,6 @@ export class BatchWriter {
     this.#accept(header + payload.length);
   }
 
-  /** Nothing more is written; what waits is forgotten; waiters go on. */
   stop(): void {
     this.#stopped = true;
     this.#filled = 0;

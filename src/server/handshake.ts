@@ -177,7 +177,7 @@ function tokens(headers: Headers, name: string): string[] {
 /** The first of the server's subprotocols that the client offered. */
 export function chooseSubprotocol(
   offered: readonly string[],
-  supported: readonly string[],
+  supported: readonly string[] = [],
 ): string | undefined {
   return supported.find((name) => offered.includes(name));
 }

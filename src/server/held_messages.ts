@@ -1,5 +1,4 @@
-/** What a client sends. */
-export type Message = string | Uint8Array<ArrayBuffer>;
+import type { Message } from "../message.ts";
 
 /** Messages that may wait for a taker before reading stops. */
 const MAX_COUNT = 1024;
@@ -20,6 +19,12 @@ export class HeldMessages {
   #takers: PromiseWithResolvers<Message | undefined>[] = [];
   #room: PromiseWithResolvers<void> | undefined;
   #ended = false;
+  readonly #onFailure: (error: unknown) => void;
+
+  /** `onFailure` gets what a callback throws or rejects with. */
+  constructor(onFailure: (error: unknown) => void) {
+    this.#onFailure = onFailure;
+  }
 
   /** Whether reading should stop. */
   get full(): boolean {
@@ -41,13 +46,12 @@ export class HeldMessages {
   set callback(callback: ((data: Message) => unknown) | undefined) {
     this.#callback = callback;
     while (this.#callback !== undefined && this.#next < this.#messages.length) {
-      this.#callback(this.#shift());
+      this.#call(this.#callback, this.#shift());
     }
   }
 
-  /** What the callback returns, so that its failure has somebody to see it. */
-  deliver(data: Message): unknown {
-    if (this.#callback !== undefined) return this.#callback(data);
+  deliver(data: Message): void {
+    if (this.#callback !== undefined) return this.#call(this.#callback, data);
     const taker = this.#takers.shift();
     if (taker !== undefined) {
       taker.resolve(data);
@@ -55,7 +59,15 @@ export class HeldMessages {
       this.#messages.push(data);
       this.#size += data.length;
     }
-    return undefined;
+  }
+
+  #call(callback: (data: Message) => unknown, data: Message): void {
+    try {
+      const result = callback(data);
+      if (result instanceof Promise) result.catch(this.#onFailure);
+    } catch (error) {
+      this.#onFailure(error);
+    }
   }
 
   /** The next message; `undefined` when all are taken and no more will come. */

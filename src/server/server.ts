@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { Chaos } from "./chaos.ts";
+import { Fate } from "./fate.ts";
 import {
   checkUpgrade,
   chooseSubprotocol,
@@ -17,44 +19,43 @@ import {
   readHead,
   type Refusal,
 } from "./handshake.ts";
+import {
+  type Incoming,
+  listen,
+  type Listener,
+  type ListenOptions,
+} from "./listener.ts";
+import { Newcomer } from "./newcomer.ts";
 import { Peer, PeerClosedError } from "./peer.ts";
-import { closeQuietly, linger, writeAll } from "./transport.ts";
-
-/** How long a client may take for TLS and its request head, ms. */
-const HANDSHAKE_TIMEOUT = 10_000;
+import { closeQuietly, linger, type Transport, writeAll } from "./transport.ts";
 
 /** After a failed accept (such as too many open files), ms. */
 const ACCEPT_PAUSE = 50;
 
-const CLOSE_TIMEOUT = 3_000;
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
-
 /** What `serve` takes. */
-export interface ServeOptions {
-  /** @default "127.0.0.1" */
-  readonly hostname?: string;
-  /** 0 chooses a free one. @default 0 */
-  readonly port?: number;
-  /** PEM texts; without them the server speaks plain TCP. */
-  readonly tls?: { readonly cert: string; readonly key: string };
-  /** With `tls`: what to offer by ALPN. @default none */
-  readonly alpn?: readonly string[];
+export interface ServeOptions extends ListenOptions {
   /** Spoken here, the preferred first. @default none */
   readonly subprotocols?: readonly string[];
   /** A larger message ends its connection with 1009. @default 16 MiB */
   readonly maxMessageBytes?: number;
   /** How long closing a peer may take, ms. @default 3_000 */
   readonly closeTimeout?: number;
+  /** What goes wrong on purpose: `parseChaos`. @default nothing */
+  readonly chaos?: Chaos;
   /** Looks at a sound request; a refusal is answered instead of the upgrade. */
   readonly accept?: (
     request: HandshakeRequest,
   ) => Refusal | undefined | Promise<Refusal | undefined>;
   /**
-   * Called for each connection, before its first message. If it throws, the
-   * peer is closed with 1011; sending to a peer that has left is no failure.
+   * Called for each connection. Messages that come before it sets `onmessage`
+   * or receives are held. If it throws, the peer is closed with 1011; that a
+   * peer has left (`PeerClosedError`) is no failure.
    */
   readonly onPeer: (peer: Peer) => void | Promise<void>;
-  /** Gets what `accept`, `onPeer` and `onmessage` threw. @default console.error */
+  /**
+   * Gets what `accept`, `onPeer` and `onmessage` threw. Without it `close`
+   * rejects with the first of them, so that no failure goes unseen.
+   */
   readonly onError?: (error: unknown) => void;
   /** Closes the server. */
   readonly signal?: AbortSignal;
@@ -90,46 +91,34 @@ export interface WebSocketServer extends AsyncDisposable {
  * @throws {Deno.errors.AddrInUse} when the port is taken.
  */
 export function serve(options: ServeOptions): WebSocketServer {
-  return new Server(options);
+  options.signal?.throwIfAborted();
+  return new Server(options, listen(options));
 }
-
-type Connection = Deno.TcpConn | Deno.TlsConn;
 
 class Server implements WebSocketServer {
   readonly url: string;
   readonly port: number;
   readonly addr: Deno.NetAddr;
   readonly peers: Set<Peer> = new Set();
-
   readonly #options: ServeOptions;
-  readonly #onError: (error: unknown) => void;
-  readonly #listener: Deno.Listener<Connection, Deno.NetAddr>;
+  readonly #listener: Listener;
   /** Connections that are not peers yet. */
   readonly #newcomers = new Set<Newcomer>();
   readonly #accepting: Promise<void>;
-  readonly #abort = () => void this.close();
+  readonly #abort = () => this.#closeForSignal();
+  readonly #failures: unknown[] = [];
   #closing: Promise<void> | undefined;
   #nextId = 0;
 
-  constructor(options: ServeOptions) {
+  constructor(options: ServeOptions, listener: Listener) {
     this.#options = options;
-    this.#onError = options.onError ?? console.error;
-    options.signal?.throwIfAborted();
-    const { hostname = "127.0.0.1", port = 0, tls, alpn } = options;
-    this.#listener = tls === undefined
-      ? Deno.listen({ hostname, port })
-      : Deno.listenTls({
-        hostname,
-        port,
-        cert: tls.cert,
-        key: tls.key,
-        alpnProtocols: alpn === undefined ? undefined : [...alpn],
-      });
-    this.addr = this.#listener.addr;
-    this.port = this.addr.port;
+    this.#listener = listener;
+    this.addr = listener.addr;
+    this.port = listener.addr.port;
+    const { hostname = "127.0.0.1", tls, signal } = options;
     const host = hostname.includes(":") ? `[${hostname}]` : hostname;
     this.url = `${tls === undefined ? "ws" : "wss"}://${host}:${this.port}`;
-    options.signal?.addEventListener("abort", this.#abort, { once: true });
+    signal?.addEventListener("abort", this.#abort, { once: true });
     this.#accepting = this.#acceptAll();
   }
 
@@ -142,6 +131,11 @@ class Server implements WebSocketServer {
     return this.close();
   }
 
+  #closeForSignal(): void {
+    // Whoever calls close() is told; the signal has nobody to tell.
+    this.close().catch(() => {});
+  }
+
   async #close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.#listener.close();
@@ -151,73 +145,89 @@ class Server implements WebSocketServer {
       return newcomer.done;
     }));
     await Promise.all([...this.peers].map((peer) => peer.close(1001)));
+    if (this.#failures.length > 0) throw this.#failures[0];
+  }
+
+  #failed(error: unknown): void {
+    if (this.#options.onError !== undefined) this.#options.onError(error);
+    else this.#failures.push(error);
   }
 
   async #acceptAll(): Promise<void> {
     while (this.#closing === undefined) {
-      let conn: Connection;
+      let incoming: Incoming;
       try {
-        conn = await this.#listener.accept();
+        incoming = await this.#listener.accept();
       } catch {
         // Closed, or one client failed, or no file descriptor is left: an
         // accept that fails must neither end the server nor spin.
         if (this.#closing === undefined) await pause(ACCEPT_PAUSE);
         continue;
       }
-      const newcomer = new Newcomer(conn, (gone) => this.#welcome(conn, gone));
+      const newcomer = new Newcomer(
+        incoming.transport,
+        (gone) => this.#welcome(incoming, gone),
+      );
       this.#newcomers.add(newcomer);
       newcomer.done.then(() => this.#newcomers.delete(newcomer));
     }
   }
 
   /** From a bare connection to a peer, or to its end; never rejects. */
-  async #welcome(conn: Connection, gone: Promise<undefined>): Promise<void> {
+  async #welcome(incoming: Incoming, gone: Promise<undefined>): Promise<void> {
     try {
-      const peer = await this.#handshake(conn, gone);
+      const peer = await this.#handshake(incoming, gone);
       if (peer !== undefined) return this.#introduce(peer);
     } catch (error) {
       // Anything else is the client's: it hung up, or failed at TLS.
-      if (error instanceof HandshakeError) await refuse(conn, error.refusal);
+      if (error instanceof HandshakeError) {
+        await refuse(incoming.transport, error.refusal);
+      }
     }
-    closeQuietly(conn);
+    closeQuietly(incoming.transport);
   }
 
   async #handshake(
-    conn: Connection,
+    { transport, remote }: Incoming,
     gone: Promise<undefined>,
   ): Promise<Peer | undefined> {
-    // A frame that waits for an acknowledgement is a late one.
-    if ("setNoDelay" in conn) conn.setNoDelay(true);
-    const head = await readHead(conn);
+    const head = await readHead(transport);
     if (head === undefined) return undefined;
-    const request = parseHead(head.text, conn.remoteAddr);
+    const request = parseHead(head.text, remote);
     checkUpgrade(request);
     const id = this.#nextId++;
-    const refusal = await Promise.race([this.#judge(request), gone]);
+    const { subprotocols, chaos } = this.#options;
+    const fate = chaos && new Fate(chaos, id);
+    const refusal = await Promise.race([this.#judge(request, fate), gone]);
     if (refusal !== undefined) {
-      await refuse(conn, refusal);
+      await refuse(transport, refusal);
       return undefined;
     }
-    const { subprotocols = [], maxMessageBytes, closeTimeout } = this.#options;
     const protocol = chooseSubprotocol(request.subprotocols, subprotocols);
-    await writeAll(conn, await encodeAcceptance(request, protocol));
+    await writeAll(transport, await encodeAcceptance(request, protocol));
     return new Peer({
       id,
       request,
       protocol: protocol ?? "",
-      transport: conn,
+      transport,
       rest: head.rest,
-      maxMessageBytes: maxMessageBytes ?? MAX_MESSAGE_BYTES,
-      closeTimeout: closeTimeout ?? CLOSE_TIMEOUT,
-      onError: this.#onError,
+      maxMessageBytes: this.#options.maxMessageBytes ?? 16 * 1024 * 1024,
+      closeTimeout: this.#options.closeTimeout ?? 3_000,
+      onError: (error) => this.#failed(error),
+      fate,
     });
   }
 
-  async #judge(request: HandshakeRequest): Promise<Refusal | undefined> {
+  async #judge(
+    request: HandshakeRequest,
+    fate: Fate | undefined,
+  ): Promise<Refusal | undefined> {
+    const status = fate?.refusal();
+    if (status !== undefined) return { status };
     try {
       return await this.#options.accept?.(request);
     } catch (error) {
-      this.#onError(error);
+      this.#failed(error);
       return { status: 500 };
     }
   }
@@ -234,44 +244,20 @@ class Server implements WebSocketServer {
     try {
       await this.#options.onPeer(peer);
     } catch (error) {
-      if (!(error instanceof PeerClosedError)) this.#onError(error);
+      if (!(error instanceof PeerClosedError)) this.#failed(error);
       await peer.close(1011);
     }
   }
 }
 
-/** A connection during its handshake, and the deadline of that. */
-class Newcomer {
-  readonly done: Promise<void>;
-  readonly #conn: Connection;
-  readonly #gone = Promise.withResolvers<undefined>();
-
-  /** `welcome` must end soon after `gone` has resolved. */
-  constructor(
-    conn: Connection,
-    welcome: (gone: Promise<undefined>) => Promise<void>,
-  ) {
-    this.#conn = conn;
-    const deadline = setTimeout(() => this.end(), HANDSHAKE_TIMEOUT);
-    this.done = welcome(this.#gone.promise).finally(() => {
-      clearTimeout(deadline);
-    });
-  }
-
-  end(): void {
-    closeQuietly(this.#conn);
-    this.#gone.resolve(undefined);
-  }
-}
-
 /** Says no, hangs up; the handshake's deadline bounds it. */
-async function refuse(conn: Deno.Conn, refusal: Refusal): Promise<void> {
+async function refuse(transport: Transport, refusal: Refusal): Promise<void> {
   try {
-    await writeAll(conn, encodeRefusal(refusal));
+    await writeAll(transport, encodeRefusal(refusal));
   } catch {
     return; // The client did not wait for the answer.
   }
-  await linger(conn);
+  await linger(transport);
 }
 
 function pause(ms: number): Promise<void> {

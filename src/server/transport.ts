@@ -3,7 +3,10 @@ export interface Transport {
   read(into: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
   closeWrite(): Promise<void>;
+  /** Ends both directions; a FIN is sent. */
   close(): void;
+  /** Ends both directions by a reset, where the runtime can. */
+  reset?(): void;
 }
 
 /** Writes all of it. */

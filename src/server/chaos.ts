@@ -1,0 +1,193 @@
+/**
+ * What may go wrong on purpose, as a text that fits on a command line:
+ *
+ * ```txt
+ * drop=5%,close=1011@30s,refuse=503/10,latency=50..200ms,half-open,reset
+ * ```
+ *
+ * Items are separated by commas. Each connection suffers all of them, the
+ * first that strikes ends it:
+ *
+ * | item                | meaning                                             |
+ * | ------------------- | --------------------------------------------------- |
+ * | `drop WHEN`         | the connection is cut without a close frame         |
+ * | `reset WHEN`        | the same, by a TCP reset where the system can       |
+ * | `half-open WHEN`    | nothing is read, answered or written any more, but  |
+ * |                     | the socket stays                                    |
+ * | `close=CODE WHEN`   | the server closes with this code                    |
+ * | `refuse=STATUS[/N]` | every Nth handshake (without N: each) is refused    |
+ * |                     | with this HTTP status                               |
+ * | `latency=T[..T]`    | what goes to the client comes so much later, drawn  |
+ * |                     | uniformly for each message; the order is kept       |
+ *
+ * `WHEN` (written without the space) is one of
+ *
+ * - `=P%`: with this chance at each message, in both directions; the message
+ *   that is struck is lost, those before it are not;
+ * - `@T`: at this age of the connection;
+ * - nothing: as `=1%`.
+ *
+ * `T` is a number with `ms`, `s` or `m`; the first of a range may leave its
+ * unit to the second. What happens depends on the seed, the number of the
+ * handshake and the number of the message alone, never on timing.
+ *
+ * @module
+ */
+
+import { show } from "../rules.ts";
+import { isCloseCode } from "./close_body.ts";
+
+/** How a connection is struck. */
+export type Blow =
+  | { readonly kind: "drop" }
+  | { readonly kind: "reset" }
+  | { readonly kind: "half-open" }
+  | { readonly kind: "close"; readonly code: number };
+
+/** When it is. */
+export type When =
+  /** At each message, 0 to 1. */
+  | { readonly kind: "chance"; readonly chance: number }
+  /** At this age of the connection, ms. */
+  | { readonly kind: "age"; readonly after: number };
+
+/** One thing that goes wrong. */
+export type ChaosItem =
+  | { readonly kind: "blow"; readonly blow: Blow; readonly when: When }
+  | { readonly kind: "refuse"; readonly status: number; readonly every: number }
+  /** From `least` to `most` ms. */
+  | { readonly kind: "latency"; readonly least: number; readonly most: number };
+
+/** All that goes wrong with a server, and the seed of its chances. */
+export interface Chaos {
+  readonly items: readonly ChaosItem[];
+  /** A whole number; its lowest 32 bits count. */
+  readonly seed: number;
+}
+
+const DEFAULT_CHANCE = 0.01;
+
+/**
+ * Reads a specification of chaos.
+ *
+ * @example
+ * ```ts
+ * import { parseChaos } from "./chaos.ts";
+ *
+ * parseChaos("drop=5%,latency=50..200ms", 42);
+ * ```
+ *
+ * @throws {TypeError} that names the item, the rule and the value.
+ */
+export function parseChaos(spec: string, seed: number): Chaos {
+  if (!Number.isSafeInteger(seed)) {
+    throw wrong("seed", "a whole number", String(seed));
+  }
+  const items = spec.split(",").map((text) => parseItem(text.trim()));
+  if (items.filter((item) => item.kind === "latency").length > 1) {
+    throw wrong(spec, "without a second latency", spec);
+  }
+  return { items, seed };
+}
+
+function parseItem(item: string): ChaosItem {
+  const [, name, rest = ""] = /^([a-z-]+)(.*)$/.exec(item) ?? [];
+  switch (name) {
+    case "drop":
+    case "reset":
+    case "half-open":
+      return {
+        kind: "blow",
+        blow: { kind: name },
+        when: parseWhen(item, rest),
+      };
+    case "close":
+      return parseClose(item, rest);
+    case "refuse":
+      return parseRefuse(item, rest);
+    case "latency":
+      return parseLatency(item, rest);
+    default:
+      throw wrong(
+        item,
+        "one of drop, reset, half-open, close, refuse and latency",
+        item,
+      );
+  }
+}
+
+function parseWhen(item: string, text: string): When {
+  if (text === "") return { kind: "chance", chance: DEFAULT_CHANCE };
+  if (text.startsWith("@")) {
+    return { kind: "age", after: parseTime(item, text.slice(1)) };
+  }
+  const [, percent] = /^=(\d+(?:\.\d+)?)%$/.exec(text) ?? [];
+  const chance = Number(percent) / 100;
+  if (!(chance <= 1)) {
+    throw wrong(item, "followed by =P% (0 to 100), @T or nothing", text);
+  }
+  return { kind: "chance", chance };
+}
+
+function parseClose(item: string, text: string): ChaosItem {
+  const [, digits, when = ""] = /^=(\d+)(.*)$/.exec(text) ?? [];
+  const code = Number(digits);
+  if (!isCloseCode(code)) {
+    throw wrong(item, "close= with a code that may be sent", text);
+  }
+  return {
+    kind: "blow",
+    blow: { kind: "close", code },
+    when: parseWhen(item, when),
+  };
+}
+
+function parseRefuse(item: string, text: string): ChaosItem {
+  const [, digits, every = "1"] = /^=(\d+)(?:\/(\d+))?$/.exec(text) ?? [];
+  const status = Number(digits);
+  if (!(status >= 200 && status <= 599) || Number(every) < 1) {
+    throw wrong(
+      item,
+      "refuse=STATUS (200 to 599), perhaps with /N (1 or more)",
+      text,
+    );
+  }
+  return { kind: "refuse", status, every: Number(every) };
+}
+
+function parseLatency(item: string, text: string): ChaosItem {
+  const [, from, to] = /^=(.+?)(?:\.\.(.+))?$/.exec(text) ?? [];
+  if (from === undefined) {
+    throw wrong(item, "latency=T or latency=T..T", text);
+  }
+  const most = parseTime(item, to ?? from);
+  const unit = /[a-z]+$/.exec(to ?? from)?.[0] ?? "";
+  const least = parseTime(item, /\d$/.test(from) ? from + unit : from);
+  if (least > most) {
+    throw wrong(item, "a range from less to more", text);
+  }
+  return { kind: "latency", least, most };
+}
+
+/** Milliseconds. */
+function parseTime(item: string, text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
+  const ms = Number(number) *
+    (unit === "ms" ? 1 : unit === "s" ? 1000 : 60_000);
+  // Timers beyond 2^31-1 ms misfire.
+  if (!(ms < 2 ** 31)) {
+    throw wrong(
+      item,
+      "with times such as 200ms, 30s or 2m (24 days at most)",
+      text,
+    );
+  }
+  return ms;
+}
+
+function wrong(item: string, rule: string, value: string): TypeError {
+  return new TypeError(
+    `Cannot use chaos ${show(item)} as it must be ${rule}: ` +
+      `current value is ${show(value)}`,
+  );
+}
