@@ -56,6 +56,8 @@ export interface NumberRule {
   readonly integer?: boolean;
   /** Whether `Infinity` is allowed. */
   readonly infinity?: boolean;
+  /** A number that is allowed besides. */
+  readonly also?: number;
   /** The unit, for the error's text. */
   readonly unit?: string;
 }
@@ -72,6 +74,7 @@ export const COUNT: NumberRule = { min: 1, integer: true };
 /** A number within its limits. */
 export function number(key: string, value: unknown, rule: NumberRule): number {
   if (typeof value !== "number") throw wrongKind(key, describe(rule), value);
+  if (value === rule.also) return value;
   const inRange = (rule.above ? value > rule.min : value >= rule.min) &&
     value <= (rule.max ?? Infinity) &&
     (Number.isFinite(value) || rule.infinity === true) &&
@@ -85,7 +88,9 @@ function describe(rule: NumberRule): string {
   const unit = rule.unit === undefined ? "" : ` of ${rule.unit}`;
   const from = rule.above ? `greater than ${rule.min}` : `from ${rule.min}`;
   const to = rule.max === undefined ? "" : ` to ${rule.max}`;
-  return `${noun}${unit} ${from}${to}${rule.infinity ? ", or Infinity" : ""}`;
+  const also = rule.also === undefined ? "" : `${rule.also}, or `;
+  const orMore = rule.infinity ? ", or Infinity" : "";
+  return `${also}${noun}${unit} ${from}${to}${orMore}`;
 }
 
 /** One of the texts listed. */

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { DURATION, number, onlyKnownKeys, show } from "./rules.ts";
+import { byteLength } from "./message.ts";
+import {
+  DURATION,
+  number,
+  type NumberRule,
+  onlyKnownKeys,
+  wrongKind,
+} from "./rules.ts";
 
 /** How to stop. */
 export interface StopOptions {
@@ -25,6 +32,14 @@ export interface StopOptions {
 /** A close frame holds 125 bytes, and the code takes two (RFC 6455, 5.5). */
 const REASON_MAX_BYTES = 123;
 
+/** What a program may close with; the others are the protocol's. */
+const CLOSE_CODE: NumberRule = {
+  min: 3000,
+  max: 4999,
+  integer: true,
+  also: 1000,
+};
+
 /**
  * Checks the options and fills in the defaults.
  * @throws {TypeError} a value of the wrong kind, an unknown key
@@ -37,17 +52,9 @@ export function resolveStopOptions(
   onlyKnownKeys("stop()", options, ["code", "reason", "drain"]);
   const { code = 1000, reason = "", drain = closeTimeout } = options;
   number("drain", drain, DURATION);
-  if (code !== 1000) {
-    number("code", code, { min: 3000, max: 4999, integer: true });
-  }
-  if (typeof reason !== "string") {
-    throw new TypeError(
-      `Cannot use 'reason' as it must be a text: current value is ${
-        show(reason)
-      }`,
-    );
-  }
-  const { length } = new TextEncoder().encode(reason);
+  number("code", code, CLOSE_CODE);
+  if (typeof reason !== "string") throw wrongKind("reason", "a text", reason);
+  const length = byteLength(reason);
   if (length > REASON_MAX_BYTES) {
     throw new RangeError(
       `Cannot use 'reason' as it must be at most ${REASON_MAX_BYTES} bytes: ` +
