@@ -33,31 +33,27 @@
 export type Severity = "transient" | "fatal";
 
 /** What happened; the tree at the top of `errors.ts` says more on each. */
-export type WSErrorCode = typeof WS_ERROR_CODES[number];
-
-/** Every {@linkcode WSErrorCode}, in the order of the tree. */
-export const WS_ERROR_CODES = [
-  "CONNECT",
-  "DNS",
-  "TIMEOUT",
-  "TLS",
-  "HTTP_STATUS",
-  "REDIRECT",
-  "HANDSHAKE",
-  "PERMISSION",
-  "CLOSED",
-  "PROTOCOL",
-  "HEARTBEAT",
-  "SLOW_CONSUMER",
-  "QUEUE_FULL",
-  "TOO_LARGE",
-  "EXPIRED",
-  "ABORTED",
-  "SPOOL",
-  "RETRIES_EXHAUSTED",
-  "STOPPED",
-  "CALLBACK",
-] as const;
+export type WSErrorCode =
+  | "CONNECT"
+  | "DNS"
+  | "TIMEOUT"
+  | "TLS"
+  | "HTTP_STATUS"
+  | "REDIRECT"
+  | "HANDSHAKE"
+  | "PERMISSION"
+  | "CLOSED"
+  | "PROTOCOL"
+  | "HEARTBEAT"
+  | "SLOW_CONSUMER"
+  | "QUEUE_FULL"
+  | "TOO_LARGE"
+  | "EXPIRED"
+  | "ABORTED"
+  | "SPOOL"
+  | "RETRIES_EXHAUSTED"
+  | "STOPPED"
+  | "CALLBACK";
 
 /** The facts of a {@linkcode WSError}. */
 export interface WSErrorOptions {
@@ -100,6 +96,7 @@ export interface WSErrorOptions {
  * ```
  */
 export class WSError extends Error {
+  /** Always `"WSError"`. */
   override readonly name = "WSError";
   /** What happened. */
   readonly code: WSErrorCode;

@@ -13,7 +13,7 @@ import type {
   RetryInfo,
   WSCallbacks,
 } from "./callbacks.ts";
-import { WS_ERROR_CODES, WSError, type WSErrorCode } from "./errors.ts";
+import { WSError, type WSErrorCode } from "./errors.ts";
 import type { Message } from "./message.ts";
 import { callable, onlyKnownKeys } from "./rules.ts";
 
@@ -137,8 +137,26 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 }
 
 function noFailures(): Record<WSErrorCode, number> {
-  const failures: Partial<Record<WSErrorCode, number>> = {};
-  for (const code of WS_ERROR_CODES) failures[code] = 0;
-  // Every code was just set.
-  return failures as Record<WSErrorCode, number>;
+  return {
+    CONNECT: 0,
+    DNS: 0,
+    TIMEOUT: 0,
+    TLS: 0,
+    HTTP_STATUS: 0,
+    REDIRECT: 0,
+    HANDSHAKE: 0,
+    PERMISSION: 0,
+    CLOSED: 0,
+    PROTOCOL: 0,
+    HEARTBEAT: 0,
+    SLOW_CONSUMER: 0,
+    QUEUE_FULL: 0,
+    TOO_LARGE: 0,
+    EXPIRED: 0,
+    ABORTED: 0,
+    SPOOL: 0,
+    RETRIES_EXHAUSTED: 0,
+    STOPPED: 0,
+    CALLBACK: 0,
+  };
 }

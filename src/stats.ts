@@ -8,8 +8,11 @@ import type { WSErrorCode } from "./errors.ts";
 
 /** The round-trip times of the application heartbeat, in milliseconds. */
 export interface RttStats {
+  /** The latest. */
   readonly last: number;
+  /** The least. */
   readonly min: number;
+  /** The mean of all. */
   readonly mean: number;
   /** The 99th percentile. */
   readonly p99: number;
@@ -19,6 +22,7 @@ export interface RttStats {
 export interface WSStats {
   /** Messages handed to the network, sent again ones included. */
   readonly messagesSent: number;
+  /** Messages that came in, answers to pings included. */
   readonly messagesReceived: number;
   /** Bytes of payload handed to the network. */
   readonly bytesSent: number;

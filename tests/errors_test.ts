@@ -6,12 +6,7 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import fc from "fast-check";
-import {
-  redactUrl,
-  WS_ERROR_CODES,
-  WSError,
-  type WSErrorOptions,
-} from "../src/errors.ts";
+import { redactUrl, WSError, type WSErrorOptions } from "../src/errors.ts";
 
 const FACTS: WSErrorOptions = {
   code: "HTTP_STATUS",
@@ -68,11 +63,6 @@ Deno.test("an error that is judged anew differs in its severity alone", () => {
 Deno.test("an error that is judged anew still tells where it came from", () => {
   const error = new WSError("refused", FACTS);
   assertEquals(error.withSeverity("fatal").stack, error.stack);
-});
-
-Deno.test("there are the twenty codes of the contract, each once", () => {
-  assertEquals(new Set(WS_ERROR_CODES).size, WS_ERROR_CODES.length);
-  assertEquals(WS_ERROR_CODES.length, 20);
 });
 
 const REDACTED: readonly (readonly [given: string, shown: string])[] = [
