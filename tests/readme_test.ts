@@ -74,7 +74,10 @@ Deno.test("the README names every error code", () => {
 
 Deno.test("the README names every option", () => {
   const unknown = { url: "ws://127.0.0.1", unknown: true };
-  const { message } = assertThrows(() => new WebSocketStreamClient(unknown));
+  const { message } = assertThrows(
+    () => new WebSocketStreamClient(unknown),
+    TypeError,
+  );
   const [, known = ""] = message.split("known are ");
   const keys = known.split(", ");
   assert(keys.includes("url"), message);
