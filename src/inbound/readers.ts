@@ -134,7 +134,6 @@ export class Readers {
    * Rejects with the signal's reason.
    */
   async drained(signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
     if (this.#slow.size === 0) return;
     this.#drained ??= Promise.withResolvers();
     const { promise } = this.#drained;
