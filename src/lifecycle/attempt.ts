@@ -120,9 +120,12 @@ async function open(
   }
 }
 
-function openTransport(transport: Transport, url: URL): Deno.HttpClient {
+function openTransport(
+  transport: Transport,
+  url: URL,
+): Deno.HttpClient | undefined {
   try {
-    return transport.open();
+    return transport.forSocket(url);
   } catch (cause) {
     throw new WSError(
       "No connection: the options 'tls' or 'proxy' cannot be used",
@@ -160,7 +163,7 @@ async function explain(
   if (!isHidden) throw failureError(failure.message, circumstances);
   let diagnosis;
   try {
-    diagnosis = await diagnose(request, transport.open(), signal);
+    diagnosis = await diagnose(request, transport.forRequest(), signal);
   } catch (error) {
     if (status !== undefined) throw bareStatusError(status, circumstances);
     throw error;

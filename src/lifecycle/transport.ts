@@ -1,14 +1,18 @@
 /**
- * What connects: one `Deno.HttpClient` per client, for its sockets and for the
- * diagnosis of their failures.
+ * What connects: the `Deno.HttpClient` behind the sockets of one client, and
+ * behind the diagnosis of their failures.
  *
- * It is made even without certificates and proxy, for `http2: false`. With the
- * runtime's own client every failed `wss://` handshake is tried once more over
- * HTTP/2, on a second TLS connection, and only the second error is told.
- * Without HTTP/2 there is one connection and one plain sign that the cause is
- * hidden. Measured, in TLS connections of an attempt that the server refuses,
- * diagnosis included: 3 before, 2 now. What is given up: WebSockets over HTTP/2
- * (RFC 8441) to a server that has no HTTP/1.1.
+ * - `ws://` without certificates and proxy: the runtime's own client. Another
+ *   one would do the same, and cost some 100 KiB for each of our clients.
+ * - `wss://` without certificates and proxy: one that all our clients share,
+ *   made for `http2: false`. With the runtime's own client every failed
+ *   handshake is tried once more over HTTP/2, on a second TLS connection, and
+ *   only the second error is told. Without HTTP/2 there is one connection and
+ *   one plain sign that the cause is hidden. Measured, in TLS connections of an
+ *   attempt that the server refuses, diagnosis included: 3 before, 2 now. What
+ *   is given up: WebSockets over HTTP/2 (RFC 8441) to a server that has no
+ *   HTTP/1.1.
+ * - Certificates or a proxy: one of its own.
  *
  * @module
  */
@@ -23,7 +27,7 @@ export interface TransportOptions {
   readonly httpClient?: Deno.HttpClient;
 }
 
-/** The HTTP client behind a client's connections, and its owner. */
+/** What connects one of our clients, and its owner. */
 export class Transport {
   /** The proxy, if it was set here. */
   readonly proxy: URL | undefined;
@@ -31,7 +35,8 @@ export class Transport {
   readonly given: boolean;
 
   readonly #options: TransportOptions;
-  #client: Deno.HttpClient | undefined;
+  #own: Deno.HttpClient | undefined;
+  #shared: Deno.HttpClient | undefined;
   #closed = false;
 
   /** Takes the settings; nothing is opened yet. */
@@ -42,24 +47,60 @@ export class Transport {
   }
 
   /**
-   * The HTTP client, made at the first call.
+   * What opens a socket to this URL; `undefined` is the runtime's own client.
    * @throws {Error} certificates or a key that cannot be used
    */
-  open(): Deno.HttpClient {
+  forSocket(url: URL): Deno.HttpClient | undefined {
+    const isPlain = url.protocol === "ws:" && !this.given && this.#isBare;
+    return isPlain ? undefined : this.forRequest();
+  }
+
+  /**
+   * What makes a request with the same settings; made at the first call.
+   * @throws {Error} certificates or a key that cannot be used
+   */
+  forRequest(): Deno.HttpClient {
     if (this.#closed) {
       throw new Error("Cannot connect: the transport is closed");
     }
     const { httpClient } = this.#options;
-    return httpClient ?? (this.#client ??= makeClient(this.#options));
+    if (httpClient !== undefined) return httpClient;
+    if (this.#isBare) return this.#shared ??= SHARED.take();
+    return this.#own ??= makeClient(this.#options);
   }
 
   /** Closes what was made here. */
   close(): void {
     this.#closed = true;
+    if (this.#shared !== undefined) SHARED.giveBack();
+    this.#own?.close();
+    this.#own = this.#shared = undefined;
+  }
+
+  get #isBare(): boolean {
+    const { tls, proxy } = this.#options;
+    return tls === undefined && proxy === undefined;
+  }
+}
+
+/** A client without settings: made for the first user, closed by the last. */
+class SharedClient {
+  #client: Deno.HttpClient | undefined;
+  #users = 0;
+
+  take(): Deno.HttpClient {
+    this.#users++;
+    return this.#client ??= makeClient({});
+  }
+
+  giveBack(): void {
+    if (--this.#users > 0) return;
     this.#client?.close();
     this.#client = undefined;
   }
 }
+
+const SHARED = new SharedClient();
 
 function makeClient({ tls, proxy }: TransportOptions): Deno.HttpClient {
   const { caCerts, cert, key } = tls ?? {};
