@@ -1,0 +1,212 @@
+/**
+ * From the words of the command line to a command with checked flags. Strict:
+ * what is unknown, missing or wrong is named, with the rule and the value.
+ *
+ * @module
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { COMMAND_NAMES, type CommandName, type Flag } from "./flag.ts";
+import { FLAG_NAMES, type FlagName, FLAGS, type Flags } from "./flags.ts";
+import { UsageError } from "./flag_values.ts";
+
+/** What the command line asks for. */
+export type Request =
+  | { readonly kind: "version" }
+  | {
+    readonly kind: "help";
+    /** Undefined for the program as a whole. */
+    readonly command: CommandName | undefined;
+    /** `--help` rather than `-h`. */
+    readonly full: boolean;
+  }
+  | {
+    readonly kind: "run";
+    readonly command: CommandName;
+    readonly flags: Flags;
+    readonly operands: readonly string[];
+  };
+
+const NOT_NEGATABLE: readonly FlagName[] = ["help", "version"];
+
+/**
+ * Takes the command line apart.
+ * @throws {UsageError} with the flag, the rule and the value
+ */
+export function parseCommandLine(argv: readonly string[]): Request {
+  const { values, operands, unknown } = split(argv);
+  const command = COMMAND_NAMES.find((name) => name === operands[0]);
+  if (values["h"] === true || values["help"] === true) {
+    return { kind: "help", command, full: values["help"] === true };
+  }
+  if (values["version"] === true) return { kind: "version" };
+  if (unknown !== undefined) throw new UsageError(unknown);
+  return {
+    kind: "run",
+    command: command ?? "connect",
+    flags: readFlags(values, command ?? "connect"),
+    operands: command === undefined ? operands : operands.slice(1),
+  };
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+function split(argv: readonly string[]) {
+  const operands: string[] = [];
+  let unknown: string | undefined;
+  const values: Values = parseArgs(argv.map(spellOut), {
+    boolean: ["h", ...FLAG_NAMES.filter(isToggle)],
+    string: FLAG_NAMES.filter((name) => !isToggle(name)),
+    collect: FLAG_NAMES.filter((name) => FLAGS[name].kind === "many"),
+    negatable: FLAG_NAMES.filter((name) => !NOT_NEGATABLE.includes(name)),
+    default: defaultToggles(),
+    alias: aliases(),
+    "--": true,
+    unknown: (arg, key) => {
+      if (key === undefined) operands.push(arg);
+      else unknown ??= unknownFlag(arg, key);
+      return false;
+    },
+  });
+  const rest = values["--"];
+  if (Array.isArray(rest)) operands.push(...rest.map(String));
+  const end = argv.indexOf("--");
+  unknown = wrongShape(end < 0 ? argv : argv.slice(0, end)) ?? unknown;
+  return { values, operands, unknown };
+}
+
+/** `-HNAME: VALUE` as `--header=NAME: VALUE`, which `parseArgs` can read. */
+function spellOut(arg: string): string {
+  const [, letter, value] = /^-([^-])=?(.+)$/s.exec(arg) ?? [];
+  const name = FLAG_NAMES.find((name) => {
+    const flag: Flag = FLAGS[name];
+    return flag.kind !== "toggle" && flag.short === letter;
+  });
+  return value === undefined || name === undefined ? arg : `--${name}=${value}`;
+}
+
+function isToggle(name: FlagName): boolean {
+  return FLAGS[name].kind === "toggle";
+}
+
+function defaultToggles(): Record<string, boolean> {
+  const defaults: Record<string, boolean> = {};
+  for (const name of FLAG_NAMES) {
+    const flag: Flag = FLAGS[name];
+    if (flag.kind === "toggle") defaults[name] = flag.default ?? false;
+  }
+  return defaults;
+}
+
+function aliases(): Record<string, string> {
+  const aliases: Record<string, string> = {};
+  for (const name of FLAG_NAMES) {
+    const { short }: Flag = FLAGS[name];
+    if (short !== undefined) aliases[name] = short;
+  }
+  return aliases;
+}
+
+/** What `parseArgs` would let pass: `--json=maybe`, `--no-linger=3`, `--H`. */
+function wrongShape(argv: readonly string[]): string | undefined {
+  for (const arg of argv) {
+    const [, no, name = "", assigned] = /^--(no-)?([^=]+)(=)?/s.exec(arg) ?? [];
+    if (name.length === 1) return unknownFlag(arg, name);
+    if (assigned === undefined || !isFlagName(name)) continue;
+    if (no !== undefined) {
+      return `--no-${name} takes no value: got ${show(arg)}`;
+    }
+    if (isToggle(name)) return `--${name} takes no value: got ${show(arg)}`;
+  }
+  return undefined;
+}
+
+function isFlagName(name: string): name is FlagName {
+  return Object.hasOwn(FLAGS, name);
+}
+
+const NOT_OFFERED: Readonly<Record<string, string>> = {
+  insecure: "trust the server's own authority with --ca FILE; to connect " +
+    "without any proof run it as `deno run " +
+    "--unsafely-ignore-certificate-errors=HOST ...`",
+  bearer: "a secret is no flag, others could see it: use --bearer-file FILE",
+  "basic-auth":
+    "a secret is no flag, others could see it: use --basic-auth-file FILE",
+};
+
+function unknownFlag(arg: string, key: string): string {
+  const [shown = arg] = arg.split("=", 1);
+  const advice = NOT_OFFERED[key];
+  if (advice !== undefined) return `there is no ${shown}: ${advice}`;
+  const like = FLAG_NAMES.filter((name) =>
+    name.startsWith(key) || key.startsWith(name)
+  ).map((name) => `--${name}`);
+  return `unknown flag ${show(shown)}` +
+    (like.length > 0 ? ` (do you mean ${like.join(" or ")}?)` : "");
+}
+
+function readFlags(values: Values, command: CommandName): Flags {
+  const flags: Record<string, unknown> = {};
+  for (const name of FLAG_NAMES) {
+    const flag: Flag = FLAGS[name];
+    const value = values[name];
+    if (!flag.of.includes(command) && isGiven(flag, value)) {
+      throw new UsageError(`${command} takes no --${name}`);
+    }
+    flags[name] = readFlag(name, flag, value);
+  }
+  // The table gives both the names of this record and the types of its values.
+  return flags as Flags;
+}
+
+function isGiven(flag: Flag, value: unknown): boolean {
+  switch (flag.kind) {
+    case "toggle":
+      return value !== (flag.default ?? false);
+    case "many":
+      return !Array.isArray(value) || value.length > 0;
+    case "one":
+      return value !== undefined;
+    default:
+      return flag satisfies never;
+  }
+}
+
+function readFlag(name: FlagName, flag: Flag, value: unknown): unknown {
+  switch (flag.kind) {
+    case "toggle":
+      return value;
+    case "many":
+      return Array.isArray(value)
+        ? value.map((text) => parseValue(name, flag.parse, String(text)))
+        : [];
+    case "one":
+      if (value === false && "off" in flag) return flag.off;
+      if (typeof value === "string") return parseValue(name, flag.parse, value);
+      return flag.default === undefined ? undefined : flag.parse(flag.default);
+    default:
+      return flag satisfies never;
+  }
+}
+
+function parseValue(
+  name: FlagName,
+  parse: (text: string) => unknown,
+  text: string,
+): unknown {
+  if (text === "") {
+    throw new UsageError(
+      `--${name} needs a value (one that begins with - as --${name}=-...)`,
+    );
+  }
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new UsageError(`--${name} ${error.message}: got ${show(text)}`);
+  }
+}
+
+function show(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 79)}…` : text);
+}

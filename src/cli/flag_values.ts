@@ -1,0 +1,255 @@
+/**
+ * What may follow a flag. Each parser takes the text as it was typed and gives
+ * the value, or throws a {@linkcode UsageError} with the rule that was broken;
+ * `args.ts` puts the flag's name in front and the text behind.
+ *
+ * @module
+ */
+
+/** The command line cannot be used as it is; exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** `500ms`, `10s`, `2m`, `1h`, `1d`, `1m30s`, or a plain 0: milliseconds. */
+export function duration(text: string): number {
+  if (text === "0") return 0;
+  if (!/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)) {
+    throw new UsageError("must be a duration such as 500ms, 10s, 2m or 1h");
+  }
+  let total = 0;
+  for (const [, amount, unit] of text.matchAll(/([\d.]+)([a-z]+)/g)) {
+    total += Number(amount) * (UNIT_MS[unit ?? ""] ?? NaN);
+  }
+  return total;
+}
+
+/** A duration longer than 0. */
+export function positiveDuration(text: string): number {
+  const ms = duration(text);
+  if (ms === 0) throw new UsageError("must be a duration longer than 0");
+  return ms;
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  b: 1,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  k: 2 ** 10,
+  kib: 2 ** 10,
+  m: 2 ** 20,
+  mib: 2 ** 20,
+  g: 2 ** 30,
+  gib: 2 ** 30,
+};
+
+/** `4096`, `64KiB`, `100MB`: bytes. */
+export function size(text: string): number {
+  const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text) ?? [];
+  const factor = SIZE_UNITS[unit.toLowerCase()];
+  const bytes = Math.round(Number(amount) * (factor ?? NaN));
+  if (!(bytes >= 1)) {
+    throw new UsageError("must be a size of at least 1 byte such as 100MB");
+  }
+  return bytes;
+}
+
+/** A whole number from `min` on. */
+export function wholeNumber(min: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (!(value >= min) || !Number.isSafeInteger(value)) {
+      throw new UsageError(`must be a whole number from ${min} on`);
+    }
+    return value;
+  };
+}
+
+/** Any text that is not empty. */
+export function text(text: string): string {
+  return text;
+}
+
+/** A regular expression, searched for anywhere in a message. */
+export function regex(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    const why = error instanceof Error ? ` (${error.message})` : "";
+    throw new UsageError(`must be a regular expression${why}`);
+  }
+}
+
+/** One of a few words. */
+export function oneOf<const T extends string>(
+  ...words: readonly T[]
+): (text: string) => T {
+  return (text) => {
+    const found = words.find((word) => word === text);
+    if (found === undefined) {
+      throw new UsageError(`must be one of ${words.join(", ")}`);
+    }
+    return found;
+  };
+}
+
+/** A text, or the file that holds it. */
+export type TextOrFile =
+  | { readonly text: string }
+  | { readonly file: string };
+
+/** `TEXT`, `@FILE`, or `@@TEXT` for a text that begins with `@`. */
+export function textOrFile(text: string): TextOrFile {
+  if (text.startsWith("@@")) return { text: text.slice(1) };
+  if (!text.startsWith("@")) return { text };
+  if (text === "@") throw new UsageError("must name a file after @");
+  return { file: text.slice(1) };
+}
+
+/** A handshake header, or the file that holds some, one a line. */
+export type HeaderFlag = Header | { readonly file: string };
+
+/** One handshake header. */
+export interface Header {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** `NAME: VALUE` or `@FILE`. */
+export function header(text: string): HeaderFlag {
+  const given = textOrFile(text);
+  return "file" in given ? given : headerLine(given.text);
+}
+
+/** `NAME: VALUE`, checked as RFC 9110, section 5, wants it. */
+export function headerLine(text: string): Header {
+  const colon = text.indexOf(":");
+  const name = text.slice(0, Math.max(colon, 0)).trim();
+  const value = text.slice(colon + 1).trim();
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
+    throw new UsageError("must be NAME: VALUE with the name of a header");
+  }
+  // deno-lint-ignore no-control-regex -- control characters are the point
+  if (/[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]/.test(value)) {
+    throw new UsageError(
+      "must have a value without control characters and beyond Latin-1 none",
+    );
+  }
+  return { name, value };
+}
+
+/** `4001,4100-4199`: close codes (RFC 6455, section 7.4) from 1000 to 4999. */
+export function closeCodes(text: string): readonly number[] {
+  return text.split(",").flatMap((part) => {
+    const [, first, last = first] = /^(\d{4})(?:-(\d{4}))?$/.exec(part) ?? [];
+    const from = Number(first);
+    const to = Number(last);
+    if (!(from >= 1000 && from <= to && to <= 4999)) {
+      throw new UsageError(
+        "must be close codes from 1000 to 4999 such as 4001,4100-4199",
+      );
+    }
+    return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  });
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  0: "\0",
+  "\\": "\\",
+};
+
+/** A text in which `\n`, `\r`, `\t`, `\0`, `\\` and `\xNN` are escapes. */
+export function escapedText(text: string): string {
+  return text.replace(/\\(x[0-9a-fA-F]{2}|.?)/gs, (_, escape: string) => {
+    if (escape.length === 3) {
+      return String.fromCharCode(parseInt(escape.slice(1), 16));
+    }
+    const character = ESCAPES[escape];
+    if (character === undefined) {
+      throw new UsageError(
+        String.raw`must use only the escapes \n, \r, \t, \0, \\ and \xNN`,
+      );
+    }
+    return character;
+  });
+}
+
+/** A `ws://` or `wss://` URL. */
+export function webSocketUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^wss?:$/.test(url.protocol)) {
+    const guess = guessUrl(text);
+    const hint = guess === undefined ? "" : ` (do you mean ${guess}?)`;
+    throw new UsageError(
+      `the URL must begin with ws:// or wss://: got ${shownUrl(text)}${hint}`,
+    );
+  }
+  if (url.hash !== "") {
+    // RFC 6455, section 3: fragment identifiers are meaningless here.
+    throw new UsageError(
+      "the URL must have no fragment (write %23 for a #): got " +
+        shownUrl(text),
+    );
+  }
+  return text;
+}
+
+/** As it was typed, but for what may be secret in it. */
+function shownUrl(text: string): string {
+  const open = text.replace(/\/\/[^/]*@/, "//***@").replace(/\?[^#]*/s, "?***");
+  return JSON.stringify(open);
+}
+
+function guessUrl(text: string): string | undefined {
+  const bare = text.replace(/^https?:\/\//, "");
+  const scheme = /^(http:|localhost\b|127\.)/.test(text) ? "ws" : "wss";
+  const guess = `${scheme}://${bare}`;
+  return /^[\w.-]+(:\d+)?(\/[^?]*)?$/.test(bare) && URL.canParse(guess)
+    ? guess
+    : undefined;
+}
+
+/** Where a server listens. */
+export interface Address {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** `HOST:PORT`, `[::1]:PORT`, `:PORT` or `PORT`; port 0 takes a free one. */
+export function address(text: string): Address {
+  const [, host = "", digits = ""] =
+    /^(?:(?:(\[[0-9a-fA-F:.]+\]|[\w.-]+)?:)?(\d+))$/.exec(text) ?? [];
+  const port = digits === "" ? NaN : Number(digits);
+  if (!(port <= 65_535)) {
+    throw new UsageError(
+      "the address must be HOST:PORT, :PORT or PORT (0 to 65535): got " +
+        JSON.stringify(text),
+    );
+  }
+  const hostname = host.replace(/^\[|\]$/g, "");
+  return { hostname: hostname === "" ? "127.0.0.1" : hostname, port };
+}
+
+/** `10x`, `0.5`, or `max`: how many times as fast as it was. */
+export function speed(text: string): number {
+  if (text === "max") return Infinity;
+  const [, digits] = /^(\d+(?:\.\d+)?)x?$/.exec(text) ?? [];
+  const factor = Number(digits);
+  if (!(factor > 0)) {
+    throw new UsageError("must be a speed such as 1x, 10x, 0.5x or max");
+  }
+  return factor;
+}

@@ -1,0 +1,83 @@
+/**
+ * From the command line to the exit code.
+ *
+ * @module
+ */
+
+import config from "../../deno.json" with { type: "json" };
+import { parseCommandLine, type Request } from "./args.ts";
+import type { Command, Ending } from "./command.ts";
+import { connect } from "./commands/connect.ts";
+import { dieOf } from "./signals.ts";
+import { UsageError } from "./flag_values.ts";
+import { briefHelp, fullHelp } from "./help.ts";
+import { InputFormError } from "./message_codec.ts";
+import { printToStderr } from "./notices.ts";
+import { blockingSink } from "./output.ts";
+import { MissingPermissionError } from "./permissions.ts";
+import { terminalWidth } from "./terminal_width.ts";
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly Command[] = [connect];
+
+/** Runs the program; does not return. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const ending = await run(argv);
+  // A read of stdin cannot be taken back, and would keep the program alive.
+  if (typeof ending === "number") Deno.exit(ending);
+  dieOf(ending);
+}
+
+async function run(argv: readonly string[]): Promise<Ending> {
+  try {
+    return await answer(parseCommandLine(argv));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return 0;
+    if (isUsersMistake(error)) {
+      printToStderr(`ws-stream: ${error.message}`);
+      return 2;
+    }
+    printToStderr(`ws-stream: internal error: ${Deno.inspect(error)}`);
+    return 1;
+  }
+}
+
+function isUsersMistake(error: unknown): error is Error {
+  return error instanceof UsageError || error instanceof InputFormError ||
+    error instanceof MissingPermissionError;
+}
+
+async function answer(request: Request): Promise<Ending> {
+  switch (request.kind) {
+    case "version":
+      print(`ws-stream ${config.version}\n`);
+      return 0;
+    case "help":
+      print(helpOf(request.command, request.full));
+      return 0;
+    case "run":
+      return await commandOf(request.command).run(request);
+    default:
+      return request satisfies never;
+  }
+}
+
+function helpOf(name: string | undefined, full: boolean): string {
+  const options = {
+    version: config.version,
+    commands: COMMANDS,
+    width: Math.min(terminalWidth(), 100),
+  };
+  const command = name === undefined ? undefined : commandOf(name);
+  return full ? fullHelp(options, command) : briefHelp(options, command);
+}
+
+function commandOf(name: string): Command {
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command === undefined) throw new UsageError(`no command ${name}`);
+  return command;
+}
+
+function print(text: string): void {
+  blockingSink(Deno.stdout).write(new TextEncoder().encode(text));
+}

@@ -1,0 +1,47 @@
+/**
+ * What people are told, on stderr: stdout belongs to the payload.
+ *
+ * @module
+ */
+
+import type { Flags } from "./flags.ts";
+import type { Notices } from "./link_events.ts";
+import { type Style, styleOf, wantsColor } from "./style.ts";
+
+/** Everything that goes to stderr. */
+export interface Stderr extends Notices {
+  readonly style: Style;
+  /** What ends the program; even `-q` wants it. */
+  readonly fatal: (text: string) => void;
+  /** A line that was asked for. */
+  readonly line: (text: string) => void;
+}
+
+/** Takes a line, without its newline. */
+export type PrintLine = (line: string) => void;
+
+/** Notices as loud as the flags say. */
+export function stderrNotices(
+  flags: Pick<Flags, "quiet" | "verbose" | "color">,
+  print: PrintLine = printToStderr,
+  isTerminal: boolean = Deno.stderr.isTerminal(),
+): Stderr {
+  const style = styleOf(wantsColor(flags.color, isTerminal));
+  const tell = (when: boolean, paint: (text: string) => string) =>
+    when
+      ? (text: string) => print(`${style.dim("ws-stream:")} ${paint(text)}`)
+      : () => {};
+  return {
+    style,
+    fatal: tell(true, style.red),
+    trouble: tell(!flags.quiet, style.yellow),
+    good: tell(!flags.quiet, style.green),
+    detail: tell(flags.verbose && !flags.quiet, style.dim),
+    line: print,
+  };
+}
+
+/** Writes a line to stderr; that nobody reads it ends nothing. */
+export function printToStderr(line: string): void {
+  console.error("%s", line);
+}

@@ -1,0 +1,115 @@
+/**
+ * Deno gives a program only what it is told. What is missing is named before
+ * anything starts; Deno itself never gets to ask, because its question names
+ * an internal function and blocks the program in a terminal nobody looks at.
+ *
+ * @module
+ */
+
+/** Something that a run has to be allowed. */
+export type Need =
+  | { readonly kind: "net"; readonly host: string }
+  | { readonly kind: "read"; readonly path: string }
+  | { readonly kind: "write"; readonly path: string };
+
+/** How this program was started, as far as its permissions go. */
+export interface Launch {
+  /** It was made by `deno compile`. */
+  readonly standalone: boolean;
+  /** Where its code is from. */
+  readonly mainModule: string;
+}
+
+/** Thrown before anything starts; exit code 2. */
+export class MissingPermissionError extends Error {
+  override readonly name = "MissingPermissionError";
+}
+
+const PORTS: Readonly<Record<string, string>> = {
+  "ws:": "80",
+  "wss:": "443",
+  "http:": "80",
+  "https:": "443",
+  "socks5:": "1080",
+};
+
+/** What connecting to a URL, or through a proxy, needs. */
+export function netNeed(url: string): Need {
+  const { hostname, port, protocol } = new URL(url);
+  return { kind: "net", host: `${hostname}:${port || PORTS[protocol]}` };
+}
+
+/** What listening on an address needs. */
+export function listenNeed(hostname: string, port: number): Need {
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  return { kind: "net", host: `${host}:${port}` };
+}
+
+/** What writing a file under its final name needs: renaming reads too. */
+export function fileNeeds(path: string): Need[] {
+  return [{ kind: "read", path }, { kind: "write", path }];
+}
+
+/**
+ * Makes sure that everything is allowed.
+ * @throws {MissingPermissionError} with the exact flags
+ */
+export function requirePermissions(needs: readonly Need[]): void {
+  const missing = needs.filter((need) => !isGranted(need));
+  if (missing.length === 0) return;
+  throw new MissingPermissionError(
+    permissionHint(missing, {
+      standalone: Deno.build.standalone,
+      mainModule: Deno.mainModule,
+    }),
+  );
+}
+
+function isGranted(need: Need): boolean {
+  const descriptor: Deno.PermissionDescriptor = need.kind === "net"
+    ? { name: "net", host: need.host }
+    : { name: need.kind, path: need.path };
+  return Deno.permissions.querySync(descriptor).state === "granted";
+}
+
+/** The missing flags, and what to do, which depends on how it was started. */
+export function permissionHint(
+  missing: readonly Need[],
+  { standalone, mainModule }: Launch,
+): string {
+  const flags = permissionFlags(missing);
+  const head = `missing permission: ${flags}`;
+  if (standalone) {
+    const kinds = [...new Set(["net", ...missing.map(({ kind }) => kind)])];
+    const all = kinds.map((kind) => `--allow-${kind}`).join(" ");
+    return `${head}\n` +
+      `this program was compiled without it; compile one that has it:\n` +
+      `  deno compile ${all} --output ws-stream jsr:@ws-stream/client/cli`;
+  }
+  if (mainModule.startsWith("file:")) {
+    const script = mainModule.split("/").at(-1) ?? mainModule;
+    return `${head}\nrun it as:\n  deno run ${flags} ${script} ...`;
+  }
+  return `${head}\ninstall it again with all that it needs, or run it once:\n` +
+    `  deno install --global --force ${flags} --name ws-stream ${mainModule}\n` +
+    `  deno run ${flags} ${mainModule} ...`;
+}
+
+function permissionFlags(needs: readonly Need[]): string {
+  const values = new Map<Need["kind"], Set<string>>();
+  for (const need of needs) {
+    const value = need.kind === "net" ? need.host : need.path;
+    const sofar = values.get(need.kind) ?? new Set();
+    values.set(need.kind, sofar.add(value));
+  }
+  return [...values]
+    .map(([kind, list]) => quoted(`--allow-${kind}=${[...list].join(",")}`))
+    .join(" ");
+}
+
+/** As a shell wants it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./[\]-]+$/.test(word)
+    ? word
+    : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
