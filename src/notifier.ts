@@ -123,12 +123,20 @@ export class Notifier {
 
 /** The error for what a function of the program threw. */
 export function callbackError(name: string, cause: unknown): WSError {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return new WSError(`${name} threw: ${text}`, {
+  return new WSError(`${name} threw: ${textOf(cause)}`, {
     code: "CALLBACK",
     severity: "transient",
     cause,
   });
+}
+
+/** A program can throw anything, even what throws when it is looked at. */
+function textOf(cause: unknown): string {
+  try {
+    return String(cause instanceof Error ? cause.message : cause);
+  } catch {
+    return "something that cannot be shown";
+  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

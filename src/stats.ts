@@ -57,7 +57,10 @@ export interface WSStats {
    * before the first message.
    */
   readonly lastMessageAt: number | undefined;
-  /** Milliseconds without an open connection since the first one. */
+  /**
+   * Milliseconds without an open connection, from the first one to the end of
+   * the client.
+   */
   readonly downtime: number;
 }
 
@@ -88,6 +91,13 @@ export class ConnectionLog {
     if (this.#connectedSince === undefined) return;
     this.#connectedSince = undefined;
     this.#downSince = now;
+  }
+
+  /** Marks that there will be no connection any more: that is no downtime. */
+  end(now: number): void {
+    this.#downtime = this.downtime(now);
+    this.#downSince = undefined;
+    this.#connectedSince = undefined;
   }
 
   /** Milliseconds without an open connection since the first one. */

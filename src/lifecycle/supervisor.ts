@@ -112,6 +112,7 @@ export class Supervisor {
       if (signal.aborted) return undefined;
       throw error;
     } finally {
+      this.#parts.log.end(Date.now());
       this.#transport.close();
     }
   }
@@ -139,7 +140,9 @@ export class Supervisor {
     this.#outage.attempt();
     let link;
     try {
-      link = await this.#dial(this.#stop.signal);
+      const { connectTimeout } = this.#parts.config;
+      const limit = Math.min(connectTimeout, this.#series.budgetLeft(now()));
+      link = await this.#dial(this.#stop.signal, limit);
     } catch (error) {
       if (!(error instanceof WSError)) throw error;
       const judged = this.#judge(error);
@@ -173,9 +176,13 @@ export class Supervisor {
     }
   }
 
-  async #dial(signal: AbortSignal): Promise<Link> {
+  async #dial(
+    signal: AbortSignal,
+    connectTimeout = this.#parts.config.connectTimeout,
+  ): Promise<Link> {
     const socket = await attempt({
       ...this.#parts.config,
+      connectTimeout,
       endpoint: this.#endpoints.current,
       transport: this.#transport,
       signal,
