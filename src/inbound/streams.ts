@@ -4,15 +4,14 @@
  * @module
  */
 
-import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
 
 /** Where a writable puts what is written. */
 export interface Sink {
   /** Resolves when the message is accepted. */
   send(message: Message): Promise<void>;
-  /** Resolves when everything accepted is on the network; false if it is not. */
-  flush(): Promise<boolean>;
+  /** Resolves when everything accepted is on the network. */
+  flush(): Promise<unknown>;
 }
 
 /**
@@ -35,12 +34,8 @@ export function readableFrom(
 export function writableTo(sink: Sink): WritableStream<Message> {
   return new WritableStream({
     write: (message) => sink.send(message),
-    async close() {
-      if (await sink.flush()) return;
-      throw new WSError("The client ended before all was on the network", {
-        code: "STOPPED",
-        severity: "fatal",
-      });
+    close: async () => {
+      await sink.flush();
     },
   });
 }
