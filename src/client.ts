@@ -5,7 +5,13 @@
  */
 
 import type { ClientState, WSCallbacks } from "./callbacks.ts";
-import { internalError, notA, rejected, stopped } from "./client_errors.ts";
+import {
+  internalError,
+  notA,
+  rejected,
+  served,
+  stopped,
+} from "./client_errors.ts";
 import type { WSConfig } from "./config.ts";
 import { Engine } from "./engine.ts";
 import { WSError } from "./errors.ts";
@@ -111,7 +117,12 @@ export class WebSocketStreamClient
       options,
       this.#config.closeTimeout,
     );
-    this.#stopped ??= this.#stop(code, reason, drain);
+    if (this.#stopped === undefined) {
+      // Set first: a callback on the way may call stop() as well.
+      const { promise, resolve } = Promise.withResolvers<StopResult>();
+      this.#stopped = promise;
+      this.#stop(code, reason, drain).then(resolve);
+    }
     return this.#stopped;
   }
 
@@ -272,7 +283,8 @@ export class WebSocketStreamClient
     if (this.#state === "closed") return;
     this.#config.signal?.removeEventListener("abort", this.#abort);
     this.#enter("closed");
-    const reason = error ?? stopped(this.#config.signal?.reason);
+    const reason = error ??
+      (this.#stopped ? stopped(this.#config.signal?.reason) : served());
     this.#opened.reject(reason);
     this.#unsent = this.#engine.outbound.end(reason);
     this.#engine.readers.end(error);

@@ -22,6 +22,14 @@ export function stopped(cause?: unknown): WSError {
   });
 }
 
+/** The client ended because the server was done and it was not to reconnect. */
+export function served(): WSError {
+  return new WSError("The server closed the connection, and that was all", {
+    code: "STOPPED",
+    severity: "fatal",
+  });
+}
+
 /** Waiting for the queue inside the gate that the queue waits for. */
 export function waitsForItself(): WSError {
   return new WSError(

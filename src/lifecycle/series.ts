@@ -58,24 +58,34 @@ export class Series {
   #attempt = 0;
   #failures = 0;
   #rounds = 0;
-  #since: number;
+  #since = 0;
 
-  /** `now` is in milliseconds of a clock that never jumps. */
   constructor(
     config: SeriesConfig,
     endpoints: Endpoints<Endpoint>,
     chance: () => number,
-    now: number,
   ) {
     this.#config = config;
     this.#endpoints = endpoints;
     this.#chance = chance;
+  }
+
+  /**
+   * The first attempt begins, and with it the retry budget. Here and below,
+   * `now` is in milliseconds of a clock that never jumps.
+   */
+  begin(now: number): void {
     this.#since = now;
   }
 
   /** Retries since the last stable connection. */
   get attempt(): number {
     return this.#attempt;
+  }
+
+  /** What is left of the retry budget, in milliseconds. */
+  budgetLeft(now: number): number {
+    return Math.max(0, this.#since + this.#config.retryBudget - now);
   }
 
   /** An attempt failed. */
@@ -116,7 +126,7 @@ export class Series {
       return exhausted(`${this.#failures} attempts in a row failed`, error);
     }
     const delay = this.#delay(step, now);
-    if (now + delay - this.#since > retryBudget) {
+    if (delay >= this.budgetLeft(now)) {
       return exhausted(`the retry budget of ${retryBudget} ms is spent`, error);
     }
     this.#attempt++;

@@ -13,35 +13,25 @@
 
 import { delay } from "@std/async/delay";
 import { retry } from "@std/async/retry";
-import type { Gap, Session } from "../callbacks.ts";
+import type { Gap } from "../callbacks.ts";
 import { WSError } from "../errors.ts";
-import type { Notifier } from "../notifier.ts";
-import type { Endpoint, ResolvedConfig } from "../resolve_config.ts";
-import type { ConnectionLog } from "../stats.ts";
-import { attempt } from "./attempt.ts";
+import type { ResolvedConfig } from "../resolve_config.ts";
 import { judge } from "./classify.ts";
 import { Endpoints } from "./endpoint.ts";
-import { passGate } from "./gate.ts";
-import { Link, type LinkEnd, type LinkParts } from "./link.ts";
+import type { Link, LinkEnd } from "./link.ts";
+import { Opener, type OpenerParts } from "./opener.ts";
 import { Outage } from "./outage.ts";
 import { findSuccessor } from "./rotation.ts";
 import { isQuiet, type Next, Series } from "./series.ts";
-import { Transport } from "./transport.ts";
 
 /** What the supervisor works with. */
-export interface SupervisorParts {
+export interface SupervisorParts extends OpenerParts {
   readonly config: ResolvedConfig;
-  readonly onConnect: ((session: Session) => unknown) | undefined;
-  readonly notifier: Notifier;
-  readonly log: ConnectionLog;
-  readonly link: LinkParts;
   /** Settles when no reader is too far behind any more. */
   readonly drained: (signal: AbortSignal) => Promise<void>;
   /** A time without a connection is over. */
   readonly onGap: (gap: Gap) => void;
   readonly onState: (state: "connecting" | "open" | "waiting") => void;
-  /** Whose gate this is; see `isInsideGate`. */
-  readonly owner: object;
   /** Uniform in [0, 1). */
   readonly chance: () => number;
 }
@@ -54,9 +44,8 @@ type Outcome =
 /** Keeps one client connected. */
 export class Supervisor {
   readonly #parts: SupervisorParts;
-  readonly #endpoints: Endpoints<Endpoint>;
   readonly #series: Series;
-  readonly #transport: Transport;
+  readonly #opener: Opener;
   readonly #stop = new AbortController();
   #hurry = new AbortController();
   #next: Extract<Next, { kind: "retry" }> | undefined;
@@ -68,14 +57,9 @@ export class Supervisor {
   constructor(parts: SupervisorParts) {
     const { config, chance } = parts;
     this.#parts = parts;
-    this.#endpoints = new Endpoints(config.endpoints);
-    this.#series = new Series(
-      config,
-      this.#endpoints,
-      chance,
-      performance.now(),
-    );
-    this.#transport = new Transport(config);
+    const endpoints = new Endpoints(config.endpoints);
+    this.#series = new Series(config, endpoints, chance);
+    this.#opener = new Opener(parts, endpoints);
   }
 
   /** The current connection, if there is one. */
@@ -94,6 +78,7 @@ export class Supervisor {
    */
   async run(): Promise<WSError | undefined> {
     const { signal } = this.#stop;
+    this.#series.begin(now());
     try {
       for (;;) {
         // The failures are counted in the series, because onDisconnect must
@@ -113,7 +98,7 @@ export class Supervisor {
       throw error;
     } finally {
       this.#parts.log.end(Date.now());
-      this.#transport.close();
+      this.#opener.close();
     }
   }
 
@@ -142,7 +127,7 @@ export class Supervisor {
     try {
       const { connectTimeout } = this.#parts.config;
       const limit = Math.min(connectTimeout, this.#series.budgetLeft(now()));
-      link = await this.#dial(this.#stop.signal, limit);
+      link = await this.#opener.dial(this.#stop.signal, limit);
     } catch (error) {
       if (!(error instanceof WSError)) throw error;
       const judged = this.#judge(error);
@@ -155,7 +140,7 @@ export class Supervisor {
     this.#link = link;
     const gap = this.#outage.end(Date.now());
     if (gap !== undefined) this.#parts.onGap(gap);
-    await this.#pass(link, this.#series.attempt);
+    await this.#opener.pass(link, this.#wasOpen, this.#series.attempt);
     if (!link.isOver) this.#open(link);
     return this.#settle(...await this.#hold(link));
   }
@@ -176,32 +161,6 @@ export class Supervisor {
     }
   }
 
-  async #dial(
-    signal: AbortSignal,
-    connectTimeout = this.#parts.config.connectTimeout,
-  ): Promise<Link> {
-    const socket = await attempt({
-      ...this.#parts.config,
-      connectTimeout,
-      endpoint: this.#endpoints.current,
-      transport: this.#transport,
-      signal,
-    });
-    this.#parts.log.connects++;
-    return new Link(socket, this.#parts.link);
-  }
-
-  async #pass(link: Link, attempt: number): Promise<void> {
-    await passGate(link, {
-      onConnect: this.#parts.onConnect,
-      reconnected: this.#wasOpen,
-      attempt,
-      timeout: this.#parts.config.connectTimeout,
-      onError: (error) => this.#parts.notifier.error(error),
-      owner: this.#parts.owner,
-    });
-  }
-
   #open(link: Link): void {
     this.#wasOpen = true;
     this.#parts.log.up(Date.now());
@@ -220,8 +179,8 @@ export class Supervisor {
         ...this.#parts.config,
         chance: this.#parts.chance,
         stop: this.#stop.signal,
-        dial: (signal) => this.#dial(signal),
-        pass: (link) => this.#pass(link, 0),
+        dial: (signal) => this.#opener.dial(signal),
+        pass: (link) => this.#opener.pass(link, true, 0),
         onFailed: (error, end) => this.#rotationFailed(error, end),
       });
       if (successor === undefined) return [current, await current.over];

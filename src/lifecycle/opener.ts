@@ -1,0 +1,84 @@
+/**
+ * Opens links: dials the endpoint whose turn it is, and takes the new link
+ * through its gate.
+ *
+ * @module
+ */
+
+import type { Session } from "../callbacks.ts";
+import type { Notifier } from "../notifier.ts";
+import type { Endpoint } from "../resolve_config.ts";
+import type { ConnectionLog } from "../stats.ts";
+import { attempt, type AttemptOptions } from "./attempt.ts";
+import type { Endpoints } from "./endpoint.ts";
+import { passGate } from "./gate.ts";
+import { Link, type LinkParts } from "./link.ts";
+import { Transport, type TransportOptions } from "./transport.ts";
+
+/** What an {@linkcode Opener} works with. */
+export interface OpenerParts {
+  readonly config:
+    & Omit<AttemptOptions, "endpoint" | "transport" | "signal">
+    & TransportOptions;
+  readonly onConnect: ((session: Session) => unknown) | undefined;
+  readonly notifier: Notifier;
+  readonly log: ConnectionLog;
+  readonly link: LinkParts;
+  /** Whose gate this is; see `isInsideGate`. */
+  readonly owner: object;
+}
+
+/** Opens the links of one client. */
+export class Opener {
+  readonly #parts: OpenerParts;
+  readonly #endpoints: Endpoints<Endpoint>;
+  readonly #transport: Transport;
+
+  constructor(parts: OpenerParts, endpoints: Endpoints<Endpoint>) {
+    this.#parts = parts;
+    this.#endpoints = endpoints;
+    this.#transport = new Transport(parts.config);
+  }
+
+  /**
+   * One attempt, of at most `connectTimeout` milliseconds.
+   * @throws {WSError} it did not come about
+   * @throws the signal's reason, once it aborts
+   */
+  async dial(
+    signal: AbortSignal,
+    connectTimeout: number = this.#parts.config.connectTimeout,
+  ): Promise<Link> {
+    const socket = await attempt({
+      ...this.#parts.config,
+      connectTimeout,
+      endpoint: this.#endpoints.current,
+      transport: this.#transport,
+      signal,
+    });
+    this.#parts.log.connects++;
+    return new Link(socket, this.#parts.link);
+  }
+
+  /** Runs the gate; the link is over if it did not pass. */
+  async pass(
+    link: Link,
+    reconnected: boolean,
+    attempt: number,
+  ): Promise<void> {
+    const { config, notifier, onConnect, owner } = this.#parts;
+    await passGate(link, {
+      onConnect,
+      reconnected,
+      attempt,
+      timeout: config.connectTimeout,
+      owner,
+      onError: (error) => notifier.error(error),
+    });
+  }
+
+  /** Frees what connects. */
+  close(): void {
+    this.#transport.close();
+  }
+}
