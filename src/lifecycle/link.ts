@@ -166,6 +166,7 @@ export class Link {
     if (this.isOver) return this.over;
     if (this.#closing === undefined) {
       this.#closing = this.over;
+      this.#heartbeat.stop(); // closing has a limit of its own
       if (this.#carries) this.#parts.outflow.pause();
       this.#socket.close(code, reason, timeout);
     }
@@ -204,7 +205,8 @@ export class Link {
     if (this.#stage !== "released") return;
     this.#stage = "live";
     this.#deliverHeld();
-    this.#socket.receive(this.#receiver());
+    // A callback or a reader that is too slow may have ended the link.
+    if (!this.isOver) this.#socket.receive(this.#receiver());
   }
 
   /** The hot path: nothing for a message but what must be. */
