@@ -117,9 +117,9 @@ export class Series {
 
   #next(error: WSError, now: number): Next {
     const { maxRetries, retryBudget } = this.#config;
-    if (error.retryAfter !== undefined) {
-      this.#notBefore.set(this.#endpoints.current, now + error.retryAfter);
-    }
+    const { retryAfter = 0 } = error;
+    // The newest word of an endpoint counts: an old one does not outlast it.
+    this.#notBefore.set(this.#endpoints.current, now + retryAfter);
     const step = this.#endpoints.failed(error.severity === "fatal");
     if (step === "none left") return { kind: "end", error };
     if (this.#failures > maxRetries) {
