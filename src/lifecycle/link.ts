@@ -72,7 +72,8 @@ export class Link {
   readonly #settleOver: (end: LinkEnd) => void;
   #stage: "held" | "released" | "live" | "over" = "held";
   #carries = false;
-  #closing: Promise<LinkEnd> | undefined;
+  /** The code of our close frame, once we have sent one. */
+  #closeCode: number | undefined;
   #held: Message[] = [];
   #heldBytes = 0;
   readonly #takers: PromiseWithResolvers<Message>[] = [];
@@ -87,13 +88,7 @@ export class Link {
     this.#settleOver = resolve;
     this.#heartbeat = this.#startHeartbeat();
     socket.receive((data) => this.#hold(data));
-    socket.ended.then((end) => {
-      const error = this.#closing === undefined
-        ? closeError(end, this.url)
-        : undefined;
-      // A close frame that answers ours says that the peer has read all before it.
-      this.#end(end, error, this.#closing !== undefined && end.wasClean);
-    });
+    socket.ended.then((end) => this.#closed(end));
   }
 
   get isOver(): boolean {
@@ -144,7 +139,7 @@ export class Link {
 
   /** Gives the connection to the queue. */
   carry(): void {
-    if (this.isOver) return;
+    if (this.isOver || this.#closeCode !== undefined) return;
     this.#carries = true;
     this.#parts.outflow.attach(this.#socket);
   }
@@ -163,14 +158,12 @@ export class Link {
 
   /** Closes in order, within `timeout` milliseconds. */
   close(code: number, reason: string, timeout: number): Promise<LinkEnd> {
-    if (this.isOver) return this.over;
-    if (this.#closing === undefined) {
-      this.#closing = this.over;
-      this.#heartbeat.stop(); // closing has a limit of its own
+    if (!this.isOver && this.#closeCode === undefined) {
+      this.#closeCode = code;
       if (this.#carries) this.#parts.outflow.pause();
       this.#socket.close(code, reason, timeout);
     }
-    return this.#closing;
+    return this.over;
   }
 
   #startHeartbeat(): Heartbeat {
@@ -237,6 +230,16 @@ export class Link {
     const held = this.#held;
     this.#held = [];
     for (const data of held) this.#parts.deliver(data);
+  }
+
+  #closed(end: SocketEnd): void {
+    if (this.#closeCode === undefined) {
+      return this.#end(end, closeError(end, this.url), false);
+    }
+    // Who answers our close frame (RFC 6455, section 5.5.1) has read all before
+    // it; who sent one at the same time has not.
+    const answered = end.wasClean && end.code === this.#closeCode;
+    this.#end(end, undefined, answered);
   }
 
   #end(end: SocketEnd, error: WSError | undefined, delivered: boolean): void {

@@ -146,8 +146,7 @@ export class Supervisor {
   }
 
   async #wait(next: Extract<Next, { kind: "retry" }>): Promise<void> {
-    const { onState, notifier, log, drained } = this.#parts;
-    onState("waiting");
+    const { notifier, log, drained } = this.#parts;
     log.retries++;
     this.#hurry = new AbortController();
     notifier.retry(next);
@@ -224,6 +223,7 @@ export class Supervisor {
     if (end.error === undefined) {
       const cause = reconnectRequested(link.url);
       if (this.#wasOpen) this.#outage.begin(cause, Date.now());
+      this.#parts.onState("connecting");
       this.#disconnected(end, undefined, true);
       this.#next = undefined;
       return { ended: false };
@@ -238,7 +238,8 @@ export class Supervisor {
   }
 
   #conclude(error: WSError, next: Next, end?: LinkEnd): Outcome {
-    const { notifier } = this.#parts;
+    const { notifier, onState } = this.#parts;
+    if (next.kind === "retry") onState("waiting");
     const shown = isQuiet(error) ? undefined : error;
     if (shown !== undefined) notifier.error(shown);
     const gaveUp = next.kind === "end" && next.error !== error;
