@@ -46,8 +46,13 @@ export class AckLedger implements Ledger {
   }
 
   add(entry: Entry): void {
+    if (entry.id === undefined) {
+      // From a spool, and nobody knows what it is acknowledged by.
+      this.#settle(entry);
+      return;
+    }
     this.#entries.push(entry);
-    if (entry.handedOver || entry.id === undefined) return;
+    if (entry.handedOver) return;
     const same = this.#byId.get(entry.id);
     if (same === undefined) this.#byId.set(entry.id, [entry]);
     else same.push(entry);

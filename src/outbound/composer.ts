@@ -6,12 +6,13 @@
  */
 
 import type { Redelivery } from "../config.ts";
-import type { WSError } from "../errors.ts";
+import { WSError } from "../errors.ts";
 import { byteLength, type Message } from "../message.ts";
 import { callbackError } from "../notifier.ts";
 import { wrongKind } from "../rules.ts";
 import { Entry } from "./entry.ts";
 import { aborted } from "./refusals.ts";
+import type { Stored } from "./spool.ts";
 import { checkSendOptions, type SendOptions } from "./send_options.ts";
 
 /** Makes entries. */
@@ -40,28 +41,35 @@ export class Composer {
       throw wrongKind("data", "a string or a Uint8Array", data);
     }
     const bytes = byteLength(data);
-    if (options === undefined) {
-      return this.#id === undefined
-        ? new Entry(data, bytes)
-        : new Entry(data, bytes, { id: this.idOf(data) });
+    if (options === undefined && this.#id === undefined) {
+      return new Entry(data, bytes);
     }
-    checkSendOptions(options);
-    const { ttl = Infinity, key, signal } = options;
+    if (options !== undefined) checkSendOptions(options);
+    const { ttl = Infinity, key, signal } = options ?? {};
     if (signal?.aborted) throw aborted(signal.reason);
+    const id = this.#idOf(data);
+    if (id instanceof WSError) throw id;
     const expires = ttl === Infinity ? ttl : this.#now() + ttl;
-    return new Entry(data, bytes, {
-      expires,
-      key,
-      signal,
-      id: this.idOf(data),
-    });
+    return new Entry(data, bytes, { expires, key, signal, id });
   }
 
   /**
-   * What the server will acknowledge the message by, where it does.
-   * @throws {WSError} `CALLBACK`
+   * The entry of a message from the spool. Where `redeliver.id` gives no id,
+   * which is reported, it has none, and is sent without waiting for the server.
    */
-  idOf(data: Message): string | number | undefined {
+  restore({ row, data, expires, key }: Stored): Entry {
+    const id = this.#idOf(data);
+    const entry = new Entry(data, byteLength(data), {
+      expires,
+      key,
+      id: id instanceof WSError ? undefined : id,
+    });
+    entry.row = row;
+    return entry;
+  }
+
+  /** What the server will acknowledge the message by, where it does. */
+  #idOf(data: Message): string | number | WSError | undefined {
     if (this.#id === undefined) return undefined;
     try {
       const id = this.#id(data);
@@ -70,7 +78,7 @@ export class Composer {
     } catch (cause) {
       const error = callbackError("redeliver.id", cause);
       this.#onError(error);
-      throw error;
+      return error;
     }
   }
 }

@@ -24,13 +24,15 @@ import { Pump, type Sink, type Waits } from "./pump.ts";
 export interface DeliveryHost {
   /** Takes the next message out of the queue. */
   next(): Entry | undefined;
+  /** What `next` gave is with the socket, and not on the network yet. */
+  handedOver(): void;
   /** The message has arrived, as far as was promised. */
   settled(entry: Entry): void;
   /** A link took the message along, and it will not be sent again. */
   lost(entry: Entry): void;
   /** These go back to the head of the queue. */
   returned(entries: EntryList): void;
-  /** Called after any of these but `next`. */
+  /** Called after any of the last three. */
   moved(): void;
   onError(error: WSError): void;
 }
@@ -73,6 +75,7 @@ export class Delivery {
         this.ledger.sampled(buffered, turned);
         host.moved();
       },
+      handedOver: () => host.handedOver(),
       wantsSamples: () => this.ledger.wantsSamples,
     }, waits);
   }

@@ -48,6 +48,11 @@ export class Entry {
     this.signal = options?.signal;
     this.id = options?.id;
   }
+
+  /** From now on the sender may use the memory of a binary message again. */
+  own(): void {
+    if (typeof this.data !== "string") this.data = new Uint8Array(this.data);
+  }
 }
 
 /**

@@ -12,12 +12,16 @@ export interface Intake {
   readonly isOpen: boolean;
   /** What is taken and not queued yet. */
   readonly staged: EntryList;
+  /** Opens what there is to open. */
+  open(): Promise<void>;
   /** Takes a message, for which there is room. */
   take(entry: Entry): void;
   /** Queues what it has taken, now. */
   commit(): void;
   /** The message will not be sent any more: it is settled, or dropped. */
   forget(entry: Entry): void;
+  /** What was forgotten must never come back. */
+  eraseNow(): void;
   /** Queues what it has taken, and ends. */
   close(): void;
 }
@@ -26,17 +30,30 @@ export interface Intake {
 export class MemoryIntake implements Intake {
   readonly isOpen = true;
   readonly staged = new EntryList();
-  /** Queues a message. */
-  readonly take: (entry: Entry) => void;
+  readonly #enqueue: (entry: Entry) => void;
+  readonly #enqueued: () => void;
 
-  /** `enqueue` is called for each message. */
-  constructor(enqueue: (entry: Entry) => void) {
-    this.take = enqueue;
+  /** Both are called for each message. */
+  constructor(enqueue: (entry: Entry) => void, enqueued: () => void) {
+    this.#enqueue = enqueue;
+    this.#enqueued = enqueued;
+  }
+
+  open(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  take(entry: Entry): void {
+    entry.own();
+    this.#enqueue(entry);
+    this.#enqueued();
   }
 
   commit(): void {}
 
   forget(): void {}
+
+  eraseNow(): void {}
 
   close(): void {}
 }

@@ -30,6 +30,8 @@ export interface Source {
    * has had for a turn of the event loop.
    */
   sampled(buffered: number, turned: boolean): void;
+  /** What `next` gave is with the socket, and not on the network yet. */
+  handedOver(): void;
   /** Whether a sample could tell it anything. */
   wantsSamples(): boolean;
 }
@@ -122,12 +124,16 @@ export class Pump {
     // then the business of the loop that runs.
     if (sink === undefined || this.#paused || this.#pumping) return;
     this.#pumping = true;
-    while (this.#bytes < WINDOW_BYTES && this.#messages < WINDOW_MESSAGES) {
-      const next = this.#source.next();
-      if (next === undefined) break;
-      this.#send(sink, next.data, next.bytes);
+    try {
+      while (this.#bytes < WINDOW_BYTES && this.#messages < WINDOW_MESSAGES) {
+        const next = this.#source.next();
+        if (next === undefined) break;
+        this.#send(sink, next.data, next.bytes);
+      }
+      this.#source.handedOver();
+    } finally {
+      this.#pumping = false;
     }
-    this.#pumping = false;
     this.#watch();
   }
 

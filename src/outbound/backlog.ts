@@ -1,0 +1,242 @@
+/**
+ * What is accepted and has no link yet, and the senders that wait to get in.
+ *
+ * A message leaves by being handed over (`next`), by being dropped, which is
+ * reported, or by being settled after a link took it and gave it back.
+ *
+ * @module
+ */
+
+import type { DropReason } from "../callbacks.ts";
+import type { WSError } from "../errors.ts";
+import { Aborts } from "./aborts.ts";
+import { Admission, type Bounds, type Verdict } from "./admission.ts";
+import type { Entry, EntryList } from "./entry.ts";
+import { Expiry } from "./expiry.ts";
+import { type Intake, MemoryIntake } from "./intake.ts";
+import type { Ledger } from "./ledger.ts";
+import { Queue } from "./queue.ts";
+import { aborted, expired } from "./refusals.ts";
+import type { Stored } from "./spool.ts";
+import { type Opener, SpoolIntake } from "./spool_intake.ts";
+
+/** Who hears of what happens to messages. */
+export interface BacklogHost {
+  /** Messages were accepted. */
+  accepted(): void;
+  /** A message was dropped; it may have been handed over before. */
+  dropped(entry: Entry, reason: DropReason): void;
+  /** The wall clock, in milliseconds since the epoch. */
+  now(): number;
+  /** Makes an entry of a message from the spool. */
+  restore(stored: Stored): Entry;
+  onError(error: WSError): void;
+}
+
+/** How the backlog is kept. */
+export interface BacklogOptions extends Bounds {
+  /** A file in which it outlives the process. */
+  readonly spool?: string | undefined;
+  /** Whether a message that was handed over must never come back. */
+  readonly once: boolean;
+}
+
+/** The messages between their senders and the link. */
+export class Backlog {
+  /** The place in the order of the message accepted last. */
+  lastOrder = 0;
+  readonly #options: BacklogOptions;
+  readonly #host: BacklogHost;
+  readonly #intake: Intake;
+  readonly #queue = new Queue();
+  readonly #admission: Admission;
+  readonly #expiry: Expiry;
+  readonly #aborts = new Aborts((entry) => this.#takeOut(entry, "aborted"));
+
+  /** What the ledger holds takes up room here. */
+  constructor(
+    options: BacklogOptions,
+    ledger: Pick<Ledger, "heldCount" | "heldBytes">,
+    host: BacklogHost,
+  ) {
+    this.#options = options;
+    this.#host = host;
+    this.#intake = this.#makeIntake(options.spool);
+    this.#admission = new Admission(
+      options,
+      { intake: this.#intake, queue: this.#queue, ledger },
+      {
+        overflow: (entry) => this.#drop(entry, "overflow"),
+        expire: () => this.#expiry.run(),
+      },
+    );
+    this.#expiry = new Expiry(
+      [this.#queue.again, this.#queue.fresh, this.#admission.waiting],
+      () => host.now(),
+      (entry) => this.#takeOut(entry, "expired"),
+    );
+  }
+
+  get count(): number {
+    return this.#queue.count + this.#intake.staged.count;
+  }
+
+  get bytes(): number {
+    return this.#queue.bytes + this.#intake.staged.bytes;
+  }
+
+  /** Whether messages are accepted at all by now. */
+  get isOpen(): boolean {
+    return this.#intake.isOpen;
+  }
+
+  /**
+   * The order of the next message to go out. Where there is none but more will
+   * come, that of the next to be accepted; else `Infinity`.
+   */
+  get nextOrder(): number {
+    if (this.#queue.head !== undefined) return this.#queue.head.order;
+    const more = this.#intake.staged.count + this.#admission.waiting.count;
+    return more > 0 ? this.lastOrder + 1 : Infinity;
+  }
+
+  /**
+   * Opens the spool, if there is one: what is in it comes first.
+   * @throws {WSError} `SPOOL` or `PERMISSION`, fatal
+   */
+  open(): Promise<void> {
+    return this.#intake.open();
+  }
+
+  /** Accepts a message if there is room, or if the policy makes some. */
+  offer(entry: Entry): Verdict {
+    return this.#admission.offer(entry);
+  }
+
+  /** Accepts a message as soon as there is room. */
+  wait(entry: Entry): Promise<void> {
+    const sender = Promise.withResolvers<void>();
+    entry.sender = sender;
+    this.#admission.wait(entry);
+    this.#watch(entry);
+    return sender.promise;
+  }
+
+  /** There may be room for those who wait. */
+  admit(): void {
+    this.#admission.admit();
+  }
+
+  /** Accepts for good what is on its way in. */
+  commit(): void {
+    this.#intake.commit();
+  }
+
+  /** Takes out the next message, for a link. */
+  next(): Entry | undefined {
+    for (;;) {
+      const entry = this.#queue.shift();
+      if (entry === undefined) return undefined;
+      if (this.#expiry.hasPassed(entry)) {
+        this.#drop(entry, "expired");
+        continue;
+      }
+      if (this.#options.once) this.#intake.forget(entry);
+      this.#admission.admit();
+      return entry;
+    }
+  }
+
+  /** What `next` gave has been handed over, and is not on the network yet. */
+  handedOver(): void {
+    if (this.#options.once) this.#intake.eraseNow();
+  }
+
+  /** Takes back what a link did not settle, to the head. */
+  putBack(entries: EntryList): void {
+    const gone = [...entries].filter(({ signal }) => signal?.aborted);
+    for (const entry of entries) this.#expiry.watch(entry);
+    this.#queue.putBack(entries);
+    for (const entry of gone) this.#drop(entry, "aborted");
+  }
+
+  /** This message will not be sent any more. */
+  settle(entry: Entry): void {
+    if (this.#queue.has(entry)) this.#queue.remove(entry);
+    this.#aborts.forget(entry);
+    this.#intake.forget(entry);
+  }
+
+  /** Ends all waiting with this error. What is accepted stays where it is. */
+  end(error: Error): void {
+    this.#intake.close();
+    this.#expiry.stop();
+    this.#aborts.stop();
+    for (const entry of this.#admission.waiting) entry.sender?.reject(error);
+  }
+
+  #makeIntake(spool: string | undefined): Intake {
+    const { accepted, restore, onError, now } = this.#host;
+    const enqueue = (entry: Entry) => this.#enqueue(entry);
+    if (spool === undefined) return new MemoryIntake(enqueue, accepted);
+    return new SpoolIntake(opener(spool), this.#queue, {
+      restored: (stored) => stored.map(restore).forEach(enqueue),
+      enqueue,
+      enqueued: () => {
+        this.#admission.admit();
+        accepted();
+      },
+      lost: (entry) => this.#drop(entry, "spool"),
+      onError,
+      now,
+    });
+  }
+
+  /** The message is accepted. */
+  #enqueue(entry: Entry): void {
+    entry.order = ++this.lastOrder;
+    const old = this.#queue.withKey(entry.key);
+    if (old === undefined) {
+      this.#queue.push(entry);
+    } else {
+      entry.order = old.order;
+      this.#queue.replace(old, entry);
+    }
+    this.#watch(entry);
+    entry.sender?.resolve();
+    entry.sender = undefined;
+    if (old !== undefined) this.#drop(old, "replaced");
+    // It may have aborted on its way through the disk.
+    if (entry.signal?.aborted) this.#drop(entry, "aborted");
+  }
+
+  #watch(entry: Entry): void {
+    this.#aborts.watch(entry);
+    this.#expiry.watch(entry);
+  }
+
+  #takeOut(entry: Entry, reason: "expired" | "aborted"): void {
+    if (this.#queue.has(entry)) {
+      this.#drop(entry, reason);
+    } else if (entry.list === this.#admission.waiting) {
+      this.#admission.leave(entry);
+      this.#aborts.forget(entry);
+      entry.sender?.reject(
+        reason === "expired" ? expired() : aborted(entry.signal?.reason),
+      );
+    }
+  }
+
+  #drop(entry: Entry, reason: DropReason): void {
+    this.settle(entry);
+    this.#host.dropped(entry, reason);
+  }
+}
+
+function opener(path: string): Opener {
+  return async (now, onDamaged) => {
+    // Not before: who has no spool does without SQLite.
+    const { openSpool } = await import("./spool_file.ts");
+    return openSpool(path, now, onDamaged);
+  };
+}
