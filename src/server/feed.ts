@@ -49,8 +49,8 @@ export function feed(options: FeedOptions = {}): (peer: Peer) => Promise<void> {
       const from = sent;
       // One at once, then one each 1/rate seconds.
       const elapsed = (performance.now() - start) / 1000;
-      const due = Math.min(from + BURST, Math.floor(elapsed * rate) + 1);
-      sent = Math.min(due, count);
+      const due = rate === Infinity ? count : Math.floor(elapsed * rate) + 1;
+      sent = Math.min(due, from + BURST, count);
       await peer.sendMany(numbered(message, from, sent));
       const wait = start + sent / rate * 1000 - performance.now();
       if (wait <= 0) {
