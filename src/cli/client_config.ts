@@ -9,7 +9,7 @@ import { readFlagText, textOf } from "./flag_files.ts";
 import { type HeaderFlag, headerLine, UsageError } from "./flag_values.ts";
 import type { Flags } from "./flags.ts";
 import { matches } from "./message_match.ts";
-import { type Need, netNeed } from "./permissions.ts";
+import { fileNeeds, type Need, netNeed } from "./permissions.ts";
 
 /** What all dialling commands share: where to, who we are, whom we trust. */
 export function handshakeConfig(

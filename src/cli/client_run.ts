@@ -134,7 +134,8 @@ export class ClientRun {
 
   async #takeDown(outcome: Outcome): Promise<RunResult> {
     const drain = drainOf(outcome, this.client.state === "open");
-    const unsent = await this.client.stop({ drain });
+    const { close = {} } = outcome.kind === "done" ? outcome : {};
+    const unsent = await this.client.stop({ drain, ...close });
     const gap = this.#outages.end(Date.now());
     if (gap !== undefined) this.#gap(gap);
     return {

@@ -46,8 +46,8 @@ interface FlagFacts {
   readonly of: readonly CommandName[];
   /** What it does. */
   readonly help: string;
-  /** Whether `-h` lists it too. */
-  readonly brief?: boolean;
+  /** What `-h` says of it; without it `-h` does not list it. */
+  readonly brief?: string;
   /** Whether the help shows it as `--no-...`, because that is its use. */
   readonly negated?: boolean;
 }

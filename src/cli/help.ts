@@ -42,8 +42,9 @@ export function briefHelp(
   lines.push("");
   for (const name of FLAG_NAMES) {
     const flag: Flag = FLAGS[name];
-    if (!flag.brief || !flag.of.includes(command?.name ?? "connect")) continue;
-    lines.push(row(written(name, flag), firstSentence(flag.help), width));
+    if (flag.brief === undefined) continue;
+    if (!flag.of.includes(command?.name ?? "connect")) continue;
+    lines.push(row(written(name, flag), flag.brief, width));
   }
   return lines.join("\n") + "\n";
 }
@@ -53,12 +54,7 @@ function row(left: string, right: string, width: number): string {
   return line.length <= width ? line : `${line.slice(0, width - 1)}…`;
 }
 
-function firstSentence(text: string): string {
-  const [sentence = text] = text.split(/[.;:](?:\s|$)/, 1);
-  return sentence;
-}
-
-/** `-H, --header NAME: VALUE|@FILE`, `--no-reconnect`. */
+/** `-H, --header NAME: VALUE`, `--no-reconnect`. */
 export function written(name: FlagName, flag: Flag): string {
   const short = flag.short === undefined ? "" : `-${flag.short}, `;
   const value = flag.kind === "toggle" ? "" : ` ${flag.value}`;

@@ -25,11 +25,11 @@ const RETRIES = ["connect", "record", "replay"] as const;
 export const LINK_FLAGS = {
   "header": many(header, {
     short: "H",
-    value: "NAME: VALUE|@FILE",
+    value: "NAME: VALUE",
     group: "Handshake",
     of: DIALS,
-    brief: true,
-    help: "A header of the handshake; a file holds one a line.",
+    brief: "A header of the handshake",
+    help: "A header of the handshake; @FILE holds one a line.",
   }),
   "subprotocol": many(text, {
     value: "NAME",
@@ -41,7 +41,7 @@ export const LINK_FLAGS = {
     value: "FILE",
     group: "Handshake",
     of: DIALS,
-    brief: true,
+    brief: "Authorization: Bearer with what FILE holds",
     help: "Sends the token in FILE as Authorization: Bearer. The file is " +
       "read for each attempt. Secrets are never flags: others can see them.",
   }),
@@ -96,7 +96,7 @@ export const LINK_FLAGS = {
     value: "MSG|@FILE",
     group: "Staying connected",
     of: GATE,
-    brief: true,
+    brief: "Sent first on each connection",
     help: "Sent first on each connection, so after every reconnect too: to " +
       "authenticate, to subscribe. Repeatable; @@ for a leading @.",
   }),
@@ -112,7 +112,7 @@ export const LINK_FLAGS = {
     of: RETRIES,
     default: true,
     negated: true,
-    brief: true,
+    brief: "One connection; its end is the end",
     help: "One connection; its end is the end.",
   }),
   "max-retries": one(wholeNumber(0), {

@@ -20,16 +20,28 @@ export interface Stderr extends Notices {
 /** Takes a line, without its newline. */
 export type PrintLine = (line: string) => void;
 
+/** How notices are told. */
+export interface NoticeOptions {
+  /** @default to stderr */
+  readonly print?: PrintLine;
+  /** What each begins with. */
+  readonly prefix?: string;
+  readonly isTerminal?: boolean;
+}
+
 /** Notices as loud as the flags say. */
 export function stderrNotices(
   flags: Pick<Flags, "quiet" | "verbose" | "color">,
-  print: PrintLine = printToStderr,
-  isTerminal: boolean = Deno.stderr.isTerminal(),
+  {
+    print = printToStderr,
+    prefix = "ws-stream:",
+    isTerminal = Deno.stderr.isTerminal(),
+  }: NoticeOptions = {},
 ): Stderr {
   const style = styleOf(wantsColor(flags.color, isTerminal));
   const tell = (when: boolean, paint: (text: string) => string) =>
     when
-      ? (text: string) => print(`${style.dim("ws-stream:")} ${paint(text)}`)
+      ? (text: string) => print(`${style.dim(prefix)} ${paint(text)}`)
       : () => {};
   return {
     style,

@@ -8,12 +8,18 @@ import type { WSError } from "../../mod.ts";
 import type { Ending } from "./command.ts";
 import { type EndSignal, exitCodeOf } from "./exit_code.ts";
 
+/** What to say to the server, if not 1000 and nothing. */
+export interface CloseWords {
+  readonly code: number;
+  readonly reason: string;
+}
+
 /** Why a run ended. */
 export type Outcome =
   /** The client ended by itself. */
   | { readonly kind: "ended"; readonly error: WSError | undefined }
   /** What was asked for is done, or nobody reads any more. */
-  | { readonly kind: "done" }
+  | { readonly kind: "done"; readonly close?: CloseWords }
   /** `--timeout`. */
   | { readonly kind: "timeout" }
   /** `--fail-on-gap`. */

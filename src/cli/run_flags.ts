@@ -28,13 +28,13 @@ export const RUN_FLAGS = {
   "json": toggle({
     group: "Messages",
     of: CONNECT,
-    brief: true,
+    brief: "Prints every event as a line of JSON",
     help: "Prints every event as one JSON object a line.",
   }),
   "binary": word(["raw", "base64", "hex"], {
     group: "Messages",
     of: CONNECT,
-    brief: true,
+    brief: "Input and output are binary",
     help: "Input is decoded and sent as binary, binary messages are " +
       "printed so. raw cuts and adds nothing unless -0 or --delimiter is " +
       "given. Without it input is text, and binary is printed as base64.",
@@ -86,7 +86,7 @@ export const RUN_FLAGS = {
     value: "FILE",
     group: "Output",
     of: STAYS,
-    brief: true,
+    brief: "Writes messages to files, complete or .part",
     help: "Writes messages to a file; {date} {hour} {minute} {host} {n} in " +
       "its name begin new ones as they change. A file has its name once " +
       "it is complete, and .part after it until then.",
@@ -115,14 +115,14 @@ export const RUN_FLAGS = {
     value: "N",
     group: "Ending",
     of: ["connect", "ping", "record"],
-    brief: true,
+    brief: "Ends with 0 after N messages",
     help: "Ends with 0 after N messages (ping: after N pings).",
   }),
   "timeout": one(positiveDuration, {
     value: "TIME",
     group: "Ending",
     of: ["connect", "ping", "record", "replay", "serve"],
-    brief: true,
+    brief: "Ends the whole run after so long, with 124",
     help: "Ends the whole run after so long, with 124.",
   }),
   "linger": one(duration, {
@@ -131,7 +131,7 @@ export const RUN_FLAGS = {
     of: CONNECT,
     default: "1s",
     off: 0,
-    brief: true,
+    brief: "Waits so long for answers after the input [1s]",
     help: "How long to wait for answers after the end of input; each " +
       "message renews it. Input without one byte means receive only.",
   }),
@@ -145,6 +145,7 @@ export const RUN_FLAGS = {
     value: "MSG|@FILE",
     group: "Ping",
     of: ["ping"],
+    brief: "What to send; by default a number",
     help: "What to send; by default a number, for an echo server. Without " +
       "--pong the next message is the answer.",
   }),
@@ -152,6 +153,7 @@ export const RUN_FLAGS = {
     value: "TIME",
     group: "Ping",
     of: ["ping"],
+    brief: "From one ping to the next",
     default: "1s",
     help: "From one ping to the next.",
   }),
@@ -160,40 +162,47 @@ export const RUN_FLAGS = {
     value: "10x|max",
     group: "Replay",
     of: ["replay"],
+    brief: "How many times as fast as it was",
     default: "1x",
     help: "How many times as fast as it was recorded.",
   }),
   "loop": toggle({
     group: "Replay",
     of: ["replay"],
+    brief: "Begins again at the end",
     help: "Begins again at the end.",
   }),
   "serve": one(address, {
     value: "ADDR",
     group: "Replay",
     of: ["replay"],
+    brief: "Replays to each client that connects",
     help: "Replays to each client that connects to this address.",
   }),
 
   "echo": toggle({
     group: "Server",
     of: ["serve"],
+    brief: "Sends each message back",
     help: "Sends each message back (when nothing else is asked for).",
   }),
   "broadcast": toggle({
     group: "Server",
     of: ["serve"],
+    brief: "Sends each message to all clients",
     help: "Sends each message to all clients.",
   }),
   "feed": toggle({
     group: "Server",
     of: ["serve"],
+    brief: "Sends numbered messages to all clients",
     help: "Sends numbered messages to all clients.",
   }),
   "rate": one(wholeNumber(1), {
     value: "N",
     group: "Server",
     of: ["serve"],
+    brief: "Messages a second of --feed",
     default: "10",
     help: "Messages a second of --feed.",
   }),
@@ -201,6 +210,7 @@ export const RUN_FLAGS = {
     value: "RULES",
     group: "Server",
     of: ["serve"],
+    brief: "What goes wrong: drop=5%,half-open, ...",
     help: "What goes wrong: drop=5%,close=1011@30s,refuse=503/10," +
       "latency=50..200ms,half-open,reset.",
   }),
@@ -208,6 +218,7 @@ export const RUN_FLAGS = {
     value: "N",
     group: "Server",
     of: ["serve"],
+    brief: "Makes the same things go wrong again",
     help: "Makes the same things go wrong again.",
   }),
 
@@ -221,7 +232,7 @@ export const RUN_FLAGS = {
     short: "v",
     group: "General",
     of: ALL,
-    brief: true,
+    brief: "Tells what happens to the connection",
     help: "Prints what happens to the connection.",
   }),
   "color": word(["auto", "always", "never"], {
@@ -233,7 +244,7 @@ export const RUN_FLAGS = {
   "help": toggle({
     group: "General",
     of: ALL,
-    brief: true,
+    brief: "Everything; COMMAND --help: all of a command",
     help: "Everything; -h fits one screen.",
   }),
   "version": toggle({
