@@ -7,23 +7,16 @@
  */
 
 import { delay } from "@std/async/delay";
-import { dial, HandshakeFailure, type Socket } from "../connection/socket.ts";
+import { dial, HandshakeFailure, Socket } from "../connection/socket.ts";
 import { WSError } from "../errors.ts";
-import {
-  answerError,
-  bareStatusError,
-  type Circumstances,
-  failureError,
-} from "./classify.ts";
-import { type Answer, diagnose } from "./diagnose.ts";
-import { readFailure } from "./failure_text.ts";
+import { diagnose } from "./diagnose.ts";
 import {
   type HandshakeRequest,
   type RequestSources,
   resolveRequest,
 } from "./handshake_request.ts";
 import { requireNetPermission } from "./permission.ts";
-import { isRedirect, Redirects } from "./redirect.ts";
+import { type Redirect, Redirects } from "./redirect.ts";
 import type { Transport } from "./transport.ts";
 
 /** What an attempt needs. */
@@ -41,6 +34,7 @@ export interface AttemptOptions extends RequestSources {
 interface Progress {
   doing: string;
   url?: URL;
+  cause?: unknown;
 }
 
 /**
@@ -81,21 +75,17 @@ async function connect(
     progress.url = request.url;
     progress.doing = "connecting";
     const outcome = await open(request, options.transport, signal, progress);
-    if (outcome.kind === "open") return outcome.socket;
+    if (outcome instanceof Socket) return outcome;
     request = redirects.follow(request, outcome);
   }
 }
-
-type Outcome =
-  | { readonly kind: "open"; readonly socket: Socket }
-  | ({ readonly kind: "redirect" } & Answer);
 
 async function open(
   request: HandshakeRequest,
   transport: Transport,
   signal: AbortSignal,
   progress: Progress,
-): Promise<Outcome> {
+): Promise<Socket | Redirect> {
   await requireNetPermission(request.url);
   if (transport.proxy !== undefined) {
     await requireNetPermission(transport.proxy);
@@ -104,19 +94,15 @@ async function open(
   try {
     const socket = await dial({ ...request, httpClient, signal });
     checkSubprotocol(socket, request);
-    return { kind: "open", socket };
+    return socket;
   } catch (cause) {
     if (cause instanceof HandshakeFailure) {
       progress.doing = "finding out why the handshake failed";
-      return await explain(cause, request, transport, signal);
+      progress.cause = cause;
+      return await diagnose(cause, request, transport, signal);
     }
     if (cause instanceof WSError || signal.aborted) throw cause;
-    throw new WSError("No connection: Deno refused to try", {
-      code: cause instanceof Deno.errors.NotCapable ? "PERMISSION" : "CONNECT",
-      severity: "fatal",
-      url: request.url,
-      cause,
-    });
+    throw refusalError(cause, request.url);
   }
 }
 
@@ -149,47 +135,24 @@ function checkSubprotocol(socket: Socket, request: HandshakeRequest): void {
   );
 }
 
-/** Finds out why the handshake failed: throws it, or returns a redirect. */
-async function explain(
-  failure: HandshakeFailure,
-  request: HandshakeRequest,
-  transport: Transport,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const { url } = request;
-  const circumstances = { url, cause: failure, proxy: transport.proxy };
-  const { status, plain } = readFailure(failure.message);
-  const isHidden = url.protocol === "wss:" ? !plain : status !== undefined;
-  if (!isHidden) throw failureError(failure.message, circumstances);
-  let diagnosis;
-  try {
-    diagnosis = await diagnose(request, transport.forRequest(), signal);
-  } catch (error) {
-    if (status !== undefined) throw bareStatusError(status, circumstances);
-    throw error;
-  }
-  if (diagnosis.kind === "failure") {
-    if (status !== undefined) throw bareStatusError(status, circumstances);
-    throw undiagnosed(diagnosis.text, circumstances, transport);
-  }
-  if (isRedirect(diagnosis)) return { ...diagnosis, kind: "redirect" };
-  throw answerError(diagnosis, circumstances, Date.now());
+/** What `new WebSocket` throws at once. */
+function refusalError(cause: unknown, url: URL): WSError {
+  const why = cause instanceof Deno.errors.BadResource
+    ? "the 'httpClient' is closed"
+    : "Deno refuses to try";
+  return new WSError(`No connection: ${why}`, {
+    code: cause instanceof Deno.errors.NotCapable ? "PERMISSION" : "CONNECT",
+    severity: "fatal",
+    url,
+    cause,
+  });
 }
 
-function undiagnosed(
-  text: string,
-  circumstances: Circumstances,
-  transport: Transport,
-): WSError {
-  const error = failureError(text, circumstances);
-  if (!transport.given) return error;
-  return error;
-}
-
-function timeoutError(ms: number, { doing, url }: Progress): WSError {
+function timeoutError(ms: number, { doing, url, cause }: Progress): WSError {
   return new WSError(`No connection within ${ms} ms, while ${doing}`, {
     code: "TIMEOUT",
     severity: "transient",
     url,
+    cause,
   });
 }

@@ -8,7 +8,7 @@
 import type { WSConfig } from "../config.ts";
 import type { SocketEnd } from "../connection/socket.ts";
 import { type Severity, WSError } from "../errors.ts";
-import type { Answer } from "./diagnose.ts";
+import type { Answer } from "./ask_again.ts";
 import { gist, readFailure } from "./failure_text.ts";
 import { parseRetryAfter } from "./retry_after.ts";
 
@@ -26,10 +26,11 @@ export interface Circumstances {
 export function failureError(
   text: string,
   { url, cause, proxy }: Circumstances,
+  advice = "",
 ): WSError {
   const { code, severity, says, status } = readFailure(text);
   const via = proxyAdvice(url, proxy);
-  return new WSError(`No connection: ${says} (${gist(text)})${via}`, {
+  return new WSError(`No connection: ${says} (${gist(text)})${via}${advice}`, {
     code,
     severity,
     status,

@@ -1,94 +1,73 @@
 /**
- * Why a handshake failed, where the runtime does not tell: the same request
- * once more, through fetch(), which returns whatever the server answers.
+ * Why a handshake failed.
+ *
+ * The runtime hides it for `wss://`, and for `ws://` it tells an HTTP status
+ * without the headers. Then the same request is made once more, to see the
+ * answer.
  *
  * @module
  */
 
+import type { HandshakeFailure } from "../connection/socket.ts";
+import type { WSError } from "../errors.ts";
+import { askAgain } from "./ask_again.ts";
+import {
+  answerError,
+  bareStatusError,
+  type Circumstances,
+  failureError,
+} from "./classify.ts";
+import { readFailure } from "./failure_text.ts";
 import type { HandshakeRequest } from "./handshake_request.ts";
-
-/** The HTTP answer to a handshake. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  /** What is wrong with a 101. */
-  readonly flaw: string | undefined;
-}
-
-/** What came of asking again. */
-export type Diagnosis =
-  | ({ readonly kind: "answer" } & Answer)
-  | { readonly kind: "failure"; readonly text: string };
-
-/** RFC 6455, section 1.3. */
-const ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+import { isRedirect, type Redirect } from "./redirect.ts";
+import type { Transport } from "./transport.ts";
 
 /**
- * Makes the handshake once more and looks at the answer. A connection that
- * comes about is dropped at once.
+ * Finds out why the handshake failed; a redirect is returned, to be followed.
+ * @throws {WSError} the cause
  * @throws the signal's reason, once it aborts
  */
 export async function diagnose(
-  { url, headers, subprotocols }: HandshakeRequest,
-  client: Deno.HttpClient,
+  failure: HandshakeFailure,
+  request: HandshakeRequest,
+  transport: Transport,
   signal: AbortSignal,
-): Promise<Diagnosis> {
-  const key = base64(crypto.getRandomValues(new Uint8Array(16)));
-  const request = new Headers(headers);
-  request.set("connection", "Upgrade");
-  request.set("upgrade", "websocket");
-  request.set("sec-websocket-key", key);
-  request.set("sec-websocket-version", "13");
-  if (subprotocols.length > 0) {
-    request.set("sec-websocket-protocol", subprotocols.join(", "));
-  }
-  let response;
+): Promise<Redirect> {
+  const { url } = request;
+  const cause = failure.cause ?? failure;
+  const circumstances = { url, cause, proxy: transport.proxy };
+  const { code, plain, ...found } = readFailure(failure.message);
+  const status = code === "HTTP_STATUS" ? found.status : undefined;
+  const isHidden = url.protocol === "wss:" ? !plain : status !== undefined;
+  if (!isHidden) throw failureError(failure.message, circumstances);
+  let reply;
   try {
-    response = await fetch(url.href.replace(/^ws/, "http"), {
-      headers: request,
-      redirect: "manual",
-      client,
-      signal,
-    });
+    reply = await askAgain(request, transport.forRequest(), signal);
   } catch (error) {
-    signal.throwIfAborted();
-    return { kind: "failure", text: fullText(error) };
+    // Out of time. What is known is still worth telling.
+    if (status !== undefined) throw bareStatusError(status, circumstances);
+    throw error;
   }
-  await response.body?.cancel();
-  const flaw = response.status === 101
-    ? findFlaw(response.headers, await acceptFor(key))
-    : undefined;
-  const { status, headers: answered } = response;
-  return { kind: "answer", status, headers: answered, flaw };
-}
-
-/** RFC 6455, section 4.1, the client's checks of the answer. */
-function findFlaw(headers: Headers, accept: string): string | undefined {
-  const upgrade = headers.get("upgrade")?.toLowerCase();
-  if (upgrade !== "websocket") return "does not upgrade to 'websocket'";
-  const connection = headers.get("connection")?.toLowerCase() ?? "";
-  if (!connection.split(/\s*,\s*/).includes("upgrade")) {
-    return "lacks 'Connection: Upgrade'";
+  if (reply.kind === "failure") {
+    if (status !== undefined) throw bareStatusError(status, circumstances);
+    throw hiddenError(reply.text, circumstances, transport);
   }
-  return headers.get("sec-websocket-accept") === accept
-    ? undefined
-    : "has a wrong Sec-WebSocket-Accept: it does not come from a WebSocket server";
+  if (isRedirect(reply)) return { ...reply, cause };
+  throw answerError(reply, circumstances, Date.now());
 }
 
-async function acceptFor(key: string): Promise<string> {
-  const bytes = new TextEncoder().encode(key + ACCEPT_GUID);
-  return base64(new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)));
-}
-
-/** RFC 4648, section 4. */
-export function base64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes));
-}
-
-/** With its causes: since Deno 2.7 the text that tells is in one of them. */
-function fullText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined
-    ? error.message
-    : `${error.message}: ${fullText(error.cause)}`;
+/**
+ * With the program's own HTTP client the answer may stay hidden: one that may
+ * use HTTP/2 cannot make the request to a server that offers it.
+ */
+function hiddenError(
+  text: string,
+  circumstances: Circumstances,
+  { given }: Transport,
+): WSError {
+  const { known } = readFailure(text);
+  const advice = given && !known
+    ? "; make your 'httpClient' with http2: false to see why"
+    : "";
+  return failureError(text, circumstances, advice);
 }

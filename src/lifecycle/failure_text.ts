@@ -24,10 +24,12 @@ export interface Finding {
    * error of its second try, over HTTP/2.
    */
   readonly plain?: boolean;
+  /** Whether the text is one of the table. */
+  readonly known: boolean;
 }
 
 /** The first that matches counts. */
-const TEXTS: readonly (readonly [RegExp, Finding])[] = [
+const TEXTS: readonly (readonly [RegExp, Omit<Finding, "known">])[] = [
   [/Requires net access/, {
     code: "PERMISSION",
     severity: "fatal",
@@ -59,7 +61,22 @@ const TEXTS: readonly (readonly [RegExp, Finding])[] = [
     says: "the proxy wants a user name and a password in its URL",
     status: 407,
   }],
-  [/tunnel/, {
+  [/Password auth failure|No acceptable auth methods/, {
+    code: "CONNECT",
+    severity: "fatal",
+    says: "the proxy wants another user name and password in its URL",
+  }],
+  [/Invalid response version/, {
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: "the proxy does not speak SOCKS5",
+  }],
+  [/Proxy server unreachable/, {
+    code: "CONNECT",
+    severity: "transient",
+    says: "the proxy cannot be reached",
+  }],
+  [/tunnel|SOCKS|not allowed by ruleset|(?:Network|Host) unreachable/, {
     code: "CONNECT",
     severity: "transient",
     says: "the proxy did not connect to the server",
@@ -94,18 +111,19 @@ const TEXTS: readonly (readonly [RegExp, Finding])[] = [
     code: "HANDSHAKE",
     severity: "fatal",
     says: "the server's 101 lacks the headers of an upgrade",
+    status: 101,
   }],
   [/invalid .*parsed|message head is too large/, {
     code: "HANDSHAKE",
     severity: "fatal",
     says: "what answered is not HTTP; a TLS port wants wss://",
   }],
-  [/closed before message completed|handshake eof|close_notify/, {
+  [/closed before message completed|handshake eof|close_notify|end of file/, {
     code: "CONNECT",
     severity: "transient",
     says: "the server hung up before it answered",
   }],
-  [/reset by peer|connection error|os error/, {
+  [/reset by peer|connection error$|os error/, {
     code: "CONNECT",
     severity: "transient",
     says: "the connection broke before the server answered",
@@ -118,6 +136,7 @@ const TEXTS: readonly (readonly [RegExp, Finding])[] = [
 ];
 
 const UNKNOWN: Finding = {
+  known: false,
   code: "CONNECT",
   severity: "transient",
   says: "the handshake failed",
@@ -128,13 +147,15 @@ export function readFailure(text: string): Finding {
   const status = /Invalid status code:? (\d+)/.exec(text)?.[1];
   if (status !== undefined) {
     return {
+      known: true,
       code: "HTTP_STATUS",
       severity: "transient",
       says: `the server answered ${status}`,
       status: Number(status),
     };
   }
-  return TEXTS.find(([pattern]) => pattern.test(text))?.[1] ?? UNKNOWN;
+  const found = TEXTS.find(([pattern]) => pattern.test(text));
+  return found === undefined ? UNKNOWN : { known: true, ...found[1] };
 }
 
 /** The part of the text that tells something, without the URL: it has secrets. */

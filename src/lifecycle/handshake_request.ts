@@ -13,8 +13,7 @@ import {
   checkSubprotocols,
   checkUrl,
 } from "../handshake_rules.ts";
-import { base64 } from "./diagnose.ts";
-import { decodeUserinfo } from "./transport.ts";
+import { basicAuthorization, splitCredentials } from "./credentials.ts";
 
 /** A handshake to be made. */
 export interface HandshakeRequest {
@@ -91,16 +90,11 @@ async function call(
  * 7617, in UTF-8), unless there is one.
  */
 export function withCredentials(request: HandshakeRequest): HandshakeRequest {
-  const { username, password } = request.url;
-  if (username === "" && password === "") return request;
-  const url = new URL(request.url);
-  url.username = "";
-  url.password = "";
+  const { url, credentials } = splitCredentials(request.url);
+  if (credentials === undefined) return request;
   const headers = new Headers(request.headers);
   if (!headers.has("authorization")) {
-    const pair = `${decodeUserinfo(username)}:${decodeUserinfo(password)}`;
-    const encoded = base64(new TextEncoder().encode(pair));
-    headers.set("authorization", `Basic ${encoded}`);
+    headers.set("authorization", basicAuthorization(credentials));
   }
   return { ...request, url, headers };
 }

@@ -4,11 +4,17 @@
  * @module
  */
 
-import { WSError, type WSErrorOptions } from "../errors.ts";
-import type { Answer } from "./diagnose.ts";
+import { WSError } from "../errors.ts";
+import type { Answer } from "./ask_again.ts";
 import { type HandshakeRequest, withCredentials } from "./handshake_request.ts";
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** An answer that says where else to ask. */
+export interface Redirect extends Answer {
+  /** What the runtime made of it. */
+  readonly cause: unknown;
+}
 
 /** Whether the answer says where else to ask. */
 export function isRedirect({ status, headers }: Answer): boolean {
@@ -30,10 +36,18 @@ export class Redirects {
    * `Authorization` and `Cookie`, is not sent to another origin.
    * @throws {WSError} `REDIRECT`: too many, in a loop, to a bad place
    */
-  follow(request: HandshakeRequest, answer: Answer): HandshakeRequest {
-    const location = answer.headers.get("location") ?? "";
+  follow(request: HandshakeRequest, answer: Redirect): HandshakeRequest {
+    const { status, headers: answered, cause } = answer;
+    const location = answered.get("location") ?? "";
     function refuse(why: string): WSError {
-      return redirectError(why, { ...answer, url: request.url });
+      return new WSError(`No connection: the server redirects ${why}`, {
+        code: "REDIRECT",
+        severity: "fatal",
+        status,
+        headers: answered,
+        url: request.url,
+        cause,
+      });
     }
     const url = resolve(location, request.url);
     if (url === undefined) {
@@ -62,17 +76,4 @@ function resolve(location: string, base: URL): URL | undefined {
   const { href } = new URL(location, base);
   const url = new URL(href.replace(/^http/, "ws").replace(/#.*$/s, ""));
   return /^wss?:$/.test(url.protocol) ? url : undefined;
-}
-
-function redirectError(
-  why: string,
-  facts: Pick<WSErrorOptions, "status" | "headers" | "url">,
-): WSError {
-  return new WSError(`No connection: the server redirects ${why}`, {
-    code: "REDIRECT",
-    severity: "fatal",
-    status: facts.status,
-    headers: facts.headers,
-    url: facts.url,
-  });
 }

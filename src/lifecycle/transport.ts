@@ -18,6 +18,7 @@
  */
 
 import type { TlsConfig } from "../config.ts";
+import { splitCredentials } from "./credentials.ts";
 
 /** Where the settings of a {@linkcode Transport} come from. */
 export interface TransportOptions {
@@ -115,25 +116,13 @@ function makeClient({ tls, proxy }: TransportOptions): Deno.HttpClient {
 }
 
 function proxyOf(proxy: URL): Deno.Proxy {
-  const url = new URL(proxy);
-  const { username, password } = url;
-  url.username = "";
-  url.password = "";
-  if (username === "" && password === "") return { url: url.href };
-  return {
-    url: url.href,
-    basicAuth: {
-      username: decodeUserinfo(username),
-      password: decodeUserinfo(password),
-    },
-  };
+  const { url, credentials: basicAuth } = splitCredentials(proxy);
+  // Deno 2.6 does not see by itself what kind of proxy the URL names.
+  const transport = transportOf(url.protocol);
+  return { transport, url: url.href, basicAuth };
 }
 
-/** User name or password of a URL as it was meant; a stray `%` stays one. */
-export function decodeUserinfo(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+function transportOf(scheme: string): "http" | "https" | "socks5" {
+  if (scheme === "socks5:") return "socks5";
+  return scheme === "https:" ? "https" : "http";
 }

@@ -1,0 +1,595 @@
+/**
+ * What fails, and what follows: the whole table, against real sockets.
+ *
+ * Every answer is given over `ws://` and `wss://`: the runtime tells the two
+ * very differently, and the error must be the same.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+} from "@std/assert";
+import type { Severity, WSError, WSErrorCode } from "../src/errors.ts";
+import { closeError } from "../src/lifecycle/classify.ts";
+import {
+  type AttemptSettings,
+  attemptTo,
+  byPath,
+  failureOf,
+} from "./support/attempts.ts";
+import { certificates, type Identity } from "./support/certificates.ts";
+import {
+  badFragmentedPing,
+  badOpcode,
+  badReservedBit,
+  badUtf8,
+  closeAfterRequest,
+  closeAtOnce,
+  garbage,
+  noUpgradeHeader,
+  resetAtOnce,
+  respond,
+  respondStatus,
+  sendBytes,
+  silence,
+  TcpPeer,
+  type TcpScript,
+  upgrade,
+  wrongSubprotocol,
+} from "./support/tcp_peer.ts";
+
+const { ca, good, expired, wrongHost, unknown } = await certificates();
+const SCHEMES = ["ws", "wss"] as const;
+
+interface Verdict {
+  readonly code: WSErrorCode;
+  readonly severity: Severity;
+  readonly says: RegExp;
+  readonly status?: number;
+  readonly retryAfter?: number;
+}
+
+interface Row extends Verdict {
+  readonly name: string;
+  readonly script: TcpScript;
+  readonly settings?: AttemptSettings;
+  /** Connections of the whole attempt: over `ws://`, over `wss://`. */
+  readonly connections: readonly [number, number];
+}
+
+function peerFor(scheme: "ws" | "wss", script: TcpScript): TcpPeer {
+  return new TcpPeer(script, scheme === "wss" ? { tls: good } : {});
+}
+
+function assertVerdict(error: WSError, verdict: Verdict): void {
+  const { code, severity, status, retryAfter } = error;
+  const { says, ...expected } = verdict;
+  assertEquals(
+    { code, severity, status, retryAfter },
+    {
+      code: expected.code,
+      severity: expected.severity,
+      status: expected.status,
+      retryAfter: expected.retryAfter,
+    },
+    error.message,
+  );
+  assertMatch(error.message, says);
+}
+
+function answers(
+  status: number,
+  severity: Severity,
+  says: RegExp,
+  headers: Record<string, string> = {},
+  retryAfter?: number,
+): Row {
+  const shown = Object.entries(headers).map((pair) => pair.join(": "));
+  return {
+    name: [`an answer of ${status}`, ...shown].join(" with "),
+    script: respondStatus(status, headers),
+    code: "HTTP_STATUS",
+    severity,
+    says,
+    status,
+    retryAfter,
+    connections: [2, 2],
+  };
+}
+
+function isNoWebSocket(status: number, headers = {}): Row {
+  return {
+    ...answers(
+      status,
+      "fatal",
+      new RegExp(`no WebSocket.* ${status}`),
+      headers,
+    ),
+    code: "HANDSHAKE",
+  };
+}
+
+const LATER = /too many requests/;
+
+const ROWS: readonly Row[] = [
+  answers(400, "fatal", /answered 400/),
+  answers(401, "fatal", /answered 401, it wants other credentials/),
+  answers(403, "fatal", /answered 403, it does not allow/),
+  answers(404, "fatal", /answered 404, there is nothing at this path/),
+  answers(426, "fatal", /answered 426/),
+  answers(429, "fatal", LATER),
+  answers(429, "transient", LATER, { "retry-after": "7" }, 7_000),
+  answers(429, "transient", LATER, { "retry-after": "0" }, 0),
+  answers(429, "fatal", LATER, { "retry-after": "soon" }),
+  answers(
+    429,
+    "transient",
+    LATER,
+    { "retry-after": "31536000" },
+    31_536_000_000,
+  ),
+  answers(408, "transient", /answered 408/, { "retry-after": "1" }, 1_000),
+  answers(401, "transient", /answered 401/, { "retry-after": "60" }, 60_000),
+  answers(500, "transient", /answered 500/),
+  answers(503, "transient", /answered 503/),
+  answers(503, "transient", /answered 503/, { "retry-after": "120" }, 120_000),
+  isNoWebSocket(200),
+  bodiless(isNoWebSocket(204)),
+  isNoWebSocket(301),
+  isNoWebSocket(302),
+  bodiless(isNoWebSocket(304), "location: /elsewhere\r\n"),
+  isNoWebSocket(999),
+  {
+    name: "a 101 that does not upgrade",
+    script: noUpgradeHeader,
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: /server's 101/,
+    status: 101,
+    connections: [1, 2],
+  },
+  {
+    name: "a 101 without Connection",
+    script: upgrade({ headers: { connection: "" } }),
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: /server's 101/,
+    status: 101,
+    connections: [1, 2],
+  },
+  {
+    name: "an answer that is not HTTP",
+    script: garbage,
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: /not HTTP/,
+    connections: [1, 2],
+  },
+  {
+    name: "a banner of another protocol",
+    script: respond("SSH-2.0-OpenSSH_9.2\r\n"),
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: /not HTTP/,
+    connections: [1, 2],
+  },
+  {
+    name: "a subprotocol that was not offered",
+    script: wrongSubprotocol,
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: /"never-offered", which was not offered/,
+    settings: { subprotocols: ["chat"] },
+    connections: [1, 1],
+  },
+  {
+    name: "a subprotocol though none was offered",
+    script: wrongSubprotocol,
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: /"never-offered", which was not offered/,
+    connections: [1, 1],
+  },
+  {
+    name: "a hang-up without an answer",
+    script: closeAfterRequest,
+    code: "CONNECT",
+    severity: "transient",
+    says: /hung up before it answered/,
+    connections: [1, 2],
+  },
+  {
+    name: "half an answer",
+    script: respond("HTTP/1.1 101 Swit"),
+    code: "CONNECT",
+    severity: "transient",
+    says: /hung up before it answered/,
+    connections: [1, 2],
+  },
+  {
+    name: "silence",
+    script: silence,
+    code: "TIMEOUT",
+    severity: "transient",
+    says: /^No connection within 200 ms, while connecting$/,
+    settings: { connectTimeout: 200 },
+    connections: [1, 1],
+  },
+];
+
+for (const row of ROWS) {
+  for (const [index, scheme] of SCHEMES.entries()) {
+    const { code, severity } = row;
+    Deno.test(`${scheme}: ${row.name} is ${code}, ${severity}`, async () => {
+      await using peer = peerFor(scheme, row.script);
+      const error = await failureOf(`${peer.url}/feed?token=hush`, {
+        tls: { caCerts: ca },
+        ...row.settings,
+      });
+      assertVerdict(error, row);
+      assertEquals(error.url, `${peer.url}/feed?token=***`);
+      const { status = 101 } = row;
+      if (status !== 101) assertInstanceOf(error.headers, Headers);
+      assertEquals(peer.connections, row.connections[index]);
+      const isOurs = code === "TIMEOUT" || /not offered/.test(error.message);
+      assertEquals(error.exception instanceof Error, !isOurs);
+    });
+  }
+}
+
+Deno.test("the headers of a refusal come with its error", async () => {
+  for (const scheme of SCHEMES) {
+    await using peer = peerFor(
+      scheme,
+      respondStatus(401, { "www-authenticate": "Bearer", "x-why": "expired" }),
+    );
+    const error = await failureOf(peer.url, { tls: { caCerts: ca } });
+    assertEquals(error.headers?.get("www-authenticate"), "Bearer");
+    assertEquals(error.headers?.get("x-why"), "expired");
+  }
+});
+
+Deno.test("an HTTP date in Retry-After counts from now", async () => {
+  for (const scheme of SCHEMES) {
+    const date = new Date(Date.now() + 60_000).toUTCString();
+    await using peer = peerFor(
+      scheme,
+      respondStatus(429, { "retry-after": date }),
+    );
+    const error = await failureOf(peer.url, { tls: { caCerts: ca } });
+    assertEquals(error.severity, "transient");
+    const { retryAfter = 0 } = error;
+    assert(retryAfter > 55_000 && retryAfter <= 60_000, String(retryAfter));
+  }
+});
+
+Deno.test("a port where nobody listens is CONNECT, transient", async () => {
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = closed.addr;
+  closed.close();
+  for (const scheme of SCHEMES) {
+    assertVerdict(await failureOf(`${scheme}://127.0.0.1:${port}`), {
+      code: "CONNECT",
+      severity: "transient",
+      says: /nobody listens there/,
+    });
+  }
+});
+
+Deno.test("a name that does not resolve is DNS, transient", async () => {
+  for (const scheme of SCHEMES) {
+    assertVerdict(await failureOf(`${scheme}://nowhere.invalid`), {
+      code: "DNS",
+      severity: "transient",
+      says: /does not resolve/,
+    });
+  }
+});
+
+const BREAKS: readonly (readonly [string, TcpScript])[] = [
+  ["that is closed at once", closeAtOnce],
+  ["that is reset", resetAtOnce],
+];
+
+for (const [name, script] of BREAKS) {
+  Deno.test(`a TCP connection ${name} is CONNECT, transient`, async () => {
+    for (const scheme of SCHEMES) {
+      // Below TLS in both cases.
+      await using peer = new TcpPeer(script);
+      const url = `${scheme}://127.0.0.1:${peer.port}`;
+      assertVerdict(await failureOf(url), {
+        code: "CONNECT",
+        severity: "transient",
+        says: /hung up|broke/,
+      });
+    }
+  });
+}
+
+const CERTIFICATES: readonly (readonly [string, Identity, RegExp])[] = [
+  ["that has expired", expired, /expired/],
+  ["for another host", wrongHost, /not valid for name/],
+  ["of an unknown authority", unknown, /UnknownIssuer/],
+];
+
+for (const [name, identity, says] of CERTIFICATES) {
+  Deno.test(`a certificate ${name} is TLS, fatal`, async () => {
+    await using peer = new TcpPeer(silence, { tls: identity });
+    assertVerdict(await failureOf(peer.url, { tls: { caCerts: ca } }), {
+      code: "TLS",
+      severity: "fatal",
+      says,
+    });
+    assertEquals(peer.connections, 2);
+  });
+}
+
+Deno.test("a certificate of an authority that is not in 'tls' is TLS", async () => {
+  await using peer = new TcpPeer(silence, { tls: good });
+  assertVerdict(await failureOf(peer.url), {
+    code: "TLS",
+    severity: "fatal",
+    says: /UnknownIssuer.*/,
+  });
+});
+
+Deno.test("wss:// to a server without TLS is TLS, fatal, and says so", async () => {
+  await using peer = new TcpPeer(async (exchange) => {
+    await exchange.conn.read(new Uint8Array(4096));
+    await exchange.write("HTTP/1.1 400 Bad Request\r\n\r\n");
+    await exchange.gone();
+  });
+  assertVerdict(await failureOf(peer.url.replace("ws:", "wss:")), {
+    code: "TLS",
+    severity: "fatal",
+    says: /does not speak TLS on this port: use ws:/,
+  });
+});
+
+Deno.test("ws:// to a TLS port is HANDSHAKE, fatal, and names wss://", async () => {
+  await using peer = new TcpPeer(silence, { tls: good });
+  assertVerdict(await failureOf(peer.url.replace("wss:", "ws:")), {
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: /not HTTP; a TLS port wants wss:/,
+  });
+});
+
+const ALERTS: readonly (readonly [number, Verdict])[] = [
+  [40, { code: "TLS", severity: "fatal", says: /could not agree on TLS/ }],
+  [42, { code: "TLS", severity: "fatal", says: /another client certificate/ }],
+  [48, { code: "TLS", severity: "fatal", says: /another client certificate/ }],
+  [70, { code: "TLS", severity: "fatal", says: /could not agree on TLS/ }],
+  [80, { code: "CONNECT", severity: "transient", says: /server failed/ }],
+  [116, { code: "TLS", severity: "fatal", says: /another client certif/ }],
+  [120, { code: "HANDSHAKE", severity: "fatal", says: /no HTTP\/1\.1/ }],
+];
+
+for (const [alert, verdict] of ALERTS) {
+  Deno.test(`the TLS alert ${alert} is ${verdict.code}, ${verdict.severity}`, async () => {
+    await using peer = new TcpPeer(async (exchange) => {
+      await exchange.conn.read(new Uint8Array(4096));
+      await exchange.write(Uint8Array.of(21, 3, 3, 0, 2, 2, alert));
+      await exchange.gone();
+    });
+    const error = await failureOf(`wss://127.0.0.1:${peer.port}`);
+    assertVerdict(error, verdict);
+  });
+}
+
+const TO_SERVER = { "/old": respondStatus(307, { location: "/new" }) };
+
+Deno.test("a redirect is followed with headers and subprotocols", async () => {
+  for (const scheme of SCHEMES) {
+    const chooses = upgrade({ headers: { "sec-websocket-protocol": "chat" } });
+    await using peer = peerFor(
+      scheme,
+      byPath({ ...TO_SERVER, "/new": chooses }),
+    );
+    const socket = await attemptTo(`${peer.url}/old`, {
+      tls: { caCerts: ca },
+      headers: { authorization: "Bearer x", cookie: "a=b", "x-own": "1" },
+      subprotocols: ["chat"],
+    });
+    assertEquals(socket.url, `${peer.url}/new`);
+    assertEquals(socket.protocol, "chat");
+    const { headers } = peer.requests.at(-1) ?? {};
+    assertEquals(headers?.get("authorization"), "Bearer x");
+    assertEquals(headers?.get("cookie"), "a=b");
+    assertEquals(headers?.get("x-own"), "1");
+    socket.abandon();
+  }
+});
+
+Deno.test("what is secret does not follow a redirect to another origin", async () => {
+  for (const scheme of SCHEMES) {
+    await using target = peerFor(scheme, upgrade());
+    await using peer = peerFor(
+      scheme,
+      respondStatus(302, { location: target.url.replace("ws", "http") }),
+    );
+    const socket = await attemptTo(peer.url, {
+      tls: { caCerts: ca },
+      headers: { authorization: "Bearer x", cookie: "a=b", "x-own": "1" },
+    });
+    assertEquals(socket.url, `${target.url}/`);
+    const { headers } = target.requests[0] ?? {};
+    assertEquals(headers?.get("authorization"), null);
+    assertEquals(headers?.get("cookie"), null);
+    assertEquals(headers?.get("x-own"), "1");
+    socket.abandon();
+  }
+});
+
+const NOWHERE: readonly (readonly [string, string, RegExp])[] = [
+  ["in a loop", "/old", /redirects in a loop/],
+  ["to another scheme", "ftp://127.0.0.1/", /"ftp:.*no WebSocket URL/],
+  ["to what is no URL", "http://[", /"http:.*no WebSocket URL/],
+];
+
+for (const [name, location, says] of NOWHERE) {
+  Deno.test(`a redirect ${name} is REDIRECT, fatal`, async () => {
+    for (const scheme of SCHEMES) {
+      await using peer = peerFor(scheme, respondStatus(301, { location }));
+      assertVerdict(
+        await failureOf(`${peer.url}/old`, { tls: { caCerts: ca } }),
+        { code: "REDIRECT", severity: "fatal", says, status: 301 },
+      );
+    }
+  });
+}
+
+Deno.test("a redirect from wss:// to ws:// is REDIRECT, fatal", async () => {
+  await using target = new TcpPeer(upgrade());
+  await using peer = peerFor(
+    "wss",
+    respondStatus(302, { location: target.url }),
+  );
+  assertVerdict(await failureOf(peer.url, { tls: { caCerts: ca } }), {
+    code: "REDIRECT",
+    severity: "fatal",
+    says: /not encrypted/,
+    status: 302,
+  });
+  assertEquals(target.connections, 0);
+});
+
+Deno.test("a redirect from ws:// to wss:// is followed", async () => {
+  await using target = new TcpPeer(upgrade(), { tls: good });
+  await using peer = new TcpPeer(respondStatus(301, { location: target.url }));
+  const socket = await attemptTo(peer.url, { tls: { caCerts: ca } });
+  assertEquals(socket.url, `${target.url}/`);
+  socket.abandon();
+});
+
+Deno.test("one redirect more than followRedirects is REDIRECT, fatal", async () => {
+  await using peer = new TcpPeer(byPath({
+    "/0": respondStatus(308, { location: "/1" }),
+    "/1": respondStatus(308, { location: "/2" }),
+    "/2": upgrade(),
+  }));
+  const followed = await attemptTo(`${peer.url}/0`, { followRedirects: 2 });
+  followed.abandon();
+  for (const [followRedirects, path] of [[1, "/1"], [0, "/0"]] as const) {
+    const error = await failureOf(`${peer.url}/0`, { followRedirects });
+    assertVerdict(error, {
+      code: "REDIRECT",
+      severity: "fatal",
+      says: /once more than 'followRedirects' allows/,
+      status: 308,
+    });
+    assertEquals(error.url, peer.url + path);
+  }
+});
+
+Deno.test("a handshake that goes through when asked again is CONNECT, transient", async () => {
+  await using peer = new TcpPeer([closeAfterRequest, upgrade()], { tls: good });
+  assertVerdict(await failureOf(peer.url, { tls: { caCerts: ca } }), {
+    code: "CONNECT",
+    severity: "transient",
+    says: /went through when it was made again/,
+  });
+});
+
+Deno.test("a 101 with a wrong Sec-WebSocket-Accept, when asked, is HANDSHAKE", async () => {
+  const wrong = upgrade({ headers: { "sec-websocket-accept": "bm90IGl0" } });
+  await using peer = new TcpPeer([closeAfterRequest, wrong], { tls: good });
+  assertVerdict(await failureOf(peer.url, { tls: { caCerts: ca } }), {
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: /wrong Sec-WebSocket-Accept/,
+    status: 101,
+  });
+});
+
+Deno.test("a status that is not said again is still told, without headers", async () => {
+  const cases = [
+    [401, "HTTP_STATUS", "fatal"],
+    [429, "HTTP_STATUS", "transient"],
+    [503, "HTTP_STATUS", "transient"],
+    [302, "CONNECT", "transient"],
+  ] as const;
+  for (const [status, code, severity] of cases) {
+    for (const then of [closeAfterRequest, silence]) {
+      await using peer = new TcpPeer([respondStatus(status), then]);
+      const error = await failureOf(peer.url, { connectTimeout: 200 });
+      const says = new RegExp(`answered ${status}`);
+      assertVerdict(error, { code, severity, status, says });
+    }
+  }
+});
+
+Deno.test("a server that picks none of the subprotocols is accepted", async () => {
+  await using peer = new TcpPeer(upgrade());
+  const socket = await attemptTo(peer.url, { subprotocols: ["chat", "v2"] });
+  assertEquals(socket.protocol, "");
+  assertEquals(
+    peer.requests[0]?.headers.get("sec-websocket-protocol"),
+    "chat, v2",
+  );
+  socket.abandon();
+});
+
+function closeFrame(code: number, reason: string): TcpScript {
+  const text = new TextEncoder().encode(reason);
+  return upgrade({
+    then: sendBytes(0x88, text.length + 2, code >> 8, code & 255, ...text),
+  });
+}
+
+const dropped = upgrade({ then: () => {} });
+
+const ENDS: readonly (readonly [string, TcpScript, number, RegExp])[] = [
+  ["a normal close", closeFrame(1000, ""), 1000, /with 1000 \(normal/],
+  ["going away", closeFrame(1001, "bye"), 1001, /1001 \(going away\): "bye"/],
+  ["an error's close", closeFrame(1011, ""), 1011, /1011 \(internal error\)/],
+  ["a private code", closeFrame(4001, "no\n"), 4001, /with 4001: "no\\n"$/],
+  [
+    "a close without a code",
+    upgrade({ then: sendBytes(0x88, 0) }),
+    1005,
+    /1005 \(no code given\)/,
+  ],
+  ["a drop", dropped, 1006, /dropped without a close frame: Unexpected EOF/],
+];
+
+for (const [name, script, closeCode, says] of ENDS) {
+  Deno.test(`${name} is CLOSED ${closeCode}, transient`, async () => {
+    for (const scheme of SCHEMES) {
+      await using peer = peerFor(scheme, script);
+      const socket = await attemptTo(peer.url, { tls: { caCerts: ca } });
+      const error = closeError(await socket.ended, socket.url);
+      assertVerdict(error, { code: "CLOSED", severity: "transient", says });
+      assertEquals(error.closeCode, closeCode);
+      assertEquals(error.url, `${peer.url}/`);
+    }
+  });
+}
+
+const VIOLATIONS: readonly (readonly [string, TcpScript])[] = [
+  ["text that is not UTF-8", badUtf8],
+  ["an unknown opcode", badOpcode],
+  ["a reserved bit", badReservedBit],
+  ["a fragmented ping", badFragmentedPing],
+  [
+    "a frame larger than the runtime takes",
+    upgrade({ then: sendBytes(0x82, 127, 0, 0, 0, 1, 0, 0, 0, 0) }),
+  ],
+  ["a close code that none may send", closeFrame(1005, "")],
+];
+
+for (const [name, script] of VIOLATIONS) {
+  Deno.test(`${name} is PROTOCOL, transient`, async () => {
+    await using peer = new TcpPeer(script);
+    const socket = await attemptTo(peer.url);
+    const end = await socket.ended;
+    assertVerdict(closeError(end, socket.url), {
+      code: "PROTOCOL",
+      severity: "transient",
+      says: /breaks the protocol/,
+    });
+    assertEquals([end.code, end.wasClean], [1006, false]);
+  });
+}
