@@ -5,7 +5,9 @@
  *   sign of life);
  * - nothing came in for `idleTimeout`;
  * - bytes in the socket have not moved for `pingTimeout`, or a close that the
- *   peer began has not ended for so long.
+ *   peer began has not ended for so long. The socket tells only when a whole
+ *   message has left, so more than a MiB gets the same time for each MiB: a
+ *   large message on a slow line would else be cut off again and again.
  *
  * One timer does it all, with a look at the counters of the connection: nothing
  * is done when a message comes in. So a look sees a message a little later than
@@ -79,6 +81,8 @@ const LONGEST_LATENESS = 2_000;
 const SHORTEST_LATENESS = 50;
 /** What a connection gets that was quiet for too long when we woke up. */
 const LONGEST_GRACE = 2_000;
+/** Bytes that may take `pingTimeout` to leave. */
+const STUCK_UNIT = 1024 * 1024;
 /** How soon the ping after a late look must be answered. */
 const LONGEST_PROBE = 5_000;
 
@@ -107,6 +111,8 @@ export class Heartbeat {
   #pongTimeout = 0;
   #idleDue: number;
   #stuckSince = 0;
+  /** As of the last look; undefined once the socket is not open. */
+  #buffered: number | undefined = 0;
   /** Milliseconds without a message, by the clocks. */
   #quiet = 0;
   #received = 0;
@@ -203,11 +209,18 @@ export class Heartbeat {
   }
 
   #lookForProgress(): void {
-    const buffered = this.#link.bufferedAmount();
-    if (buffered === undefined) return;
-    const left = this.#link.handed() - buffered;
-    if (buffered === 0 || left > this.#left) this.#stuckSince = this.#time;
+    this.#buffered = this.#link.bufferedAmount();
+    if (this.#buffered === undefined) return;
+    const left = this.#link.handed() - this.#buffered;
+    if (this.#buffered === 0 || left > this.#left) {
+      this.#stuckSince = this.#time;
+    }
     this.#left = left;
+  }
+
+  get #stuckTimeout(): number {
+    const units = Math.max(1, (this.#buffered ?? 0) / STUCK_UNIT);
+    return this.#options.pingTimeout * units;
   }
 
   #wakeUp(): void {
@@ -225,9 +238,7 @@ export class Heartbeat {
 
   #ping(timeout: number): void {
     this.#pingDue = this.#time + this.#options.pingInterval;
-    if (this.#link.bufferedAmount() === undefined || !this.#pings.send()) {
-      return;
-    }
+    if (this.#buffered === undefined || !this.#pings.send()) return;
     if (this.#pongDue <= this.#time + timeout) return;
     this.#pongDue = this.#time + timeout;
     this.#pongTimeout = timeout;
@@ -250,24 +261,21 @@ export class Heartbeat {
   }
 
   #verdict(): string | undefined {
-    const { pingTimeout, idleTimeout } = this.#options;
     if (this.#time >= this.#pongDue) {
       return `Nothing came in for ${this.#pongTimeout} ms after a ping`;
     }
     if (this.#time >= this.#idleDue) {
-      return `Nothing came in for ${idleTimeout} ms`;
+      return `Nothing came in for ${this.#options.idleTimeout} ms`;
     }
-    if (this.#time >= this.#stuckSince + pingTimeout) {
-      const buffered = this.#link.bufferedAmount();
-      return buffered === undefined
-        ? `The connection has been closing for ${pingTimeout} ms`
-        : `${buffered} bytes have not moved for ${pingTimeout} ms`;
-    }
-    return undefined;
+    const timeout = this.#stuckTimeout;
+    if (this.#time < this.#stuckSince + timeout) return undefined;
+    return this.#buffered === undefined
+      ? `The connection has been closing for ${timeout} ms`
+      : `${this.#buffered} bytes have not moved for ${timeout} ms`;
   }
 
   #untilNextLook(): number {
-    const stuckDue = this.#stuckSince + this.#options.pingTimeout;
+    const stuckDue = this.#stuckSince + this.#stuckTimeout;
     const ahead = [this.#pingDue, this.#pongDue, this.#idleDue, stuckDue]
       .map((moment) => moment - this.#time);
     const period = Math.min(LONGEST_PERIOD, this.#shortest / 8);

@@ -109,6 +109,15 @@ Deno.test("a trickle is progress", () => {
   assertEquals(world.death, undefined);
 });
 
+Deno.test("a large message, which leaves as a whole, has time for each MiB", () => {
+  using world = new World(BARE);
+  world.link.handed = world.link.buffered = 3 * 1024 * 1024;
+  world.run(59 * SECOND);
+  assertEquals(world.death, undefined);
+  world.run(10 * SECOND);
+  world.assertDead(60 * SECOND, /^3145728 bytes have not moved for 60000 ms$/);
+});
+
 Deno.test("a close of the peer that does not end is a dead connection", () => {
   using world = new World(PING);
   world.run(15 * SECOND);

@@ -1,0 +1,423 @@
+/**
+ * What comes in, over real sockets: who finds a dead connection and when, who
+ * keeps a healthy one, and what readers get.
+ *
+ * @module
+ */
+
+import {
+  assertEquals,
+  assertGreater,
+  assertGreaterOrEqual,
+  assertLess,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
+import { delay } from "@std/async/delay";
+import {
+  type Gap,
+  type Message,
+  type Session,
+  WebSocketStreamClient,
+  type WSConfig,
+  WSError,
+} from "../mod.ts";
+import type { Peer } from "../src/server/peer.ts";
+import { serve, type WebSocketServer } from "../src/server/server.ts";
+import { Recorder } from "./support/events.ts";
+import { ToxicProxy, type Toxics } from "./support/toxic_proxy.ts";
+
+/** How much later than promised a busy machine may find a dead connection. */
+const SLACK = 1_000;
+const QUICK = { initialBackoff: 1, maxBackoff: 1, closeTimeout: 200 };
+
+// Dead connections -------------------------------------------------------------------
+
+Deno.test("a half-open connection is found by the ping, and nothing of it comes after", async () => {
+  await using world = await World.open({
+    ping: { message: "ping" },
+    pingInterval: 100,
+    pingTimeout: 200,
+  });
+  const { events, proxy } = world;
+  proxy.stall();
+  world.peer.send("caught in the old connection");
+  const stalled = performance.now();
+  const error = await events.next("error");
+  const took = performance.now() - stalled;
+  assertEquals([error.code, error.severity], ["HEARTBEAT", "transient"]);
+  assertMatch(error.message, /^Nothing came in for 200 ms after a ping$/);
+  assertGreaterOrEqual(took, 150); // a ping may have been on its way
+  assertLess(took, 100 + 200 + SLACK);
+
+  proxy.resume();
+  await events.next("connect");
+  world.peer.send("of the new connection");
+  assertEquals(await events.next("message"), "of the new connection");
+  assertEquals(events.names, [
+    "connect",
+    "error",
+    "disconnect",
+    "gap",
+    "connect",
+    "message",
+  ]);
+});
+
+Deno.test("a mute peer is found by idleTimeout", async () => {
+  await using world = await World.open({ idleTimeout: 200 });
+  world.peer.mute();
+  const muted = performance.now();
+  const error = await world.events.next("error");
+  const took = performance.now() - muted;
+  assertEquals(error.code, "HEARTBEAT");
+  assertMatch(error.message, /^Nothing came in for 200 ms$/);
+  assertLess(took, 200 + SLACK);
+  await world.events.next("connect");
+});
+
+Deno.test("a stuck writer is found without any ping, though messages come in", async () => {
+  await using world = await World.open({ pingTimeout: 300 });
+  const { client, events, proxy } = world;
+  using _feed = every(20, () => world.peer.send("tick"));
+  proxy.stall("to-server");
+  const chunk = new Uint8Array(1024 * 1024);
+  for (let i = 0; i < 15; i++) client.trySend(chunk);
+  const error = await events.next("error");
+  assertEquals(error.code, "HEARTBEAT");
+  assertMatch(error.message, /^\d+ bytes have not moved for 300 ms$/);
+  assertGreater(events.all("message").length, 5);
+  proxy.resume();
+  await events.next("connect");
+});
+
+Deno.test("a peer that reads slowly is not a stuck one", async () => {
+  // A chunk of 64 KiB each 10 ms: most of the time the socket is full.
+  await using world = await World.open({ pingTimeout: 200 }, {
+    delay: { "to-server": 10 },
+  });
+  const { client, events } = world;
+  world.peer.onmessage = () => {};
+  const begun = performance.now();
+  const chunk = new Uint8Array(64 * 1024);
+  for (let i = 0; i < 200; i++) client.trySend(chunk);
+  assertEquals(await client.flush(10_000), true);
+  assertGreater(performance.now() - begun, 2 * 200);
+  assertEquals(events.all("error"), []);
+});
+
+Deno.test("a close of the peer that cannot be answered ends the connection in time", async () => {
+  await using world = await World.open({ pingTimeout: 300 });
+  const { client, events, proxy } = world;
+  proxy.stall("to-server");
+  const chunk = new Uint8Array(64 * 1024);
+  for (let i = 0; i < 200; i++) client.trySend(chunk);
+  world.peer.send("last words");
+  assertEquals(await events.next("message"), "last words");
+  world.peer.close(1001);
+  const error = await events.next("error");
+  assertEquals(error.code, "HEARTBEAT");
+  assertMatch(error.message, /^The connection has been closing for 300 ms$/);
+  proxy.resume();
+  await events.next("connect");
+});
+
+// When it is us who are slow ------------------------------------------------------------
+
+Deno.test("a callback that blocks the event loop kills no connection that answers", async () => {
+  await using sleeper = await Sleeper.start({
+    pingInterval: 50,
+    pingTimeout: 150,
+    idleTimeout: 200,
+  });
+  for (const ms of [140, 300, 700, 160]) {
+    const message = `block ${ms}`;
+    sleeper.peer.send(message);
+    assertEquals(await sleeper.lines.next("message"), message);
+    await sleeper.pinged();
+  }
+  assertEquals(sleeper.lines.all("error"), []);
+  assertEquals(sleeper.lines.all("connect"), ["false"]);
+});
+
+const ASLEEP = { pingInterval: 600_000, pingTimeout: 400 };
+const STOPPED = 1_000;
+const UNIX = Deno.build.os !== "windows";
+
+Deno.test({
+  name: "a process that was stopped finds at once that its connection is dead",
+  ignore: !UNIX, // there are no stop signals on Windows
+  async fn() {
+    await using sleeper = await Sleeper.start(ASLEEP);
+    sleeper.signal("SIGSTOP");
+    sleeper.peer.mute();
+    await delay(STOPPED);
+    sleeper.signal("SIGCONT");
+    const woken = performance.now();
+    const error = await sleeper.lines.next("error");
+    assertLess(performance.now() - woken, 400 + SLACK);
+    assertMatch(error, /^Nothing came in for 400 ms after a ping$/);
+    assertEquals(await sleeper.lines.next("connect"), "false");
+    assertEquals(await sleeper.lines.next("connect"), "true");
+  },
+});
+
+Deno.test({
+  name: "a process that was stopped keeps a connection that answers",
+  ignore: !UNIX,
+  async fn() {
+    await using sleeper = await Sleeper.start(ASLEEP);
+    sleeper.signal("SIGSTOP");
+    sleeper.peer.send("meanwhile");
+    await delay(STOPPED);
+    sleeper.signal("SIGCONT");
+    assertEquals(await sleeper.lines.next("message"), "meanwhile");
+    await sleeper.pinged();
+    sleeper.peer.send("block 600"); // longer than the answer may take
+    await sleeper.lines.until(() => sleeper.lines.all("message").length === 2);
+    assertEquals(sleeper.lines.all("error"), []);
+  },
+});
+
+// Readers --------------------------------------------------------------------------------
+
+Deno.test("a slow reader drops the connection, keeps its buffer, and holds up the next until half of it is read", async () => {
+  await using world = await World.open();
+  const { client, events } = world;
+  const slow = client.messages({ bufferMaxSize: 4 });
+  world.peer.sendMany(["0", "1", "2", "3", "4", "5"]);
+  const error = await events.next("error");
+  assertEquals(error.code, "SLOW_CONSUMER");
+  await events.next("disconnect");
+  assertEquals(await take(slow, 1), ["0"]);
+  assertEquals(client.state, "waiting");
+  assertEquals(await take(slow, 1), ["1"]);
+  await events.next("connect");
+  const gap = await events.next("gap");
+  assertEquals([gap.cause.code, gap.attempts], ["SLOW_CONSUMER", 1]);
+  assertEquals((gap.count ?? 0) >= 1, true);
+  world.peer.send("after");
+  assertEquals(await take(slow, 3), ["2", "3", "after"]);
+});
+
+Deno.test("readers end with stop(), after what is buffered", async () => {
+  await using world = await World.open();
+  const { client, events } = world;
+  const reader = client.messages();
+  world.peer.sendMany(["a", "b"]);
+  await events.until(() => events.all("message").length === 2);
+  await client.stop();
+  assertEquals(await Array.fromAsync(reader), ["a", "b"]);
+  assertEquals(await Array.fromAsync(client), []);
+});
+
+Deno.test("readers throw what ended the client, after what is buffered", async () => {
+  await using world = await World.open({ fatalCloseCodes: [4000] });
+  const { client, events } = world;
+  const reader = client.messages();
+  const stream = client.readable.getReader();
+  stream.closed.catch(() => {});
+  world.peer.send("a");
+  await events.next("message");
+  world.peer.close(4000, "enough");
+  const error = await client.closed;
+  for (const read of [() => reader.next(), () => stream.read()]) {
+    assertEquals((await read()).value, "a");
+    assertEquals(await assertRejects(read, WSError), error);
+  }
+});
+
+Deno.test("the streams carry messages both ways", async () => {
+  await using world = await World.open();
+  const { client } = world;
+  const readable = client.readable;
+  assertEquals(client.readable, readable);
+  assertEquals(client.writable, client.writable);
+  world.peer.onmessage = (data) => world.peer.send(data);
+  const sent: Message[] = ["a", new Uint8Array([1, 2]), ""];
+  await ReadableStream.from(sent).pipeTo(client.writable);
+  const got: Message[] = [];
+  for await (const message of readable) {
+    got.push(message);
+    if (got.length === sent.length) break;
+  }
+  assertEquals(got, sent);
+  assertEquals(client.state, "open");
+});
+
+Deno.test("a message that came while the reader was made is not missed", async () => {
+  await using server = serve({
+    onPeer: (peer) => void peer.sendMany(["0", "1", "2"]),
+  });
+  const client = new WebSocketStreamClient({ url: server.url });
+  await client.start();
+  assertEquals(await take(client.messages(), 3), ["0", "1", "2"]);
+  await client.stop();
+});
+
+// Support -----------------------------------------------------------------------------------
+
+interface Events {
+  connect: Session;
+  message: Message;
+  error: WSError;
+  disconnect: unknown;
+  gap: Gap;
+}
+
+/** A client with its server, and a proxy between them. */
+class World implements AsyncDisposable {
+  readonly server: WebSocketServer;
+  readonly proxy: ToxicProxy;
+  readonly client: WebSocketStreamClient;
+  readonly events = new Recorder<Events>();
+  readonly #peers: Peer[] = [];
+
+  constructor(config: Partial<WSConfig>, toxics: Toxics) {
+    this.server = serve({
+      closeTimeout: 200,
+      onPeer: (peer) => void this.#peers.push(peer),
+    });
+    this.proxy = new ToxicProxy(this.server.port, toxics);
+    const { events } = this;
+    this.client = new WebSocketStreamClient({
+      ...QUICK,
+      ...config,
+      url: `ws://127.0.0.1:${this.proxy.port}`,
+    }, {
+      onConnect: events.on("connect"),
+      onMessage: events.on("message"),
+      onError: events.on("error"),
+      onDisconnect: events.on("disconnect"),
+      onGap: events.on("gap"),
+    });
+  }
+
+  static async open(
+    config: Partial<WSConfig> = {},
+    toxics: Toxics = {},
+  ): Promise<World> {
+    const world = new World(config, toxics);
+    await world.client.start();
+    await world.events.next("connect");
+    return world;
+  }
+
+  /** The server's end of the latest connection. */
+  get peer(): Peer {
+    const peer = this.#peers.at(-1);
+    if (peer === undefined) throw new Error("nobody has connected");
+    return peer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.stop({ drain: 0 });
+    await this.proxy[Symbol.asyncDispose]();
+    await this.server.close();
+  }
+}
+
+interface Lines {
+  connect: string;
+  message: string;
+  error: string;
+}
+
+/** A client in a process of its own; its server answers pings. */
+class Sleeper implements AsyncDisposable {
+  readonly lines = new Recorder<Lines>(20_000);
+  readonly #server: WebSocketServer;
+  readonly #child: Deno.ChildProcess;
+  readonly #reading: Promise<void>;
+  #peer: Peer | undefined;
+  #ping = Promise.withResolvers<void>();
+
+  constructor(config: Partial<WSConfig>) {
+    this.#server = serve({
+      closeTimeout: 200,
+      onPeer: (peer) => {
+        this.#peer = peer;
+        peer.onmessage = () => {
+          peer.send("pong");
+          this.#ping.resolve();
+        };
+      },
+    });
+    const url = this.#server.url;
+    const script = new URL("support/sleeper.ts", import.meta.url);
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "--quiet",
+        "--no-check",
+        "--allow-net=127.0.0.1",
+        script.href,
+        JSON.stringify({ ...QUICK, ...config, url }),
+      ],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    this.#reading = this.#read();
+  }
+
+  static async start(config: Partial<WSConfig>): Promise<Sleeper> {
+    const sleeper = new Sleeper(config);
+    await sleeper.lines.until(() => sleeper.lines.all("connect").length > 0);
+    return sleeper;
+  }
+
+  /** The server's end of the latest connection. */
+  get peer(): Peer {
+    if (this.#peer === undefined) throw new Error("nobody has connected");
+    return this.#peer;
+  }
+
+  /** The next ping has come, and was answered. */
+  async pinged(): Promise<void> {
+    await this.#ping.promise;
+    this.#ping = Promise.withResolvers();
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  async #read(): Promise<void> {
+    let rest = "";
+    const text = this.#child.stdout.pipeThrough(new TextDecoderStream());
+    for await (const chunk of text) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        const [, name, detail = ""] = /^(\w+) (.*)$/.exec(line) ?? [];
+        if (name === "connect" || name === "message" || name === "error") {
+          this.lines.add(name, detail);
+        }
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.signal("SIGKILL");
+    await this.#child.status;
+    await this.#reading;
+    await this.#server.close();
+  }
+}
+
+function every(ms: number, call: () => void): Disposable {
+  const timer = setInterval(call, ms);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+async function take(
+  reader: AsyncIterator<Message, undefined>,
+  count: number,
+): Promise<Message[]> {
+  const messages: Message[] = [];
+  for (let i = 0; i < count; i++) {
+    const { value } = await reader.next();
+    if (value !== undefined) messages.push(value);
+  }
+  return messages;
+}
