@@ -111,6 +111,12 @@ function isNoWebSocket(status: number, headers = {}): Row {
   };
 }
 
+/** As some statuses must be: without a body. */
+function bodiless(row: Row, headers = ""): Row {
+  const script = respond(`HTTP/1.1 ${row.status} Test\r\n${headers}\r\n`);
+  return { ...row, script };
+}
+
 const LATER = /too many requests/;
 
 const ROWS: readonly Row[] = [
