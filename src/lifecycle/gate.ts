@@ -75,6 +75,7 @@ export async function passGate(
   } finally {
     gate.pending = false;
     clearTimeout(timer);
+    link.endTaking(gateIsOver("receive"));
   }
 }
 

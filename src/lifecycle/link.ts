@@ -16,6 +16,7 @@ import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { wrongKind } from "../rules.ts";
 import { closeError } from "./classify.ts";
+import { Hold, type HoldOptions } from "./hold.ts";
 
 /** The queue, as far as a link is concerned. */
 export interface Outflow {
@@ -33,11 +34,8 @@ export interface Arrivals {
 }
 
 /** What a link works with. */
-export interface LinkParts {
+export interface LinkParts extends HoldOptions {
   readonly heartbeat: HeartbeatOptions;
-  /** Bounds of what is held for the gate. */
-  readonly holdMaxSize: number;
-  readonly holdMaxBytes: number;
   readonly outflow: Outflow;
   readonly arrivals: Arrivals;
   /** Called for each message, in order. */
@@ -65,7 +63,7 @@ export class Link {
   /** Messages received on this link; the heartbeat's sign of life. */
   received = 0;
 
-  readonly #socket: Socket;
+  readonly #socket: Pick<Socket, keyof Socket>;
   readonly #parts: LinkParts;
   readonly #heartbeat: Heartbeat;
   readonly #openedAt = performance.now();
@@ -74,13 +72,13 @@ export class Link {
   #carries = false;
   /** The code of our close frame, once we have sent one. */
   #closeCode: number | undefined;
-  #held: Message[] = [];
-  #heldBytes = 0;
-  readonly #takers: PromiseWithResolvers<Message>[] = [];
+  #error: WSError | undefined;
+  readonly #held: Hold;
 
-  constructor(socket: Socket, parts: LinkParts) {
+  constructor(socket: Pick<Socket, keyof Socket>, parts: LinkParts) {
     this.#socket = socket;
     this.#parts = parts;
+    this.#held = new Hold(parts);
     this.url = socket.url;
     this.protocol = socket.protocol;
     const { promise, resolve } = Promise.withResolvers<LinkEnd>();
@@ -102,29 +100,24 @@ export class Link {
 
   /**
    * Sends past the queue, for the gate.
-   * @throws {WSError} when the link is over
+   * @throws {WSError} what ended the link, or that it is being closed
    */
   sendDirectly(data: Message): void {
     if (typeof data !== "string" && !(data instanceof Uint8Array)) {
       throw wrongKind("data", "a string or a Uint8Array", data);
     }
-    if (this.isOver) throw connectionGone(this.url);
+    if (this.isOver || this.#closeCode !== undefined) throw this.#gone;
     this.#socket.send(data);
   }
 
-  /** The next held message, for the gate; rejects when the link is over. */
+  /** The next held message, for the gate; rejects with what ended the link. */
   takeNext(): Promise<Message> {
-    const taker = Promise.withResolvers<Message>();
-    const next = this.#held.shift();
-    if (next !== undefined) {
-      this.#heldBytes -= next.length;
-      taker.resolve(next);
-    } else if (this.isOver) {
-      taker.reject(connectionGone(this.url));
-    } else {
-      this.#takers.push(taker);
-    }
-    return taker.promise;
+    return this.#held.take();
+  }
+
+  /** Who still waits for a message must not get what comes after the gate. */
+  endTaking(error: Error): void {
+    this.#held.end(error);
   }
 
   /**
@@ -166,6 +159,11 @@ export class Link {
     return this.over;
   }
 
+  /** What the gate is told, once the link cannot be used. */
+  get #gone(): WSError {
+    return this.#error ?? connectionGone(this.url);
+  }
+
   #startHeartbeat(): Heartbeat {
     const { heartbeat: options, onRtt, onError } = this.#parts;
     const heartbeat = new Heartbeat(options, {
@@ -184,13 +182,8 @@ export class Link {
   #hold(data: Message): void {
     this.#count(data);
     if (this.#heartbeat.intercept?.(data)) return;
-    const taker = this.#takers.shift();
-    if (taker !== undefined) return taker.resolve(data);
-    this.#held.push(data);
-    this.#heldBytes += data.length;
-    const { holdMaxSize, holdMaxBytes } = this.#parts;
-    if (this.#held.length > holdMaxSize || this.#heldBytes > holdMaxBytes) {
-      this.fail(gateOverrun(this.#held.length, this.url));
+    if (!this.#held.push(data)) {
+      this.fail(gateOverrun(this.#held.size, this.url));
     }
   }
 
@@ -227,9 +220,7 @@ export class Link {
   }
 
   #deliverHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const data of held) this.#parts.deliver(data);
+    for (const data of this.#held.takeAll()) this.#parts.deliver(data);
   }
 
   #closed(end: SocketEnd): void {
@@ -244,13 +235,15 @@ export class Link {
 
   #end(end: SocketEnd, error: WSError | undefined, delivered: boolean): void {
     if (this.isOver) return;
-    if (this.#stage === "released") this.#deliverHeld();
+    const wasReleased = this.#stage === "released";
     this.#stage = "over";
     this.#heartbeat.stop();
     // Before the socket is let go: its buffered bytes can be read only now.
     if (this.#carries) this.#parts.outflow.detach(delivered);
-    const gone = error ?? connectionGone(this.url);
-    for (const taker of this.#takers.splice(0)) taker.reject(gone);
+    // Last: who gets what was held may end the link too.
+    if (wasReleased) this.#deliverHeld();
+    this.#error = error;
+    this.endTaking(this.#gone);
     const connectedFor = performance.now() - this.#openedAt;
     this.#settleOver({ ...end, error, connectedFor });
   }

@@ -1,0 +1,109 @@
+/**
+ * A link over a socket that a test speaks for, without any network.
+ *
+ * @module
+ */
+
+import type { Socket, SocketEnd } from "../../src/connection/socket.ts";
+import { WSError } from "../../src/errors.ts";
+import { Link, type LinkParts } from "../../src/lifecycle/link.ts";
+import type { Message } from "../../src/message.ts";
+
+/** A socket whose peer is the test. */
+export class FakeSocket implements Pick<Socket, keyof Socket> {
+  readonly url = "ws://example.com/feed";
+  readonly protocol = "chat";
+  readonly ended: Promise<SocketEnd>;
+  readonly sent: Message[] = [];
+  /** What was done to it besides sending, in order. */
+  readonly log: string[] = [];
+  handed = 0;
+  bufferedAmount: number | undefined = 0;
+  readonly #settle: (end: SocketEnd) => void;
+  readonly #waiting: Message[] = [];
+  #listener: ((data: Message) => void) | undefined;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<SocketEnd>();
+    this.ended = promise;
+    this.#settle = resolve;
+  }
+
+  /** The peer sends. */
+  say(...messages: Message[]): void {
+    for (const data of messages) {
+      if (this.#listener === undefined) this.#waiting.push(data);
+      else this.#listener(data);
+    }
+  }
+
+  /** The connection ends. */
+  end(end: Partial<SocketEnd> = {}): void {
+    this.bufferedAmount = undefined;
+    this.#settle({ code: 1006, reason: "", wasClean: false, ...end });
+  }
+
+  receive(listener: (data: Message) => void): void {
+    this.#listener = listener;
+    for (const data of this.#waiting.splice(0)) listener(data);
+  }
+
+  send(data: Message): void {
+    this.handed += data.length;
+    this.sent.push(data);
+  }
+
+  close(code: number, reason: string, timeout: number): Promise<SocketEnd> {
+    this.log.push(`close ${code} ${reason} ${timeout}`);
+    this.bufferedAmount = undefined;
+    return this.ended;
+  }
+
+  abandon(): void {
+    this.log.push("abandon");
+    this.#listener = () => {};
+    this.end();
+  }
+}
+
+/** What a link did to its surroundings. */
+export class FakeLink {
+  readonly socket = new FakeSocket();
+  readonly delivered: Message[] = [];
+  readonly errors: WSError[] = [];
+  readonly arrivals = { messages: 0, bytes: 0 };
+  readonly roundTrips: number[] = [];
+  readonly link: Link;
+
+  constructor(parts: Partial<LinkParts> = {}, said: Message[] = []) {
+    this.socket.say(...said);
+    const { log } = this.socket;
+    this.link = new Link(this.socket, {
+      heartbeat: { pingInterval: 0, pingTimeout: 20_000, idleTimeout: 0 },
+      holdMaxSize: 10,
+      holdMaxBytes: 1_000,
+      outflow: {
+        attach: (sink) => log.push(`attach ${sink === this.socket}`),
+        pause: () => log.push("pause"),
+        detach: (delivered) =>
+          log.push(`detach ${delivered} ${this.socket.bufferedAmount}`),
+        sendUrgent: (data) => log.push(`urgent ${data}`),
+      },
+      arrivals: this.arrivals,
+      deliver: (data) => this.delivered.push(data),
+      onRtt: (ms) => this.roundTrips.push(ms),
+      onError: (error) => this.errors.push(error),
+      ...parts,
+    });
+  }
+
+  /** Ends it, so that nothing of it is left running. */
+  [Symbol.dispose](): void {
+    this.link.drop();
+  }
+}
+
+/** An error to end a link with. */
+export function broken(message = "broken"): WSError {
+  return new WSError(message, { code: "HEARTBEAT", severity: "transient" });
+}
