@@ -6,6 +6,9 @@
  * - `bufferedAmount` reads 0 as soon as the socket is not open, whatever is
  *   still unsent; here it is `undefined`;
  * - binary messages are `Blob`s unless told otherwise; here `Uint8Array`;
+ * - after our own close the end of the connection reads as a clean 1005, whether
+ *   the peer answered or just hung up. Who answers repeats the code (RFC 6455,
+ *   section 5.5.1), and ours is never empty; so here it is 1006, not clean;
  * - a peer that never answers a close frame keeps the native socket alive for
  *   ever, and nothing can end it; here it is abandoned: nobody hears of it any
  *   more, and it goes when the peer does.
@@ -128,7 +131,12 @@ export class Socket {
     };
     native.onclose = ({ code, reason, wasClean }) => {
       detach(native);
-      resolve({ code: code || 1006, reason, wasClean, message });
+      const isAnswer = !this.#closing || code !== 1005;
+      resolve(
+        code !== 0 && isAnswer
+          ? { code, reason, wasClean }
+          : { ...DROPPED, message },
+      );
     };
   }
 
@@ -191,9 +199,12 @@ export class Socket {
     this.#listener = undefined;
     this.#held = [];
     this.#native.close();
-    this.#settle({ code: 1006, reason: "", wasClean: false });
+    this.#settle(DROPPED);
   }
 }
+
+/** RFC 6455, section 7.4.1: no close frame came. */
+const DROPPED = { code: 1006, reason: "", wasClean: false };
 
 function toMessage(data: string | ArrayBuffer): Message {
   return typeof data === "string" ? data : new Uint8Array(data);
