@@ -5,6 +5,7 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Session } from "../callbacks.ts";
 import { WSError } from "../errors.ts";
@@ -68,13 +69,15 @@ export async function passGate(
     // The link's own error, which receive() threw, is known already.
     else if (!isOurs) options.onError(error);
   };
-  const timer = setTimeout(() => link.fail(timedOut(timeout)), timeout);
+  const done = new AbortController();
+  delay(timeout, { signal: done.signal })
+    .then(() => link.fail(timedOut(timeout)), () => {});
   try {
     const work = context.run(gate, async () => await onConnect(session));
     await Promise.race([work.catch(thrown), link.over]);
   } finally {
     gate.pending = false;
-    clearTimeout(timer);
+    done.abort();
     link.endTaking(gateIsOver("receive"));
   }
 }
