@@ -17,6 +17,7 @@ import {
 } from "./flag_values.ts";
 
 const DIALS = ["connect", "ping", "probe", "record", "replay"] as const;
+const CERTIFIED = [...DIALS, "serve"] as const;
 const STAYS = ["connect", "record"] as const;
 const GATE = ["connect", "ping", "record", "replay"] as const;
 const RETRIES = ["connect", "record", "replay"] as const;
@@ -34,8 +35,8 @@ export const LINK_FLAGS = {
   "subprotocol": many(text, {
     value: "NAME",
     group: "Handshake",
-    of: DIALS,
-    help: "A subprotocol to offer, best first.",
+    of: CERTIFIED,
+    help: "A subprotocol to offer, best first; serve: to speak.",
   }),
   "bearer-file": one(text, {
     value: "FILE",
@@ -61,13 +62,14 @@ export const LINK_FLAGS = {
   "cert": one(text, {
     value: "FILE",
     group: "Handshake",
-    of: DIALS,
-    help: "The client certificate (PEM); needs --key.",
+    of: CERTIFIED,
+    help:
+      "The client certificate (PEM), needs --key; serve: the server's, for wss.",
   }),
   "key": one(text, {
     value: "FILE",
     group: "Handshake",
-    of: DIALS,
+    of: CERTIFIED,
     help: "The private key of --cert (PEM).",
   }),
   "proxy": one(text, {

@@ -8,6 +8,8 @@ import config from "../../deno.json" with { type: "json" };
 import { parseCommandLine, type Request } from "./args.ts";
 import type { Command, Ending } from "./command.ts";
 import { connect } from "./commands/connect.ts";
+import { demo } from "./commands/demo.ts";
+import { serve } from "./commands/serve.ts";
 import { dieOf } from "./signals.ts";
 import { UsageError } from "./flag_values.ts";
 import { briefHelp, fullHelp } from "./help.ts";
@@ -18,7 +20,7 @@ import { MissingPermissionError } from "./permissions.ts";
 import { terminalWidth } from "./terminal_width.ts";
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [connect];
+export const COMMANDS: readonly Command[] = [connect, serve, demo];
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {

@@ -1,0 +1,138 @@
+/**
+ * `ws-stream demo`: no network needed. First the smallest program there is;
+ * then numbered messages both ways while the link is cut again and again.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { WebSocketStreamClient } from "../../../mod.ts";
+import { echo } from "../../server/behaviours.ts";
+import { serve } from "../../server/server.ts";
+import type { Command, Ending, Invocation } from "../command.ts";
+import { DemoClient } from "../demo_client.ts";
+import { DemoScreen } from "../demo_screen.ts";
+import { lostOf, type Tally } from "../demo_tally.ts";
+import { type Cut, DemoServer } from "../demo_server.ts";
+import { blockingSink } from "../output.ts";
+import { UsageError } from "../flag_values.ts";
+import { requirePermissions } from "../permissions.ts";
+import { Signals } from "../signals.ts";
+import { styleOf, wantsColor } from "../style.ts";
+import { terminalWidth } from "../terminal_width.ts";
+
+/** The command. */
+export const demo: Command = {
+  name: "demo",
+  usage: "demo",
+  summary: "Breaks a link again and again, and loses nothing",
+  examples: [["ws-stream demo", "Needs no network; takes some seconds."]],
+  run,
+};
+
+/** When the link is cut, in milliseconds from the start of the second part. */
+const CUTS: readonly (readonly [at: number, how: Cut])[] = [
+  [700, "drop"],
+  [1_700, "reset"],
+  [2_700, "refuse"],
+  [4_200, "close"],
+  [5_200, "half-open"],
+];
+
+/** How long messages flow, in milliseconds. */
+const DURATION = 6_500;
+
+/** From one message to the next, each way, in milliseconds. */
+const PACE = 5;
+
+/** How long the last messages may take, in milliseconds. */
+const SETTLE = 2_000;
+
+async function run({ flags, operands }: Invocation): Promise<Ending> {
+  if (operands.length > 0) throw new UsageError("demo takes no operand");
+  requirePermissions([{ kind: "net", host: "127.0.0.1" }]);
+  const isTerminal = Deno.stdout.isTerminal();
+  const screen = new DemoScreen({
+    sink: blockingSink(Deno.stdout),
+    style: styleOf(wantsColor(flags.color, isTerminal)),
+    live: isTerminal,
+    width: terminalWidth(),
+  });
+  await firstExample((line) => screen.line(line));
+  return await secondPart(screen);
+}
+
+/** The three lines of the first example, by the first example. */
+async function firstExample(print: (line: string) => void): Promise<void> {
+  await using server = serve({ onPeer: echo });
+  const answered = Promise.withResolvers<void>();
+  const client = new WebSocketStreamClient({ url: server.url }, {
+    onConnect: () => print("connected; sending a test message..."),
+    onMessage: (data) => {
+      print(`RX: ${data}`);
+      answered.resolve();
+    },
+    onDisconnect: () => print("disconnected gracefully."),
+  });
+  await client.start();
+  await client.sendText("hello from the ws-stream client");
+  await Promise.race([answered.promise, client.closed]);
+  await client.stop();
+}
+
+async function secondPart(screen: DemoScreen): Promise<Ending> {
+  const end = Promise.withResolvers<Ending>();
+  using _ = new Signals(end.resolve, () => screen.finish());
+  await using server = new DemoServer();
+  const client = new DemoClient(server.url, {
+    onCut: () => {},
+    onRetry: (reason) => screen.refused(reason),
+    onBack: (gap) => screen.back(gap.to - gap.from),
+  });
+  screen.begin();
+  await client.start();
+  screen.connected();
+  const status = () => screen.status(tally(server, client));
+  const timers = [
+    setInterval(() => (client.say(), server.produce()), PACE),
+    setInterval(status, 100),
+    ...CUTS.map(([at, how]) =>
+      setTimeout(() => (screen.cut(how), server.cut(how)), at)
+    ),
+  ];
+  const interrupted = await Promise.race([end.promise, delay(DURATION)]);
+  timers.forEach(clearInterval);
+  await client.settle(SETTLE);
+  await caughtUp(server, client);
+  await client.stop();
+  const result = tally(server, client);
+  screen.summary(result);
+  if (interrupted !== undefined) return interrupted;
+  return lostOf(result) === 0 && result.reconnects >= CUTS.length ? 0 : 1;
+}
+
+/** Waits until the client has heard all, within its time. */
+async function caughtUp(server: DemoServer, client: DemoClient): Promise<void> {
+  const deadline = performance.now() + SETTLE;
+  while (client.received < server.produced && performance.now() < deadline) {
+    await delay(10);
+  }
+}
+
+function tally(server: DemoServer, client: DemoClient): Tally {
+  const { connects, downtime } = client.stats;
+  return {
+    up: {
+      sent: client.sent,
+      received: server.received,
+      repeated: server.repeated,
+    },
+    down: {
+      sent: server.produced,
+      received: client.received,
+      repeated: client.repeated,
+    },
+    reconnects: connects - 1,
+    downtime,
+  };
+}
