@@ -4,10 +4,7 @@
  * - a ping was sent, and nothing came in for `pingTimeout` (any message is a
  *   sign of life);
  * - nothing came in for `idleTimeout`;
- * - bytes in the socket have not moved for `pingTimeout`, or a close that the
- *   peer began has not ended for so long. The socket tells only when a whole
- *   message has left, so more than a MiB gets the same time for each MiB: a
- *   large message on a slow line would else be cut off again and again.
+ * - bytes in the socket have not moved for `pingTimeout`.
  *
  * One timer does it all, with a look at the counters of the connection: nothing
  * is done when a message comes in. So a look sees a message a little later than
@@ -34,6 +31,7 @@ import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { type Clock, Elapsed, SYSTEM_CLOCK } from "./elapsed.ts";
 import { Pings } from "./pings.ts";
+import { StuckWriter } from "./stuck_writer.ts";
 
 /** What to watch for; durations in milliseconds. */
 export interface HeartbeatOptions {
@@ -81,8 +79,6 @@ const LONGEST_LATENESS = 2_000;
 const SHORTEST_LATENESS = 50;
 /** What a connection gets that was quiet for too long when we woke up. */
 const LONGEST_GRACE = 2_000;
-/** Bytes that may take `pingTimeout` to leave. */
-const STUCK_UNIT = 1024 * 1024;
 /** How soon the ping after a late look must be answered. */
 const LONGEST_PROBE = 5_000;
 
@@ -98,6 +94,7 @@ export class Heartbeat {
   readonly #hooks: HeartbeatHooks;
   readonly #clock: Clock;
   readonly #pings: Pings;
+  readonly #writer: StuckWriter;
   /** The shortest of the timeouts. */
   readonly #shortest: number;
 
@@ -110,14 +107,9 @@ export class Heartbeat {
   #pongDue = Infinity;
   #pongTimeout = 0;
   #idleDue: number;
-  #stuckSince = 0;
-  /** As of the last look; undefined once the socket is not open. */
-  #buffered: number | undefined = 0;
   /** Milliseconds without a message, by the clocks. */
   #quiet = 0;
   #received = 0;
-  /** A lower bound of what has left the socket; it grows only if some did. */
-  #left = -Infinity;
   #confirmed = 0;
   #stamped = 0;
   #lastMessageAt: number | undefined;
@@ -140,6 +132,7 @@ export class Heartbeat {
     });
     this.intercept = this.#pings.intercept;
     const { pingInterval, pingTimeout, idleTimeout } = options;
+    this.#writer = new StuckWriter(pingTimeout);
     this.#shortest = Math.min(pingTimeout, idleTimeout || Infinity);
     this.#pingDue = pingInterval || Infinity;
     this.#idleDue = idleTimeout || Infinity;
@@ -209,18 +202,9 @@ export class Heartbeat {
   }
 
   #lookForProgress(): void {
-    this.#buffered = this.#link.bufferedAmount();
-    if (this.#buffered === undefined) return;
-    const left = this.#link.handed() - this.#buffered;
-    if (this.#buffered === 0 || left > this.#left) {
-      this.#stuckSince = this.#time;
-    }
-    this.#left = left;
-  }
-
-  get #stuckTimeout(): number {
-    const units = Math.max(1, (this.#buffered ?? 0) / STUCK_UNIT);
-    return this.#options.pingTimeout * units;
+    // What is not open is about to end, or is closed within a limit of its own.
+    const buffered = this.#link.bufferedAmount() ?? 0;
+    this.#writer.look(this.#link.handed(), buffered, this.#time);
   }
 
   #wakeUp(): void {
@@ -238,7 +222,8 @@ export class Heartbeat {
 
   #ping(timeout: number): void {
     this.#pingDue = this.#time + this.#options.pingInterval;
-    if (this.#buffered === undefined || !this.#pings.send()) return;
+    if (this.#link.bufferedAmount() === undefined) return;
+    if (!this.#pings.send()) return;
     if (this.#pongDue <= this.#time + timeout) return;
     this.#pongDue = this.#time + timeout;
     this.#pongTimeout = timeout;
@@ -267,16 +252,12 @@ export class Heartbeat {
     if (this.#time >= this.#idleDue) {
       return `Nothing came in for ${this.#options.idleTimeout} ms`;
     }
-    const timeout = this.#stuckTimeout;
-    if (this.#time < this.#stuckSince + timeout) return undefined;
-    return this.#buffered === undefined
-      ? `The connection has been closing for ${timeout} ms`
-      : `${this.#buffered} bytes have not moved for ${timeout} ms`;
+    return this.#time >= this.#writer.due ? this.#writer.verdict : undefined;
   }
 
   #untilNextLook(): number {
-    const stuckDue = this.#stuckSince + this.#stuckTimeout;
-    const ahead = [this.#pingDue, this.#pongDue, this.#idleDue, stuckDue]
+    const moments = [this.#pingDue, this.#pongDue, this.#idleDue];
+    const ahead = [...moments, this.#writer.due]
       .map((moment) => moment - this.#time);
     const period = Math.min(LONGEST_PERIOD, this.#shortest / 8);
     return Math.max(1, Math.min(period, ...ahead));

@@ -118,16 +118,14 @@ Deno.test("a large message, which leaves as a whole, has time for each MiB", () 
   world.assertDead(60 * SECOND, /^3145728 bytes have not moved for 60000 ms$/);
 });
 
-Deno.test("a close of the peer that does not end is a dead connection", () => {
-  using world = new World(PING);
+Deno.test("a connection that is not open gets no pings, and is judged by what comes in", () => {
+  using world = new World({ ...PING, idleTimeout: 50 * SECOND });
   world.run(15 * SECOND);
   world.link.isOpen = false;
-  world.run(20 * SECOND);
-  world.assertDead(
-    25 * SECOND,
-    /^The connection has been closing for 10000 ms$/,
-  );
-  assertEquals(world.sentAt, []);
+  world.run(34 * SECOND);
+  assertEquals([world.sentAt, world.death], [[], undefined]);
+  world.run(5 * SECOND);
+  world.assertDead(50 * SECOND, /^Nothing came in for 50000 ms$/);
 });
 
 Deno.test("short times are kept as well", () => {
