@@ -1,0 +1,130 @@
+/**
+ * What all benchmarks share: tables, and measuring in another process.
+ *
+ * A benchmark is a program of its own, `bench/NAME.ts`, that prints tables with
+ * {@linkcode printTable}; `bench/main.ts` runs all of them, one after another.
+ *
+ * @module
+ */
+
+/** What is printed of one measurement. */
+export interface Table {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+  /** What a reader must know to judge the numbers. */
+  readonly notes?: readonly string[];
+}
+
+/** Prints a table, and a line about the machine above it. */
+export function printTable(table: Table): void {
+  console.log(`\n${formatTable(table, describeMachine())}`);
+}
+
+/** The table as text: numbers to the right, the first column to the left. */
+export function formatTable(
+  { title, columns, rows, notes = [] }: Table,
+  machine: string,
+): string {
+  const cells = [columns, ...rows].map((row) => row.map(format));
+  const widths = columns.map((_, column) =>
+    Math.max(...cells.map((row) => row[column]?.length ?? 0))
+  );
+  const lines = cells.map((row) =>
+    row.map((cell, column) => {
+      const width = widths[column] ?? 0;
+      return column === 0 ? cell.padEnd(width) : cell.padStart(width);
+    }).join("  ").trimEnd()
+  );
+  const rule = widths.map((width) => "-".repeat(width)).join("  ");
+  const [head = "", ...body] = lines;
+  return [title, machine, "", head, rule, ...body, ...notes].join("\n");
+}
+
+/** Thousands with commas; of what is small, three digits. */
+function format(cell: string | number): string {
+  if (typeof cell === "string") return cell;
+  return cell.toLocaleString("en", { maximumSignificantDigits: 3 });
+}
+
+/** What the numbers were measured on. */
+export function describeMachine(): string {
+  const { os, arch } = Deno.build;
+  const cores = navigator.hardwareConcurrency;
+  return `Deno ${Deno.version.deno}, ${os} ${arch}, ${cores} cores`;
+}
+
+/** The middle one; of an even number, the lower of the two in the middle. */
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const middle = sorted[Math.ceil(sorted.length / 2) - 1];
+  if (middle === undefined) throw new RangeError("Cannot take the median of 0");
+  return middle;
+}
+
+/** A script in a process of its own, until it is disposed of. */
+export interface Script extends AsyncDisposable {
+  /** What it printed as the first line, as JSON. */
+  readonly first: unknown;
+}
+
+/** What V8 is told in every measured process. */
+const V8_FLAGS = "--v8-flags=--expose-gc";
+
+/**
+ * Starts a script and waits for its first line, which is JSON: a port, or a
+ * result. Disposing of it kills it.
+ */
+export async function startScript(
+  script: URL,
+  ...args: readonly (string | number)[]
+): Promise<Script> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-all", V8_FLAGS, script.href, ...args.map(String)],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const stop = async () => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+    await child.status;
+  };
+  try {
+    const first: unknown = JSON.parse(await firstLine(child.stdout));
+    return { first, [Symbol.asyncDispose]: stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What a script prints as its first line, as JSON; then it is killed. */
+export async function measure(
+  script: URL,
+  ...args: readonly (string | number)[]
+): Promise<unknown> {
+  await using running = await startScript(script, ...args);
+  return running.first;
+}
+
+async function firstLine(stdout: ReadableStream<Uint8Array>): Promise<string> {
+  let text = "";
+  for await (const part of stdout.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    const [line = "", ...more] = text.split("\n");
+    if (more.length > 0) return line;
+  }
+  throw new Error(`The measured process ended after: ${text}`);
+}
+
+/** Collects garbage; needs `--v8-flags=--expose-gc`. */
+export function collectGarbage(): void {
+  const collect: unknown = Reflect.get(globalThis, "gc");
+  if (typeof collect !== "function") {
+    throw new Error("Cannot collect garbage: run with --v8-flags=--expose-gc");
+  }
+  collect();
+}
