@@ -15,10 +15,10 @@ interface Watched {
 /** The messages that an abort may still concern. */
 export class Aborts {
   readonly #watched = new Map<AbortSignal, Watched>();
-  readonly #abort: (entry: Entry) => void;
+  readonly #abort: (entries: readonly Entry[]) => void;
 
-  /** `abort` is called for each message whose signal has aborted. */
-  constructor(abort: (entry: Entry) => void) {
+  /** `abort` is called with the messages of a signal that has aborted. */
+  constructor(abort: (entries: readonly Entry[]) => void) {
     this.#abort = abort;
   }
 
@@ -53,7 +53,7 @@ export class Aborts {
     const entries = new Set<Entry>();
     const listener = () => {
       this.#watched.delete(signal);
-      for (const entry of entries) this.#abort(entry);
+      this.#abort([...entries]);
     };
     const watched = { entries, listener };
     this.#watched.set(signal, watched);

@@ -106,9 +106,10 @@ export class Admission {
     else this.#waitingKeys.delete(entry.key);
   }
 
-  /** Serves those who wait, as far as there is room by now. */
-  admit(): void {
+  /** Serves those who wait, as far as there is room by now; whether anybody. */
+  admit(): boolean {
     const { intake } = this.#places;
+    const before = this.waiting.count;
     for (
       let entry = this.waiting.head;
       entry !== undefined && intake.isOpen && this.#fits(entry);
@@ -117,6 +118,7 @@ export class Admission {
       this.leave(entry);
       intake.take(entry);
     }
+    return this.waiting.count < before;
   }
 
   #mayEnter(entry: Entry): boolean {

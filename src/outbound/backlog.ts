@@ -51,7 +51,7 @@ export class Backlog {
   readonly #queue = new Queue();
   readonly #admission: Admission;
   readonly #expiry: Expiry;
-  readonly #aborts = new Aborts((entry) => this.#takeOut(entry, "aborted"));
+  readonly #aborts = new Aborts((entries) => this.#takeOut(entries, "aborted"));
 
   /** What the ledger holds takes up room here. */
   constructor(
@@ -73,7 +73,7 @@ export class Backlog {
     this.#expiry = new Expiry(
       [this.#queue.again, this.#queue.fresh, this.#admission.waiting],
       () => host.now(),
-      (entry) => this.#takeOut(entry, "expired"),
+      (entries) => this.#takeOut(entries, "expired"),
     );
   }
 
@@ -110,7 +110,9 @@ export class Backlog {
 
   /** Accepts a message if there is room, or if the policy makes some. */
   offer(entry: Entry): Verdict {
-    return this.#admission.offer(entry);
+    const verdict = this.#admission.offer(entry);
+    if (verdict === "accepted") this.#host.accepted();
+    return verdict;
   }
 
   /** Accepts a message as soon as there is room. */
@@ -124,7 +126,7 @@ export class Backlog {
 
   /** There may be room for those who wait. */
   admit(): void {
-    this.#admission.admit();
+    if (this.#admission.admit()) this.#host.accepted();
   }
 
   /** Accepts for good what is on its way in. */
@@ -142,7 +144,6 @@ export class Backlog {
         continue;
       }
       if (this.#options.once) this.#intake.forget(entry);
-      this.#admission.admit();
       return entry;
     }
   }
@@ -178,7 +179,7 @@ export class Backlog {
   #makeIntake(spool: string | undefined): Intake {
     const { accepted, restore, onError, now } = this.#host;
     const enqueue = (entry: Entry) => this.#enqueue(entry);
-    if (spool === undefined) return new MemoryIntake(enqueue, accepted);
+    if (spool === undefined) return new MemoryIntake(enqueue);
     return new SpoolIntake(opener(spool), this.#queue, {
       restored: (stored) => stored.map(restore).forEach(enqueue),
       enqueue,
@@ -215,16 +216,20 @@ export class Backlog {
     this.#expiry.watch(entry);
   }
 
-  #takeOut(entry: Entry, reason: "expired" | "aborted"): void {
-    if (this.#queue.has(entry)) {
-      this.#drop(entry, reason);
-    } else if (entry.list === this.#admission.waiting) {
+  #takeOut(entries: readonly Entry[], reason: "expired" | "aborted"): void {
+    // Who waits first: lest the room that others leave lets it in.
+    for (const entry of entries) {
+      if (entry.list !== this.#admission.waiting) continue;
       this.#admission.leave(entry);
       this.#aborts.forget(entry);
       entry.sender?.reject(
         reason === "expired" ? expired() : aborted(entry.signal?.reason),
       );
     }
+    for (const entry of entries) {
+      if (this.#queue.has(entry)) this.#drop(entry, reason);
+    }
+    this.admit();
   }
 
   #drop(entry: Entry, reason: DropReason): void {

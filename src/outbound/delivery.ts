@@ -32,7 +32,7 @@ export interface DeliveryHost {
   lost(entry: Entry): void;
   /** These go back to the head of the queue. */
   returned(entries: EntryList): void;
-  /** Called after any of the last three. */
+  /** Called after each of these, but for the last message of a run. */
   moved(): void;
   onError(error: WSError): void;
 }
@@ -159,6 +159,8 @@ export class Delivery {
     entry.handedOver = true;
     this.messagesSent++;
     this.bytesSent += entry.bytes;
+    // Only now: it takes up other room than in the queue.
+    this.#host.moved();
     return entry;
   }
 }

@@ -19,15 +19,15 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export class Expiry {
   readonly #lists: readonly Iterable<Entry>[];
   readonly #now: () => number;
-  readonly #expire: (entry: Entry) => void;
+  readonly #expire: (entries: readonly Entry[]) => void;
   #due = Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `expire` is called for what has expired in the lists. */
+  /** `expire` is called with what has expired in the lists. */
   constructor(
     lists: readonly Iterable<Entry>[],
     now: () => number,
-    expire: (entry: Entry) => void,
+    expire: (entries: readonly Entry[]) => void,
   ) {
     this.#lists = lists;
     this.#now = now;
@@ -72,7 +72,7 @@ export class Expiry {
     if (earliest !== Infinity) {
       this.#schedule(Math.max(earliest, now + searched / ENTRIES_PER_MS));
     }
-    for (const entry of expired) this.#expire(entry);
+    if (expired.length > 0) this.#expire(expired);
   }
 
   #schedule(due: number): void {

@@ -31,12 +31,10 @@ export class MemoryIntake implements Intake {
   readonly isOpen = true;
   readonly staged = new EntryList();
   readonly #enqueue: (entry: Entry) => void;
-  readonly #enqueued: () => void;
 
-  /** Both are called for each message. */
-  constructor(enqueue: (entry: Entry) => void, enqueued: () => void) {
+  /** `enqueue` is called for each message. */
+  constructor(enqueue: (entry: Entry) => void) {
     this.#enqueue = enqueue;
-    this.#enqueued = enqueued;
   }
 
   open(): Promise<void> {
@@ -46,7 +44,6 @@ export class MemoryIntake implements Intake {
   take(entry: Entry): void {
     entry.own();
     this.#enqueue(entry);
-    this.#enqueued();
   }
 
   commit(): void {}

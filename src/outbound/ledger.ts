@@ -43,8 +43,8 @@ export class FlushLedger implements Ledger {
   readonly isFull = false;
   readonly #entries = new EntryList();
   readonly #settle: (entry: Entry) => void;
-  /** Up to this `order` messages had a turn of the event loop, or began one. */
-  #seenUpTo = 0;
+  /** Up to this order empty messages were next to leave, a turn ago. */
+  #leavingUpTo = 0;
 
   /** `settle` is called for each message that the network has taken. */
   constructor(settle: (entry: Entry) => void) {
@@ -70,14 +70,18 @@ export class FlushLedger implements Ledger {
 
   sampled(buffered: number, turned: boolean): void {
     const entries = this.#entries;
-    const last = entries.tail?.order ?? 0;
     let entry = entries.head;
-    while (entry !== undefined && this.#isFlushed(entry, buffered)) {
+    while (entry !== undefined && this.#isFlushed(entry, buffered, turned)) {
       entries.remove(entry);
       if (entry.order > 0) this.#settle(entry);
       entry = entries.head;
     }
-    if (turned) this.#seenUpTo = last;
+    if (!turned) return;
+    this.#leavingUpTo = 0;
+    if (buffered < entries.bytes) return;
+    for (; entry?.bytes === 0; entry = entry.next) {
+      this.#leavingUpTo = Math.max(this.#leavingUpTo, entry.order);
+    }
   }
 
   takeBack(): EntryList {
@@ -87,17 +91,17 @@ export class FlushLedger implements Ledger {
       if (entry.order > 0) back.push(entry);
       entry = this.#entries.shift();
     }
-    this.#seenUpTo = 0;
+    this.#leavingUpTo = 0;
     return back;
   }
 
   forget(): void {}
 
-  #isFlushed(head: Entry, buffered: number): boolean {
+  #isFlushed(head: Entry, buffered: number, turned: boolean): boolean {
     const after = this.#entries.bytes - head.bytes;
     if (head.bytes > 0 || buffered < after) return buffered <= after;
-    // Nobody sees an empty message leave the socket. What counts is that it
-    // had a turn of the event loop to do so with nothing before it.
-    return buffered === after && head.order <= this.#seenUpTo;
+    // Nobody sees an empty message leave. It has, when with nothing before it
+    // there was a turn of the event loop to do so.
+    return turned && buffered === after && head.order <= this.#leavingUpTo;
   }
 }
