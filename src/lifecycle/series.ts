@@ -96,23 +96,29 @@ export class Series {
   }
 
   /**
-   * A connection has ended after so many milliseconds. Only a stable one begins
-   * a new series: a reset on open would hammer a server that accepts and closes.
+   * A connection has ended that was open for so many milliseconds; `undefined`
+   * if its gate did not pass. Only a stable one begins a new series: a reset on
+   * open would hammer a server that accepts and closes.
    */
-  held(connectedFor: number, now: number): void {
-    if (connectedFor < this.#config.stableAfter) return;
+  held(openFor: number | undefined, now: number): void {
+    if (!this.#isStable(openFor)) return;
     this.#attempt = this.#failures = this.#rounds = 0;
     this.#since = now;
     this.#endpoints.stable();
   }
 
   /** The connection that was `held` so long ended because of an error. */
-  fell(error: WSError, connectedFor: number, now: number): Next {
+  fell(error: WSError, openFor: number | undefined, now: number): Next {
     if (!this.#config.reconnect) {
       return { kind: "end", error: isQuiet(error) ? undefined : error };
     }
-    const wasStable = connectedFor >= this.#config.stableAfter;
-    return wasStable ? this.#next(error, now) : this.failed(error, now);
+    return this.#isStable(openFor)
+      ? this.#next(error, now)
+      : this.failed(error, now);
+  }
+
+  #isStable(openFor: number | undefined): boolean {
+    return openFor !== undefined && openFor >= this.#config.stableAfter;
   }
 
   #next(error: WSError, now: number): Next {

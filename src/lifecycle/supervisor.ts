@@ -52,6 +52,8 @@ export class Supervisor {
   #link: Link | undefined;
   readonly #outage = new Outage();
   #wasOpen = false;
+  /** When the gate passed; a rotation does not change it. */
+  #openSince: number | undefined;
   #lastMessageAt: number | undefined;
 
   constructor(parts: SupervisorParts) {
@@ -149,10 +151,11 @@ export class Supervisor {
     const { notifier, log, drained } = this.#parts;
     log.retries++;
     this.#hurry = new AbortController();
-    notifier.retry(next);
+    const { attempt, delay: ms, error } = next;
+    notifier.retry({ attempt, delay: ms, error });
     const signal = AbortSignal.any([this.#stop.signal, this.#hurry.signal]);
     try {
-      await delay(next.delay, { signal });
+      await delay(ms, { signal });
       await drained(signal);
     } catch (error) {
       // reconnect() cut it short; anything else ends the run.
@@ -162,6 +165,7 @@ export class Supervisor {
 
   #open(link: Link): void {
     this.#wasOpen = true;
+    this.#openSince = now();
     this.#parts.log.up(Date.now());
     link.carry();
     link.release();
@@ -215,26 +219,30 @@ export class Supervisor {
     this.#lastMessageAt = link.lastMessageAt ?? this.#lastMessageAt;
     this.#link = undefined;
     this.#parts.log.down(Date.now());
+    const openFor = this.#openSince === undefined
+      ? undefined
+      : now() - this.#openSince;
+    this.#openSince = undefined;
     if (this.#stop.signal.aborted) {
       this.#disconnected(end, undefined, false);
       return { ended: true, error: undefined };
     }
-    this.#series.held(end.connectedFor, now());
-    if (end.error === undefined) {
-      const cause = reconnectRequested(link.url);
-      if (this.#wasOpen) this.#outage.begin(cause, Date.now());
+    this.#series.held(openFor, now());
+    const error = end.error && this.#judge(end.error);
+    if (this.#wasOpen) {
+      // What a gate held is lost when it fails: then the gap begins with it.
+      const missed = openFor === undefined ? end.connectedFor : 0;
+      const cause = error ?? reconnectRequested(link.url);
+      this.#outage.begin(cause, Date.now() - missed);
+    }
+    if (error === undefined) {
       this.#parts.onState("connecting");
       this.#disconnected(end, undefined, true);
       this.#next = undefined;
       return { ended: false };
     }
-    const error = this.#judge(end.error);
-    if (this.#wasOpen) this.#outage.begin(error, Date.now());
-    return this.#conclude(
-      error,
-      this.#series.fell(error, end.connectedFor, now()),
-      end,
-    );
+    const next = this.#series.fell(error, openFor, now());
+    return this.#conclude(error, next, end);
   }
 
   #conclude(error: WSError, next: Next, end?: LinkEnd): Outcome {

@@ -77,8 +77,8 @@ class Bench {
   }
 
   /** A connection that ends because of `error`. */
-  fall(held: number, error = closed(1006)): Next {
-    this.now += held;
+  fall(held: number | undefined, error = closed(1006)): Next {
+    this.now += held ?? 0;
     this.series.held(held, this.now);
     return this.series.fell(error, held, this.now);
   }
@@ -301,9 +301,10 @@ Deno.test("a server that accepts and closes at once never resets the backoff", (
   }));
 });
 
-Deno.test("with stableAfter 0 every connection is stable", () => {
+Deno.test("with stableAfter 0 every connection is stable whose gate has passed", () => {
   const bench = new Bench({ stableAfter: 0 });
   bench.waits(3);
+  assertEquals(retryOf(bench.fall(undefined)).attempt, 4);
   assertEquals(retryOf(bench.fall(0)).attempt, 1);
 });
 
