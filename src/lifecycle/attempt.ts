@@ -72,8 +72,9 @@ async function connect(
     progress.doing = `waiting for the function '${key}'`;
   });
   for (;;) {
-    progress.url = request.url;
     progress.doing = "connecting";
+    progress.url = request.url;
+    progress.cause = undefined;
     const outcome = await open(request, options.transport, signal, progress);
     if (outcome instanceof Socket) return outcome;
     request = redirects.follow(request, outcome);
@@ -137,10 +138,7 @@ function checkSubprotocol(socket: Socket, request: HandshakeRequest): void {
 
 /** What `new WebSocket` throws at once. */
 function refusalError(cause: unknown, url: URL): WSError {
-  const why = cause instanceof Deno.errors.BadResource
-    ? "the 'httpClient' is closed"
-    : "Deno refuses to try";
-  return new WSError(`No connection: ${why}`, {
+  return new WSError("No connection: Deno refuses to try", {
     code: cause instanceof Deno.errors.NotCapable ? "PERMISSION" : "CONNECT",
     severity: "fatal",
     url,

@@ -36,6 +36,12 @@ const TEXTS: readonly (readonly [RegExp, Omit<Finding, "known">])[] = [
     says: "Deno does not allow it; see --allow-net and --deny-net",
     plain: true,
   }],
+  [/Bad resource ID/, {
+    code: "CONNECT",
+    severity: "fatal",
+    says: "the 'httpClient' is closed",
+    plain: true,
+  }],
   [/dns error|failed to lookup address/, {
     code: "DNS",
     severity: "transient",
