@@ -30,6 +30,14 @@ const MAY_IMPORT = {
 
 type Part = keyof typeof MAY_IMPORT;
 
+/** The public class, with what wires it. */
+const CLIENT_FILES = [
+  "src/client.ts",
+  "src/client_errors.ts",
+  "src/connect.ts",
+  "src/engine.ts",
+];
+
 /** All that the sources may import from elsewhere. */
 const RUNTIME_DEPENDENCY = /^(@std\/async\/|@std\/cli\/|node:)/;
 
@@ -46,6 +54,8 @@ export const importsGoDown: Rule = (sources) =>
     if (from === undefined) return [`${path} belongs to no part`];
     const allowed: readonly Part[] = [from, ...MAY_IMPORT[from]];
     return relativeImports(path, text)
+      // The program tells its version from there.
+      .filter((target) => !(from === "cli" && target === "deno.json"))
       .filter((target) => {
         const to = partOf(target);
         return to === undefined || !allowed.includes(to);
@@ -133,7 +143,7 @@ function programFiles(sources: readonly Source[]): Source[] {
 function partOf(path: string): Part | undefined {
   if (path === "mod.ts") return "mod";
   if (path === "cli.ts") return "cli";
-  if (path === "src/client.ts") return "client";
+  if (CLIENT_FILES.includes(path)) return "client";
   const [, folder] = /^src\/(?:(\w+)\/)?/.exec(path) ?? [];
   if (folder === undefined) {
     return path.startsWith("src/") ? "ground" : undefined;
