@@ -256,8 +256,7 @@ export class Heartbeat {
   }
 
   #untilNextLook(): number {
-    const moments = [this.#pingDue, this.#pongDue, this.#idleDue];
-    const ahead = [...moments, this.#writer.due]
+    const ahead = [this.#pingDue, this.#pongDue, this.#idleDue]
       .map((moment) => moment - this.#time);
     const period = Math.min(LONGEST_PERIOD, this.#shortest / 8);
     return Math.max(1, Math.min(period, ...ahead));

@@ -70,7 +70,7 @@ export class Inbox implements AsyncIterableIterator<Message, undefined> {
   readonly #options: InboxOptions;
   readonly #hooks: InboxHooks;
   readonly #messages = new Ring<Message>();
-  readonly #takers: PromiseWithResolvers<Result>[] = [];
+  readonly #takers = new Ring<PromiseWithResolvers<Result>>();
   #bytes = 0;
   #ended = false;
   #error: WSError | undefined;
@@ -158,12 +158,14 @@ export class Inbox implements AsyncIterableIterator<Message, undefined> {
 
   /** The first one who waits gets the error; for the others it is over. */
   #settleTakers(): void {
-    for (const { promise, resolve, reject } of this.#takers.splice(0)) {
+    for (;;) {
+      const taker = this.#takers.shift();
+      if (taker === undefined) return;
       if (this.#error === undefined) {
-        resolve(DONE);
+        taker.resolve(DONE);
       } else {
-        promise.catch(() => {}); // handed out: the program may not await it
-        reject(this.#error);
+        taker.promise.catch(() => {}); // the program may not await it
+        taker.reject(this.#error);
         this.#error = undefined;
       }
     }
