@@ -1,4 +1,4 @@
-import { type FrameWriter, HIGH_WATER } from "./frame_writer.ts";
+import type { FrameWriter } from "./frame_writer.ts";
 import { headerSize, Opcode, writeHeader } from "./frames.ts";
 
 /** Where the bytes go; `Deno.Conn` is one. */
@@ -11,6 +11,9 @@ const BATCH = 64 * 1024;
 
 /** A batch that grew past this for one large message is not kept, bytes. */
 const KEEP = 1024 * 1024;
+
+/** Bytes that may wait before senders are asked to. */
+export const HIGH_WATER = 256 * 1024;
 
 const encoder = new TextEncoder();
 const DONE: Promise<void> = Promise.resolve();

@@ -1,5 +1,5 @@
+import { HIGH_WATER } from "./batch_writer.ts";
 import type { FrameWriter } from "./frame_writer.ts";
-import { HIGH_WATER } from "./frame_writer.ts";
 import { Opcode } from "./frames.ts";
 
 /** A frame that is not due yet. */

@@ -16,6 +16,3 @@ export interface FrameWriter {
   /** Nothing more is written; what waits is forgotten; waiters go on. */
   stop(): void;
 }
-
-/** Bytes that may wait before senders are asked to. */
-export const HIGH_WATER = 256 * 1024;
