@@ -150,7 +150,6 @@ export class Supervisor {
   async #wait(next: Extract<Next, { kind: "retry" }>): Promise<void> {
     const { notifier, log, drained } = this.#parts;
     log.retries++;
-    this.#hurry = new AbortController();
     const { attempt, delay: ms, error } = next;
     notifier.retry({ attempt, delay: ms, error });
     const signal = AbortSignal.any([this.#stop.signal, this.#hurry.signal]);
@@ -247,6 +246,7 @@ export class Supervisor {
 
   #conclude(error: WSError, next: Next, end?: LinkEnd): Outcome {
     const { notifier, onState } = this.#parts;
+    this.#hurry = new AbortController(); // the callbacks below may hurry
     if (next.kind === "retry") onState("waiting");
     const shown = isQuiet(error) ? undefined : error;
     if (shown !== undefined) notifier.error(shown);
