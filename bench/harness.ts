@@ -71,6 +71,18 @@ export interface Script extends AsyncDisposable {
 /** What V8 is told in every measured process. */
 const V8_FLAGS = "--v8-flags=--expose-gc";
 
+/** Runs a command with as many open files as this user may have. */
+const RAISE_LIMIT = 'ulimit -n "$(ulimit -Hn)"; exec "$0" "$@"';
+
+/** How many open files a measured process may have. */
+export async function openFilesLimit(): Promise<number> {
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", "ulimit -Hn"],
+  }).output();
+  const text = new TextDecoder().decode(stdout).trim();
+  return text === "unlimited" ? Infinity : Number(text);
+}
+
 /**
  * Starts a script and waits for its first line, which is JSON: a port, or a
  * result. Disposing of it kills it.
@@ -79,8 +91,9 @@ export async function startScript(
   script: URL,
   ...args: readonly (string | number)[]
 ): Promise<Script> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", V8_FLAGS, script.href, ...args.map(String)],
+  const run = ["run", "--allow-all", V8_FLAGS, script.href];
+  const child = new Deno.Command("sh", {
+    args: ["-c", RAISE_LIMIT, Deno.execPath(), ...run, ...args.map(String)],
     stdin: "null",
     stdout: "piped",
   }).spawn();
