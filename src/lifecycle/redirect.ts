@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WSError } from "../errors.ts";
+import { redactUrl, WSError } from "../errors.ts";
 import type { Answer } from "./ask_again.ts";
 import { type HandshakeRequest, withCredentials } from "./handshake_request.ts";
 
@@ -51,7 +51,8 @@ export class Redirects {
     }
     const url = resolve(location, request.url);
     if (url === undefined) {
-      throw refuse(`to ${JSON.stringify(location)}, which is no WebSocket URL`);
+      const shown = JSON.stringify(redactUrl(location));
+      throw refuse(`to ${shown}, which is no WebSocket URL`);
     }
     if (request.url.protocol === "wss:" && url.protocol === "ws:") {
       throw refuse("from wss:// to ws://, which is not encrypted");

@@ -1,0 +1,74 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { WSError } from "../../src/errors.ts";
+import { requireNetPermission } from "../../src/lifecycle/permission.ts";
+
+function refusal(url: string): Promise<WSError> {
+  return assertRejects(() => requireNetPermission(new URL(url)), WSError);
+}
+
+Deno.test({
+  name: "what is allowed passes, by host and port",
+  permissions: { net: ["example.com", "127.0.0.1:4711", "[::1]:443"] },
+  fn: async () => {
+    const allowed = [
+      "ws://example.com/feed",
+      "wss://example.com:8443/",
+      "ws://127.0.0.1:4711/",
+      "wss://[::1]/",
+    ];
+    for (const url of allowed) await requireNetPermission(new URL(url));
+  },
+});
+
+Deno.test({
+  name:
+    "what is not allowed is PERMISSION, fatal, and the flag is named exactly",
+  permissions: { net: ["example.com:443"] },
+  fn: async () => {
+    const flags = [
+      ["ws://example.com/", "example.com:80"],
+      ["wss://user:hush@sub.example.com/?token=hush", "sub.example.com:443"],
+      ["ws://[::1]:4711/", "[::1]:4711"],
+      ["http://proxy/", "proxy:80"],
+      ["https://proxy/", "proxy:443"],
+      ["socks5://proxy/", "proxy:1080"],
+    ] as const;
+    for (const [url, host] of flags) {
+      const error = await refusal(url);
+      assertEquals([error.code, error.severity], ["PERMISSION", "fatal"]);
+      assertEquals(
+        error.message,
+        `No permission to connect to ${host}: run with --allow-net=${host}`,
+      );
+    }
+  },
+});
+
+Deno.test("what --deny-net forbids is said to be forbidden", async () => {
+  const program = `
+    import { requireNetPermission } from "${
+    import.meta.resolve("../../src/lifecycle/permission.ts")
+  }";
+    try {
+      await requireNetPermission(new URL("ws://127.0.0.1:4711"));
+    } catch (error) {
+      console.log(error.message);
+    }
+  `;
+  const { stdout } = await runWithout(program, "127.0.0.1");
+  assertEquals(
+    new TextDecoder().decode(stdout),
+    "No permission to connect to 127.0.0.1:4711: --deny-net forbids it\n",
+  );
+});
+
+async function runWithout(program: string, host: string) {
+  const deno = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--allow-net", `--deny-net=${host}`, "-"],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  await new Blob([program]).stream().pipeTo(deno.stdin);
+  return await deno.output();
+}

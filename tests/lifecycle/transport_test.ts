@@ -1,0 +1,253 @@
+import {
+  assertEquals,
+  assertMatch,
+  assertNotStrictEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { Transport } from "../../src/lifecycle/transport.ts";
+import { attemptTo, failureOf } from "../support/attempts.ts";
+import { certificates } from "../support/certificates.ts";
+import {
+  respond,
+  TcpPeer,
+  type TcpScript,
+  upgrade,
+} from "../support/tcp_peer.ts";
+
+const { ca, good } = await certificates();
+
+/** Connects on to the port, and copies both ways until one side ends. */
+async function forward(conn: Deno.Conn, port: number): Promise<void> {
+  using target = await Deno.connect({ hostname: "127.0.0.1", port });
+  await Promise.race([
+    copy(conn, target),
+    copy(target, conn),
+  ]);
+}
+
+async function copy(from: Deno.Conn, to: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(16_384);
+  for (;;) {
+    const length = await from.read(buffer).catch(() => null);
+    if (length === null) return;
+    let sent = 0;
+    while (sent < length) sent += await to.write(buffer.subarray(sent, length));
+  }
+}
+
+/** An HTTP proxy that opens a tunnel to the port, whatever it is asked for. */
+function httpProxy(port: number): TcpScript {
+  return async (exchange) => {
+    await exchange.readRequest();
+    await exchange.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+    await forward(exchange.conn, port);
+  };
+}
+
+/** What a SOCKS5 client said: RFC 1928 and 1929. */
+interface SocksLog {
+  credentials?: string;
+  target?: string;
+}
+
+/** A SOCKS5 proxy that wants a password and connects to the port. */
+function socksProxy(port: number, log: SocksLog): TcpScript {
+  return async ({ conn }) => {
+    const text = new TextDecoder();
+    const buffer = new Uint8Array(512);
+    async function hear(): Promise<Uint8Array> {
+      return buffer.slice(0, await conn.read(buffer) ?? 0);
+    }
+    await hear();
+    await conn.write(Uint8Array.of(5, 2));
+    const auth = await hear();
+    const end = 2 + (auth[1] ?? 0);
+    log.credentials = `${text.decode(auth.slice(2, end))}:${
+      text.decode(auth.slice(end + 1))
+    }`;
+    await conn.write(Uint8Array.of(1, 0));
+    const asked = await hear();
+    log.target = text.decode(asked.slice(5, -2));
+    await conn.write(Uint8Array.of(5, 0, 0, 1, 0, 0, 0, 0, 0, 0));
+    await forward(conn, port);
+  };
+}
+
+Deno.test("ws:// without settings uses the runtime's own client", () => {
+  const transport = new Transport();
+  assertEquals(transport.forSocket(new URL("ws://h/")), undefined);
+  transport.close();
+});
+
+Deno.test("wss:// without settings shares one client, closed by the last of its users", () => {
+  const url = new URL("wss://h/");
+  const [first, second] = [new Transport(), new Transport()];
+  const shared = first.forSocket(url);
+  assertStrictEquals(second.forSocket(url), shared);
+  assertStrictEquals(first.forRequest(), shared);
+  first.close();
+  assertStrictEquals(second.forSocket(url), shared);
+  second.close();
+  const third = new Transport();
+  assertNotStrictEquals(third.forSocket(url), shared);
+  third.close();
+  // The sanitizers see to it that none is left open.
+});
+
+Deno.test("closing twice gives the shared client back once", () => {
+  const url = new URL("wss://h/");
+  const [first, second] = [new Transport(), new Transport()];
+  const shared = first.forSocket(url);
+  second.forSocket(url);
+  first.close();
+  first.close();
+  assertStrictEquals(second.forSocket(url), shared);
+  second.close();
+});
+
+Deno.test("certificates make a client of one's own, for ws:// too", () => {
+  const transport = new Transport({ tls: { caCerts: [ca] } });
+  const own = transport.forSocket(new URL("ws://h/"));
+  assertStrictEquals(transport.forRequest(), own);
+  const other = new Transport({ tls: { caCerts: [ca] } });
+  assertNotStrictEquals(other.forRequest(), own);
+  transport.close();
+  other.close();
+});
+
+Deno.test("the program's client is used for all, and stays open", async () => {
+  await using peer = new TcpPeer(upgrade(), { tls: good });
+  using httpClient = Deno.createHttpClient({ caCerts: [ca] });
+  for (let i = 0; i < 2; i++) {
+    const socket = await attemptTo(peer.url, { httpClient });
+    socket.abandon();
+  }
+});
+
+Deno.test("a closed transport opens nothing any more", () => {
+  const transport = new Transport();
+  transport.close();
+  assertThrows(
+    () => transport.forSocket(new URL("wss://h/")),
+    Error,
+    "the transport is closed",
+  );
+});
+
+Deno.test("an open socket outlives the transport it was opened with", async () => {
+  await using peer = new TcpPeer(
+    upgrade({
+      then: async (exchange) => {
+        await exchange.conn.read(new Uint8Array(64));
+        await exchange.write(Uint8Array.of(0x81, 1, 0x21));
+        await exchange.gone();
+      },
+    }),
+    { tls: good },
+  );
+  // attemptTo() closes the transport.
+  const socket = await attemptTo(peer.url, { tls: { caCerts: ca } });
+  const heard = Promise.withResolvers<unknown>();
+  socket.receive(heard.resolve);
+  socket.send("?");
+  assertEquals(await heard.promise, "!");
+  socket.abandon();
+});
+
+Deno.test("wss:// goes through an HTTP proxy, with its user name and password", async () => {
+  await using peer = new TcpPeer(upgrade(), { tls: good });
+  await using proxy = new TcpPeer(httpProxy(peer.port));
+  const socket = await attemptTo(`wss://localhost:${peer.port}/feed`, {
+    tls: { caCerts: ca },
+    proxy: new URL(`http://j%C3%B6rg:a%3Ab@127.0.0.1:${proxy.port}`),
+  });
+  assertMatch(proxy.requests[0]?.head ?? "", /^CONNECT localhost:\d+ /);
+  assertEquals(
+    proxy.requests[0]?.headers.get("proxy-authorization"),
+    `Basic ${btoa("j\xc3\xb6rg:a:b")}`,
+  );
+  assertEquals(peer.requests[0]?.path, "/feed");
+  socket.abandon();
+});
+
+Deno.test("ws:// and wss:// go through a SOCKS5 proxy, and it resolves the name", async () => {
+  for (const tls of [undefined, good]) {
+    await using peer = new TcpPeer(upgrade(), { tls });
+    const log: SocksLog = {};
+    await using proxy = new TcpPeer(socksProxy(peer.port, log));
+    const scheme = tls === undefined ? "ws" : "wss";
+    const socket = await attemptTo(`${scheme}://localhost:${peer.port}`, {
+      tls: { caCerts: ca },
+      proxy: new URL(`socks5://user:pass%20word@127.0.0.1:${proxy.port}`),
+    });
+    assertEquals(log, { credentials: "user:pass word", target: "localhost" });
+    socket.abandon();
+  }
+});
+
+const REFUSALS: readonly (readonly [string, "ws" | "wss", string, RegExp])[] = [
+  ["407 Auth", "wss", "HTTP_STATUS, fatal, 407", /user name and a password/],
+  ["407 Auth", "ws", "HTTP_STATUS, fatal, 407", /user name and a password/],
+  ["403 No", "wss", "CONNECT, transient, undefined", /proxy did not connect/],
+  ["502 Bad", "wss", "CONNECT, transient, undefined", /proxy did not connect/],
+  ["403 No", "ws", "HTTP_STATUS, fatal, 403", /use wss:.*socks5/],
+  ["502 Bad", "ws", "HTTP_STATUS, transient, 502", /use wss:.*socks5/],
+];
+
+for (const [answer, scheme, expected, says] of REFUSALS) {
+  Deno.test(`an HTTP proxy that answers ${answer} to ${scheme}:// is ${expected}`, async () => {
+    await using proxy = new TcpPeer(
+      respond(`HTTP/1.1 ${answer}\r\ncontent-length: 0\r\n\r\n`),
+    );
+    const error = await failureOf(`${scheme}://target.invalid/feed`, {
+      proxy: new URL(`http://127.0.0.1:${proxy.port}`),
+    });
+    const { code, severity, status } = error;
+    assertEquals(`${code}, ${severity}, ${status}`, expected);
+    assertMatch(error.message, says);
+  });
+}
+
+const SOCKS_REFUSALS: readonly (readonly [string, number[], string, RegExp])[] =
+  [
+    [
+      "wants a password",
+      [5, 255],
+      "CONNECT, fatal",
+      /another user name and password/,
+    ],
+    ["speaks HTTP", [72, 84, 84, 80], "HANDSHAKE, fatal", /SOCKS5/],
+  ];
+
+for (const [name, bytes, expected, says] of SOCKS_REFUSALS) {
+  Deno.test(`a SOCKS5 proxy that ${name} is ${expected}`, async () => {
+    await using proxy = new TcpPeer(async (exchange) => {
+      await exchange.conn.read(new Uint8Array(64));
+      await exchange.write(Uint8Array.from(bytes));
+      await exchange.gone();
+    });
+    for (const scheme of ["ws", "wss"]) {
+      const error = await failureOf(`${scheme}://target.invalid/`, {
+        proxy: new URL(`socks5://127.0.0.1:${proxy.port}`),
+      });
+      assertEquals(`${error.code}, ${error.severity}`, expected);
+      assertMatch(error.message, says);
+    }
+  });
+}
+
+Deno.test("a proxy that is not there is CONNECT, transient", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  for (const kind of ["http", "socks5"]) {
+    for (const scheme of ["ws", "wss"]) {
+      const error = await failureOf(`${scheme}://target.invalid/`, {
+        proxy: new URL(`${kind}://127.0.0.1:${port}`),
+      });
+      assertEquals([error.code, error.severity], ["CONNECT", "transient"]);
+      assertMatch(error.message, /cannot be reached/);
+    }
+  }
+});
