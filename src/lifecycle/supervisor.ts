@@ -193,6 +193,7 @@ export class Supervisor {
 
   async #takeOver(old: Link, link: Link): Promise<void> {
     const { config, log } = this.#parts;
+    this.#lastMessageAt = old.lastMessageAt ?? this.#lastMessageAt;
     this.#link = link;
     log.rotations++;
     log.up(Date.now());
