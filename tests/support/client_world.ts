@@ -55,6 +55,79 @@ const QUICK: Partial<WSConfig> = {
   closeTimeout: 300,
 };
 
+/** Callbacks that record their calls and then do what they are given. */
+function recorded(
+  calls: Recorder<Calls>,
+  callbacks: WSCallbacks = {},
+): WSCallbacks {
+  return {
+    onConnect(session) {
+      calls.add("connect", session);
+      return callbacks.onConnect?.(session);
+    },
+    onMessage(data) {
+      calls.add("message", data);
+      return callbacks.onMessage?.(data);
+    },
+    onDisconnect(info) {
+      calls.add("disconnect", info);
+      return callbacks.onDisconnect?.(info);
+    },
+    onError(error) {
+      calls.add("error", error);
+      return callbacks.onError?.(error);
+    },
+    onRetry(info) {
+      calls.add("retry", info);
+      return callbacks.onRetry?.(info);
+    },
+    onDrop(data, reason) {
+      calls.add("drop", [data, reason]);
+      return callbacks.onDrop?.(data, reason);
+    },
+    onGap(gap) {
+      calls.add("gap", gap);
+      return callbacks.onGap?.(gap);
+    },
+    onStateChange(state, previous) {
+      calls.add("state", state);
+      return callbacks.onStateChange?.(state, previous);
+    },
+  };
+}
+
+/** A client of somebody else's server. */
+export class Guest implements AsyncDisposable {
+  readonly client: WebSocketStreamClient;
+  readonly calls = new Recorder<Calls>();
+
+  constructor(config: WSConfig, callbacks?: WSCallbacks) {
+    this.client = new WebSocketStreamClient(
+      { ...QUICK, ...config },
+      recorded(this.calls, callbacks),
+    );
+  }
+
+  /** A guest that is connected. */
+  static async start(
+    config: WSConfig,
+    callbacks?: WSCallbacks,
+  ): Promise<Guest> {
+    const guest = new Guest(config, callbacks);
+    try {
+      await guest.client.start();
+      return guest;
+    } catch (error) {
+      await guest.client.stop();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.stop({ drain: 0 });
+  }
+}
+
 /** A client and its server. */
 export class World implements AsyncDisposable {
   readonly server: WebSocketServer;
@@ -72,45 +145,10 @@ export class World implements AsyncDisposable {
         return server?.onPeer?.(peer);
       },
     });
-    const { calls } = this;
-    this.client = new WebSocketStreamClient({
-      url: this.server.url,
-      ...QUICK,
-      ...config,
-    }, {
-      onConnect(session) {
-        calls.add("connect", session);
-        return callbacks.onConnect?.(session);
-      },
-      onMessage(data) {
-        calls.add("message", data);
-        return callbacks.onMessage?.(data);
-      },
-      onDisconnect(info) {
-        calls.add("disconnect", info);
-        return callbacks.onDisconnect?.(info);
-      },
-      onError(error) {
-        calls.add("error", error);
-        return callbacks.onError?.(error);
-      },
-      onRetry(info) {
-        calls.add("retry", info);
-        return callbacks.onRetry?.(info);
-      },
-      onDrop(data, reason) {
-        calls.add("drop", [data, reason]);
-        return callbacks.onDrop?.(data, reason);
-      },
-      onGap(gap) {
-        calls.add("gap", gap);
-        return callbacks.onGap?.(gap);
-      },
-      onStateChange(state, previous) {
-        calls.add("state", state);
-        return callbacks.onStateChange?.(state, previous);
-      },
-    });
+    this.client = new WebSocketStreamClient(
+      { url: this.server.url, ...QUICK, ...config },
+      recorded(this.calls, callbacks),
+    );
   }
 
   /** A world whose client is open. */
