@@ -168,6 +168,7 @@ export function readFailure(text: string): Finding {
 export function gist(text: string): string {
   return text
     .replace(/^(?:\w*Error: )?failed to connect to WebSocket: /, "")
+    .replace(/^[Ff]etch failed: /, "")
     .replace(/^.*client error \(\w+\): /s, "")
     .replace(/\b(?:https?|wss?):\/\/\S+/g, "<url>");
 }

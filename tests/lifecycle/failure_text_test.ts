@@ -185,6 +185,7 @@ Deno.test("the gist is what tells something, without the URL", () => {
     [`${SENT_29}invalid HTTP header parsed`, "invalid HTTP header parsed"],
     ["BadResource: Bad resource ID", "BadResource: Bad resource ID"],
     ["no wss://h/?token=x here", "no <url> here"],
+    ["fetch failed: tls handshake eof", "tls handshake eof"],
     ["Unexpected EOF", "Unexpected EOF"],
   ] as const;
   for (const [text, expected] of texts) assertEquals(gist(text), expected);

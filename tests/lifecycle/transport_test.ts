@@ -5,6 +5,8 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { once } from "node:events";
+import { createServer } from "node:tls";
 import { Transport } from "../../src/lifecycle/transport.ts";
 import { attemptTo, failureOf } from "../support/attempts.ts";
 import { certificates } from "../support/certificates.ts";
@@ -15,7 +17,7 @@ import {
   upgrade,
 } from "../support/tcp_peer.ts";
 
-const { ca, good } = await certificates();
+const { ca, good, client } = await certificates();
 
 /** Connects on to the port, and copies both ways until one side ends. */
 async function forward(conn: Deno.Conn, port: number): Promise<void> {
@@ -251,3 +253,49 @@ Deno.test("a proxy that is not there is CONNECT, transient", async () => {
     }
   }
 });
+
+Deno.test("an https:// proxy is talked to over TLS", async () => {
+  await using peer = new TcpPeer(upgrade(), { tls: good });
+  await using proxy = new TcpPeer(httpProxy(peer.port), { tls: good });
+  const socket = await attemptTo(`wss://localhost:${peer.port}/feed`, {
+    tls: { caCerts: ca },
+    proxy: new URL(`https://127.0.0.1:${proxy.port}`),
+  });
+  assertEquals(peer.requests[0]?.path, "/feed");
+  socket.abandon();
+});
+
+const asksForNone = Deno.version.deno.startsWith("2.6.");
+if (asksForNone) {
+  console.log("skipped: a server of Deno 2.6 asks for no client certificate");
+}
+
+Deno.test({
+  name: "the client certificate is shown to who asks; without it: TLS, fatal",
+  ignore: asksForNone,
+  fn: testClientCertificate,
+});
+
+async function testClientCertificate() {
+  const names: unknown[] = [];
+  const asking = { ...good, ca, requestCert: true, rejectUnauthorized: true };
+  const server = createServer(asking, (socket) => {
+    names.push(socket.getPeerCertificate().subject.CN);
+    socket.once("data", () => {
+      socket.end("HTTP/1.1 404 Test\r\ncontent-length: 0\r\n\r\n");
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  const url = `wss://127.0.0.1:${port}/`;
+  const known = await failureOf(url, { tls: { caCerts: ca, ...client } });
+  assertEquals([known.code, known.status], ["HTTP_STATUS", 404]);
+  assertEquals(names, ["test client", "test client"]);
+  const stranger = await failureOf(url, { tls: { caCerts: ca } });
+  assertEquals([stranger.code, stranger.severity], ["TLS", "fatal"]);
+  assertMatch(stranger.message, /wants another client certificate/);
+  server.close();
+  await once(server, "close");
+}
