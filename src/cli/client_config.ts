@@ -77,13 +77,21 @@ export function clientNeeds(flags: Flags, urls: readonly string[]): Need[] {
  * and once now, so that a wrong one is an error before anything starts.
  */
 function headersOf(flags: Flags): WSConfig["headers"] {
-  const provide = () => flags.header.flatMap(headerPairs).concat(auth(flags));
+  const provide = () => headerListOf(flags);
   const headers = provide();
   const usesFiles = flags["bearer-file"] !== undefined ||
     flags["basic-auth-file"] !== undefined ||
     flags.header.some((given) => "file" in given);
   if (usesFiles) return provide;
   return headers.length > 0 ? headers : undefined;
+}
+
+/**
+ * The headers, as they are now.
+ * @throws {UsageError} a file that cannot be read or holds something else
+ */
+export function headerListOf(flags: Flags): [string, string][] {
+  return flags.header.flatMap(headerPairs).concat(auth(flags));
 }
 
 function headerPairs(given: HeaderFlag): [string, string][] {
@@ -131,7 +139,11 @@ function secret(flag: string, path: string, form: RegExp, rule: string) {
   );
 }
 
-function tlsOf({ ca, cert, key }: Flags): TlsConfig | undefined {
+/**
+ * The certificates.
+ * @throws {UsageError} a file that cannot be read, one of two that need another
+ */
+export function tlsOf({ ca, cert, key }: Flags): TlsConfig | undefined {
   if ((cert === undefined) !== (key === undefined)) {
     throw new UsageError("--cert and --key need each other");
   }

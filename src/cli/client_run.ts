@@ -60,7 +60,8 @@ export class ClientRun {
   readonly #parts: RunParts;
   readonly #outcome = Promise.withResolvers<Outcome>();
   readonly #outages = new OutageWatch();
-  #over = false;
+  readonly #over = new AbortController();
+  #opened: Promise<void> = Promise.resolve();
   #lost = false;
   #watching = false;
   #lastMessageAt = 0;
@@ -80,13 +81,23 @@ export class ClientRun {
 
   /** Ends the run; only the first outcome counts. */
   end(outcome: Outcome): void {
-    this.#over = true;
+    this.#over.abort();
     this.#outcome.resolve(outcome);
   }
 
   /** Whether it is decided how the run ends. */
   get isOver(): boolean {
-    return this.#over;
+    return this.#over.signal.aborted;
+  }
+
+  /** Aborts when it is decided how the run ends. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Settles at the first open, as `client.start()`. */
+  get opened(): Promise<void> {
+    return this.#opened;
   }
 
   /** From now on `lastMessageAt` is kept: it costs a look at the clock each. */
@@ -120,7 +131,7 @@ export class ClientRun {
       ? undefined
       : setInterval(() => this.#tellStats(), statsEvery);
     this.client.closed.then((error) => this.end({ kind: "ended", error }));
-    this.client.start();
+    this.#opened = this.client.start();
     begin?.(this);
     const outcome = await this.#outcome.promise;
     clearTimeout(timer);
@@ -157,7 +168,7 @@ export class ClientRun {
       },
       onDisconnect: (info) => {
         // What our own end cuts off is no outage.
-        if (!this.#over) this.#outages.closed(info, Date.now());
+        if (!this.isOver) this.#outages.closed(info, Date.now());
         events.close(info);
       },
       onRetry: (info) => {

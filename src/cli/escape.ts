@@ -6,12 +6,12 @@
  */
 
 /**
- * C0 and C1 controls but tab and newline, bidirectional overrides (they show
+ * C0 and C1 controls but tab and newline, bidirectional controls (they show
  * text in another order than it has), line separators, lone surrogates.
  */
 const UNSAFE =
   // deno-lint-ignore no-control-regex -- control characters are the point
-  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Cs}/gu;
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Cs}/gu;
 
 /** The text with control characters written out, as `\x1b`. */
 export function escapeControls(text: string): string {

@@ -207,6 +207,18 @@ export function webSocketUrl(text: string): string {
   return text;
 }
 
+/**
+ * The one URL among the operands of a command.
+ * @throws {UsageError} none, or more than one
+ */
+export function onlyUrl(command: string, operands: readonly string[]): string {
+  const [url, ...more] = operands;
+  if (url === undefined || more.length > 0) {
+    throw new UsageError(`${command} takes one URL: got ${operands.length}`);
+  }
+  return webSocketUrl(url);
+}
+
 /** As it was typed, but for what may be secret in it. */
 function shownUrl(text: string): string {
   const open = text.replace(/\/\/[^/]*@/, "//***@").replace(/\?[^#]*/s, "?***");

@@ -75,7 +75,7 @@ export type JsonEvent =
 /** The line of an event, without its newline. */
 export function eventLine(event: JsonEvent, ts: number): string {
   const { type, ...facts } = event;
-  return escapeC1(JSON.stringify({ v: 1, type, ts, ...facts }));
+  return escapeUnsafe(JSON.stringify({ v: 1, type, ts, ...facts }));
 }
 
 /** A new connection. */
@@ -118,10 +118,13 @@ function factsOf(error: WSError): ErrorFacts {
   return { code, severity, status, closeCode, reason, message };
 }
 
-/** JSON lets C1 controls through, which a terminal obeys; see `escape.ts`. */
-function escapeC1(json: string): string {
+/** JSON lets some through that a terminal obeys; see `escape.ts`. */
+function escapeUnsafe(json: string): string {
   return json.replace(
-    /[\x7f-\x9f]/g,
-    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+    /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => {
+      const code = character.charCodeAt(0).toString(16);
+      return `\\u${code.padStart(4, "0")}`;
+    },
   );
 }

@@ -161,8 +161,10 @@ export class LineEditor {
   }
 }
 
-const segmenter = new Intl.Segmenter();
+let segmenter: Intl.Segmenter | undefined;
 
 function graphemes(text: string): string[] {
+  // Ten milliseconds to make, which no pipe should pay for.
+  segmenter ??= new Intl.Segmenter();
   return [...segmenter.segment(text)].map(({ segment }) => segment);
 }

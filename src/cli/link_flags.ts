@@ -163,7 +163,7 @@ export const LINK_FLAGS = {
   "ping-timeout": one(positiveDuration, {
     value: "TIME",
     group: "Staying connected",
-    of: ["connect", "record", "ping"],
+    of: STAYS,
     default: "20s",
     help: "Silence after a ping that means a dead link.",
   }),

@@ -9,6 +9,8 @@ import { parseCommandLine, type Request } from "./args.ts";
 import type { Command, Ending } from "./command.ts";
 import { connect } from "./commands/connect.ts";
 import { demo } from "./commands/demo.ts";
+import { ping } from "./commands/ping.ts";
+import { probe } from "./commands/probe.ts";
 import { serve } from "./commands/serve.ts";
 import { dieOf } from "./signals.ts";
 import { UsageError } from "./flag_values.ts";
@@ -20,7 +22,7 @@ import { MissingPermissionError } from "./permissions.ts";
 import { terminalWidth } from "./terminal_width.ts";
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [connect, serve, demo];
+export const COMMANDS: readonly Command[] = [connect, serve, demo, ping, probe];
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {

@@ -158,6 +158,15 @@ export const RUN_FLAGS = {
     help: "From one ping to the next.",
   }),
 
+  "wait": one(positiveDuration, {
+    value: "TIME",
+    group: "Ping",
+    of: ["ping"],
+    default: "2s",
+    brief: "How long an answer may take",
+    help: "How long an answer may take before it counts as lost.",
+  }),
+
   "speed": one(speed, {
     value: "10x|max",
     group: "Replay",

@@ -1,0 +1,91 @@
+/**
+ * `ws-stream ping URL`: the time to the answer of a message, again and again.
+ *
+ * @module
+ */
+
+import { clientNeeds, handshakeConfig } from "../client_config.ts";
+import { ClientRun } from "../client_run.ts";
+import type { Command, Ending, Invocation } from "../command.ts";
+import { sayFarewell } from "../farewell.ts";
+import { textOf } from "../flag_files.ts";
+import { onlyUrl } from "../flag_values.ts";
+import type { Flags } from "../flags.ts";
+import { greetingOf } from "../greeting.ts";
+import { sentences } from "../link_events.ts";
+import { stderrNotices } from "../notices.ts";
+import { blockingSink, Output } from "../output.ts";
+import { requirePermissions } from "../permissions.ts";
+import { pingReport } from "../ping_report.ts";
+import { Pinger } from "../pinger.ts";
+import { showDuration } from "../quantities.ts";
+import { RoundTrips } from "../round_trips.ts";
+
+/** The command. */
+export const ping: Command = {
+  name: "ping",
+  usage: "ping URL",
+  summary: "Round-trip times of messages",
+  examples: [
+    ["ws-stream ping -n 5 wss://echo.example.com", "Of a server that echoes."],
+    [
+      `ws-stream ping wss://example.com --message '{"op":"ping"}' --pong pong`,
+      "Of a server with a heartbeat of its own.",
+    ],
+  ],
+  run,
+};
+
+async function run({ flags, operands }: Invocation): Promise<Ending> {
+  const url = onlyUrl("ping", operands);
+  requirePermissions(clientNeeds(flags, [url]));
+  const output = new Output(
+    blockingSink(Deno.stdout),
+    "\n",
+    () => clientRun.end({ kind: "done" }),
+  );
+  const notices = stderrNotices(flags);
+  const trips = new RoundTrips(flags.wait);
+  const { hostname } = new URL(url);
+  const pinger = new Pinger({
+    ...pingsOf(flags),
+    trips,
+    onAnswer: ({ seq, time }) =>
+      output.text(
+        `answer from ${hostname}: seq=${seq} time=${showDuration(time)}`,
+      ),
+    onLost: (seq) =>
+      output.text(`no answer to seq=${seq} within ${showDuration(flags.wait)}`),
+  });
+  const clientRun: ClientRun = new ClientRun({
+    // Whoever measures a link wants to know of its end.
+    config: { ...handshakeConfig(flags, [url]), reconnect: false },
+    events: sentences(notices),
+    greet: greetingOf(flags),
+    deliver: (data) => pinger.onMessage(data),
+    timeout: flags.timeout,
+    begin: async (run) => {
+      // What fails here ends the run, and is told at its end.
+      await run.opened.catch(() => {});
+      await pinger.run(run);
+    },
+  });
+  const result = await clientRun.run();
+  if (trips.sent > 0) {
+    pingReport(trips, url).forEach((line) => output.text(line));
+  }
+  output.flush();
+  sayFarewell(result, notices);
+  const allLost = trips.sent > 0 && trips.times.length === 0;
+  return result.ending === 0 && allLost ? 1 : result.ending;
+}
+
+function pingsOf(flags: Flags) {
+  const { message, pong, interval, count = Infinity } = flags;
+  return {
+    message: message === undefined ? undefined : textOf("--message", message),
+    pong,
+    interval,
+    count,
+  };
+}

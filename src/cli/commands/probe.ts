@@ -1,0 +1,82 @@
+/**
+ * `ws-stream probe URL`: why can I not connect?
+ *
+ * @module
+ */
+
+import { clientNeeds, headerListOf, tlsOf } from "../client_config.ts";
+import type { Command, Ending, Invocation } from "../command.ts";
+import { displayUrl } from "../display_url.ts";
+import { onlyUrl } from "../flag_values.ts";
+import { blockingSink } from "../output.ts";
+import { requirePermissions } from "../permissions.ts";
+import { adviceOn, type Step, troubleExitCode } from "../probe_findings.ts";
+import { probe as probeUrl } from "../prober.ts";
+import { showDuration } from "../quantities.ts";
+import { type Style, styleOf, wantsColor } from "../style.ts";
+import { terminalWidth } from "../terminal_width.ts";
+import { wrap } from "../wrap.ts";
+
+/** The command. */
+export const probe: Command = {
+  name: "probe",
+  usage: "probe URL",
+  summary: "Why can I not connect? Step by step",
+  examples: [
+    [
+      "ws-stream probe wss://example.com/feed",
+      "DNS, TCP, TLS, HTTP, WebSocket: times, certificate, headers, advice.",
+    ],
+  ],
+  run,
+};
+
+async function run({ flags, operands }: Invocation): Promise<Ending> {
+  const url = onlyUrl("probe", operands);
+  const { hostname } = new URL(url);
+  // Looking up a name is no matter of a port: the whole host must be allowed.
+  requirePermissions([
+    { kind: "net", host: hostname },
+    ...clientNeeds(flags, []),
+  ]);
+  const style = styleOf(wantsColor(flags.color, Deno.stdout.isTerminal()));
+  const { caCerts = [], cert, key } = tlsOf(flags) ?? {};
+  print(`${style.bold(displayUrl(url))}\n`);
+  const trouble = await probeUrl({
+    url: new URL(url),
+    headers: headerListOf(flags),
+    subprotocols: flags.subprotocol,
+    caCerts: [caCerts].flat(),
+    identity: cert === undefined || key === undefined
+      ? undefined
+      : { cert, key },
+    timeout: flags["connect-timeout"],
+    onStep: (step) => stepLines(step, style).forEach(print),
+  });
+  const verdict = trouble === undefined
+    ? "A WebSocket opens here."
+    : adviceOn(trouble);
+  const paint = trouble === undefined ? style.green : style.yellow;
+  print("");
+  for (const line of wrap(verdict, Math.min(terminalWidth(), 80))) {
+    print(paint(line));
+  }
+  return trouble === undefined ? 0 : troubleExitCode(trouble);
+}
+
+/** A step: its name, result and time, and below what is known of it. */
+function stepLines(step: Step, style: Style): string[] {
+  const paint = step.ok ? style.green : style.red;
+  const head = `  ${step.name.padEnd(10)} ${paint(step.result.padEnd(8))} ` +
+    style.dim(showDuration(step.time).padStart(9));
+  const [first, ...rest] = step.details;
+  const indent = " ".repeat(33);
+  return [
+    first === undefined ? head : `${head}  ${first}`,
+    ...rest.map((line) => indent + line),
+  ];
+}
+
+function print(line: string): void {
+  blockingSink(Deno.stdout).write(new TextEncoder().encode(`${line}\n`));
+}
