@@ -1,0 +1,161 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
+import { WSError } from "../../src/errors.ts";
+import { Backlog, type BacklogOptions } from "../../src/outbound/backlog.ts";
+import { Entry, EntryList } from "../../src/outbound/entry.ts";
+
+Deno.test("what is accepted comes out in order, and tells that there is something", () => {
+  const box = new Box();
+  box.offer("a");
+  box.offer("b");
+  assertEquals([box.accepted, box.backlog.count, box.backlog.bytes], [2, 2, 2]);
+  assertEquals(box.drain(), ["a", "b"]);
+});
+
+Deno.test("a message expires in the queue, and on its way out of it", () => {
+  using time = new FakeTime();
+  const box = new Box({}, () => time.now);
+  box.offer("a", { expires: time.now + 10 });
+  box.offer("b", { expires: time.now + 1000 });
+  time.tick(10);
+  assertEquals(box.log, ["expired a"]);
+  box.putBack("c", { expires: time.now });
+  assertEquals(box.drain(), ["b"]);
+  assertEquals(box.log, ["expired a", "expired c"]);
+  box.backlog.end(new Error("over"));
+});
+
+Deno.test("an abort takes out what is queued, and what comes back", () => {
+  const box = new Box();
+  const controller = new AbortController();
+  const { signal } = controller;
+  box.offer("a", { signal });
+  box.offer("b", { signal });
+  const inFlight = box.backlog.next();
+  controller.abort();
+  assertEquals(box.log, ["aborted b"]);
+  const back = new EntryList();
+  if (inFlight !== undefined) back.push(inFlight);
+  box.backlog.putBack(back);
+  assertEquals(box.log, ["aborted b", "aborted a"]);
+  assertEquals(box.backlog.count, 0);
+});
+
+Deno.test("when who waits gives up, the next one may fit", async () => {
+  const box = new Box({ maxBytes: 4 });
+  box.offer("aaa");
+  const controller = new AbortController();
+  const large = box.wait("bbb", { signal: controller.signal });
+  const small = box.wait("c");
+  controller.abort("enough");
+  const error = await assertRejects(() => large, WSError);
+  assertEquals([error.code, error.cause], ["ABORTED", "enough"]);
+  await small;
+  assertEquals(box.drain(), ["aaa", "c"]);
+  assertEquals(box.log, []);
+});
+
+Deno.test("who waits gives up when the message has expired", async () => {
+  using time = new FakeTime();
+  const box = new Box({ maxSize: 1 }, () => time.now);
+  box.offer("a");
+  const waiting = box.wait("b", { expires: time.now + 10 });
+  waiting.catch(() => {});
+  time.tick(10);
+  const error = await assertRejects(() => waiting, WSError);
+  assertEquals(error.code, "EXPIRED");
+});
+
+Deno.test("what expires with the one who waits for its room does not let it in", async () => {
+  using time = new FakeTime();
+  const box = new Box({ maxSize: 1 }, () => time.now);
+  box.offer("a", { expires: time.now + 10 });
+  const waiting = box.wait("b", { expires: time.now + 10 });
+  waiting.catch(() => {});
+  time.tick(10);
+  await assertRejects(() => waiting, WSError);
+  assertEquals([box.log, box.backlog.count], [["expired a"], 0]);
+});
+
+Deno.test("a newer message of its key replaces a queued one, and is reported", () => {
+  const box = new Box();
+  box.offer("a", { key: "k" });
+  box.offer("b");
+  box.offer("c", { key: "k" });
+  assertEquals(box.log, ["replaced a"]);
+  assertEquals(box.drain(), ["c", "b"]);
+});
+
+Deno.test("the end settles who waits, and leaves what is accepted", async () => {
+  const box = new Box({ maxSize: 1 });
+  box.offer("a");
+  const waiting = box.wait("b", { expires: Date.now() + 60_000 });
+  box.backlog.end(new Error("over"));
+  await assertRejects(() => waiting, Error, "over");
+  assertEquals(box.backlog.count, 1);
+});
+
+Deno.test("the order of the next is told, also of what is only about to come", () => {
+  const box = new Box({ maxSize: 1 });
+  assertEquals(box.backlog.nextOrder, Infinity);
+  box.offer("a");
+  box.wait("b").catch(() => {});
+  assertEquals([box.backlog.nextOrder, box.backlog.lastOrder], [1, 1]);
+  box.backlog.next();
+  assertEquals([box.backlog.nextOrder, box.backlog.lastOrder], [2, 1]);
+  box.backlog.admit();
+  assertEquals([box.backlog.nextOrder, box.backlog.lastOrder], [2, 2]);
+});
+
+type Options = ConstructorParameters<typeof Entry>[2];
+
+class Box {
+  readonly log: string[] = [];
+  accepted = 0;
+  readonly backlog: Backlog;
+
+  constructor(options: Partial<BacklogOptions> = {}, now = Date.now) {
+    this.backlog = new Backlog(
+      {
+        maxSize: 10,
+        maxBytes: 100,
+        overflow: "wait",
+        once: false,
+        ...options,
+      },
+      { heldCount: 0, heldBytes: 0 },
+      {
+        accepted: () => this.accepted++,
+        dropped: ({ data }, reason) => {
+          this.log.push(`${reason} ${data}`);
+          this.backlog.admit();
+        },
+        restore: ({ data }) => new Entry(data, data.length),
+        onError: (error) => this.log.push(error.code),
+        now,
+      },
+    );
+  }
+
+  offer(text: string, options?: Options) {
+    return this.backlog.offer(new Entry(text, text.length, options));
+  }
+
+  wait(text: string, options?: Options): Promise<void> {
+    return this.backlog.wait(new Entry(text, text.length, options));
+  }
+
+  putBack(text: string, options?: Options): void {
+    const list = new EntryList();
+    list.push(new Entry(text, text.length, options));
+    this.backlog.putBack(list);
+  }
+
+  drain(): string[] {
+    const texts: string[] = [];
+    for (let e = this.backlog.next(); e; e = this.backlog.next()) {
+      texts.push(String(e.data));
+    }
+    return texts;
+  }
+}

@@ -1,0 +1,148 @@
+import { assertEquals } from "@std/assert";
+import type { Redelivery } from "../../src/config.ts";
+import type { WSError } from "../../src/errors.ts";
+import { Delivery } from "../../src/outbound/delivery.ts";
+import { Entry } from "../../src/outbound/entry.ts";
+import { FakeSink, ManualWaits } from "../support/fake_sink.ts";
+
+const BY_TEXT: Redelivery = {
+  id: (data) => String(data),
+  acknowledged: (data) => {
+    if (data === "throw") throw new Error("no");
+    if (data === "none") return undefined;
+    return String(data).includes(",") ? String(data).split(",") : String(data);
+  },
+};
+
+Deno.test("unflushed: what the network has is settled, the rest goes back in order", () => {
+  const link = new Links("unflushed", "a", "b", "c");
+  link.sink.drain(1);
+  link.delivery.detach(false);
+  assertEquals(link.log, ["settled a", "returned b,c"]);
+});
+
+Deno.test("unflushed: when the peer has answered our close all is settled", () => {
+  const link = new Links("unflushed", "a", "b");
+  link.delivery.pause();
+  link.sink.isOpen = false;
+  link.delivery.detach(true);
+  assertEquals(link.log, ["settled a", "settled b"]);
+});
+
+Deno.test("unflushed: once the socket is not open the last look counts", () => {
+  const link = new Links("unflushed", "a", "b", "c");
+  link.sink.drain(1);
+  link.waits.pass();
+  link.sink.drain(1);
+  link.sink.isOpen = false;
+  link.delivery.detach(false);
+  assertEquals(link.log, ["settled a", "returned b,c"]);
+});
+
+Deno.test("none: nothing goes back", () => {
+  const link = new Links("none", "a", "b", "c");
+  link.sink.drain(1);
+  link.delivery.detach(false);
+  assertEquals(link.log, ["settled a", "lost b", "lost c"]);
+  const closed = new Links("none", "a");
+  closed.delivery.detach(true);
+  assertEquals(closed.log, ["settled a"]);
+});
+
+Deno.test("acknowledged: flushed is not enough, nor is an answered close", () => {
+  const link = new Links(BY_TEXT, "a", "b", "c");
+  link.sink.drain();
+  link.waits.pass();
+  link.delivery.acknowledge("b");
+  link.delivery.detach(true);
+  assertEquals(link.log, ["settled b", "returned a,c"]);
+});
+
+Deno.test("acknowledged: one message may acknowledge many, or none", () => {
+  const link = new Links(BY_TEXT, "a", "b", "c");
+  link.delivery.acknowledge("none");
+  link.delivery.acknowledge("a,b,x");
+  assertEquals(link.log, ["settled a", "settled b"]);
+});
+
+Deno.test("acknowledged: a callback that throws is reported, and acknowledges nothing", () => {
+  const link = new Links(BY_TEXT, "a");
+  link.delivery.acknowledge("throw");
+  assertEquals(link.log, ["CALLBACK"]);
+});
+
+Deno.test("acknowledged: an acknowledgement makes room in the window", () => {
+  const link = new Links({ ...BY_TEXT, window: 2 }, "a", "b", "c", "d");
+  assertEquals(link.sink.texts, ["a", "b"]);
+  link.delivery.acknowledge("a");
+  assertEquals(link.sink.texts, ["a", "b", "c"]);
+});
+
+Deno.test("only who wants acknowledgements is asked about each message", () => {
+  assertEquals(new Links("none").delivery.tracksAcknowledgements, false);
+  const link = new Links(BY_TEXT);
+  assertEquals(link.delivery.tracksAcknowledgements, true);
+  new Links("unflushed", "a").delivery.acknowledge("a");
+});
+
+Deno.test("what is handed over once more is counted as such, and as sent", () => {
+  const link = new Links("unflushed", "aa", "b");
+  const { delivery } = link;
+  delivery.detach(false);
+  link.queue.push(...link.returned);
+  delivery.attach(new FakeSink());
+  assertEquals(
+    [delivery.messagesSent, delivery.bytesSent, delivery.redelivered],
+    [4, 6, 2],
+  );
+});
+
+Deno.test("a new link takes what the old one still had", () => {
+  const link = new Links("unflushed", "a");
+  link.delivery.attach(new FakeSink());
+  assertEquals(link.log, ["returned a"]);
+});
+
+Deno.test("what is urgent is nobody's message", () => {
+  const link = new Links("unflushed", "a");
+  assertEquals(link.delivery.sendUrgent("!"), true);
+  link.delivery.detach(false);
+  assertEquals(link.log, ["returned a"]);
+  assertEquals(link.delivery.messagesSent, 1);
+  assertEquals(link.delivery.sendUrgent("!"), false);
+});
+
+/** A delivery with a first link, over which the texts have gone. */
+class Links {
+  readonly log: string[] = [];
+  readonly queue: Entry[] = [];
+  readonly waits = new ManualWaits();
+  readonly sink = new FakeSink();
+  readonly delivery: Delivery;
+  returned: Entry[] = [];
+
+  constructor(redeliver: Redelivery, ...texts: string[]) {
+    this.delivery = new Delivery(redeliver, 1000, {
+      next: () => this.queue.shift(),
+      handedOver: () => {},
+      settled: ({ data }) => this.log.push(`settled ${data}`),
+      lost: ({ data }) => this.log.push(`lost ${data}`),
+      returned: (entries) => {
+        this.returned = [];
+        for (let e = entries.shift(); e; e = entries.shift()) {
+          this.returned.push(e);
+        }
+        if (this.returned.length === 0) return;
+        this.log.push(`returned ${this.returned.map(({ data }) => data)}`);
+      },
+      moved: () => {},
+      onError: (error: WSError) => this.log.push(error.code),
+    }, this.waits);
+    texts.forEach((text, index) => {
+      const entry = new Entry(text, text.length, { id: text });
+      entry.order = index + 1;
+      this.queue.push(entry);
+    });
+    this.delivery.attach(this.sink);
+  }
+}
