@@ -30,10 +30,10 @@ Deno.test("a line stays one line, whatever the text", () => {
 });
 
 Deno.test("what was escaped can still be read", () => {
-  const text = "\x1b[31m\r\x9b\u202e\ud800 \ttab, 世界 🌍\nGrüße";
+  const text = "\x1b[31m\r\x01\x9b\u061c\u202e\ud800 \ttab, 世界 🌍\nGrüße";
   assertEquals(
     escapeControls(text),
-    String.raw`\x1b[31m\r\x9b\u202e\ud800 ` + "\ttab, 世界 🌍\nGrüße",
+    String.raw`\x1b[31m\r\x01\x9b\u061c\u202e\ud800 ` + "\ttab, 世界 🌍\nGrüße",
   );
   assertEquals(escapeLine("a\tb\nc\r\nd"), String.raw`a\tb\nc\r\nd`);
 });

@@ -37,16 +37,18 @@ Deno.test("an event is a line of JSON with version, type and time in front", () 
 
 Deno.test("a text comes back from its line as it was, whatever it is", () => {
   fc.assert(fc.property(brokenText, (text) => {
-    const line = eventLine(messageEvent(text), 0);
-    assertEquals(JSON.parse(line).data, text);
-    assertEquals("encoding" in JSON.parse(line), false);
+    const line = eventLine(messageEvent(text), 7);
+    const event = { v: 1, type: "message", ts: 7, data: text };
+    assertEquals(JSON.parse(line), event);
   }));
 });
 
 Deno.test("bytes come back from their line as they were", () => {
   fc.assert(fc.property(fc.uint8Array(), (bytes) => {
-    const { data, encoding } = JSON.parse(eventLine(messageEvent(bytes), 0));
-    assertEquals(encoding, "base64");
+    const { type, data, encoding } = JSON.parse(
+      eventLine(messageEvent(bytes), 0),
+    );
+    assertEquals([type, encoding], ["message", "base64"]);
     assertEquals(Uint8Array.fromBase64(data), bytes);
   }));
 });
