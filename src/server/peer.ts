@@ -212,8 +212,8 @@ export class Peer implements AsyncIterable<Message> {
   }
 
   /**
-   * As `drop`, but by a TCP reset where the runtime can (`resets` of `serve`).
-   * Elsewhere a reset follows the FIN only if the client has sent more.
+   * As `drop`, but by a TCP reset if the server is one of `serveWithResets`.
+   * Otherwise a reset follows the FIN only if the client has sent more.
    */
   reset(): Promise<void> {
     this.#link.reset();

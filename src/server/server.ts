@@ -25,6 +25,7 @@ import {
   type Listener,
   type ListenOptions,
 } from "./listener.ts";
+import { canReset, listenForResets } from "./reset_listener.ts";
 import { Newcomer } from "./newcomer.ts";
 import { Peer, PeerClosedError } from "./peer.ts";
 import { closeQuietly, linger, type Transport, writeAll } from "./transport.ts";
@@ -93,6 +94,18 @@ export interface WebSocketServer extends AsyncDisposable {
 export function serve(options: ServeOptions): WebSocketServer {
   options.signal?.throwIfAborted();
   return new Server(options, listen(options));
+}
+
+/**
+ * As `serve`, but `peer.reset()` is a true TCP reset, for somewhat less speed.
+ * Over TLS and before Deno 2.9 that cannot be had: there it is `serve`.
+ */
+export async function serveWithResets(
+  options: ServeOptions,
+): Promise<WebSocketServer> {
+  if (options.tls !== undefined || !canReset()) return serve(options);
+  options.signal?.throwIfAborted();
+  return new Server(options, await listenForResets(options));
 }
 
 class Server implements WebSocketServer {

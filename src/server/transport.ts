@@ -3,7 +3,10 @@ export interface Transport {
   read(into: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
   closeWrite(): Promise<void>;
-  /** Ends both directions; a FIN is sent. */
+  /**
+   * Ends both directions; a FIN is sent. Deno 2.6 does not interrupt a write
+   * that is under way: there the socket stays until the client reads or goes.
+   */
   close(): void;
   /** Ends both directions by a reset, where the runtime can. */
   reset?(): void;

@@ -58,6 +58,7 @@ export class TcpPeer implements AsyncDisposable {
   readonly #open = new Map<Connection, Promise<void>>();
   readonly #accepting: Promise<void>;
   readonly #failures: unknown[] = [];
+  #ending: Promise<void> | undefined;
   #connections = 0;
 
   /**
@@ -88,7 +89,12 @@ export class TcpPeer implements AsyncDisposable {
   }
 
   /** Ends everything; throws what a script threw, such as a failed assertion. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
     this.#listener.close();
     await this.#accepting;
     const running = [...this.#open.values()];
@@ -110,7 +116,7 @@ export class TcpPeer implements AsyncDisposable {
 
   async #play(script: TcpScript, conn: Connection, index: number) {
     try {
-      await script(new Exchange(conn, index, this.requests));
+      await script(exchangeOn(conn, index, this.requests));
     } catch (error) {
       // The client's hang-up, or ours, is no failure of the script; nor is
       // another protocol: the runtime tries HTTP/2 when a handshake failed.
@@ -122,37 +128,34 @@ export class TcpPeer implements AsyncDisposable {
   }
 }
 
-class Exchange implements TcpExchange {
-  readonly conn: Connection;
-  readonly index: number;
-  readonly #requests: RecordedRequest[];
-
-  constructor(conn: Connection, index: number, requests: RecordedRequest[]) {
-    this.conn = conn;
-    this.index = index;
-    this.#requests = requests;
-  }
-
-  async readRequest(): Promise<RecordedRequest | undefined> {
-    const head = await readHead(this.conn);
-    if (head === undefined) return undefined;
-    const { path, headers } = parseHead(head.text, this.conn.remoteAddr);
-    const request = { head: head.text, path, headers };
-    this.#requests.push(request);
-    return request;
-  }
-
-  write(data: string | Uint8Array): Promise<void> {
-    const bytes = typeof data === "string"
-      ? new TextEncoder().encode(data)
-      : data;
-    return writeAll(this.conn, bytes);
-  }
-
-  async gone(): Promise<void> {
-    const rest = new Uint8Array(4096);
-    while (await this.conn.read(rest) !== null);
-  }
+/** Free functions, so that a script may take them apart. */
+function exchangeOn(
+  conn: Connection,
+  index: number,
+  requests: RecordedRequest[],
+): TcpExchange {
+  return {
+    conn,
+    index,
+    async readRequest() {
+      const head = await readHead(conn);
+      if (head === undefined) return undefined;
+      const { path, headers } = parseHead(head.text, conn.remoteAddr);
+      const request = { head: head.text, path, headers };
+      requests.push(request);
+      return request;
+    },
+    write(data) {
+      const bytes = typeof data === "string"
+        ? new TextEncoder().encode(data)
+        : data;
+      return writeAll(conn, bytes);
+    },
+    async gone() {
+      const rest = new Uint8Array(4096);
+      while (await conn.read(rest) !== null);
+    },
+  };
 }
 
 function isHangUp(error: unknown): boolean {

@@ -1,0 +1,120 @@
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { canReset, listenForResets } from "../../src/server/reset_listener.ts";
+import { serveWithResets } from "../../src/server/server.ts";
+import { echo } from "../../src/server/behaviours.ts";
+import { Recorder } from "../support/events.ts";
+
+async function rig() {
+  const listener = await listenForResets({});
+  const { hostname, port } = listener.addr;
+  const client = await Deno.connect({ hostname, port });
+  const { transport, remote } = await listener.accept();
+  return {
+    client,
+    transport,
+    remote,
+    [Symbol.dispose]() {
+      client.close();
+      transport.close();
+      listener.close();
+    },
+  };
+}
+
+if (!canReset()) console.log("skipped: this Deno cannot reset connections");
+
+function resetTest(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore: !canReset(), fn });
+}
+
+resetTest("bytes go both ways, however small the reads are", async () => {
+  using r = await rig();
+  assertEquals(r.remote, r.client.localAddr);
+  await r.client.write(Uint8Array.of(1, 2, 3));
+  const into = new Uint8Array(2);
+  assertEquals([await r.transport.read(into), ...into], [2, 1, 2]);
+  assertEquals([await r.transport.read(into), ...into], [1, 3, 2]);
+  assertEquals(await r.transport.write(Uint8Array.of(4, 5)), 2);
+  assertEquals([await r.client.read(into), ...into], [2, 4, 5]);
+});
+
+resetTest("each side hears the other's end", async () => {
+  using r = await rig();
+  await r.transport.closeWrite();
+  assertEquals(await r.client.read(new Uint8Array(1)), null);
+  await r.client.write(Uint8Array.of(1));
+  await r.client.closeWrite();
+  assertEquals(await r.transport.read(new Uint8Array(9)), 1);
+  assertEquals(await r.transport.read(new Uint8Array(9)), null);
+});
+
+resetTest("closing ends a read that waits", async () => {
+  using r = await rig();
+  const read = r.transport.read(new Uint8Array(1));
+  r.transport.close();
+  assertEquals(await read, null);
+});
+
+resetTest("closing ends an accept that waits", async () => {
+  const listener = await listenForResets({});
+  const accepting = listener.accept();
+  listener.close();
+  await assertRejects(() => accepting, Deno.errors.BadResource);
+});
+
+resetTest("a port that is taken is refused", async () => {
+  const listener = await listenForResets({});
+  const { port } = listener.addr;
+  const error = await assertRejects(() => listenForResets({ port }), Error);
+  assertMatch(error.message, /EADDRINUSE|in use/i);
+  listener.close();
+});
+
+resetTest("a reset is seen as one", async () => {
+  using r = await rig();
+  r.transport.reset?.();
+  await assertRejects(
+    () => r.client.read(new Uint8Array(1)),
+    Deno.errors.ConnectionReset,
+  );
+});
+
+resetTest(
+  "the runtime's client sees a reset after all that was sent",
+  async () => {
+    await using server = await serveWithResets({
+      onPeer: (peer) => {
+        peer.sendMany(["a", "b"]);
+        peer.onmessage = () => peer.reset();
+      },
+    });
+    const events = new Recorder<{ message: MessageEvent; error: Event }>();
+    const socket = new WebSocket(server.url);
+    socket.onmessage = events.on("message");
+    socket.onerror = events.on("error");
+    assertEquals((await events.next("message")).data, "a");
+    assertEquals((await events.next("message")).data, "b");
+    socket.send("c");
+    const error = await events.next("error");
+    assertMatch(error instanceof ErrorEvent ? error.message : "", /reset/);
+  },
+);
+
+Deno.test("a server with resets serves like any other", async () => {
+  await using server = await serveWithResets({ onPeer: echo });
+  const events = new Recorder<{ message: MessageEvent; close: CloseEvent }>();
+  const socket = new WebSocket(server.url);
+  socket.onopen = () => {
+    for (let i = 0; i < 1000; i++) socket.send(String(i).repeat(i));
+    socket.close(3000);
+  };
+  socket.onmessage = events.on("message");
+  socket.onclose = events.on("close");
+  const { code, wasClean } = await events.next("close");
+  assertEquals([code, wasClean], [3000, true]);
+  const got = events.all("message").map(({ data }) => data);
+  assertEquals(
+    got,
+    Array.from({ length: 1000 }, (_, i) => String(i).repeat(i)),
+  );
+});
