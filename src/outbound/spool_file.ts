@@ -17,6 +17,8 @@ export interface OpenSpool {
 
 /** What SQLite may have put beside its file. */
 const COMPANIONS = ["-wal", "-journal", "-shm"];
+/** How a log begins: https://www.sqlite.org/fileformat2.html#walformat */
+const LOG_MAGIC = [0x377f0682, 0x377f0683];
 
 /**
  * Opens the spool. A damaged file is moved away and reported, and a new one
@@ -52,6 +54,7 @@ export function openSpool(
 
 /** Opens and reads: a file may turn out to be damaged only then. */
 function openOnce(path: string): OpenSpool {
+  checkLog(path);
   const spool = new Spool(path);
   try {
     return { spool, stored: spool.load() };
@@ -59,6 +62,37 @@ function openOnce(path: string): OpenSpool {
     spool.close();
     throw error;
   }
+}
+
+/**
+ * SQLite takes a log that it cannot read, or that has lost its database, for an
+ * old one, and deletes it. What a killed process had accepted may be in it.
+ */
+function checkLog(path: string): void {
+  const log = `${path}-wal`;
+  if (!isAllowed(log) || sizeOf(log) === 0) return;
+  if (sizeOf(path) === 0) {
+    throw new SpoolFault("damaged", "it is empty, and its log is not");
+  }
+  if (!LOG_MAGIC.includes(firstWord(log))) {
+    throw new SpoolFault("damaged", "its log is not as it was written");
+  }
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}
+
+function firstWord(path: string): number {
+  using file = Deno.openSync(path);
+  const bytes = new Uint8Array(4);
+  file.readSync(bytes);
+  return new DataView(bytes.buffer).getUint32(0);
 }
 
 function setAside(path: string, now: number, fault: SpoolFault): WSError {
@@ -75,8 +109,7 @@ function setAside(path: string, now: number, fault: SpoolFault): WSError {
     );
   }
   try {
-    Deno.renameSync(path, aside);
-    for (const ending of COMPANIONS) {
+    for (const ending of ["", ...COMPANIONS]) {
       renameIfThere(path + ending, aside + ending);
     }
   } catch (cause) {

@@ -131,6 +131,7 @@ export class SpoolIntake implements Intake {
       this.#nothingToErase();
     } catch (cause) {
       // They stay listed: the next transaction takes them along.
+      clearTimeout(this.#eraseSoon);
       this.#eraseSoon = undefined;
       this.#host.onError(cannotWrite(cause));
     }
