@@ -9,6 +9,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { COMMAND_NAMES, type CommandName, type Flag } from "./flag.ts";
 import { FLAG_NAMES, type FlagName, FLAGS, type Flags } from "./flags.ts";
 import { UsageError } from "./flag_values.ts";
+import { spellOut } from "./short_flags.ts";
 
 /** What the command line asks for. */
 export type Request =
@@ -52,37 +53,30 @@ export function parseCommandLine(argv: readonly string[]): Request {
 type Values = Readonly<Record<string, unknown>>;
 
 function split(argv: readonly string[]) {
+  const end = argv.indexOf("--");
+  const words = (end < 0 ? argv : argv.slice(0, end)).flatMap(spellOut);
   const operands: string[] = [];
   let unknown: string | undefined;
-  const values: Values = parseArgs(argv.map(spellOut), {
+  const values: Values = parseArgs(words.map(closed), {
     boolean: ["h", ...FLAG_NAMES.filter(isToggle)],
     string: FLAG_NAMES.filter((name) => !isToggle(name)),
     collect: FLAG_NAMES.filter((name) => FLAGS[name].kind === "many"),
     negatable: FLAG_NAMES.filter((name) => !NOT_NEGATABLE.includes(name)),
     default: defaultToggles(),
-    alias: aliases(),
-    "--": true,
     unknown: (arg, key) => {
       if (key === undefined) operands.push(arg);
       else unknown ??= unknownFlag(arg, key);
       return false;
     },
   });
-  const rest = values["--"];
-  if (Array.isArray(rest)) operands.push(...rest.map(String));
-  const end = argv.indexOf("--");
-  unknown = wrongShape(end < 0 ? argv : argv.slice(0, end)) ?? unknown;
-  return { values, operands, unknown };
+  if (end >= 0) operands.push(...argv.slice(end + 1));
+  return { values, operands, unknown: wrongShape(words) ?? unknown };
 }
 
-/** `-HNAME: VALUE` as `--header=NAME: VALUE`, which `parseArgs` can read. */
-function spellOut(arg: string): string {
-  const [, letter, value] = /^-([^-])=?(.+)$/s.exec(arg) ?? [];
-  const name = FLAG_NAMES.find((name) => {
-    const flag: Flag = FLAGS[name];
-    return flag.kind !== "toggle" && flag.short === letter;
-  });
-  return value === undefined || name === undefined ? arg : `--${name}=${value}`;
+/** `parseArgs` would take an operand `true` or `false` for a toggle's value. */
+function closed(word: string): string {
+  const name = word.slice("--".length);
+  return isFlagName(name) && isToggle(name) ? `${word}=true` : word;
 }
 
 function isToggle(name: FlagName): boolean {
@@ -98,18 +92,9 @@ function defaultToggles(): Record<string, boolean> {
   return defaults;
 }
 
-function aliases(): Record<string, string> {
-  const aliases: Record<string, string> = {};
-  for (const name of FLAG_NAMES) {
-    const { short }: Flag = FLAGS[name];
-    if (short !== undefined) aliases[name] = short;
-  }
-  return aliases;
-}
-
 /** What `parseArgs` would let pass: `--json=maybe`, `--no-linger=3`, `--H`. */
-function wrongShape(argv: readonly string[]): string | undefined {
-  for (const arg of argv) {
+function wrongShape(words: readonly string[]): string | undefined {
+  for (const arg of words) {
     const [, no, name = "", assigned] = /^--(no-)?([^=]+)(=)?/s.exec(arg) ?? [];
     if (name.length === 1) return unknownFlag(arg, name);
     if (assigned === undefined || !isFlagName(name)) continue;
@@ -136,8 +121,9 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
 
 function unknownFlag(arg: string, key: string): string {
   const [shown = arg] = arg.split("=", 1);
-  const advice = NOT_OFFERED[key];
-  if (advice !== undefined) return `there is no ${shown}: ${advice}`;
+  if (Object.hasOwn(NOT_OFFERED, key)) {
+    return `there is no ${shown}: ${NOT_OFFERED[key]}`;
+  }
   const like = FLAG_NAMES.filter((name) =>
     name.startsWith(key) || key.startsWith(name)
   ).map((name) => `--${name}`);

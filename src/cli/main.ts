@@ -8,9 +8,12 @@ import config from "../../deno.json" with { type: "json" };
 import { parseCommandLine, type Request } from "./args.ts";
 import type { Command, Ending } from "./command.ts";
 import { connect } from "./commands/connect.ts";
+import { completionsOf } from "./commands/completions.ts";
 import { demo } from "./commands/demo.ts";
 import { ping } from "./commands/ping.ts";
 import { probe } from "./commands/probe.ts";
+import { record } from "./commands/record.ts";
+import { replay } from "./commands/replay.ts";
 import { serve } from "./commands/serve.ts";
 import { dieOf } from "./signals.ts";
 import { UsageError } from "./flag_values.ts";
@@ -22,7 +25,18 @@ import { MissingPermissionError } from "./permissions.ts";
 import { terminalWidth } from "./terminal_width.ts";
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [connect, serve, demo, ping, probe];
+export const COMMANDS: readonly Command[] = [
+  connect,
+  serve,
+  demo,
+  ping,
+  probe,
+  record,
+  replay,
+  completionsOf(() =>
+    new Map(COMMANDS.map(({ name, summary }) => [name, summary]))
+  ),
+];
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {

@@ -26,6 +26,8 @@ export interface OutputOptions {
   /** The reader of stdout has gone: routine, as in `| head -1`. */
   readonly onBrokenPipe: () => void;
   readonly onError: (error: Error) => void;
+  /** Told of each file that is complete. */
+  readonly onFile?: (path: string) => void;
 }
 
 /** An output and its end. */
@@ -64,9 +66,9 @@ export function openOutput(
     host: options.host,
     maxSize,
     maxAge,
+    onComplete: options.onFile,
   });
   const output = new Output(files, options.delimiter, failures(options));
-  const ticker = setInterval(() => guarded(() => files.completeIfDue()), TICK);
   const guarded = (action: () => void) => {
     try {
       action();
@@ -74,6 +76,7 @@ export function openOutput(
       failures(options)(error);
     }
   };
+  const ticker = setInterval(() => guarded(() => files.completeIfDue()), TICK);
   return {
     output,
     [Symbol.dispose]: () => {

@@ -20,6 +20,8 @@ export interface RotationOptions {
   readonly maxSize?: number;
   /** Begin a new file at this age, in milliseconds. */
   readonly maxAge?: number;
+  /** Told of each file that is complete. */
+  readonly onComplete?: (path: string) => void;
 }
 
 interface OpenFile {
@@ -96,6 +98,7 @@ export class OutputFiles implements Sink, Disposable {
     file.syncDataSync();
     file.close();
     Deno.renameSync(`${path}.part`, path);
+    this.#options.onComplete?.(path);
   }
 }
 

@@ -39,6 +39,7 @@ export async function pipe(
     host,
     onBrokenPipe: () => run.end({ kind: "done" }),
     onError: (error) => run.end({ kind: "failed", error, code: 1 }),
+    onFile: (path) => notices.detail(`complete: ${path}`),
   });
   const { output } = opened;
   const tell = sentences(notices);

@@ -56,7 +56,8 @@ class Prober {
   readonly #port: number;
   readonly #isTls: boolean;
   readonly #signal: AbortSignal;
-  #conn: Deno.Conn | undefined;
+  #tcpConn: Deno.TcpConn | undefined;
+  #tlsConn: Deno.TlsConn | undefined;
   #step: { name: StepName; since: number } = { name: "DNS", since: 0 };
 
   constructor(request: ProbeRequest) {
@@ -76,10 +77,13 @@ class Prober {
   }
 
   close(): void {
-    try {
-      this.#conn?.close();
-    } catch (error) {
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    for (const conn of [this.#tlsConn, this.#tcpConn]) {
+      try {
+        conn?.close();
+      } catch (error) {
+        // TLS has taken the TCP connection over.
+        if (!(error instanceof Deno.errors.BadResource)) throw error;
+      }
     }
   }
 
@@ -98,13 +102,9 @@ class Prober {
     this.#begin("TCP");
     const target = { hostname: this.#hostname, port: this.#port };
     try {
-      this.#conn = await this.#within(Deno.connect(target));
-      const { remoteAddr } = this.#conn;
-      this.#ok(
-        "hostname" in remoteAddr
-          ? [`${remoteAddr.hostname} port ${remoteAddr.port}`]
-          : [],
-      );
+      this.#tcpConn = await this.#within(Deno.connect(target));
+      const { hostname, port } = this.#tcpConn.remoteAddr;
+      this.#ok([`${hostname} port ${port}`]);
     } catch (error) {
       const message = messageOf(error);
       this.#fail(error, { kind: "tcp", port: this.#port, message });
@@ -115,7 +115,7 @@ class Prober {
     this.#begin("TLS");
     let failure: unknown;
     try {
-      this.#conn = await this.#within(this.#handshake());
+      this.#tlsConn = await this.#within(this.#handshake());
     } catch (error) {
       failure = error;
     }
@@ -134,9 +134,9 @@ class Prober {
       caCerts: [...caCerts],
       alpnProtocols: ["http/1.1"],
     };
-    const conn = identity === undefined && this.#conn !== undefined
+    const conn = identity === undefined && this.#tcpConn !== undefined
       // The handshake alone is measured: TCP was a step of its own.
-      ? await Deno.startTls(this.#conn as Deno.TcpConn, options)
+      ? await Deno.startTls(this.#tcpConn, options)
       : await Deno.connectTls({ ...options, ...identity, port: this.#port });
     await conn.handshake();
     return conn;
@@ -152,7 +152,7 @@ class Prober {
     this.#begin("HTTP");
     const { url, headers, subprotocols } = this.#request;
     const key = crypto.getRandomValues(new Uint8Array(16)).toBase64();
-    const conn = this.#conn;
+    const conn = this.#tlsConn ?? this.#tcpConn;
     if (conn === undefined) throw new Error("HTTP comes after TCP");
     const asked = { url, headers, subprotocols, key };
     const answer = await this.#within(exchange(conn, asked)).catch((error) =>

@@ -1,0 +1,65 @@
+/**
+ * `ws-stream record URL -o FILE`: what comes, and when it came.
+ *
+ * @module
+ */
+
+import { clientConfig, clientNeeds } from "../client_config.ts";
+import { ClientRun } from "../client_run.ts";
+import type { Command, Ending, Invocation } from "../command.ts";
+import { sayFarewell } from "../farewell.ts";
+import { onlyUrl } from "../flag_values.ts";
+import { greetingOf } from "../greeting.ts";
+import { both, jsonLines, sentences } from "../link_events.ts";
+import { stderrNotices } from "../notices.ts";
+import { openOutput, outputNeeds } from "../open_output.ts";
+import { requirePermissions } from "../permissions.ts";
+import { recordLine } from "../recording.ts";
+import { statsLine } from "../summary.ts";
+
+/** The command. */
+export const record: Command = {
+  name: "record",
+  usage: "record URL -o FILE",
+  summary: "Writes what comes, with its time",
+  examples: [
+    [
+      "ws-stream record wss://example.com/feed -o feed.ndjson --timeout 10m",
+      "Ten minutes of a feed, for replay.",
+    ],
+  ],
+  run,
+};
+
+async function run({ flags, operands }: Invocation): Promise<Ending> {
+  const url = onlyUrl("record", operands);
+  requirePermissions([...clientNeeds(flags, [url]), ...outputNeeds(flags)]);
+  const notices = stderrNotices(flags);
+  const opened = openOutput(flags, {
+    delimiter: "\n",
+    host: new URL(url).hostname,
+    onBrokenPipe: () => run.end({ kind: "done" }),
+    onError: (error) => run.end({ kind: "failed", error, code: 1 }),
+    onFile: (path) => notices.good(`recorded ${path}`),
+  });
+  const { output } = opened;
+  const start = performance.now();
+  const run: ClientRun = new ClientRun({
+    config: clientConfig(flags, [url]),
+    events: both(jsonLines((line) => output.text(line)), sentences(notices)),
+    deliver: (data) => {
+      const t = performance.now() - start;
+      output.text(recordLine(data, Date.now(), t));
+    },
+    greet: greetingOf(flags),
+    count: flags.count,
+    timeout: flags.timeout,
+    failOnGap: flags["fail-on-gap"],
+    statsEvery: flags.stats,
+    onStats: (stats, state) => notices.line(statsLine(stats, state)),
+  });
+  const result = await run.run();
+  opened[Symbol.dispose]();
+  sayFarewell(result, notices);
+  return result.ending;
+}

@@ -1,0 +1,152 @@
+/**
+ * `ws-stream replay FILE [URL]`: a recording again, as a client that sends it
+ * or as a server that sends it to whoever connects.
+ *
+ * @module
+ */
+
+import type { Peer } from "../../server/peer.ts";
+import { PeerClosedError } from "../../server/peer.ts";
+import { serve } from "../../server/server.ts";
+import { clientConfig, clientNeeds } from "../client_config.ts";
+import { ClientRun } from "../client_run.ts";
+import type { Command, Ending, Invocation } from "../command.ts";
+import { sayFarewell } from "../farewell.ts";
+import { type Address, UsageError, webSocketUrl } from "../flag_values.ts";
+import type { Flags } from "../flags.ts";
+import { greetingOf } from "../greeting.ts";
+import { sentences } from "../link_events.ts";
+import { type Stderr, stderrNotices } from "../notices.ts";
+import { listenNeed, requirePermissions } from "../permissions.ts";
+import { play, type PlayOptions } from "../player.ts";
+import { readRecording } from "../recording.ts";
+import { serveUntilEnd } from "../serve_until_end.ts";
+
+/** The command. */
+export const replay: Command = {
+  name: "replay",
+  usage: "replay FILE [URL]",
+  summary: "Sends what was recorded, at its times",
+  examples: [
+    [
+      "ws-stream replay feed.ndjson --serve 9000 --loop",
+      "A mock server that sends the recording to each client.",
+    ],
+    [
+      "ws-stream replay feed.ndjson ws://127.0.0.1:8080 --speed 10x",
+      "Sends it to a server, ten times as fast.",
+    ],
+  ],
+  run,
+};
+
+async function run({ flags, operands }: Invocation): Promise<Ending> {
+  const [path, url, ...more] = operands;
+  const { serve: address } = flags;
+  const targets = Number(url !== undefined) + Number(address !== undefined);
+  if (path === undefined || more.length > 0 || targets !== 1) {
+    throw new UsageError("replay takes a FILE, and a URL or --serve ADDR");
+  }
+  const read = { kind: "read", path } as const;
+  const notices = stderrNotices(flags);
+  if (address !== undefined) {
+    requirePermissions([read, listenNeed(address.hostname, address.port)]);
+    checkFile(path);
+    return await asServer(path, address, flags, notices);
+  }
+  const target = webSocketUrl(url ?? "");
+  requirePermissions([read, ...clientNeeds(flags, [target])]);
+  checkFile(path);
+  return await asClient(path, target, flags, notices);
+}
+
+async function asClient(
+  path: string,
+  url: string,
+  flags: Flags,
+  notices: Stderr,
+): Promise<Ending> {
+  const run = new ClientRun({
+    config: clientConfig(flags, [url]),
+    events: sentences(notices),
+    deliver: () => {},
+    greet: greetingOf(flags),
+    timeout: flags.timeout,
+    begin: async (run) => {
+      try {
+        await run.opened;
+        await playFile(path, flags, {
+          signal: run.over,
+          send: (data) => run.client.send(data),
+        });
+        await run.client.flush();
+        run.end({ kind: "done" });
+      } catch (error) {
+        // What ended the client has ended the run already.
+        if (run.isOver || run.client.state === "closed") return;
+        if (!(error instanceof Error)) throw error;
+        run.end({ kind: "failed", error, code: 2 });
+      }
+    },
+  });
+  const result = await run.run();
+  sayFarewell(result, notices);
+  return result.ending;
+}
+
+async function asServer(
+  path: string,
+  { hostname, port }: Address,
+  flags: Flags,
+  notices: Stderr,
+): Promise<Ending> {
+  return await serveUntilEnd(flags.timeout, () => {
+    const server = serve({
+      hostname,
+      port,
+      onPeer: (peer) => playTo(peer, path, flags),
+      onError: (error) => notices.trouble(String(error)),
+    });
+    notices.good(`replaying ${path} on ${server.url}`);
+    return server;
+  });
+}
+
+async function playTo(peer: Peer, path: string, flags: Flags): Promise<void> {
+  peer.onmessage = () => {};
+  const gone = new AbortController();
+  peer.closed.then(() => gone.abort());
+  try {
+    await playFile(path, flags, {
+      signal: gone.signal,
+      send: (data) => peer.send(data),
+    });
+    await peer.close();
+  } catch (error) {
+    if (gone.signal.aborted || error instanceof PeerClosedError) return;
+    throw error;
+  }
+}
+
+async function playFile(
+  path: string,
+  { speed, loop }: Flags,
+  options: Omit<PlayOptions, "speed">,
+): Promise<void> {
+  do {
+    using file = await Deno.open(path);
+    const count = await play(readRecording(file), { speed, ...options });
+    // An empty recording in a loop would do nothing, with all its might.
+    if (count === 0) return;
+  } while (loop && !options.signal.aborted);
+}
+
+/** A wrong name is an error before anything starts. */
+function checkFile(path: string): void {
+  try {
+    Deno.openSync(path).close();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`the recording ${path} cannot be read: ${why}`);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Completion scripts, made from the table of flags.
+ *
+ * @module
+ */
+
+import { COMMAND_NAMES, type CommandName, type Flag } from "./flag.ts";
+import { type FlagName, flagsOf } from "./flags.ts";
+
+/** The shells that there are scripts for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+
+/** One of them. */
+export type Shell = typeof SHELLS[number];
+
+/** What each command does, for the shells that show it. */
+export type Summaries = ReadonlyMap<CommandName, string>;
+
+/** The script of a shell. */
+export function completionScript(shell: Shell, summaries: Summaries): string {
+  switch (shell) {
+    case "bash":
+      return bash();
+    case "zsh":
+      return zsh(summaries);
+    case "fish":
+      return fish(summaries);
+    default:
+      return shell satisfies never;
+  }
+}
+
+/** The forms of a flag that are offered: `--reconnect` only as `--no-...`. */
+function forms(name: FlagName, flag: Flag): string[] {
+  const long = `--${flag.negated ? "no-" : ""}${name}`;
+  return flag.short === undefined ? [long] : [`-${flag.short}`, long];
+}
+
+function takesFile(flag: Flag): boolean {
+  return flag.kind !== "toggle" && flag.value.includes("FILE");
+}
+
+function wordsOf(flag: Flag): readonly string[] | undefined {
+  return flag.kind === "one" ? flag.words : undefined;
+}
+
+function bash(): string {
+  const cases = COMMAND_NAMES.map((command) => {
+    const words = flagsOf(command).flatMap(([name, flag]) => forms(name, flag));
+    return `    ${command}) flags="${words.join(" ")}" ;;`;
+  });
+  return `# bash completion of ws-stream:
+#   source <(ws-stream completions bash)
+_ws_stream() {
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]}
+  local command=connect flags word
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case $word in
+      ${COMMAND_NAMES.join("|")}) command=$word; break ;;
+    esac
+  done
+  case $prev in
+${valueCases().join("\n")}
+  esac
+  case $command in
+${cases.join("\n")}
+  esac
+  case $cur in
+    -*) COMPREPLY=($(compgen -W "$flags" -- "$cur")) ;;
+    *)
+      if [[ $command == completions ]]; then
+        COMPREPLY=($(compgen -W "${SHELLS.join(" ")}" -- "$cur"))
+      elif [[ $command == replay ]]; then
+        COMPREPLY=($(compgen -f -- "$cur"))
+      elif ((COMP_CWORD == 1)); then
+        COMPREPLY=($(compgen -W "${
+    COMMAND_NAMES.join(" ")
+  } ws:// wss://" -- "$cur"))
+      fi ;;
+  esac
+}
+complete -o bashdefault -F _ws_stream ws-stream
+`;
+}
+
+/** What may follow a flag with a value: its words, a file, or anything. */
+function valueCases(): string[] {
+  const seen = new Map<FlagName, Flag>(COMMAND_NAMES.flatMap(flagsOf));
+  return [...seen].flatMap(([name, flag]) => {
+    if (flag.kind === "toggle") return [];
+    const words = wordsOf(flag);
+    const reply = words !== undefined
+      ? `COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$cur")); return`
+      : takesFile(flag)
+      ? `COMPREPLY=($(compgen -f -- "\${cur#@}")); return`
+      : "COMPREPLY=(); return";
+    return [`    ${forms(name, flag).join("|")}) ${reply} ;;`];
+  });
+}
+
+function zsh(summaries: Summaries): string {
+  const commands = COMMAND_NAMES.map((name) =>
+    `    ${quoted(`${name}:${summaries.get(name) ?? ""}`)}`
+  );
+  const cases = COMMAND_NAMES.map((command) => {
+    const specs = flagsOf(command).flatMap(([name, flag]) =>
+      forms(name, flag).map((form) => `        ${zshSpec(form, flag)}`)
+    );
+    return `    ${command})\n      flags=(\n${specs.join("\n")}\n      ) ;;`;
+  });
+  return `#compdef ws-stream
+# zsh completion of ws-stream: put it as _ws-stream into a folder of $fpath
+_ws-stream() {
+  local command=connect word
+  local -a commands flags
+  commands=(
+${commands.join("\n")}
+  )
+  for word in "\${(@)words[2,CURRENT-1]}"; do
+    case $word in
+      ${COMMAND_NAMES.join("|")}) command=$word; break ;;
+    esac
+  done
+  case $command in
+${cases.join("\n")}
+  esac
+  if ((CURRENT == 2)) && [[ \${words[CURRENT]} != -* ]]; then
+    _describe command commands
+    return
+  fi
+  case $command in
+    completions) _arguments -s $flags '*:shell:(${SHELLS.join(" ")})' ;;
+    *) _arguments -s $flags '*:operand:_files' ;;
+  esac
+}
+compdef _ws-stream ws-stream
+`;
+}
+
+function zshSpec(form: string, flag: Flag): string {
+  const about = (flag.brief ?? flag.help).replaceAll(/[[\]:]/g, " ");
+  const repeated = flag.kind === "many" ? "*" : "";
+  if (flag.kind === "toggle") return quoted(`${repeated}${form}[${about}]`);
+  const words = wordsOf(flag);
+  const value = flag.value.replaceAll(/[[\]:|]/g, " ");
+  const action = words !== undefined
+    ? `(${words.join(" ")})`
+    : takesFile(flag)
+    ? "_files"
+    : " ";
+  return quoted(`${repeated}${form}[${about}]:${value}:${action}`);
+}
+
+function fish(summaries: Summaries): string {
+  const lines = [
+    "# fish completion of ws-stream:",
+    "#   ws-stream completions fish > ~/.config/fish/completions/ws-stream.fish",
+    "complete -c ws-stream -f",
+  ];
+  for (const name of COMMAND_NAMES) {
+    lines.push(
+      `complete -c ws-stream -n __fish_use_subcommand -a ${name} ` +
+        `-d ${quoted(summaries.get(name) ?? "")}`,
+    );
+  }
+  const others = COMMAND_NAMES.filter((name) => name !== "connect").join(" ");
+  for (const command of COMMAND_NAMES) {
+    const condition = command === "connect"
+      ? `not __fish_seen_subcommand_from ${others}`
+      : `__fish_seen_subcommand_from ${command}`;
+    for (const [name, flag] of flagsOf(command)) {
+      lines.push(
+        `complete -c ws-stream -n ${quoted(condition)} ${fishFlag(name, flag)}`,
+      );
+    }
+  }
+  lines.push(
+    `complete -c ws-stream -n '__fish_seen_subcommand_from completions' -a ` +
+      quoted(SHELLS.join(" ")),
+    "complete -c ws-stream -n '__fish_seen_subcommand_from replay' -F",
+  );
+  return lines.join("\n") + "\n";
+}
+
+function fishFlag(name: FlagName, flag: Flag): string {
+  const short = flag.short === undefined ? "" : `-s ${flag.short} `;
+  const long = `-l ${flag.negated ? "no-" : ""}${name}`;
+  const about = `-d ${quoted(flag.brief ?? flag.help)}`;
+  if (flag.kind === "toggle") return `${short}${long} ${about}`;
+  const words = wordsOf(flag);
+  const value = words !== undefined
+    ? `-x -a ${quoted(words.join(" "))}`
+    : takesFile(flag)
+    ? "-r -F"
+    : "-x";
+  return `${short}${long} ${value} ${about}`;
+}
+
+/** For all three shells: fish takes `\'` inside quotes, the others leave them. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "’")}'`;
+}
