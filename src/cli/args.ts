@@ -6,9 +6,9 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { COMMAND_NAMES, type CommandName, type Flag } from "./flag.ts";
-import { FLAG_NAMES, type FlagName, FLAGS, type Flags } from "./flags.ts";
-import { UsageError } from "./flag_values.ts";
+import { COMMAND_NAMES, type CommandName, type Flag } from "./flags/flag.ts";
+import { FLAG_NAMES, type FlagName, FLAGS, type Flags } from "./flags/table.ts";
+import { UsageError } from "./flags/values.ts";
 import { spellOut } from "./short_flags.ts";
 
 /** What the command line asks for. */

@@ -5,8 +5,8 @@
  */
 
 import type { EndSignal, ExitCode } from "./exit_code.ts";
-import type { CommandName } from "./flag.ts";
-import type { Flags } from "./flags.ts";
+import type { CommandName } from "./flags/flag.ts";
+import type { Flags } from "./flags/table.ts";
 
 /** How a command ended: a code, or the signal to die of. */
 export type Ending = ExitCode | EndSignal;

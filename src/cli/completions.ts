@@ -4,8 +4,8 @@
  * @module
  */
 
-import { COMMAND_NAMES, type CommandName, type Flag } from "./flag.ts";
-import { type FlagName, flagsOf } from "./flags.ts";
+import { COMMAND_NAMES, type CommandName, type Flag } from "./flags/flag.ts";
+import { type FlagName, flagsOf } from "./flags/table.ts";
 
 /** The shells that there are scripts for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;

@@ -6,8 +6,8 @@
 
 import type { Command } from "./command.ts";
 import { EXIT_CODES } from "./exit_code.ts";
-import { COMMAND_NAMES, type Flag, GROUPS } from "./flag.ts";
-import { FLAG_NAMES, type FlagName, FLAGS } from "./flags.ts";
+import { COMMAND_NAMES, type Flag, GROUPS } from "./flags/flag.ts";
+import { FLAG_NAMES, type FlagName, FLAGS } from "./flags/table.ts";
 import { wrap } from "./wrap.ts";
 
 /** What a help is made from. */
@@ -19,7 +19,7 @@ export interface HelpOptions {
 }
 
 /** The column in which descriptions begin. */
-const COLUMN = 30;
+const COLUMN = 32;
 
 /** `-h`: what is used most, one line each. */
 export function briefHelp(

@@ -15,14 +15,14 @@ import { probe } from "./commands/probe.ts";
 import { record } from "./commands/record.ts";
 import { replay } from "./commands/replay.ts";
 import { serve } from "./commands/serve.ts";
-import { dieOf } from "./signals.ts";
-import { UsageError } from "./flag_values.ts";
+import { dieOf } from "./run/signals.ts";
+import { UsageError } from "./flags/values.ts";
 import { briefHelp, fullHelp } from "./help.ts";
-import { InputFormError } from "./message_codec.ts";
+import { InputFormError } from "./output/message_codec.ts";
 import { printToStderr } from "./notices.ts";
-import { blockingSink } from "./output.ts";
+import { blockingSink } from "./output/output.ts";
 import { MissingPermissionError } from "./permissions.ts";
-import { terminalWidth } from "./terminal_width.ts";
+import { terminalWidth } from "./terminal/width.ts";
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly Command[] = [

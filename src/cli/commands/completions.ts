@@ -6,8 +6,8 @@
 
 import type { Command, Ending, Invocation } from "../command.ts";
 import { completionScript, SHELLS, type Summaries } from "../completions.ts";
-import { UsageError } from "../flag_values.ts";
-import { blockingSink } from "../output.ts";
+import { UsageError } from "../flags/values.ts";
+import { blockingSink } from "../output/output.ts";
 
 /** The command, which needs to know all of them. */
 export function completionsOf(summaries: () => Summaries): Command {

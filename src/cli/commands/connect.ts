@@ -5,13 +5,13 @@
  * @module
  */
 
-import { clientNeeds } from "../client_config.ts";
+import { clientNeeds } from "../flags/client_config.ts";
 import type { Command, Ending, Invocation } from "../command.ts";
-import { UsageError, webSocketUrl } from "../flag_values.ts";
-import { outputNeeds } from "../open_output.ts";
+import { UsageError, webSocketUrl } from "../flags/values.ts";
+import { outputNeeds } from "../output/open_output.ts";
 import { requirePermissions } from "../permissions.ts";
-import { pipe } from "../pipe_mode.ts";
-import { talk } from "../terminal_mode.ts";
+import { pipe } from "../run/pipe.ts";
+import { talk } from "../terminal/talk.ts";
 
 /** The command. */
 export const connect: Command = {

@@ -10,16 +10,16 @@ import { WebSocketStreamClient } from "../../../mod.ts";
 import { echo } from "../../server/behaviours.ts";
 import { serve } from "../../server/server.ts";
 import type { Command, Ending, Invocation } from "../command.ts";
-import { DemoClient } from "../demo_client.ts";
-import { DemoScreen } from "../demo_screen.ts";
-import { lostOf, type Tally } from "../demo_tally.ts";
-import { type Cut, DemoServer } from "../demo_server.ts";
-import { blockingSink } from "../output.ts";
-import { UsageError } from "../flag_values.ts";
+import { DemoClient } from "../demo/demo_client.ts";
+import { DemoScreen } from "../demo/demo_screen.ts";
+import { lostOf, type Tally } from "../demo/tally.ts";
+import { type Cut, DemoServer } from "../demo/demo_server.ts";
+import { blockingSink } from "../output/output.ts";
+import { UsageError } from "../flags/values.ts";
 import { requirePermissions } from "../permissions.ts";
-import { Signals } from "../signals.ts";
+import { Signals } from "../run/signals.ts";
 import { styleOf, wantsColor } from "../style.ts";
-import { terminalWidth } from "../terminal_width.ts";
+import { terminalWidth } from "../terminal/width.ts";
 
 /** The command. */
 export const demo: Command = {

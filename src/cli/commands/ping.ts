@@ -4,22 +4,22 @@
  * @module
  */
 
-import { clientNeeds, handshakeConfig } from "../client_config.ts";
-import { ClientRun } from "../client_run.ts";
+import { clientNeeds, handshakeConfig } from "../flags/client_config.ts";
+import { ClientRun } from "../run/client_run.ts";
 import type { Command, Ending, Invocation } from "../command.ts";
-import { sayFarewell } from "../farewell.ts";
-import { textOf } from "../flag_files.ts";
-import { onlyUrl } from "../flag_values.ts";
-import type { Flags } from "../flags.ts";
-import { greetingOf } from "../greeting.ts";
-import { sentences } from "../link_events.ts";
+import { sayFarewell } from "../run/farewell.ts";
+import { textOf } from "../flags/files.ts";
+import { onlyUrl } from "../flags/values.ts";
+import type { Flags } from "../flags/table.ts";
+import { greetingOf } from "../run/greeting.ts";
+import { sentences } from "../run/link_events.ts";
 import { stderrNotices } from "../notices.ts";
-import { blockingSink, Output } from "../output.ts";
+import { blockingSink, Output } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
-import { pingReport } from "../ping_report.ts";
-import { Pinger } from "../pinger.ts";
+import { pingReport } from "../ping/report.ts";
+import { Pinger } from "../ping/pinger.ts";
 import { showDuration } from "../quantities.ts";
-import { RoundTrips } from "../round_trips.ts";
+import { RoundTrips } from "../ping/round_trips.ts";
 
 /** The command. */
 export const ping: Command = {

@@ -4,17 +4,17 @@
  * @module
  */
 
-import { clientNeeds, headerListOf, tlsOf } from "../client_config.ts";
+import { clientNeeds, headerListOf, tlsOf } from "../flags/client_config.ts";
 import type { Command, Ending, Invocation } from "../command.ts";
 import { displayUrl } from "../display_url.ts";
-import { onlyUrl } from "../flag_values.ts";
-import { blockingSink } from "../output.ts";
+import { onlyUrl } from "../flags/values.ts";
+import { blockingSink } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
-import { adviceOn, type Step, troubleExitCode } from "../probe_findings.ts";
-import { probe as probeUrl } from "../prober.ts";
+import { adviceOn, type Step, troubleExitCode } from "../probe/findings.ts";
+import { probe as probeUrl } from "../probe/prober.ts";
 import { showDuration } from "../quantities.ts";
 import { type Style, styleOf, wantsColor } from "../style.ts";
-import { terminalWidth } from "../terminal_width.ts";
+import { terminalWidth } from "../terminal/width.ts";
 import { wrap } from "../wrap.ts";
 
 /** The command. */

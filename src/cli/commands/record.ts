@@ -4,18 +4,18 @@
  * @module
  */
 
-import { clientConfig, clientNeeds } from "../client_config.ts";
-import { ClientRun } from "../client_run.ts";
+import { clientConfig, clientNeeds } from "../flags/client_config.ts";
+import { ClientRun } from "../run/client_run.ts";
 import type { Command, Ending, Invocation } from "../command.ts";
-import { sayFarewell } from "../farewell.ts";
-import { onlyUrl } from "../flag_values.ts";
-import { greetingOf } from "../greeting.ts";
-import { both, jsonLines, sentences } from "../link_events.ts";
+import { sayFarewell } from "../run/farewell.ts";
+import { onlyUrl } from "../flags/values.ts";
+import { greetingOf } from "../run/greeting.ts";
+import { both, jsonLines, sentences } from "../run/link_events.ts";
 import { stderrNotices } from "../notices.ts";
-import { openOutput, outputNeeds } from "../open_output.ts";
+import { openOutput, outputNeeds } from "../output/open_output.ts";
 import { requirePermissions } from "../permissions.ts";
-import { recordLine } from "../recording.ts";
-import { statsLine } from "../summary.ts";
+import { recordLine } from "../replay/recording.ts";
+import { statsLine } from "../run/summary.ts";
 
 /** The command. */
 export const record: Command = {

@@ -8,19 +8,19 @@
 import type { Peer } from "../../server/peer.ts";
 import { PeerClosedError } from "../../server/peer.ts";
 import { serve } from "../../server/server.ts";
-import { clientConfig, clientNeeds } from "../client_config.ts";
-import { ClientRun } from "../client_run.ts";
+import { clientConfig, clientNeeds } from "../flags/client_config.ts";
+import { ClientRun } from "../run/client_run.ts";
 import type { Command, Ending, Invocation } from "../command.ts";
-import { sayFarewell } from "../farewell.ts";
-import { type Address, UsageError, webSocketUrl } from "../flag_values.ts";
-import type { Flags } from "../flags.ts";
-import { greetingOf } from "../greeting.ts";
-import { sentences } from "../link_events.ts";
+import { sayFarewell } from "../run/farewell.ts";
+import { type Address, UsageError, webSocketUrl } from "../flags/values.ts";
+import type { Flags } from "../flags/table.ts";
+import { greetingOf } from "../run/greeting.ts";
+import { sentences } from "../run/link_events.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, requirePermissions } from "../permissions.ts";
-import { play, type PlayOptions } from "../player.ts";
-import { readRecording } from "../recording.ts";
-import { serveUntilEnd } from "../serve_until_end.ts";
+import { play, type PlayOptions } from "../replay/player.ts";
+import { readRecording } from "../replay/recording.ts";
+import { serveUntilEnd } from "../run/serve_until_end.ts";
 
 /** The command. */
 export const replay: Command = {

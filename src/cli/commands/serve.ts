@@ -12,12 +12,12 @@ import type { Peer } from "../../server/peer.ts";
 import { serve as listen, type WebSocketServer } from "../../server/server.ts";
 import type { Command, Ending, Invocation } from "../command.ts";
 import { escapeLine } from "../escape.ts";
-import { readFlagText } from "../flag_files.ts";
-import { address, UsageError } from "../flag_values.ts";
-import type { Flags } from "../flags.ts";
+import { readFlagText } from "../flags/files.ts";
+import { address, UsageError } from "../flags/values.ts";
+import type { Flags } from "../flags/table.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
-import { serveUntilEnd } from "../serve_until_end.ts";
+import { serveUntilEnd } from "../run/serve_until_end.ts";
 
 /** The command. */
 export const serve: Command = {

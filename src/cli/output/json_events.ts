@@ -1,0 +1,130 @@
+/**
+ * What `--json` prints: one object a line, version 1 of the schema.
+ *
+ * ```text
+ * every event   v: 1, type, ts: when it was printed (epoch ms)
+ * open          url, protocol ("" if none), attempt (failed ones before it)
+ * message       data; "encoding": "base64" if it was binary
+ * close         code (1006: no close frame), reason, wasClean
+ * retry         attempt, delay (ms)
+ * gap           from, to (epoch ms), cause (as error), attempts, count?
+ * error         code, severity, status?, closeCode?, reason?, message
+ * ```
+ *
+ * A new version is a new number in `v`; a new field is not a new version.
+ *
+ * @module
+ */
+
+import type {
+  DisconnectInfo,
+  Gap,
+  Message,
+  RetryInfo,
+  Session,
+  WSError,
+} from "../../../mod.ts";
+
+/** What an event says of an error. */
+export interface ErrorFacts {
+  readonly code: string;
+  readonly severity: string;
+  readonly status?: number;
+  readonly closeCode?: number;
+  readonly reason?: string;
+  readonly message: string;
+}
+
+/** What happens, but for its version and time. */
+export type JsonEvent =
+  & { readonly type: string }
+  & (
+    | {
+      readonly type: "open";
+      readonly url: string;
+      readonly protocol: string;
+      readonly attempt: number;
+    }
+    | {
+      readonly type: "message";
+      readonly data: string;
+      readonly encoding?: "base64";
+    }
+    | {
+      readonly type: "close";
+      readonly code: number;
+      readonly reason: string;
+      readonly wasClean: boolean;
+    }
+    | {
+      readonly type: "retry";
+      readonly attempt: number;
+      readonly delay: number;
+    }
+    | {
+      readonly type: "gap";
+      readonly from: number;
+      readonly to: number;
+      readonly cause: ErrorFacts;
+      readonly attempts: number;
+      readonly count?: number;
+    }
+    | ({ readonly type: "error" } & ErrorFacts)
+  );
+
+/** The line of an event, without its newline. */
+export function eventLine(event: JsonEvent, ts: number): string {
+  const { type, ...facts } = event;
+  return escapeUnsafe(JSON.stringify({ v: 1, type, ts, ...facts }));
+}
+
+/** A new connection. */
+export function openEvent(session: Session): JsonEvent {
+  const { url, protocol, attempt } = session;
+  return { type: "open", url, protocol, attempt };
+}
+
+/** An inbound message. */
+export function messageEvent(data: Message): JsonEvent {
+  return typeof data === "string"
+    ? { type: "message", data }
+    : { type: "message", data: data.toBase64(), encoding: "base64" };
+}
+
+/** The end of a connection. */
+export function closeEvent(info: DisconnectInfo): JsonEvent {
+  const { code, reason, wasClean } = info;
+  return { type: "close", code, reason, wasClean };
+}
+
+/** A wait before the next attempt. */
+export function retryEvent(info: RetryInfo): JsonEvent {
+  return { type: "retry", attempt: info.attempt, delay: info.delay };
+}
+
+/** A time in which messages may have been missed. */
+export function gapEvent(gap: Gap): JsonEvent {
+  const { from, to, cause, attempts, count } = gap;
+  return { type: "gap", from, to, cause: factsOf(cause), attempts, count };
+}
+
+/** An error of the link. */
+export function errorEvent(error: WSError): JsonEvent {
+  return { type: "error", ...factsOf(error) };
+}
+
+function factsOf(error: WSError): ErrorFacts {
+  const { code, severity, status, closeCode, reason, message } = error;
+  return { code, severity, status, closeCode, reason, message };
+}
+
+/** JSON lets some through that a terminal obeys; see `escape.ts`. */
+function escapeUnsafe(json: string): string {
+  return json.replace(
+    /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => {
+      const code = character.charCodeAt(0).toString(16);
+      return `\\u${code.padStart(4, "0")}`;
+    },
+  );
+}

@@ -1,0 +1,40 @@
+/**
+ * Messages at the times at which they were recorded.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import type { Message } from "../../../mod.ts";
+import type { Entry } from "./recording.ts";
+
+/** How to play. */
+export interface PlayOptions {
+  /** How many times as fast; `Infinity` for as fast as it can be taken. */
+  readonly speed: number;
+  readonly signal: AbortSignal;
+  /** Takes a message; the next one waits for it. */
+  readonly send: (data: Message) => Promise<void> | void;
+}
+
+/**
+ * Plays a recording from its first message on. Each message has its own time
+ * from the start, so that no delay adds up. Gives their number.
+ */
+export async function play(
+  entries: AsyncIterable<Entry>,
+  { speed, signal, send }: PlayOptions,
+): Promise<number> {
+  let count = 0;
+  let start: { readonly at: number; readonly now: number } | undefined;
+  for await (const { at, data } of entries) {
+    start ??= { at, now: performance.now() };
+    const due = start.now + Math.max(0, at - start.at) / speed;
+    const wait = due - performance.now();
+    if (wait > 0) await delay(wait, { signal });
+    if (signal.aborted) return count;
+    await send(data);
+    count++;
+  }
+  return count;
+}

@@ -1,0 +1,83 @@
+/**
+ * Recordings: the events of `--json`, one a line, where each message also has
+ * `t`, the milliseconds since the recording began, to the microsecond. What
+ * `--json` printed can be replayed too, to the millisecond of its `ts`.
+ *
+ * @module
+ */
+
+import type { Message } from "../../../mod.ts";
+import { readMessages, type Source } from "../run/input.ts";
+
+/** A message and when it came, in milliseconds. */
+export interface Entry {
+  readonly at: number;
+  readonly data: Message;
+}
+
+/** The file is no recording. */
+export class RecordingError extends Error {
+  override readonly name = "RecordingError";
+}
+
+/** The line of a message. */
+export function recordLine(data: Message, ts: number, t: number): string {
+  const head = `{"v":1,"type":"message","ts":${ts},"t":${t.toFixed(3)},"data":`;
+  return typeof data === "string"
+    ? `${head}${JSON.stringify(data)}}`
+    : `${head}"${data.toBase64()}","encoding":"base64"}`;
+}
+
+/** The longest line: a message of the client's largest size, escaped. */
+const MAX_LINE = 256 * 1024 * 1024;
+
+/**
+ * The messages of a recording, in order.
+ * @throws {RecordingError} a line that is no event
+ */
+export async function* readRecording(source: Source): AsyncGenerator<Entry> {
+  const utf8 = new TextDecoder();
+  const delimiter = new TextEncoder().encode("\n");
+  let number = 0;
+  for await (
+    const lines of readMessages(source, { delimiter, maxBytes: MAX_LINE })
+  ) {
+    for (const line of lines) {
+      number++;
+      const entry = parseLine(utf8.decode(line), number);
+      if (entry !== undefined) yield entry;
+    }
+  }
+}
+
+/** The entry of a line; undefined for events that are no message. */
+function parseLine(line: string, number: number): Entry | undefined {
+  if (line.trim() === "") return undefined;
+  const event = parseObject(line);
+  if (event === undefined || event["v"] !== 1) {
+    throw new RecordingError(`line ${number} is no event of version 1`);
+  }
+  if (event["type"] !== "message") return undefined;
+  const at = event["t"] ?? event["ts"];
+  const data = event["data"];
+  if (typeof at !== "number" || typeof data !== "string") {
+    throw new RecordingError(`line ${number} has no time or no data`);
+  }
+  if (event["encoding"] === undefined) return { at, data };
+  try {
+    return { at, data: Uint8Array.fromBase64(data) };
+  } catch {
+    throw new RecordingError(`line ${number} is not base64`);
+  }
+}
+
+function parseObject(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null
+      ? Object.fromEntries(Object.entries(value))
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * A run of the client from its start to its exit code: what ends it, in which
+ * order it is taken down, and what is said about it.
+ *
+ * @module
+ */
+
+import {
+  type ClientState,
+  type DropReason,
+  type Gap,
+  type Message,
+  type StopResult,
+  WebSocketStreamClient,
+  type WSCallbacks,
+  type WSConfig,
+  type WSStats,
+} from "../../../mod.ts";
+import type { Ending } from "../command.ts";
+import { UsageError } from "../flags/values.ts";
+import type { Greeting } from "./greeting.ts";
+import type { LinkEvents } from "./link_events.ts";
+import { drainOf, endingOf, type Outcome } from "./outcome.ts";
+import { OutageWatch } from "./outage_watch.ts";
+import { Signals } from "./signals.ts";
+
+/** What a run consists of. */
+export interface RunParts {
+  readonly config: WSConfig;
+  readonly events: LinkEvents;
+  /** Takes each message. */
+  readonly deliver: (data: Message) => void;
+  /** What each connection begins with, before the queue may move. */
+  readonly greet?: Greeting;
+  /** Called once the client has been started. */
+  readonly begin?: (run: ClientRun) => unknown;
+  /** Called before a second signal ends the program. */
+  readonly restore?: () => void;
+  /** End after so many messages. */
+  readonly count?: number;
+  /** End after so many milliseconds. */
+  readonly timeout?: number;
+  readonly failOnGap?: boolean;
+  /** Tell how it goes each so many milliseconds. */
+  readonly statsEvery?: number;
+  readonly onStats?: (stats: WSStats, state: ClientState) => void;
+}
+
+/** How a run went. */
+export interface RunResult {
+  readonly ending: Ending;
+  readonly outcome: Outcome;
+  readonly stats: WSStats;
+  readonly unsent: StopResult;
+}
+
+/** One client, and the question of what ends it first. */
+export class ClientRun {
+  readonly client: WebSocketStreamClient;
+  readonly #parts: RunParts;
+  readonly #outcome = Promise.withResolvers<Outcome>();
+  readonly #outages = new OutageWatch();
+  readonly #over = new AbortController();
+  #opened: Promise<void> = Promise.resolve();
+  #lost = false;
+  #watching = false;
+  #lastMessageAt = 0;
+
+  /** @throws {UsageError} a configuration that the client does not take */
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+    try {
+      this.client = new WebSocketStreamClient(parts.config, this.#callbacks());
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof RangeError)) {
+        throw error;
+      }
+      throw new UsageError(error.message);
+    }
+  }
+
+  /** Ends the run; only the first outcome counts. */
+  end(outcome: Outcome): void {
+    this.#over.abort();
+    this.#outcome.resolve(outcome);
+  }
+
+  /** Whether it is decided how the run ends. */
+  get isOver(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  /** Aborts when it is decided how the run ends. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  /** Settles at the first open, as `client.start()`. */
+  get opened(): Promise<void> {
+    return this.#opened;
+  }
+
+  /** From now on `lastMessageAt` is kept: it costs a look at the clock each. */
+  watchMessages(): void {
+    this.#watching = true;
+    this.#lastMessageAt = performance.now();
+  }
+
+  /** When the last message came, or the watch began (`performance.now()`). */
+  get lastMessageAt(): number {
+    return this.#lastMessageAt;
+  }
+
+  /** A message to send was dropped. */
+  dropped(reason: DropReason): void {
+    this.#parts.events.drop(reason);
+    this.#lose();
+  }
+
+  /** Runs until something ends it. */
+  async run(): Promise<RunResult> {
+    const { begin, restore, timeout, statsEvery } = this.#parts;
+    using _ = new Signals(
+      (signal) => this.end({ kind: "signal", signal }),
+      restore,
+    );
+    const timer = timeout === undefined
+      ? undefined
+      : setTimeout(() => this.end({ kind: "timeout" }), timeout);
+    const ticker = statsEvery === undefined
+      ? undefined
+      : setInterval(() => this.#tellStats(), statsEvery);
+    this.client.closed.then((error) => this.end({ kind: "ended", error }));
+    this.#opened = this.client.start();
+    begin?.(this);
+    const outcome = await this.#outcome.promise;
+    clearTimeout(timer);
+    clearInterval(ticker);
+    return await this.#takeDown(outcome);
+  }
+
+  #tellStats(): void {
+    this.#parts.onStats?.(this.client.stats, this.client.state);
+  }
+
+  async #takeDown(outcome: Outcome): Promise<RunResult> {
+    const drain = drainOf(outcome, this.client.state === "open");
+    const { close = {} } = outcome.kind === "done" ? outcome : {};
+    const unsent = await this.client.stop({ drain, ...close });
+    const gap = this.#outages.end(Date.now());
+    if (gap !== undefined) this.#gap(gap);
+    return {
+      ending: endingOf(outcome, this.#lost),
+      outcome,
+      stats: this.client.stats,
+      unsent,
+    };
+  }
+
+  #callbacks(): WSCallbacks {
+    const { events, greet } = this.#parts;
+    const deliver = this.#counted();
+    return {
+      onMessage: deliver,
+      onConnect: (session) => {
+        events.open(session);
+        return greet?.(session, deliver);
+      },
+      onDisconnect: (info) => {
+        // What our own end cuts off is no outage.
+        if (!this.isOver) this.#outages.closed(info, Date.now());
+        events.close(info);
+      },
+      onRetry: (info) => {
+        this.#outages.retried();
+        events.retry(info);
+      },
+      onError: (error) => events.error(error),
+      onGap: (gap) => {
+        this.#outages.told(gap);
+        this.#gap(gap);
+      },
+      onDrop: (_, reason) => this.dropped(reason),
+    };
+  }
+
+  #gap(gap: Gap): void {
+    this.#parts.events.gap(gap);
+    this.#lose();
+  }
+
+  #lose(): void {
+    if (!this.#parts.failOnGap) return;
+    this.#lost = true;
+    this.end({ kind: "gap" });
+  }
+
+  #counted(): (data: Message) => void {
+    const { count = Infinity, deliver } = this.#parts;
+    let left = count;
+    return (data) => {
+      if (left === 0) return;
+      left--;
+      if (this.#watching) this.#lastMessageAt = performance.now();
+      deliver(data);
+      if (left === 0) this.end({ kind: "done" });
+    };
+  }
+}

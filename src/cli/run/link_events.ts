@@ -1,0 +1,119 @@
+/**
+ * What a run tells about its link, and two of those who listen: sentences for
+ * people, and `--json`.
+ *
+ * @module
+ */
+
+import type {
+  DisconnectInfo,
+  DropReason,
+  Gap,
+  RetryInfo,
+  Session,
+  WSError,
+} from "../../../mod.ts";
+import { escapeLine } from "../escape.ts";
+import {
+  closeEvent,
+  errorEvent,
+  eventLine,
+  gapEvent,
+  type JsonEvent,
+  openEvent,
+  retryEvent,
+} from "../output/json_events.ts";
+import { showDuration } from "../quantities.ts";
+
+/** Listens to the link of a run. */
+export interface LinkEvents {
+  readonly open: (session: Session) => void;
+  readonly close: (info: DisconnectInfo) => void;
+  readonly retry: (info: RetryInfo) => void;
+  readonly gap: (gap: Gap) => void;
+  readonly error: (error: WSError) => void;
+  readonly drop: (reason: DropReason) => void;
+}
+
+/** Where the sentences go: good news, trouble, or what only `-v` wants. */
+export interface Notices {
+  readonly good: (text: string) => void;
+  readonly trouble: (text: string) => void;
+  readonly detail: (text: string) => void;
+}
+
+/** Tells people, in one calm line for each thing that happens. */
+export function sentences(notices: Notices): LinkEvents {
+  let dropped: DropReason | undefined;
+  return {
+    open({ url, protocol, reconnected }) {
+      const as = protocol === "" ? "" : ` (${escapeLine(protocol)})`;
+      const verb = reconnected ? "on a new connection" : "connected";
+      notices.detail(`${verb} to ${escapeLine(url)}${as}`);
+    },
+    close({ code, reason, connectedFor }) {
+      notices.detail(
+        `closed: ${closeText(code, reason)}, after ${
+          showDuration(connectedFor)
+        }`,
+      );
+    },
+    retry({ attempt, delay, error }) {
+      notices.trouble(
+        `${escapeLine(error.message)}; attempt ${attempt} in ` +
+          showDuration(delay),
+      );
+    },
+    gap({ from, to, count }) {
+      const missed = count === undefined
+        ? "messages of that time may be missing"
+        : `${count} messages are missing`;
+      notices.good(
+        `connected again after ${showDuration(to - from)}: ${missed}`,
+      );
+    },
+    error(error) {
+      // The others are told by the retry or by the end that follows.
+      if (error.code === "CALLBACK" || error.code === "SPOOL") {
+        notices.trouble(escapeLine(error.message));
+      } else {
+        notices.detail(`${error.code}: ${escapeLine(error.message)}`);
+      }
+    },
+    drop(reason) {
+      // One line for many: the summary has the number.
+      if (reason === dropped) return;
+      dropped = reason;
+      notices.trouble(`messages to send are being dropped (${reason})`);
+    },
+  };
+}
+
+function closeText(code: number, reason: string): string {
+  return reason === "" ? String(code) : `${code} "${escapeLine(reason)}"`;
+}
+
+/** Prints one JSON object for each event. */
+export function jsonLines(print: (line: string) => void): LinkEvents {
+  const emit = (event: JsonEvent) => print(eventLine(event, Date.now()));
+  return {
+    open: (session) => emit(openEvent(session)),
+    close: (info) => emit(closeEvent(info)),
+    retry: (info) => emit(retryEvent(info)),
+    gap: (gap) => emit(gapEvent(gap)),
+    error: (error) => emit(errorEvent(error)),
+    drop: () => {},
+  };
+}
+
+/** One after the other. */
+export function both(first: LinkEvents, second: LinkEvents): LinkEvents {
+  return {
+    open: (session) => (first.open(session), second.open(session)),
+    close: (info) => (first.close(info), second.close(info)),
+    retry: (info) => (first.retry(info), second.retry(info)),
+    gap: (gap) => (first.gap(gap), second.gap(gap)),
+    error: (error) => (first.error(error), second.error(error)),
+    drop: (reason) => (first.drop(reason), second.drop(reason)),
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * `connect` where stdin and stdout are terminals: a conversation.
+ *
+ * @module
+ */
+
+import type { Message, WSConfig } from "../../../mod.ts";
+import { clientConfig } from "../flags/client_config.ts";
+import { ClientRun } from "../run/client_run.ts";
+import type { Ending } from "../command.ts";
+import { Conversation } from "./conversation.ts";
+import { sayFarewell } from "../run/farewell.ts";
+import { textOf } from "../flags/files.ts";
+import type { Flags } from "../flags/table.ts";
+import { greetingOf } from "../run/greeting.ts";
+import { sentences } from "../run/link_events.ts";
+import { decoderOf } from "../output/message_codec.ts";
+import { displayMessage } from "../output/message_display.ts";
+import { type Stderr, stderrNotices } from "../notices.ts";
+import { blockingSink, Output } from "../output/output.ts";
+import { RawMode } from "./raw_mode.ts";
+import { type Style, styleOf, wantsColor } from "../style.ts";
+import { statsLine } from "../run/summary.ts";
+import { Terminal } from "./terminal.ts";
+import { terminalWidth } from "./width.ts";
+
+/** Runs until something ends it. */
+export async function talk(
+  flags: Flags,
+  urls: readonly string[],
+): Promise<Ending> {
+  const style = styleOf(wantsColor(flags.color, true));
+  const terminal = new Terminal({
+    sink: blockingSink(Deno.stdout),
+    prompt: { text: style.bold("> "), width: 2 },
+    columns: terminalWidth,
+  });
+  // Fails only when the terminal has gone.
+  const output = new Output(terminal, "\n", () => run.end({ kind: "done" }));
+  const print = (line: string) => {
+    output.flush();
+    terminal.print(line);
+  };
+  const notices = conversationNotices(flags, print);
+  const run: ClientRun = new ClientRun({
+    config: tellingPongs(clientConfig(flags, urls), () => talker.answered()),
+    events: sentences(notices),
+    deliver: (data) => {
+      output.text(received(data, flags, style));
+      talker.answered();
+    },
+    greet: greetingOf(flags),
+    count: flags.count,
+    timeout: flags.timeout,
+    failOnGap: flags["fail-on-gap"],
+    statsEvery: flags.stats,
+    onStats: (stats, state) => print(style.dim(statsLine(stats, state))),
+    restore: () => raw[Symbol.dispose](),
+    begin: (run) => readKeys(run, terminal, talker),
+  });
+  const talker: Conversation = new Conversation(run, {
+    print,
+    style,
+    decode: decoderOf(flags.binary),
+    pingMessage: pingMessages(flags),
+  });
+  using raw = new RawMode(terminal);
+  notices.detail(`connecting to ${urls.join(", ")}; /help, Ctrl-D to leave`);
+  terminal.show();
+  const result = await run.run();
+  output.flush();
+  raw[Symbol.dispose]();
+  sayFarewell(result, stderrNotices(flags));
+  return result.ending;
+}
+
+/** Everything is of interest here, unless `-q` says otherwise. */
+function conversationNotices(
+  flags: Flags,
+  print: (line: string) => void,
+): Stderr {
+  const toTerminal = Deno.stderr.isTerminal();
+  return stderrNotices(
+    { ...flags, verbose: !flags.quiet },
+    toTerminal ? { print, prefix: "•" } : {},
+  );
+}
+
+/** A message with a mark of its own, its further lines set in. */
+function received(data: Message, flags: Flags, style: Style): string {
+  const options = { style, width: terminalWidth() - 2, binary: flags.binary };
+  const text = displayMessage(data, options).replaceAll("\n", "\n  ");
+  return `${style.cyan("<")} ${text}`;
+}
+
+/** Pongs are not delivered, and `/ping` waits for them. */
+function tellingPongs(config: WSConfig, tell: () => void): WSConfig {
+  const { isPong } = config.ping ?? {};
+  if (isPong === undefined) return config;
+  return {
+    ...config,
+    ping: {
+      ...config.ping,
+      isPong: (data) => {
+        const answered = isPong(data);
+        if (answered) tell();
+        return answered;
+      },
+    },
+  };
+}
+
+/** What `/ping` sends: `--ping`, or a number that an echo server returns. */
+function pingMessages({ ping }: Flags): () => Message {
+  let count = 0;
+  const message = ping === undefined ? undefined : textOf("--ping", ping);
+  return () => message ?? String(++count);
+}
+
+async function readKeys(
+  run: ClientRun,
+  terminal: Terminal,
+  talker: Conversation,
+): Promise<void> {
+  const buffer = new Uint8Array(4096);
+  for (;;) {
+    const length = await Deno.stdin.read(buffer);
+    if (length === null) return run.end({ kind: "done" });
+    terminal.onBytes(buffer.subarray(0, length), (event) => {
+      if (!run.isOver) talker.onEvent(event);
+    });
+  }
+}
