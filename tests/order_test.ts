@@ -8,7 +8,9 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { setTimeout as sleep } from "node:timers/promises";
-import { WSError } from "../mod.ts";
+import { WebSocketStreamClient, type WSCallbacks, WSError } from "../mod.ts";
+import type { Peer } from "../src/server/peer.ts";
+import { serve } from "../src/server/server.ts";
 import { World } from "./support/client_world.ts";
 import { within } from "./support/events.ts";
 
@@ -103,6 +105,44 @@ Deno.test("what came in before a drop is delivered before it is told", async () 
     "disconnect",
   ]);
 });
+
+const GATES: [name: string, onConnect: WSCallbacks["onConnect"]][] = [
+  ["no gate", undefined],
+  ["a gate that returns at once", () => {}],
+  ["a gate that awaits nothing", async (session) => await session.send("hi")],
+  ["a gate that takes the first", (session) => session.receive()],
+];
+
+for (const [name, onConnect] of GATES) {
+  Deno.test(`a server that speaks and hangs up at once is heard, with ${name}`, async () => {
+    const partings: ((peer: Peer) => void)[] = [
+      (peer) => peer.drop(),
+      (peer) => peer.close(),
+    ];
+    for (const part of partings) {
+      await using server = serve({
+        onPeer(peer) {
+          for (const text of ["1", "2", "3"]) peer.send(text);
+          part(peer);
+        },
+      });
+      const order: string[] = [];
+      const client = new WebSocketStreamClient({
+        url: server.url,
+        reconnect: false,
+      }, {
+        onConnect,
+        onMessage: (data) => void order.push(String(data)),
+        onDisconnect: () => void order.push("disconnect"),
+      });
+      await client.start();
+      order.push("started");
+      await client.closed;
+      const taken = name.endsWith("takes the first") ? [] : ["1"];
+      assertEquals(order, ["started", ...taken, "2", "3", "disconnect"]);
+    }
+  });
+}
 
 for (const code of [1000, 1001]) {
   Deno.test(`a close with ${code} is no error, but the reason of the retry`, async () => {

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
+import { clearImmediate, setImmediate } from "node:timers";
 import { Heartbeat, type HeartbeatOptions } from "../connection/heartbeat.ts";
 import type { Socket, SocketEnd } from "../connection/socket.ts";
 import { WSError } from "../errors.ts";
@@ -73,6 +73,7 @@ export class Link {
   /** The code of our close frame, once we have sent one. */
   #closeCode: number | undefined;
   #error: WSError | undefined;
+  #ending: ReturnType<typeof setImmediate> | undefined;
   readonly #held: Hold;
 
   constructor(socket: Pick<Socket, keyof Socket>, parts: LinkParts) {
@@ -86,7 +87,7 @@ export class Link {
     this.#settleOver = resolve;
     this.#heartbeat = this.#startHeartbeat();
     socket.receive((data) => this.#hold(data));
-    socket.ended.then((end) => this.#closed(end));
+    socket.ended.then((end) => this.#closeSoon(end));
   }
 
   get isOver(): boolean {
@@ -223,6 +224,15 @@ export class Link {
     for (const data of this.#held.takeAll()) this.#parts.deliver(data);
   }
 
+  /**
+   * The runtime tells of messages and of the end behind them in one turn of the
+   * event loop. A turn later a gate that waits for nothing has passed, so that
+   * what a server said before it hung up is delivered.
+   */
+  #closeSoon(end: SocketEnd): void {
+    if (!this.isOver) this.#ending = setImmediate(() => this.#closed(end));
+  }
+
   #closed(end: SocketEnd): void {
     if (this.#closeCode === undefined) {
       return this.#end(end, closeError(end, this.url), false);
@@ -237,6 +247,7 @@ export class Link {
     if (this.isOver) return;
     const wasReleased = this.#stage === "released";
     this.#stage = "over";
+    clearImmediate(this.#ending);
     this.#heartbeat.stop();
     // Before the socket is let go: its buffered bytes can be read only now.
     if (this.#carries) this.#parts.outflow.detach(delivered);
