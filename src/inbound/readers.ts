@@ -29,7 +29,9 @@ export interface ReadOptions {
    */
   readonly bufferMaxBytes?: number;
   /**
-   * What to do when its buffer is full.
+   * What to do when its buffer is full. With `conflate` it can be full of keys;
+   * then the oldest is dropped. What `conflate` throws is reported (`CALLBACK`),
+   * and its message is kept beside the others.
    * @default `receiveOverflow`
    */
   readonly overflow?: ReceiveOverflow;
