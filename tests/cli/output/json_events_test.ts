@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { WSError } from "../../mod.ts";
+import { WSError } from "../../../mod.ts";
 import {
   closeEvent,
   errorEvent,
@@ -9,8 +9,8 @@ import {
   messageEvent,
   openEvent,
   retryEvent,
-} from "../../src/cli/json_events.ts";
-import { brokenText } from "../support/texts.ts";
+} from "../../../src/cli/output/json_events.ts";
+import { brokenText } from "../../support/texts.ts";
 
 const cause = new WSError("The server closed the connection (1011)", {
   code: "CLOSED",
