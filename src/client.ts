@@ -58,6 +58,7 @@ export class WebSocketStreamClient
   readonly #ended = Promise.withResolvers<WSError | undefined>();
   #state: ClientState = "idle";
   #stopped: Promise<StopResult> | undefined;
+  #over: WSError | undefined;
   #unsent: StopResult = { unsent: 0, unsentBytes: 0 };
   #readable: ReadableStream<Message> | undefined;
   #writable: WritableStream<Message> | undefined;
@@ -91,7 +92,7 @@ export class WebSocketStreamClient
    */
   start(): Promise<void> {
     if (this.#stopped !== undefined || this.#state === "closed") {
-      return rejected(stopped());
+      return rejected(this.#whyOver());
     }
     if (this.#state !== "idle") {
       return rejected(
@@ -145,7 +146,7 @@ export class WebSocketStreamClient
    * or what ended the client
    */
   send(data: Message, options?: SendOptions): Promise<void> {
-    if (this.#stopped !== undefined) return rejected(stopped());
+    if (this.#stopped !== undefined) return rejected(this.#whyOver());
     return this.#engine.outbound.send(data, options);
   }
 
@@ -250,15 +251,15 @@ export class WebSocketStreamClient
     reason: string,
     drain: number,
   ): Promise<StopResult> {
-    const isRunning = this.#state !== "idle" && this.#state !== "closed";
-    if (this.#state !== "closed") this.#enter("closing");
-    if (isRunning) {
+    const state = this.#state;
+    if (state !== "closed") this.#enter("closing");
+    if (state === "idle") {
+      this.#end(undefined);
+    } else if (state !== "closed") {
       await Promise.race([this.#engine.outbound.drain(drain), this.closed]);
       this.#engine.supervisor.stop(code, reason);
-      await this.closed;
-    } else {
-      this.#end(undefined);
     }
+    await this.closed;
     return this.#unsent;
   }
 
@@ -282,12 +283,18 @@ export class WebSocketStreamClient
   #end(error: WSError | undefined): void {
     if (this.#state === "closed") return;
     this.#config.signal?.removeEventListener("abort", this.#abort);
+    const isStopped = this.#stopped !== undefined;
+    const reason = error ?? (isStopped ? this.#whyOver() : served());
+    this.#over = reason;
     this.#enter("closed");
-    const reason = error ??
-      (this.#stopped ? stopped(this.#config.signal?.reason) : served());
     this.#opened.reject(reason);
     this.#unsent = this.#engine.outbound.end(reason);
     this.#engine.readers.end(error);
     this.#ended.resolve(error);
+  }
+
+  /** What who comes after the end, or after `stop()`, is told. */
+  #whyOver(): WSError {
+    return this.#over ?? stopped(this.#config.signal?.reason);
   }
 }
