@@ -170,10 +170,14 @@ export class Backlog {
 
   /** Ends all waiting with this error. What is accepted stays where it is. */
   end(error: Error): void {
+    // Before the spool finishes what it has taken, which may make room.
+    for (const entry of [...this.#admission.waiting]) {
+      this.#admission.leave(entry);
+      entry.sender?.reject(error);
+    }
     this.#intake.close();
     this.#expiry.stop();
     this.#aborts.stop();
-    for (const entry of this.#admission.waiting) entry.sender?.reject(error);
   }
 
   #makeIntake(spool: string | undefined): Intake {
