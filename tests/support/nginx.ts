@@ -18,7 +18,8 @@ export interface NginxOptions {
 }
 
 /**
- * Starts nginx as a reverse proxy.
+ * Starts nginx as a reverse proxy; `/moved` redirects to `/`, `/maintenance`
+ * answers 503 and says to come back after 7 s.
  *
  * @example
  * ```ts
@@ -95,6 +96,13 @@ async function writeFiles(
         ? ""
         : "ssl_certificate cert.pem; ssl_certificate_key key.pem;"
     }
+        location /moved {
+          return 301 /;
+        }
+        location /maintenance {
+          add_header Retry-After 7 always;
+          return 503;
+        }
         location / {
           proxy_pass http://127.0.0.1:${upstream};
           proxy_http_version 1.1;
