@@ -9,7 +9,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { COMMAND_NAMES, type CommandName, type Flag } from "./flags/flag.ts";
 import { FLAG_NAMES, type FlagName, FLAGS, type Flags } from "./flags/table.ts";
 import { UsageError } from "./flags/values.ts";
-import { spellOut } from "./short_flags.ts";
+import { spellOut } from "./flags/short_flags.ts";
 
 /** What the command line asks for. */
 export type Request =
@@ -125,7 +125,7 @@ function unknownFlag(arg: string, key: string): string {
     return `there is no ${shown}: ${NOT_OFFERED[key]}`;
   }
   const like = FLAG_NAMES.filter((name) =>
-    name.startsWith(key) || key.startsWith(name)
+    key.length > 1 && name.startsWith(key) || key.startsWith(name)
   ).map((name) => `--${name}`);
   return `unknown flag ${show(shown)}` +
     (like.length > 0 ? ` (do you mean ${like.join(" or ")}?)` : "");

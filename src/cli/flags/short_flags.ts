@@ -6,8 +6,8 @@
  * @module
  */
 
-import type { Flag } from "./flags/flag.ts";
-import { FLAG_NAMES, type FlagName, FLAGS } from "./flags/table.ts";
+import type { Flag } from "./flag.ts";
+import { FLAG_NAMES, type FlagName, FLAGS } from "./table.ts";
 
 /**
  * `-qn3` as `--quiet` and `--count=3`; words without one-letter flags as they
