@@ -5,6 +5,7 @@
  */
 
 import { WSError } from "./errors.ts";
+import { kindOf } from "./rules.ts";
 
 /** A rejection that ends no program when nobody awaits it. */
 export function rejected(error: Error): Promise<never> {
@@ -44,7 +45,7 @@ export function notA(kind: "text" | "binary", value: unknown): TypeError {
   const rule = kind === "text" ? "a string" : "a Uint8Array";
   return new TypeError(
     `Cannot send as ${kind} what is not ${rule}: ` +
-      `current value is a ${typeof value}`,
+      `current value is ${kindOf(value)}`,
   );
 }
 
