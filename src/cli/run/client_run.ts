@@ -63,12 +63,15 @@ export class ClientRun {
   readonly #over = new AbortController();
   #opened: Promise<void> = Promise.resolve();
   #lost = false;
+  /** How many messages are still to be delivered. */
+  #left: number;
   #watching = false;
   #lastMessageAt = 0;
 
   /** @throws {UsageError} a configuration that the client does not take */
   constructor(parts: RunParts) {
     this.#parts = parts;
+    this.#left = parts.count ?? Infinity;
     try {
       this.client = new WebSocketStreamClient(parts.config, this.#callbacks());
     } catch (error) {
@@ -192,18 +195,19 @@ export class ClientRun {
   #lose(): void {
     if (!this.#parts.failOnGap) return;
     this.#lost = true;
+    // Nothing that comes behind the gap is delivered: the output has no hole.
+    this.#left = 0;
     this.end({ kind: "gap" });
   }
 
   #counted(): (data: Message) => void {
-    const { count = Infinity, deliver } = this.#parts;
-    let left = count;
+    const { deliver } = this.#parts;
     return (data) => {
-      if (left === 0) return;
-      left--;
+      if (this.#left === 0) return;
+      this.#left--;
       if (this.#watching) this.#lastMessageAt = performance.now();
       deliver(data);
-      if (left === 0) this.end({ kind: "done" });
+      if (this.#left === 0) this.end({ kind: "done" });
     };
   }
 }

@@ -1,0 +1,335 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { echo } from "../../../src/server/behaviours.ts";
+import type { Peer } from "../../../src/server/peer.ts";
+import { serve } from "../../../src/server/server.ts";
+import { cli } from "../session.ts";
+
+/** Keeps tests short where nothing is waited for. */
+const SHORTLY = ["--linger", "100ms"];
+
+Deno.test("lines of stdin are sent before the link is open, and their answers printed before the end", async () => {
+  await using server = serve({
+    accept: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return undefined;
+    },
+    onPeer: echo,
+  });
+  const result = await cli(server.url, ...SHORTLY).input("one\ntwö\n\nfour")
+    .run();
+  assertEquals(result.stdout, "one\ntwö\n\nfour\n");
+  assertEquals(result.stderr, "");
+  assertEquals(result.code, 0);
+});
+
+Deno.test("an answer within the linger time is printed, and renews it", async () => {
+  await using server = serve({
+    onPeer: async (peer) => {
+      const count = Number(await peer.receive());
+      for (let i = 1; i <= count; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        await peer.send(`answer ${i}`);
+      }
+    },
+  });
+  const result = await cli(server.url, "--linger", "500ms").input("4").run();
+  assertEquals(result.stdout, "answer 1\nanswer 2\nanswer 3\nanswer 4\n");
+  assertEquals(result.code, 0);
+});
+
+Deno.test("stdin that ends without one byte means receive only", async () => {
+  await using server = serve({
+    onPeer: async (peer) => {
+      for (let i = 0; i < 3; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        await peer.send(`tick ${i}`);
+      }
+    },
+  });
+  const result = await cli(server.url, "--linger", "10ms", "-n", "3").run();
+  assertEquals(result.stdout, "tick 0\ntick 1\ntick 2\n");
+  assertEquals(result.code, 0);
+});
+
+Deno.test("the exit code tells how it ended", async (t) => {
+  const once = ["--no-reconnect"];
+
+  await t.step("401 is 3, with the status on stderr", async () => {
+    await using server = serve({
+      accept: () => ({ status: 401 }),
+      onPeer: () => {},
+    });
+    const result = await cli(server.url).run();
+    assertMatch(result.stderr, /401/);
+    assertEquals(result.code, 3);
+  });
+
+  await t.step("a close with 4001 is 4, with code and reason", async () => {
+    await using server = serve({ onPeer: (peer) => peer.close(4001, "bye") });
+    const result = await cli(server.url, ...once).run();
+    assertMatch(result.stderr, /4001.*bye/);
+    assertEquals(result.code, 4);
+  });
+
+  await t.step("a fatal close code is 4 without --no-reconnect", async () => {
+    await using server = serve({ onPeer: (peer) => peer.close(4100) });
+    const codes = ["--fatal-close-codes", "4001,4100-4199"];
+    assertEquals((await cli(server.url, ...codes).run()).code, 4);
+  });
+
+  await t.step("a drop without a close frame is 5", async () => {
+    await using server = serve({ onPeer: (peer) => peer.drop() });
+    assertEquals((await cli(server.url, ...once).run()).code, 5);
+  });
+
+  await t.step("a close with 1000 is 0", async () => {
+    await using server = serve({ onPeer: (peer) => peer.close(1000) });
+    assertEquals((await cli(server.url, ...once).run()).code, 0);
+  });
+
+  await t.step("nobody there is 7, also after retries", async () => {
+    const few = ["--max-retries", "2", "--initial-backoff", "10ms"];
+    const result = await cli("ws://127.0.0.1:9", ...few).input("x").run();
+    assertMatch(result.stderr, /1 message was not sent/);
+    assertEquals(result.code, 7);
+  });
+
+  await t.step("a name that does not resolve is 6", async () => {
+    const result = await cli("ws://no.such.host.invalid", ...once)
+      .allow("--allow-net").run();
+    assertEquals(result.code, 6);
+  });
+
+  await t.step("--timeout is 124", async () => {
+    await using server = serve({ onPeer: echo });
+    const result = await cli(server.url, "--timeout", "300ms").run();
+    assertMatch(result.stderr, /--timeout/);
+    assertEquals(result.code, 124);
+  });
+});
+
+Deno.test("greetings are sent again after each reconnect, before what waits", async () => {
+  const heard: string[][] = [];
+  const second = Promise.withResolvers<void>();
+  await using server = serve({
+    onPeer: async (peer) => {
+      const mine: string[] = [];
+      heard.push(mine);
+      mine.push(String(await peer.receive()), String(await peer.receive()));
+      await peer.send("welcome");
+      mine.push(String(await peer.receive()));
+      if (heard.length === 1) await peer.drop();
+      else second.resolve();
+    },
+  });
+  const session = cli(
+    server.url,
+    ...["--on-open", "auth", "--on-open", "@@sub", "--await", "^welcome$"],
+    ...["--initial-backoff", "10ms", "-v"],
+  ).typing().start();
+  await session.type("first\n");
+  await session.stderr.waitFor("connected again");
+  await session.type("second\n");
+  await second.promise;
+  session.kill("SIGTERM");
+  const { stdout } = await session.end;
+  const [one = [], two = []] = heard;
+  assertEquals(one, ["auth", "@sub", "first"]);
+  assertEquals(two.slice(0, 2), ["auth", "@sub"]);
+  assertEquals(stdout, "welcome\nwelcome\n");
+});
+
+Deno.test("messages of several lines, delimiters", async (t) => {
+  await using server = serve({ onPeer: echo });
+
+  await t.step("-0 ends messages with a NUL byte, in and out", async () => {
+    const input = "a\nb\0c\0";
+    const result = await cli(server.url, "-0", ...SHORTLY).input(input).run();
+    assertEquals(result.stdout, input);
+  });
+
+  await t.step("--delimiter takes a text with escapes", async () => {
+    const input = "a\nb--\r\nc--\r\n";
+    const result = await cli(server.url, "--delimiter=--\\r\\n", ...SHORTLY)
+      .input(input).run();
+    assertEquals(result.stderr, "");
+    assertEquals(result.stdout, input);
+  });
+});
+
+Deno.test("binary goes in and out without damage", async (t) => {
+  const kinds: string[] = [];
+  await using server = serve({
+    onPeer: (peer: Peer) => {
+      peer.onmessage = (data) => {
+        kinds.push(typeof data);
+        return peer.send(data);
+      };
+    },
+  });
+  // Each byte there is, also where the pieces of a pipe end.
+  const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => i * 7 + i / 256);
+
+  await t.step("raw: every byte, and no other", async () => {
+    const result = await cli(server.url, "--binary", "raw", ...SHORTLY)
+      .input(bytes).run();
+    assertEquals(result.bytes, bytes);
+    assert(kinds.every((kind) => kind === "object"));
+  });
+
+  await t.step("base64: a message a line", async () => {
+    const input = `${bytes.toBase64()}\nAAE=\n`;
+    const result = await cli(server.url, "--binary", "base64", ...SHORTLY)
+      .input(input).run();
+    assertEquals(result.stdout, input);
+  });
+
+  await t.step("hex: a message a line", async () => {
+    const result = await cli(server.url, "--binary", "hex", ...SHORTLY)
+      .input("00ff10\n\n0A0b\n").run();
+    assertEquals(result.stdout, "00ff10\n\n0a0b\n");
+  });
+
+  await t.step("what is not of the form is told, and is 2", async () => {
+    const result = await cli(server.url, "--binary", "hex").input("xyz\n")
+      .run();
+    assertMatch(result.stderr, /must be hex: got "xyz"/);
+    assertEquals(result.code, 2);
+  });
+
+  await t.step("text that is no UTF-8 is told, and is 2", async () => {
+    const result = await cli(server.url).input(Uint8Array.of(0xff, 10)).run();
+    assertMatch(result.stderr, /UTF-8/);
+    assertEquals(result.code, 2);
+  });
+});
+
+Deno.test("flags with a value do not eat the URL, and the URL may come last or first", async () => {
+  const seen: (string | null)[] = [];
+  await using server = serve({
+    accept: ({ headers }) => {
+      seen.push(headers.get("x-a"), headers.get("x-b"));
+      return undefined;
+    },
+    onPeer: (peer) => peer.close(),
+  });
+  const flags = ["-H", "X-A: 1", "-HX-B: 2", "--no-reconnect"];
+  await cli(...flags, server.url).run();
+  await cli(server.url, ...flags).run();
+  assertEquals(seen, ["1", "2", "1", "2"]);
+});
+
+Deno.test("secrets come from files, anew for each attempt", async () => {
+  const folder = await Deno.makeTempDir();
+  const token = `${folder}/token`;
+  const seen: (string | null)[] = [];
+  await Deno.writeTextFile(token, "one\n");
+  await using server = serve({
+    accept: ({ headers }) => {
+      seen.push(headers.get("authorization"));
+      return undefined;
+    },
+    onPeer: async (peer) => {
+      await Deno.writeTextFile(token, "two\n");
+      await peer.drop();
+    },
+  });
+  const result = await cli(
+    server.url,
+    ...["--bearer-file", token, "--initial-backoff", "1ms"],
+    ...["--max-retries", "1"],
+  ).allow("--allow-net=127.0.0.1", `--allow-read=${token}`).run();
+  assertEquals(seen.slice(0, 2), ["Bearer one", "Bearer two"]);
+  assertEquals(result.code, 5);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("--json prints one object for each event", async () => {
+  let connections = 0;
+  await using server = serve({
+    subprotocols: ["v1"],
+    onPeer: async (peer) => {
+      if (connections++ > 0) {
+        await peer.send(Uint8Array.of(1, 2));
+        return await peer.close(4001, "done");
+      }
+      await peer.send("text\x1b");
+      await peer.drop();
+    },
+  });
+  const result = await cli(
+    server.url,
+    ...["--json", "--subprotocol", "v1", "--initial-backoff", "1ms"],
+    ...["--fatal-close-codes", "4001"],
+  ).run();
+  const events = result.stdout.trimEnd().split("\n").map((line) =>
+    JSON.parse(line)
+  );
+  assertEquals(events.map(({ type }) => type), [
+    ...["open", "message", "error", "close", "retry"],
+    ...["gap", "open", "message", "error", "close", "gap"],
+  ]);
+  for (const { v, ts } of events) {
+    assertEquals(v, 1);
+    assert(Math.abs(ts - Date.now()) < 60_000);
+  }
+  const [open, message, error, close, retry, gap] = events;
+  assertEquals(open.url, `${server.url}/`);
+  assertEquals(open.protocol, "v1");
+  assertEquals(open.attempt, 0);
+  assertEquals(message.data, "text\x1b");
+  assertEquals("encoding" in message, false);
+  assertEquals([error.code, error.severity], ["CLOSED", "transient"]);
+  assertEquals([close.code, close.wasClean], [1006, false]);
+  assertEquals(retry.attempt, 1);
+  assertEquals(gap.attempts, 1);
+  assertEquals(gap.cause.code, "CLOSED");
+  assert(gap.to >= gap.from);
+  assertEquals(events[7].data, "AQI=");
+  assertEquals(events[7].encoding, "base64");
+  assertEquals([events[9].code, events[9].reason], [4001, "done"]);
+  assertEquals(result.stderr.includes("4001"), true);
+  assertEquals(result.code, 4);
+});
+
+Deno.test("an outage that is still there at the end is a gap too", async () => {
+  await using server = serve({ onPeer: (peer) => peer.drop() });
+  const result = await cli(server.url, "--json", "--no-reconnect").run();
+  const types = result.stdout.trimEnd().split("\n")
+    .map((line) => JSON.parse(line).type);
+  assertEquals(types, ["open", "error", "close", "gap"]);
+  assertEquals(result.code, 5);
+});
+
+Deno.test("--fail-on-gap ends with 9 before anything after the gap is printed", async () => {
+  let connections = 0;
+  await using server = serve({
+    onPeer: async (peer) => {
+      await peer.send(`connection ${++connections}`);
+      if (connections === 1) await peer.drop();
+    },
+  });
+  const result = await cli(
+    server.url,
+    ...["--fail-on-gap", "--initial-backoff", "1ms"],
+  ).run();
+  assertEquals(result.stdout, "connection 1\n");
+  assertMatch(result.stderr, /--fail-on-gap/);
+  assertEquals(result.code, 9);
+});
+
+Deno.test("several URLs are for failover", async () => {
+  await using server = serve({ onPeer: (peer) => peer.send("here") });
+  const result = await cli("ws://127.0.0.1:9", server.url, "-n1").run();
+  assertEquals(result.stdout, "here\n");
+  assertEquals(result.code, 0);
+});
+
+Deno.test("-n ends with 0 after so many messages, and prints no more", async () => {
+  await using server = serve({
+    onPeer: (peer) => peer.sendMany(["1", "2", "3", "4", "5"]),
+  });
+  const result = await cli(server.url, "--count", "3").run();
+  assertEquals(result.stdout, "1\n2\n3\n");
+  assertEquals(result.code, 0);
+});
