@@ -185,7 +185,9 @@ export class Backlog {
     const enqueue = (entry: Entry) => this.#enqueue(entry);
     if (spool === undefined) return new MemoryIntake(enqueue);
     return new SpoolIntake(opener(spool), this.#queue, {
-      restored: (stored) => stored.map(restore).forEach(enqueue),
+      restored: (stored) => {
+        for (const found of stored) this.#append(restore(found));
+      },
       enqueue,
       enqueued: () => {
         this.#admission.admit();
@@ -199,20 +201,26 @@ export class Backlog {
 
   /** The message is accepted. */
   #enqueue(entry: Entry): void {
-    entry.order = ++this.lastOrder;
     const old = this.#queue.withKey(entry.key);
     if (old === undefined) {
-      this.#queue.push(entry);
+      this.#append(entry);
     } else {
+      this.lastOrder++;
       entry.order = old.order;
       this.#queue.replace(old, entry);
+      this.#watch(entry);
     }
-    this.#watch(entry);
     entry.sender?.resolve();
     entry.sender = undefined;
     if (old !== undefined) this.#drop(old, "replaced");
     // It may have aborted on its way through the disk.
     if (entry.signal?.aborted) this.#drop(entry, "aborted");
+  }
+
+  #append(entry: Entry): void {
+    entry.order = ++this.lastOrder;
+    this.#queue.push(entry);
+    this.#watch(entry);
   }
 
   #watch(entry: Entry): void {

@@ -337,6 +337,22 @@ Deno.test("what expired while nobody was there is not sent", async () => {
   out.end(STOPPED);
 });
 
+Deno.test("what was in the spool keeps its key", async () => {
+  using file = new TempFile();
+  const first = setUp({ spool: file.path }).out;
+  await first.open();
+  await first.send("a", { key: "k" });
+  await first.send("b");
+  first.end(STOPPED);
+  const { out, dropped } = setUp({ spool: file.path });
+  await out.open();
+  await out.send("A", { key: "k" });
+  const sink = new FakeSink();
+  out.attach(sink);
+  assertEquals([sink.texts, dropped], [["A", "b"], ["replaced a"]]);
+  out.end(STOPPED);
+});
+
 Deno.test("a spool that cannot be opened is a fatal error, and who waits hears of it", async () => {
   using file = new TempFile();
   const { out } = setUp({ spool: `${file.folder}/nowhere/queue` });
