@@ -134,11 +134,7 @@ Deno.test("what a gate throws after its link has ended is reported", async () =>
 
 Deno.test("a closed opener has freed what it made, and dials nothing any more", async () => {
   using bench = new Bench(["wss://127.0.0.1:9"]);
-  await assertRejects(
-    () => bench.opener.dial(NEVER),
-    WSError,
-    "nobody listens",
-  );
+  await assertRejects(() => bench.opener.dial(NEVER), WSError);
   bench.opener.close();
   await assertRejects(
     () => bench.opener.dial(NEVER),
