@@ -3,9 +3,10 @@
  * of the runtime.
  *
  * The ways to receive take turns, each time in a process of its own, so that
- * what else the machine does meets all alike. The clock runs from the first
- * message to the last. The server is this process: it writes frames made
- * beforehand, as fast as they are read.
+ * what else the machine does meets all alike. Time runs from the first message
+ * to the last: by the clock, and by what the process had of the processor, which
+ * depends less on what else runs. The server is this process: it writes frames
+ * made beforehand, as fast as they are read.
  *
  * ```sh
  * deno task bench receiving
@@ -14,6 +15,7 @@
  * @module
  */
 
+import { cpuUsage } from "node:process";
 import { connect, type Message } from "../mod.ts";
 import { TcpPeer, upgrade } from "../tests/support/tcp_peer.ts";
 import { measure, median, printTable } from "./harness.ts";
@@ -38,17 +40,25 @@ const LOADS: readonly Load[] = [
 const WAYS = ["raw socket", "onMessage", "raw iterator", "for await"] as const;
 type Way = typeof WAYS[number];
 
-/** Counts messages, looks at each, and tells how fast they came. */
+/** What one process found. */
+interface Cost {
+  readonly perSecond: number;
+  /** Processor time for a message, in microseconds. */
+  readonly processor: number;
+}
+
+/** Counts messages, looks at each, and tells what they cost. */
 class Count {
-  readonly done: Promise<number>;
-  readonly #resolve: (perSecond: number) => void;
+  readonly done: Promise<Cost>;
+  readonly #resolve: (cost: Cost) => void;
   readonly #count: number;
   #seen = 0;
-  #begun = 0;
   #size = 0;
+  #begun = 0;
+  #processor = cpuUsage();
 
   constructor(count: number) {
-    const { promise, resolve } = Promise.withResolvers<number>();
+    const { promise, resolve } = Promise.withResolvers<Cost>();
     this.#count = count;
     this.done = promise;
     this.#resolve = resolve;
@@ -57,10 +67,17 @@ class Count {
   /** Whether it was the last one. */
   add(data: Message): boolean {
     this.#size += data.length;
-    if (++this.#seen === 1) this.#begun = performance.now();
+    if (++this.#seen === 1) {
+      this.#begun = performance.now();
+      this.#processor = cpuUsage();
+    }
     if (this.#seen < this.#count) return false;
     const seconds = (performance.now() - this.#begun) / 1000;
-    this.#resolve(this.#count / seconds);
+    const { user, system } = cpuUsage(this.#processor);
+    this.#resolve({
+      perSecond: this.#count / seconds,
+      processor: (user + system) / this.#count,
+    });
     return true;
   }
 }
@@ -95,7 +112,7 @@ function iterateRaw(url: string): AsyncIterable<Message> {
   return { [Symbol.asyncIterator]: () => iterator };
 }
 
-async function receive(way: Way, url: string, total: number): Promise<number> {
+async function receive(way: Way, url: string, total: number): Promise<Cost> {
   const count = new Count(total);
   switch (way) {
     case "raw socket":
@@ -130,8 +147,8 @@ function frames({ binary, size }: Load, count: number): Uint8Array {
   return all;
 }
 
-/** The messages per second of one process that gets the load. */
-async function run(load: Load, way: Way): Promise<number> {
+/** What the load costs one process. */
+async function run(load: Load, way: Way): Promise<Cost> {
   const batch = Math.min(load.count, Math.ceil(256 * 1024 / load.size));
   const bytes = frames(load, batch);
   await using server = new TcpPeer(upgrade({
@@ -143,36 +160,50 @@ async function run(load: Load, way: Way): Promise<number> {
     },
   }));
   const script = new URL(import.meta.url);
-  return Number(await measure(script, "receive", way, server.url, load.count));
+  // It is this very script that prints it.
+  return await measure(
+    script,
+    ...["receive", way, server.url, load.count],
+  ) as Cost;
 }
 
 async function compare(load: Load): Promise<(string | number)[][]> {
-  const rates = new Map<Way, number[]>(WAYS.map((way) => [way, []]));
+  const costs = new Map<Way, Cost[]>(WAYS.map((way) => [way, []]));
   for (let round = 0; round < ROUNDS; round++) {
     // Each round begins with another, so that nobody is always the first.
     for (let turn = 0; turn < WAYS.length; turn++) {
       const way = WAYS[(round + turn) % WAYS.length] ?? WAYS[0];
-      rates.get(way)?.push(await run(load, way));
+      costs.get(way)?.push(await run(load, way));
     }
   }
-  const raw = rates.get(WAYS[0]) ?? [];
-  return [...rates].map(([way, own]) => {
-    const ratios = own.map((rate, round) => rate / (raw[round] ?? NaN));
-    return [load.name, way, median(own), ...spread(ratios)];
-  });
+  const raw = costs.get(WAYS[0]) ?? [];
+  const ratio = (own: Cost[], field: keyof Cost) =>
+    median(
+      own.map((cost, round) => cost[field] / (raw[round]?.[field] ?? NaN)),
+    );
+  return [...costs].map(([way, own]) => [
+    load.name,
+    way,
+    median(own.map(({ perSecond }) => perSecond)),
+    percent(ratio(own, "perSecond")),
+    median(own.map(({ processor }) => processor)),
+    percent(ratio(own, "processor")),
+  ]);
 }
 
-function spread(ratios: readonly number[]): string[] {
-  return [median(ratios), Math.min(...ratios), Math.max(...ratios)]
-    .map((ratio) => `${(100 * ratio).toFixed(0)} %`);
+function percent(ratio: number): string {
+  return `${(100 * ratio).toFixed(0)} %`;
 }
 
 async function main(): Promise<void> {
   const rows = [];
   for (const load of LOADS) rows.push(...await compare(load));
   printTable({
-    title: `Receiving: ${ROUNDS} rounds, medians; a ratio is of one round`,
-    columns: ["load", "way", "messages/s", "of raw", "least", "most"],
+    title: `Receiving: medians of ${ROUNDS} rounds; ratios are within a round`,
+    columns: [
+      ...["load", "way", "messages/s", "of raw"],
+      ...["processor us/message", "of raw"],
+    ],
     rows,
   });
 }
