@@ -146,11 +146,8 @@ export class Socket {
    */
   receive(listener: (data: Message) => void): void {
     this.#listener = listener;
-    while (this.#listener === listener) {
-      const data = this.#held.shift();
-      if (data === undefined) break;
-      listener(data);
-    }
+    let data: Message | undefined;
+    while ((data = this.#held.shift()) !== undefined) listener(data);
     // The listener may have replaced itself, or abandoned the socket.
     if (this.#listener !== listener) return;
     this.#native.onmessage = ({ data }) =>

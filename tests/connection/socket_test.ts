@@ -6,11 +6,12 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import {
   dial,
   type DialOptions,
   HandshakeFailure,
-  type Socket,
+  Socket,
 } from "../../src/connection/socket.ts";
 import type { Message } from "../../src/message.ts";
 import { within } from "../support/events.ts";
@@ -104,19 +105,32 @@ Deno.test("what came in before the first listener is held in order", async () =>
   assertEquals(await collect(socket, 3), ["a", "", "c"]);
 });
 
+/** An open socket, and what makes a message come in at once. */
+async function opened(url: string) {
+  const native = new WebSocket(url);
+  await new Promise((resolve) => native.onopen = resolve);
+  return {
+    socket: new Socket(native),
+    comeIn: (data: string) =>
+      native.dispatchEvent(new MessageEvent("message", { data })),
+  };
+}
+
 Deno.test("a later listener replaces the first, even from inside it", async () => {
-  const partner = new Partner();
-  await using peer = new TcpPeer(partner.script);
-  const socket = await dialTo(peer.url);
-  await partner.say(...frame("a"), ...frame("b"), ...frame("c"), 0x88, 0);
-  await socket.ended;
+  await using peer = new TcpPeer(upgrade());
+  const { socket, comeIn } = await opened(peer.url);
+  comeIn("a");
+  comeIn("b");
+  comeIn("c");
   const first: Message[] = [];
   const second: Message[] = [];
   socket.receive((data) => {
     first.push(data);
     if (data === "b") socket.receive((later) => second.push(later));
   });
-  assertEquals([first, second], [["a", "b"], ["c"]]);
+  comeIn("d");
+  assertEquals([first, second], [["a", "b"], ["c", "d"]]);
+  socket.abandon();
 });
 
 Deno.test("a replaced listener hears nothing more", async () => {
@@ -135,16 +149,16 @@ Deno.test("a replaced listener hears nothing more", async () => {
 });
 
 Deno.test("a listener that abandons the socket hears nothing more", async () => {
-  const partner = new Partner();
-  await using peer = new TcpPeer(partner.script);
-  const socket = await dialTo(peer.url);
-  await partner.say(...frame("a"), ...frame("b"), 0x88, 0);
-  await socket.ended;
+  await using peer = new TcpPeer(upgrade());
+  const { socket, comeIn } = await opened(peer.url);
+  comeIn("a");
+  comeIn("b");
   const heard: Message[] = [];
   socket.receive((data) => {
     heard.push(data);
     socket.abandon();
   });
+  comeIn("c");
   assertEquals(heard, ["a"]);
 });
 
@@ -233,6 +247,20 @@ Deno.test("a second close() waits for the first", async () => {
   assertEquals((await first).code, 1006);
   const bytes = await partner.heard;
   assertEquals(bytes.length, 8, "one close frame");
+});
+
+Deno.test("a second close() does not shorten the first", async () => {
+  await using peer = new TcpPeer(upgrade());
+  const socket = await dialTo(peer.url);
+  using time = new FakeTime();
+  let hasEnded = false;
+  const closed = socket.close(1000, "", 60_000);
+  closed.then(() => hasEnded = true);
+  socket.close(1000, "", 10);
+  await time.tickAsync(59_999);
+  assertEquals(hasEnded, false);
+  await time.tickAsync(1);
+  assertEquals((await closed).code, 1006);
 });
 
 Deno.test("close() refuses a code that must not be sent, and the socket stays open", async () => {

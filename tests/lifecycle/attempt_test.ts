@@ -154,7 +154,13 @@ Deno.test("an abort while a function hangs rejects with the signal's reason", as
 });
 
 Deno.test("an abort while it connects, or asks why, rejects with the reason", async () => {
-  for (const before of [[], [closeAfterRequest]]) {
+  // At last a status is known already; it is not told any more.
+  const cases = [
+    { before: [], tls: good },
+    { before: [closeAfterRequest], tls: good },
+    { before: [respondStatus(503)], tls: undefined },
+  ];
+  for (const { before, tls } of cases) {
     const controller = new AbortController();
     const reason = new Error("stopped");
     const gone = Promise.withResolvers<void>();
@@ -165,7 +171,7 @@ Deno.test("an abort while it connects, or asks why, rejects with the reason", as
       gone.resolve();
     };
     const [first = hangs, ...rest] = [...before, hangs];
-    await using peer = new TcpPeer([first, ...rest], { tls: good });
+    await using peer = new TcpPeer([first, ...rest], { tls });
     const attempted = attemptTo(peer.url, {
       tls: { caCerts: ca },
       signal: controller.signal,

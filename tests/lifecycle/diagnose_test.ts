@@ -16,7 +16,11 @@ import {
 } from "../../src/lifecycle/transport.ts";
 import { failureOf } from "../support/attempts.ts";
 import { certificates } from "../support/certificates.ts";
-import { respondStatus, TcpPeer } from "../support/tcp_peer.ts";
+import {
+  closeAfterRequest,
+  respondStatus,
+  TcpPeer,
+} from "../support/tcp_peer.ts";
 
 const { ca, good } = await certificates();
 
@@ -138,6 +142,10 @@ Deno.test("an httpClient with HTTP/2 is not blamed for what is plain", async () 
   const error = await failureOf(peer.url, { httpClient });
   assertEquals([error.code, error.status], ["HTTP_STATUS", 403]);
   assertNotMatch(error.message, /http2/);
+  await using silent = new TcpPeer(closeAfterRequest, { tls: good });
+  const hungUp = await failureOf(silent.url, { httpClient });
+  assertMatch(hungUp.message, /hung up/);
+  assertNotMatch(hungUp.message, /http2/);
 });
 
 Deno.test("the fetch() of the diagnosis leaves no secret in the error's text", async () => {
