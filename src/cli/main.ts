@@ -5,7 +5,7 @@
  */
 
 import config from "../../deno.json" with { type: "json" };
-import { parseCommandLine, type Request } from "./args.ts";
+import { parseCommandLine } from "./args.ts";
 import type { Command, Ending } from "./command.ts";
 import { connect } from "./commands/connect.ts";
 import { completionsOf } from "./commands/completions.ts";
@@ -48,7 +48,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 async function run(argv: readonly string[]): Promise<Ending> {
   try {
-    return await answer(parseCommandLine(argv));
+    return await carryOut(argv);
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return 0;
     if (isUsersMistake(error)) {
@@ -65,7 +65,13 @@ function isUsersMistake(error: unknown): error is Error {
     error instanceof MissingPermissionError;
 }
 
-async function answer(request: Request): Promise<Ending> {
+/**
+ * Does what the command line says.
+ * @throws {UsageError} before anything was started
+ * @throws {MissingPermissionError} before anything was started
+ */
+export async function carryOut(argv: readonly string[]): Promise<Ending> {
+  const request = parseCommandLine(argv);
   switch (request.kind) {
     case "version":
       print(`ws-stream ${config.version}\n`);

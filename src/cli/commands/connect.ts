@@ -28,7 +28,7 @@ export const connect: Command = {
       "A request and its answers: ends when none has come for a second.",
     ],
     [
-      `ws-stream wss://example.com --bearer-file token --on-open '{"op":"sub"}'`,
+      `ws-stream wss://h.example --bearer-file token --on-open '{"op":"sub"}'`,
       "Authenticates and subscribes, after each reconnect again.",
     ],
     [

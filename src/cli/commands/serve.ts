@@ -27,7 +27,7 @@ export const serve: Command = {
   examples: [
     ["ws-stream serve 9000", "Echoes on ws://127.0.0.1:9000."],
     [
-      "ws-stream serve --feed --rate 100 --chaos drop=1%,half-open@30s --seed 7",
+      "ws-stream serve --feed --chaos drop=1%,half-open@30s --seed 7",
       "A feed whose links break, each time in the same way.",
     ],
   ],

@@ -220,8 +220,10 @@ export const RUN_FLAGS = {
     group: "Server",
     of: ["serve"],
     brief: "What goes wrong: drop=5%,half-open, ...",
-    help: "What goes wrong: drop=5%,close=1011@30s,refuse=503/10," +
-      "latency=50..200ms,half-open,reset.",
+    help: "What goes wrong, separated by commas: drop=5% reset half-open@30s " +
+      "close=1011@30s refuse=503/10 latency=50..200ms. =P% is a chance at " +
+      "each message (1% if nothing is said), @TIME an age of the " +
+      "connection, /N each Nth handshake.",
   }),
   "seed": one(wholeNumber(0), {
     value: "N",

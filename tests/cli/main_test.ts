@@ -1,0 +1,101 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
+import { carryOut, COMMANDS } from "../../src/cli/main.ts";
+import { COMMAND_NAMES } from "../../src/cli/flags/flag.ts";
+import { UsageError } from "../../src/cli/flags/values.ts";
+import { cli } from "./session.ts";
+
+Deno.test("each command name has its command, in the same order", () => {
+  assertEquals(COMMANDS.map(({ name }) => name), [...COMMAND_NAMES]);
+});
+
+Deno.test("help and version go to stdout and need no permission", async (t) => {
+  await t.step("-h fits one screen", async () => {
+    const { stdout, stderr, code } = await cli("-h").allow().run();
+    const lines = stdout.trimEnd().split("\n");
+    assert(lines.length <= 24, `${lines.length} lines`);
+    assert(lines.every((line) => line.length <= 80));
+    for (const name of COMMAND_NAMES) assertMatch(stdout, new RegExp(name));
+    assertEquals(stderr, "");
+    assertEquals(code, 0);
+  });
+
+  await t.step("--help has it all, with exit codes and examples", async () => {
+    const { stdout, code } = await cli("--help").allow().run();
+    for (const part of ["Exit codes", "Examples", "--insecure", "130"]) {
+      assert(stdout.includes(part), part);
+    }
+    assert(stdout.split("\n").every((line) => line.length <= 80));
+    assertEquals(code, 0);
+  });
+
+  await t.step("a command has its own", async () => {
+    const { stdout } = await cli("serve", "--help").allow().run();
+    assert(stdout.includes("--chaos"));
+    assert(!stdout.includes("--linger"));
+  });
+
+  await t.step("--version", async () => {
+    const { stdout } = await cli("-V").allow().run();
+    assertEquals(stdout, `ws-stream ${config.version}\n`);
+  });
+});
+
+Deno.test("what is wrong is named before anything starts", async () => {
+  const cases: readonly (readonly [string[], RegExp])[] = [
+    [[], /which URL/],
+    [["example.com"], /must begin with ws:\/\/ or wss:\/\/.*wss:\/\/example/],
+    [["ws://h", "--bogus"], /unknown flag "--bogus"/],
+    [["ws://h", "--linger", "soon"], /--linger must be a duration.*"soon"/],
+    [["ws://h", "--await", "("], /--await must be a regular expression/],
+    [["ws://h", "-H", "nonsense"], /--header must be NAME: VALUE.*"nonsense"/],
+    [["ws://h", "--insecure"], /there is no --insecure.*--ca/],
+    [["ws://h", "--cert", "x"], /--cert and --key need each other/],
+    [["ws://h", "--pong", "x"], /--pong needs --ping/],
+    [["ws://h", "--ca", "/no/such/file"], /--ca cannot be read from \/no/],
+    [["ws://h", "--rotate-every", "1h"], /need --output/],
+    [["ws://h", "-0", "--delimiter", "x"], /exclude one another/],
+    [["ws://h", "-o", "{year}"], /--output must use only.*not \{year\}/],
+    [["ping", "ws://h", "--json"], /ping takes no --json/],
+    [["ping"], /one URL/],
+    [["completions", "tcsh"], /bash, zsh, fish/],
+    [["replay", "file"], /a URL or --serve/],
+    [["replay", "/no/such/file", "ws://h"], /recording .* cannot be read/],
+    [["serve", "nowhere:x"], /the address must be/],
+    [["serve", "--chaos", "flood"], /--chaos.*flood/],
+    [["serve", "--echo", "--broadcast"], /exclude one another/],
+    [["demo", "now"], /no operand/],
+  ];
+  for (const [argv, pattern] of cases) {
+    const { message } = await assertRejects(() => carryOut(argv), UsageError);
+    assertMatch(message, pattern);
+  }
+});
+
+Deno.test("a wrong command line is one line on stderr, and 2", async () => {
+  const { code, stderr, stdout } = await cli("ws://h", "--bogus").run();
+  assertEquals(stderr, 'ws-stream: unknown flag "--bogus"\n');
+  assertEquals(stdout, "");
+  assertEquals(code, 2);
+});
+
+Deno.test("a missing permission is named exactly, before anything starts", async (t) => {
+  const cases: readonly (readonly [string[], string])[] = [
+    [["wss://example.com/x?token=1"], "--allow-net=example.com:443"],
+    [["demo"], "--allow-net=127.0.0.1"],
+    [["probe", "ws://localhost:9"], "--allow-net=localhost"],
+    [
+      ["ws://h", "--ca", "ca.pem", "-o", "feeds/{date}.txt"],
+      "--allow-net=h:80 --allow-read=ca.pem,feeds --allow-write=feeds",
+    ],
+  ];
+  for (const [args, flags] of cases) {
+    await t.step(args.join(" "), async () => {
+      const { code, stderr } = await cli(...args).allow().run();
+      const [first, , command] = stderr.split("\n");
+      assertEquals(first, `ws-stream: missing permission: ${flags}`);
+      assertEquals(command, `  deno run ${flags} cli.ts ...`);
+      assertEquals(code, 2);
+    });
+  }
+});

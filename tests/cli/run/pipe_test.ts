@@ -1,0 +1,91 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { echo } from "../../../src/server/behaviours.ts";
+import { feed } from "../../../src/server/feed.ts";
+import { serve } from "../../../src/server/server.ts";
+import { cli } from "../session.ts";
+
+Deno.test({
+  name:
+    "a reader that stalls costs no memory and no line, and the heartbeat forgives it",
+  // Where else could one read how much memory a process has?
+  ignore: Deno.build.os !== "linux",
+  fn: stalledReader,
+});
+
+Deno.test("whoever closes our pipe ends the program with 0, at once", async () => {
+  await using server = serve({ onPeer: feed({ rate: 200 }) });
+  const direct = cli(server.url, "--json");
+  const result = await cli()
+    .program(...bash(direct.words)).run();
+  assertEquals(result.stdout.split("\n").length, 2);
+  assertEquals(result.stderr, "");
+  assertEquals(result.code, 0);
+  assertLess(result.time, 5_000);
+});
+
+Deno.test("a line of a quiet feed is there within milliseconds", async () => {
+  await using server = serve({ onPeer: echo });
+  const session = cli(server.url).typing().start();
+  await session.type("warm up\n");
+  await session.stdout.waitFor("warm up\n");
+  const times: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    const start = performance.now();
+    await session.type(`${i}.\n`);
+    await session.stdout.waitFor(`\n${i}.\n`);
+    times.push(performance.now() - start);
+  }
+  await session.close();
+  await session.end;
+  times.sort((a, b) => a - b);
+  // There and back, through two pipes and two sockets.
+  assertLess(times[10] ?? Infinity, 10);
+});
+
+async function stalledReader() {
+  const count = 60_000;
+  const filler = "x".repeat(1000);
+  await using server = serve({
+    onPeer: (peer) => {
+      const done = feed({
+        rate: Infinity,
+        count,
+        message: (number) => `${number} ${filler}`,
+      })(peer);
+      peer.onmessage = (data) => peer.send(data);
+      return done;
+    },
+  });
+  const session = cli(
+    server.url,
+    ...["--no-reconnect", "--ping", "ping", "--pong", "^ping$"],
+    ...["--ping-interval", "300ms", "--ping-timeout", "300ms"],
+  ).start();
+  session.stdout.pause();
+  await session.stdout.waitFor("x");
+  const before = await residentMemory(session.pid);
+  // The one thing that shows that nothing happens is time.
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const grown = await residentMemory(session.pid) - before;
+  session.stdout.resume();
+  const { stdout, stderr, code } = await session.end;
+  assertLess(grown, 40e6);
+  const numbers = stdout.trimEnd().split("\n").map((line) => parseInt(line));
+  assertEquals(numbers.length, count);
+  assert(numbers.every((number, i) => number === i));
+  assertEquals(stderr, "");
+  assertEquals(code, 0);
+}
+
+/** A pipeline whose first program's exit code counts. */
+function bash(words: readonly string[]): string[] {
+  const pipeline = '"$@" | head -1; exit ${PIPESTATUS[0]}';
+  return ["bash", "-c", pipeline, "bash", ...words];
+}
+
+/** In bytes. */
+async function residentMemory(pid: number): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  const [, kib] = /VmRSS:\s+(\d+) kB/.exec(status) ?? [];
+  return Number(kib) * 1024;
+}

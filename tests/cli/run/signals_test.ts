@@ -1,0 +1,68 @@
+import { assertEquals, assertLess, assertMatch } from "@std/assert";
+import { echo } from "../../../src/server/behaviours.ts";
+import type { PeerClose } from "../../../src/server/peer_link.ts";
+import { serve } from "../../../src/server/server.ts";
+import { cli } from "../session.ts";
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test({
+    name:
+      `${signal} closes with 1000, sums up, and is what the program dies of`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      const closed = Promise.withResolvers<PeerClose>();
+      await using server = serve({
+        onPeer: (peer) => {
+          peer.closed.then(closed.resolve);
+          echo(peer);
+        },
+      });
+      const session = cli(server.url).typing().start();
+      await session.type("hello\n");
+      await session.stdout.waitFor("hello");
+      session.kill(signal);
+      const result = await session.end;
+      assertEquals(result.signal, signal);
+      assertMatch(result.stderr, /received 1 message \(5 B\), sent 1 message/);
+      const { code, wasClean } = await closed.promise;
+      assertEquals({ code, wasClean }, { code: 1000, wasClean: true });
+    },
+  });
+}
+
+Deno.test({
+  name: "a second signal waits for nothing",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using server = serve({
+      onPeer: async (peer) => {
+        await peer.send("deaf from now on");
+        await peer.flush();
+        peer.mute();
+      },
+    });
+    const session = cli(server.url).typing().start();
+    await session.stdout.waitFor("deaf");
+    const start = performance.now();
+    session.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    session.kill("SIGINT");
+    assertEquals((await session.end).signal, "SIGINT");
+    // Closing alone would have waited three seconds for the peer.
+    assertLess(performance.now() - start, 1_500);
+  },
+});
+
+Deno.test({
+  name: "a signal ends the wait for a reconnect",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const flags = ["--initial-backoff", "30s"];
+    const session = cli("ws://127.0.0.1:9", ...flags).typing().start();
+    await session.stderr.waitFor("attempt 1");
+    const start = performance.now();
+    session.kill("SIGINT");
+    assertEquals((await session.end).signal, "SIGINT");
+    assertLess(performance.now() - start, 1_500);
+  },
+});
