@@ -59,7 +59,11 @@ export interface AcknowledgedRedelivery {
 
 /** Keep only the latest message of each key. */
 export interface Conflation {
-  /** The key of an inbound message: for quotes, the symbol. */
+  /**
+   * The key of an inbound message: for quotes, the symbol. With more keys than
+   * the buffer has room for, the oldest is dropped. If it throws, that is
+   * reported, and the message is kept as one of its own.
+   */
   readonly conflate: (data: Message) => string | number;
 }
 
@@ -133,7 +137,8 @@ export interface WSConfig {
   readonly pingInterval?: number;
   /**
    * How long after a ping without any inbound message the link counts as dead;
-   * also how long bytes may sit in the socket without moving.
+   * also how long bytes may sit in the socket without moving, for each MiB that
+   * does (the runtime tells only when a whole message has left).
    * @default 20_000
    */
   readonly pingTimeout?: number;
