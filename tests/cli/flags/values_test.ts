@@ -94,6 +94,7 @@ Deno.test("a size is a number of bytes, with a decimal or a binary unit", () => 
     "64k": 65_536,
     "100MB": 100e6,
     "1.5m": 1_572_864,
+    "0.5": 1,
     "1gib": 2 ** 30,
     "3g": 3 * 2 ** 30,
     "1GB": 1e9,
@@ -262,6 +263,9 @@ Deno.test("what looks like the URL that was meant is offered", () => {
 });
 
 Deno.test("no secret of a wrong URL is shown", () => {
+  assertEquals(refusals(webSocketUrl, "http://me:secret@a.b/c?token=secret"), [
+    'the URL must begin with ws:// or wss://: got "http://***@a.b/c?***"',
+  ]);
   const wrong = [
     "http://user:secret@example.com/",
     "https://example.com/?token=secret",
@@ -298,6 +302,10 @@ Deno.test("an address is a port, with a host before it if need be", () => {
     port: 65_535,
   });
   assertEquals(address("[::1]:8080"), { hostname: "::1", port: 8080 });
+  assertEquals(address("[2001:DB8::0]:1"), {
+    hostname: "2001:DB8::0",
+    port: 1,
+  });
 });
 
 Deno.test("an address without a port, or with one there is not, is refused", () => {
