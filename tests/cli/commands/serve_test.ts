@@ -1,0 +1,96 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { certificates } from "../../support/certificates.ts";
+import { cli, type Running } from "../session.ts";
+
+Deno.test("serve echoes, broadcasts and feeds", async (t) => {
+  await t.step(
+    "it echoes by default, and tells who comes and goes",
+    async () => {
+      const server = cli("serve", "0").start();
+      const url = await urlOf(server);
+      const client = await cli(url, "--linger", "50ms").input("hi\n").run();
+      assertEquals(client.stdout, "hi\n");
+      await server.stderr.waitFor("gone, 1000");
+      server.kill("SIGINT");
+      const { signal, stdout, stderr } = await server.end;
+      assertEquals(signal, "SIGINT");
+      assertEquals(stdout, "");
+      assertMatch(stderr, /#0 127\.0\.0\.1:\d+ \/: connected/);
+    },
+  );
+
+  await t.step("a feed besides an echo, with a rate", async () => {
+    const server = cli("serve", "0", "--feed", "--echo", "--rate", "100")
+      .start();
+    const url = await urlOf(server);
+    const client = await cli(url, "-n", "20").input("hi\n").run();
+    const lines = client.stdout.trimEnd().split("\n");
+    const numbers = lines.filter((line) => line !== "hi")
+      .map((line) => JSON.parse(line).seq);
+    assertEquals(numbers, numbers.map((_, i) => i));
+    assertEquals(lines.includes("hi"), true);
+    server.kill("SIGTERM");
+    assertEquals((await server.end).signal, "SIGTERM");
+  });
+});
+
+Deno.test("serve speaks TLS and subprotocols", async () => {
+  const { ca, good } = await certificates();
+  const folder = await Deno.makeTempDir();
+  for (const [name, text] of Object.entries({ ca, ...good })) {
+    await Deno.writeTextFile(`${folder}/${name}.pem`, text);
+  }
+  const files = ["--allow-net", "--allow-read"];
+  const server = cli(
+    ...["serve", "localhost:0", "--cert", "cert.pem", "--key", "key.pem"],
+    ...["--subprotocol", "v2"],
+  ).allow(...files).in(folder).start();
+  const url = await urlOf(server);
+  assertMatch(url, /^wss:/);
+  const client = await cli(
+    ...[url, "--ca", "ca.pem", "--subprotocol", "v2", "--json"],
+    ...["--linger", "50ms"],
+  ).allow(...files).in(folder).input("x").run();
+  assertEquals(JSON.parse(client.stdout.split("\n")[0] ?? "").protocol, "v2");
+  const stranger = await cli(url, "--no-reconnect").run();
+  assertEquals(stranger.code, 8);
+  server.kill("SIGINT");
+  await server.end;
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("chaos says its seed, and the same seed does the same again", async () => {
+  const outcomes: string[] = [];
+  for (let i = 0; i < 2; i++) {
+    const server = cli(
+      ...["serve", "0", "--feed", "--rate", "1000"],
+      ...["--chaos", "drop=5%", "--seed", "7"],
+    ).start();
+    const url = await urlOf(server);
+    await server.stderr.waitFor("--seed 7");
+    const { stdout, code } = await cli(url, "--no-reconnect").run();
+    assertEquals(code, 5);
+    outcomes.push(String(stdout.split("\n").length));
+    server.kill("SIGINT");
+    await server.end;
+  }
+  assertEquals(outcomes[0], outcomes[1]);
+});
+
+Deno.test("an address in use is told, with 2; --timeout ends with 124", async () => {
+  const server = cli("serve", "0", "--timeout", "2s").start();
+  const { port } = new URL(await urlOf(server));
+  const second = await cli("serve", port).run();
+  assertMatch(second.stderr, /cannot listen there/);
+  assertEquals(second.code, 2);
+  assertEquals((await server.end).code, 124);
+});
+
+/** Where it listens. */
+async function urlOf(server: Running): Promise<string> {
+  const pattern = /listening on (wss?:\/\/\S+)/;
+  await server.stderr.waitFor(pattern);
+  const [, url] = pattern.exec(server.stderr.text) ?? [];
+  assert(url !== undefined);
+  return url;
+}
