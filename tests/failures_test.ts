@@ -518,13 +518,23 @@ Deno.test("a status that is not said again is still told, without headers", asyn
     [302, "CONNECT", "transient"],
   ] as const;
   for (const [status, code, severity] of cases) {
-    for (const then of [closeAfterRequest, silence]) {
-      await using peer = new TcpPeer([respondStatus(status), then]);
-      const error = await failureOf(peer.url, { connectTimeout: 200 });
-      const says = new RegExp(`answered ${status}`);
-      assertVerdict(error, { code, severity, status, says });
-    }
+    await using peer = new TcpPeer([respondStatus(status), closeAfterRequest]);
+    const error = await failureOf(peer.url);
+    const says = new RegExp(`answered ${status}`);
+    assertVerdict(error, { code, severity, status, says });
+    assertEquals(error.headers?.has("retry-after") ?? false, false);
   }
+});
+
+Deno.test("a status is still told when there is no time left to ask again", async () => {
+  await using peer = new TcpPeer([respondStatus(503), silence]);
+  const error = await failureOf(peer.url, { connectTimeout: 500 });
+  assertVerdict(error, {
+    code: "HTTP_STATUS",
+    severity: "transient",
+    status: 503,
+    says: /answered 503/,
+  });
 });
 
 Deno.test("a server that picks none of the subprotocols is accepted", async () => {

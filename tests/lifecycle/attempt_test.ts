@@ -119,7 +119,7 @@ Deno.test("the deadline covers redirects and diagnosis too", async () => {
     ], { tls: good });
     const error = await failureOf(peer.url, {
       tls: { caCerts: ca },
-      connectTimeout: 200,
+      connectTimeout: 500,
     });
     assertEquals([error.code, error.url], ["TIMEOUT", `${peer.url}/1`]);
     const doing = ["connecting", "finding out why the handshake failed"];
