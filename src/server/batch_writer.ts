@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { FrameWriter } from "./frame_writer.ts";
 import { headerSize, Opcode, writeHeader } from "./frames.ts";
 
@@ -114,6 +115,7 @@ export class BatchWriter implements FrameWriter {
     try {
       while (this.#filled > 0) {
         const batch = this.#filling;
+        const large = this.#filled >= BATCH;
         this.#inFlight = this.#filled;
         this.#filling = this.#spare ?? new Uint8Array(BATCH);
         this.#filled = 0;
@@ -121,6 +123,9 @@ export class BatchWriter implements FrameWriter {
         await this.#write(batch);
         if (batch.length <= KEEP) this.#spare = batch;
         if (!this.full) this.#settle();
+        // Writes that succeed at once never leave the microtasks: timers and
+        // reads must get their turn.
+        if (large) await turn();
       }
     } catch (error) {
       this.stop();
@@ -144,4 +149,9 @@ export class BatchWriter implements FrameWriter {
     this.#relief?.resolve();
     this.#relief = undefined;
   }
+}
+
+/** Lets the event loop turn. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

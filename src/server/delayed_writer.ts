@@ -67,8 +67,7 @@ export class DelayedWriter implements FrameWriter {
   }
 
   #delay(message: number, size: number, write: () => void): void {
-    const earliest = this.#line.at(-1)?.due ?? 0;
-    const due = Math.max(earliest, performance.now() + this.#latency(message));
+    const due = performance.now() + this.#latency(message);
     this.#line.push({ due, size, write });
     this.#lineSize += size;
     if (this.#line.length === 1) this.#schedule();

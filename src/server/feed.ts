@@ -16,9 +16,6 @@ export interface FeedOptions {
 /** Between two looks at what is due, ms: shorter than eyes can tell. */
 const TICK = 10;
 
-/** What an unlimited feed sends between two turns of the event loop. */
-const BURST = 1024;
-
 /**
  * For `onPeer`: sends numbered messages at a steady rate, whatever the peer
  * says. One that reads too slowly gets them later, but all of them.
@@ -46,11 +43,11 @@ export function feed(options: FeedOptions = {}): (peer: Peer) => Promise<void> {
     const start = performance.now();
     let sent = 0;
     while (sent < count && peer.state === "open") {
-      const from = sent;
       // One at once, then one each 1/rate seconds.
       const elapsed = (performance.now() - start) / 1000;
       const due = rate === Infinity ? count : Math.floor(elapsed * rate) + 1;
-      sent = Math.min(due, from + BURST, count);
+      const from = sent;
+      sent = Math.min(due, count);
       await peer.sendMany(numbered(message, from, sent));
       const wait = start + sent / rate * 1000 - performance.now();
       if (wait <= 0) {

@@ -48,8 +48,6 @@ export class FrameDecoder {
   readonly #maxMessageBytes: number;
   /** The beginning of a frame whose end has not come yet. */
   readonly #torn = new GrowingBytes();
-  /** How many bytes that frame needs before another look makes sense. */
-  #needed = 0;
   /** The payloads so far of a message in fragments, and its opcode. */
   readonly #fragments = new GrowingBytes();
   #fragmented: typeof Opcode.text | typeof Opcode.binary | undefined;
@@ -73,7 +71,6 @@ export class FrameDecoder {
       return;
     }
     this.#torn.append(chunk);
-    if (this.#torn.length < this.#needed) return;
     this.#torn.discard(this.#decode(viewOf(this.#torn.view())));
   }
 
@@ -91,7 +88,6 @@ export class FrameDecoder {
   /** Decodes the frame at `at`; returns its size, or 0 if it is not all there. */
   #frame(bytes: DataView<ArrayBuffer>, at: number): number {
     const there = bytes.byteLength - at;
-    this.#needed = 2;
     if (there < 2) return 0;
     const first = bytes.getUint8(at);
     const second = bytes.getUint8(at + 1);
@@ -111,13 +107,11 @@ export class FrameDecoder {
     let header = 6;
     if (length === 126) {
       header = 8;
-      this.#needed = header;
       if (there < header) return 0;
       length = bytes.getUint16(at + 2);
       if (length < 126) throw notMinimal();
     } else if (length === 127) {
       header = 14;
-      this.#needed = header;
       if (there < header) return 0;
       const high = bytes.getUint32(at + 2);
       // "the most significant bit MUST be 0"; all of 2^53 is far too big too.
@@ -135,7 +129,6 @@ export class FrameDecoder {
       );
     }
     const size = header + length;
-    this.#needed = size;
     if (there < size) return 0;
 
     const start = at + header;

@@ -249,7 +249,6 @@ class Server implements WebSocketServer {
     this.peers.add(peer);
     peer.closed.then(() => this.peers.delete(peer));
     this.#attend(peer);
-    if (this.#closing !== undefined) peer.close(1001);
   }
 
   /** Lets the owner's handler run; never rejects. */

@@ -133,6 +133,41 @@ Deno.test("a full writer has relief when enough was written", async () => {
   await writer.flush();
 });
 
+Deno.test("a writer that is full again gives no relief", async () => {
+  const { sink, writer } = rig();
+  sink.hold();
+  writer.frame(Opcode.binary, new Uint8Array(HIGH_WATER));
+  await Promise.resolve();
+  writer.frame(Opcode.binary, new Uint8Array(HIGH_WATER));
+  let relieved = false;
+  const relief = writer.relief().then(() => {
+    relieved = true;
+  });
+  sink.release();
+  sink.hold();
+  while (sink.writes.length < 1) await new Promise((r) => setTimeout(r));
+  assertEquals([sink.writes.length, relieved], [1, false]);
+  sink.release();
+  await relief;
+  await writer.flush();
+});
+
+Deno.test("large writes that succeed at once let the event loop turn", async () => {
+  const { writer } = rig();
+  let turned = false;
+  setTimeout(() => {
+    turned = true;
+  });
+  const payload = new Uint8Array(HIGH_WATER);
+  const limit = performance.now() + 5000;
+  while (!turned && performance.now() < limit) {
+    writer.frame(Opcode.binary, payload);
+    await writer.relief();
+  }
+  assertEquals(turned, true);
+  await writer.flush();
+});
+
 Deno.test("a failed write is told once, and ends all waiting", async () => {
   const { sink, writer, failures } = rig();
   sink.failure = new Error("broken");
@@ -153,6 +188,7 @@ Deno.test("a stopped writer writes nothing more", async () => {
   writer.frame(Opcode.binary, new Uint8Array(HIGH_WATER));
   const relief = writer.relief();
   writer.stop();
+  assertEquals(writer.size, 3); // what is being written
   await relief;
   writer.text("c");
   sink.release();

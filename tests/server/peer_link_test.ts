@@ -56,7 +56,7 @@ class Wire implements Transport {
   }
 }
 
-function rig() {
+function rig(pause: () => Promise<void> | undefined = () => undefined) {
   const wire = new Wire();
   const messages: unknown[] = [];
   const link = new PeerLink({
@@ -64,8 +64,15 @@ function rig() {
     writer: (onFailure) => new BatchWriter(wire, onFailure),
     maxMessageBytes: 1000,
     closeTimeout: 3000,
-    sink: { message: (data) => messages.push(data), pong() {} },
-    pause: () => undefined,
+    sink: {
+      message(data) {
+        messages.push(data);
+        if (data === "drop!") link.drop();
+        if (data === "mute!") link.mute();
+      },
+      pong() {},
+    },
+    pause,
   });
   link.start(new Uint8Array());
   return { wire, link, messages, log: wire.log };
@@ -147,6 +154,36 @@ Deno.test("a drop writes what was sent, and no close frame", async () => {
   assertEquals(await link.closed, UNCLEAN);
   assertEquals(log, ["129 1 120", "closed"]);
   assertEquals(messages, []);
+});
+
+Deno.test("what came with the message at which it was dropped is unheard", async () => {
+  const { wire, link, log, messages } = rig();
+  wire.client(Uint8Array.of(
+    ...clientFrame(1, "drop!"),
+    ...clientFrame(1, "unheard"),
+    ...CLOSE_1000,
+  ));
+  assertEquals(await link.closed, UNCLEAN);
+  assertEquals([messages, log], [["drop!"], ["closed"]]);
+});
+
+Deno.test("a close that came with the message at which it was muted is unheard", async () => {
+  using time = new FakeTime();
+  const { wire, link } = rig();
+  wire.client(Uint8Array.of(...clientFrame(1, "mute!"), ...CLOSE_1000));
+  await time.tickAsync(1000);
+  assertEquals(link.state, "open");
+  link.drop();
+  assertEquals(await link.closed, UNCLEAN);
+});
+
+Deno.test("a closing link reads on, whatever there is to wait for", async () => {
+  const reason = Promise.withResolvers<void>();
+  const { wire, link } = rig(() => reason.promise);
+  link.close(1000, "");
+  reason.resolve();
+  wire.client(CLOSE_1000);
+  assertEquals((await link.closed).wasClean, true);
 });
 
 Deno.test("a reset is one where the transport can", async () => {

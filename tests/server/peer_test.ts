@@ -201,6 +201,22 @@ Deno.test("the peer sees the code and reason of the client's close", async () =>
   assertEquals([code, wasClean], [3999, true]);
 });
 
+Deno.test("a peer with more than it may hold still closes cleanly", async () => {
+  await using r = await rig(raw);
+  const flood = Array.from({ length: 20_000 }, () => [...clientFrame(1)]);
+  await r.client.write(Uint8Array.from(flood.flat()));
+  assertEquals(await r.peer.receive(), "");
+  const closed = r.peer.close();
+  assertEquals((await r.client.readFrame())?.opcode, 8);
+  await r.client.write(clientFrame(8, Uint8Array.of(0x03, 0xe8)));
+  await closed;
+  assertEquals((await r.peer.closed).wasClean, true);
+  // What came in while it was full and closing was not held as well.
+  let held = 0;
+  while (await r.peer.receive() !== undefined) held++;
+  assertLess(held, 15_000);
+});
+
 Deno.test("an invalid close is the caller's error", async () => {
   await using r = await rig(raw);
   assertThrows(() => r.peer.close(1005), RangeError);

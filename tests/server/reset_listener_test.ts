@@ -38,6 +38,15 @@ resetTest("bytes go both ways, however small the reads are", async () => {
   assertEquals([await r.client.read(into), ...into], [2, 4, 5]);
 });
 
+resetTest("a client that has said all can still be answered", async () => {
+  using r = await rig();
+  await r.client.closeWrite();
+  assertEquals(await r.transport.read(new Uint8Array(9)), null);
+  await r.transport.write(Uint8Array.of(7));
+  const into = new Uint8Array(9);
+  assertEquals([await r.client.read(into), into[0]], [1, 7]);
+});
+
 resetTest("each side hears the other's end", async () => {
   using r = await rig();
   await r.transport.closeWrite();

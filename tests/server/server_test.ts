@@ -9,7 +9,7 @@ import { echo } from "../../src/server/behaviours.ts";
 import { parseChaos } from "../../src/server/chaos.ts";
 import { serve } from "../../src/server/server.ts";
 import { certificates } from "../support/certificates.ts";
-import { Recorder } from "../support/events.ts";
+import { Recorder, within } from "../support/events.ts";
 import { clientFrame, RawClient, requestHead } from "../support/raw_client.ts";
 
 /** Connects without a handshake, writes, and reads the answer to its end. */
@@ -103,6 +103,20 @@ Deno.test("what is no WebSocket request is told so", async () => {
   ]);
 });
 
+Deno.test("a refusal arrives, whatever else the client has sent", async () => {
+  await using server = serve({
+    onPeer: echo,
+    accept: () => ({ status: 403 }),
+  });
+  using client = await RawClient.connect(server.port, "");
+  const head = new TextEncoder().encode(requestHead());
+  await client.write(head);
+  // More than the server reads: it must not reset what it has said.
+  await client.write(new Uint8Array(200_000));
+  assertMatch(await client.readHead(), /^HTTP\/1\.1 403 /);
+  assertEquals([...await client.readToEnd()], []);
+});
+
 Deno.test("chaos refuses every Nth handshake", async () => {
   await using server = serve({
     onPeer: echo,
@@ -148,33 +162,43 @@ Deno.test("closing does not wait long for clients that do not answer", async () 
 });
 
 Deno.test("a handshake that the owner never judges does not hold it up", async () => {
+  const asked = Promise.withResolvers<void>();
   const server = serve({
     onPeer: echo,
-    accept: () => new Promise(() => {}),
+    accept: () => {
+      asked.resolve();
+      return new Promise(() => {});
+    },
   });
   using client = await RawClient.connect(server.port, "");
   await client.write(new TextEncoder().encode(requestHead()));
-  await until(() => client.conn.localAddr.port > 0);
-  await server.close();
+  await asked.promise;
+  await within(server.close(), "the server's end");
   assertEquals(await client.readHead(), "");
 });
 
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve));
-}
-
 Deno.test("a signal closes the server", async () => {
   const abort = new AbortController();
-  const server = serve({ onPeer: echo, signal: abort.signal });
+  const { signal } = abort;
+  const server = serve({ onPeer: echo, signal });
   using client = await RawClient.connect(server.port);
   abort.abort();
   assertEquals((await client.readFrame())?.opcode, 8);
   client[Symbol.dispose]();
   await server.close();
-  assertThrows(
-    () => serve({ onPeer: echo, signal: abort.signal }),
-    DOMException,
-  );
+  assertThrows(() => serve({ onPeer: echo, signal }), DOMException);
+});
+
+Deno.test("a signal that outlives the server is left alone", async () => {
+  const { signal } = new AbortController();
+  const left: unknown[] = [];
+  const remove = signal.removeEventListener.bind(signal);
+  signal.removeEventListener = (type: string, listener: EventListener) => {
+    left.push(type);
+    remove(type, listener);
+  };
+  await serve({ onPeer: echo, signal }).close();
+  assertEquals(left, ["abort"]);
 });
 
 Deno.test("a failure of the owner is told, and closes with 1011", async () => {
