@@ -78,6 +78,7 @@ async function asClient(
         await playFile(path, flags, {
           signal: run.over,
           send: (data) => run.client.send(data),
+          flush: () => run.client.flush(),
         });
         await run.client.flush();
         run.end({ kind: "done" });
@@ -120,6 +121,7 @@ async function playTo(peer: Peer, path: string, flags: Flags): Promise<void> {
     await playFile(path, flags, {
       signal: gone.signal,
       send: (data) => peer.send(data),
+      flush: () => peer.flush(),
     });
     await peer.close();
   } catch (error) {

@@ -1,0 +1,110 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { serve } from "../../../src/server/server.ts";
+import { certificates } from "../../support/certificates.ts";
+import { TcpPeer } from "../../support/tcp_peer.ts";
+import { TempFile } from "../../support/temp_file.ts";
+import { cli, type SessionResult } from "../session.ts";
+
+Deno.test("probe tells a sound server apart, with its headers and times", async () => {
+  await using server = serve({ subprotocols: ["v1"], onPeer: () => {} });
+  const { stdout, code } = await cli(
+    ...["probe", server.url + "/?token=secret", "--subprotocol", "v1"],
+  ).run();
+  assertMatch(stdout, /TCP +ok +[\d.]+ ms/);
+  assertMatch(stdout, /HTTP +101 +[\d.]+ ms +101 Switching Protocols/);
+  assertMatch(stdout, /WebSocket +ok .* subprotocol v1/);
+  assertEquals(stdout.includes("secret"), false);
+  assertEquals(code, 0);
+});
+
+Deno.test("probe shows the certificate, accepted or not", async () => {
+  const { ca, good, expired } = await certificates();
+  using temp = new TempFile();
+  await Deno.writeTextFile(temp.path, ca);
+  const probe = (url: string, ...flags: string[]) =>
+    cli("probe", url, ...flags)
+      .allow("--allow-net", `--allow-read=${temp.path}`).run();
+
+  await using server = serve({ tls: good, onPeer: () => {} });
+  const unknown = await probe(server.url);
+  assertMatch(unknown.stdout, /subject +CN=test server/);
+  assertMatch(unknown.stdout, /issuer +CN=Test CA/);
+  assertMatch(unknown.stdout, /valid +\d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d/);
+  assertMatch(unknown.stdout, /--ca FILE/);
+  assertEquals(unknown.code, 8);
+
+  const known = await probe(server.url, "--ca", temp.path);
+  assertMatch(known.stdout, /TLS +ok/);
+  assertEquals(known.code, 0);
+
+  await using old = serve({ tls: expired, onPeer: () => {} });
+  const late = await probe(old.url, "--ca", temp.path);
+  assertMatch(late.stdout, /must be renewed/);
+  assertEquals(late.code, 8);
+});
+
+Deno.test("probe names the failing step and gives advice", async (t) => {
+  const step = async (
+    name: string,
+    answer: string | undefined,
+    pattern: RegExp,
+    code: number,
+    ...flags: string[]
+  ) => {
+    await t.step(name, async () => {
+      await using peer = new TcpPeer(async ({ readRequest, write, gone }) => {
+        await readRequest();
+        if (answer === undefined) await gone();
+        else await write(answer);
+      });
+      check(await cli("probe", peer.url, ...flags).run(), pattern, code);
+    });
+  };
+  await step(
+    "401",
+    "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Bearer\x1b[2J\r\n\r\n",
+    /HTTP +401 [^]*www-authenticate: Bearer\\x1b\[2J[^]*--bearer-file/,
+    3,
+  );
+  await step("429", "HTTP/1.1 429 No\r\nretry-after: 7\r\n\r\n", /: 7\)/, 3);
+  await step("302", "HTTP/1.1 302 F\r\nlocation: /b\r\n\r\n", /use \/b/, 3);
+  await step("200", "HTTP/1.1 200 OK\r\n\r\n", /does not upgrade/, 3);
+  await step("not HTTP", "220 mail.example ESMTP\r\n", /not speak HTTP/, 3);
+  await step("hang-up", "", /hangs up/, 7);
+  await step(
+    "a bad accept",
+    "HTTP/1.1 101 S\r\nupgrade: websocket\r\nconnection: upgrade\r\n" +
+      "sec-websocket-accept: x\r\n\r\n",
+    /WebSocket +failed [^]*no sound WebSocket upgrade/,
+    3,
+  );
+  await step(
+    "silence",
+    undefined,
+    /HTTP +silence[^]*says nothing/,
+    124,
+    ...["--connect-timeout", "300ms"],
+  );
+
+  await t.step("nobody listens", async () => {
+    check(await cli("probe", "ws://127.0.0.1:9").run(), /Nobody listens/, 7);
+  });
+
+  await t.step("no such name", async () => {
+    const session = cli("probe", "ws://no.such.host.invalid")
+      .allow("--allow-net");
+    check(await session.run(), /DNS +failed [^]*does not resolve/, 6);
+  });
+
+  await t.step("plain text where TLS is expected", async () => {
+    await using peer = new TcpPeer(({ write }) => write("hello\r\n"));
+    const url = peer.url.replace("ws:", "wss:");
+    check(await cli("probe", url).run(), /does not speak TLS/, 8);
+  });
+});
+
+function check(result: SessionResult, pattern: RegExp, code: number): void {
+  assertMatch(result.stdout, pattern);
+  assertEquals(result.stderr, "");
+  assertEquals(result.code, code);
+}

@@ -1,0 +1,113 @@
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import fc from "fast-check";
+import type { Message } from "../../../mod.ts";
+import { recordLine } from "../../../src/cli/replay/recording.ts";
+import { serve } from "../../../src/server/server.ts";
+import { TempFile } from "../../support/temp_file.ts";
+import { anyText } from "../../support/texts.ts";
+import { cli } from "../session.ts";
+
+interface Timed {
+  readonly at: number;
+  readonly data: Message;
+}
+
+/** Messages at odd times, with bursts between. */
+const RECORDED: readonly Timed[] = fc.sample(
+  fc.oneof(anyText, fc.uint8Array()),
+  { numRuns: 40, seed: 20_260 },
+).map((data, i) => ({ at: 1_000 + (i >> 1) * 37.25, data }));
+
+Deno.test("a replay as a client keeps the times within milliseconds, and every byte", async () => {
+  using temp = recorded(RECORDED);
+  const heard: Timed[] = [];
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = (data) => {
+        heard.push({ at: performance.now(), data });
+      };
+    },
+  });
+  const { code, stderr } = await cli("replay", temp.path, server.url)
+    .allow("--allow-net", `--allow-read=${temp.path}`).run();
+  assertEquals(stderr, "");
+  assertEquals(code, 0);
+  assertEquals(heard.map(({ data }) => data), RECORDED.map(({ data }) => data));
+  const errors = errorsOf(heard);
+  // Other processes share this machine: most must be exact, none may drift.
+  assertLess(errors[Math.floor(errors.length * 0.8)] ?? Infinity, 5);
+  assertLess(errors.at(-1) ?? Infinity, 100);
+});
+
+Deno.test("a replay as a server plays to each client from its start, and closes", async () => {
+  using temp = recorded(RECORDED);
+  const server = cli("replay", temp.path, "--serve", "0", "--speed", "max")
+    .allow("--allow-net", `--allow-read=${temp.path}`).start();
+  await server.stderr.waitFor(/ws:\/\/\S+/);
+  const [url = ""] = /ws:\/\/\S+/.exec(server.stderr.text) ?? [];
+  const flags = ["--json", "--no-reconnect"];
+  for (
+    const { stdout, code } of await Promise.all([
+      cli(url, ...flags).run(),
+      cli(url, ...flags).run(),
+    ])
+  ) {
+    const data = stdout.trimEnd().split("\n").map((line) => JSON.parse(line))
+      .filter(({ type }) => type === "message")
+      .map(({ data, encoding }) =>
+        encoding === "base64" ? Uint8Array.fromBase64(data) : data
+      );
+    assertEquals(data, RECORDED.map(({ data }) => data));
+    assertEquals(code, 0);
+  }
+  server.kill("SIGINT");
+  await server.end;
+});
+
+Deno.test("--speed and --loop", async () => {
+  using temp = recorded([{ at: 0, data: "a" }, { at: 1_000, data: "b" }]);
+  const heard: Timed[] = [];
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = (data) => {
+        heard.push({ at: performance.now(), data });
+        if (heard.length === 5) peer.close(4000);
+      };
+    },
+  });
+  const { code } = await cli(
+    ...["replay", temp.path, server.url, "--no-reconnect"],
+    ...["--speed", "10x", "--loop"],
+  ).allow("--allow-net", `--allow-read=${temp.path}`).run();
+  assertEquals(heard.map(({ data }) => data).slice(0, 5), [..."ababa"]);
+  const [first, second] = heard;
+  assert(first !== undefined && second !== undefined);
+  assertLess(Math.abs(second.at - first.at - 100), 60);
+  assertEquals(code, 4);
+});
+
+Deno.test("a file that is no recording is told by its line, with 2", async () => {
+  using temp = new TempFile();
+  await Deno.writeTextFile(temp.path, '{"v":1,"type":"open"}\nnonsense\n');
+  await using server = serve({ onPeer: () => {} });
+  const { code, stderr } = await cli("replay", temp.path, server.url)
+    .allow("--allow-net", `--allow-read=${temp.path}`).run();
+  assertMatch(stderr, /line 2 is no event/);
+  assertEquals(code, 2);
+});
+
+function recorded(entries: readonly Timed[]): TempFile {
+  const temp = new TempFile();
+  const lines = entries.map(({ at, data }) => recordLine(data, 0, at) + "\n");
+  Deno.writeTextFileSync(temp.path, lines.join(""));
+  return temp;
+}
+
+/** How far each message was from its time, in milliseconds, sorted. */
+function errorsOf(heard: readonly Timed[]): number[] {
+  const offsets = heard.map(({ at }, i) => at - (RECORDED[i]?.at ?? NaN))
+    .sort((a, b) => a - b);
+  const median = offsets[offsets.length >> 1] ?? NaN;
+  return offsets.map((offset) => Math.abs(offset - median))
+    .sort((a, b) => a - b);
+}
