@@ -7,7 +7,7 @@
  * │   ├── CONNECT            refused, unreachable, reset, a provider failed
  * │   ├── DNS                the name does not resolve
  * │   ├── TIMEOUT            the attempt, or the gate in onConnect, took too long
- * │   ├── TLS                the certificate was not accepted
+ * │   ├── TLS                a certificate was not accepted, or no TLS is spoken
  * │   ├── HTTP_STATUS        the server answered the handshake with 4xx or 5xx
  * │   ├── REDIRECT           a redirect that must not be followed
  * │   ├── HANDSHAKE          what answered does not speak WebSocket

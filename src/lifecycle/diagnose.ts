@@ -8,16 +8,16 @@
  * @module
  */
 
-import type { HandshakeFailure } from "../connection/socket.ts";
+import { HandshakeFailure } from "../connection/socket.ts";
 import type { WSError } from "../errors.ts";
 import { askAgain } from "./ask_again.ts";
+import { readFailure } from "./failure_text.ts";
 import {
   answerError,
   bareStatusError,
   type Circumstances,
   failureError,
-} from "./classify.ts";
-import { readFailure } from "./failure_text.ts";
+} from "./handshake_error.ts";
 import type { HandshakeRequest } from "./handshake_request.ts";
 import { isRedirect, type Redirect } from "./redirect.ts";
 import type { Transport } from "./transport.ts";
@@ -34,12 +34,14 @@ export async function diagnose(
   signal: AbortSignal,
 ): Promise<Redirect> {
   const { url } = request;
-  const cause = failure.cause ?? failure;
-  const circumstances = { url, cause, proxy: transport.proxy };
   const { code, plain, ...found } = readFailure(failure.message);
   const status = code === "HTTP_STATUS" ? found.status : undefined;
-  const isHidden = url.protocol === "wss:" ? !plain : status !== undefined;
-  if (!isHidden) throw failureError(failure.message, circumstances);
+  const isHidden = url.protocol === "wss:" && !plain;
+  const cause = isHidden ? hidden(failure) : failure.cause ?? failure;
+  const circumstances = { url, cause, proxy: transport.proxy };
+  if (!isHidden && status === undefined) {
+    throw failureError(failure.message, circumstances);
+  }
   let reply;
   try {
     reply = await askAgain(request, transport.forRequest(), signal);
@@ -54,6 +56,14 @@ export async function diagnose(
   }
   if (isRedirect(reply)) return { ...reply, cause };
   throw answerError(reply, circumstances, Date.now());
+}
+
+/** What the runtime says is about HTTP/2, and would mislead who reads it. */
+function hidden(failure: HandshakeFailure): HandshakeFailure {
+  return new HandshakeFailure(
+    "the runtime tells only of its second try, over HTTP/2",
+    { cause: failure.cause },
+  );
 }
 
 /**

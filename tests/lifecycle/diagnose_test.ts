@@ -95,12 +95,17 @@ const HIDDEN_ON_WSS = [
 Deno.test("on wss:// everything is asked about again but what is plain", async () => {
   await using peer = new TcpPeer(respondStatus(401), { tls: good });
   const tls = { caCerts: ca };
-  for (const text of PLAIN_ON_WSS) await failure(text, peer.url, { tls });
+  for (const text of PLAIN_ON_WSS) {
+    const { cause } = await failure(text, peer.url, { tls });
+    assertStrictEquals(cause, ORIGINAL);
+  }
   assertEquals(peer.connections, 0);
   for (const text of HIDDEN_ON_WSS) {
     const error = await failure(text, peer.url, { tls });
     assertEquals(error.status, 401);
-    assertStrictEquals(error.cause, ORIGINAL);
+    assertInstanceOf(error.cause, HandshakeFailure);
+    assertMatch(error.cause.message, /only of its second try, over HTTP\/2/);
+    assertStrictEquals(error.cause.cause, ORIGINAL);
   }
   assertEquals(peer.connections, HIDDEN_ON_WSS.length);
 });
