@@ -1,0 +1,180 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  OutputFiles,
+  type RotationOptions,
+} from "../../../src/cli/output/output_files.ts";
+
+/** A folder with its files, and a clock that stands until it is set. */
+class Folder implements AsyncDisposable {
+  readonly path = Deno.makeTempDirSync();
+  readonly complete: string[] = [];
+  now = Date.UTC(2024, 0, 1, 12, 30);
+
+  open(name: string, options: Partial<RotationOptions> = {}): OutputFiles {
+    return new OutputFiles({
+      template: `${this.path}/${name}`,
+      host: "example.com",
+      onComplete: (path) =>
+        this.complete.push(path.slice(this.path.length + 1)),
+      ...options,
+    }, () => this.now);
+  }
+
+  put(name: string, text: string): void {
+    Deno.writeTextFileSync(`${this.path}/${name}`, text);
+  }
+
+  /** What is in it, by path. */
+  get files(): Record<string, string> {
+    const files: Record<string, string> = {};
+    const look = (folder: string) => {
+      for (
+        const { name, isDirectory } of Deno.readDirSync(
+          `${this.path}/${folder}`,
+        )
+      ) {
+        if (isDirectory) look(`${folder}${name}/`);
+        else {files[folder + name] = Deno.readTextFileSync(
+            `${this.path}/${folder}${name}`,
+          );}
+      }
+    };
+    look("");
+    return files;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+function write(files: OutputFiles, ...texts: string[]): void {
+  for (const text of texts) files.write(new TextEncoder().encode(text));
+}
+
+Deno.test("a file has its name once it is complete, and .part until then", async () => {
+  await using folder = new Folder();
+  {
+    using files = folder.open("feed.ndjson");
+    write(files, "a\n", "b\n");
+    assertEquals(folder.files, { "feed.ndjson.part": "a\nb\n" });
+    assertEquals(folder.complete, []);
+  }
+  assertEquals(folder.files, { "feed.ndjson": "a\nb\n" });
+  assertEquals(folder.complete, ["feed.ndjson"]);
+});
+
+Deno.test("without a message there is no file", async () => {
+  await using folder = new Folder();
+  {
+    using files = folder.open("feed.ndjson", { maxAge: 10 });
+    folder.now += 100;
+    files.completeIfDue();
+  }
+  assertEquals(folder.files, {});
+});
+
+Deno.test("a new file begins when the name changes", async () => {
+  await using folder = new Folder();
+  {
+    using files = folder.open("{date}/{hour}{minute}.txt");
+    write(files, "a");
+    folder.now += 59_999;
+    write(files, "b");
+    folder.now += 1;
+    write(files, "c");
+    folder.now = Date.UTC(2024, 0, 2);
+    write(files, "d");
+  }
+  assertEquals(folder.files, {
+    "2024-01-01/1230.txt": "ab",
+    "2024-01-01/1231.txt": "c",
+    "2024-01-02/0000.txt": "d",
+  });
+});
+
+Deno.test("a new file begins before one gets too large, and never within a message", async () => {
+  await using folder = new Folder();
+  {
+    using files = folder.open("x", { maxSize: 5 });
+    write(files, "aa", "bbb", "c", "dddddddd", "e");
+  }
+  assertEquals(folder.files, {
+    "x": "aabbb",
+    "x.2": "c",
+    "x.3": "dddddddd",
+    "x.4": "e",
+  });
+  assertEquals(folder.complete, ["x", "x.2", "x.3", "x.4"]);
+});
+
+Deno.test("a new file begins at an age", async () => {
+  await using folder = new Folder();
+  {
+    using files = folder.open("x{n}", { maxAge: 1000 });
+    write(files, "a");
+    folder.now += 999;
+    write(files, "b");
+    folder.now += 1;
+    write(files, "c");
+    folder.now += 999;
+    write(files, "d");
+  }
+  assertEquals(folder.files, { "x0001": "ab", "x0002": "cd" });
+});
+
+Deno.test("a quiet feed's file is complete when its time is over, too", async () => {
+  await using folder = new Folder();
+  using files = folder.open("{minute}", { maxAge: 120_000 });
+  write(files, "a");
+  files.completeIfDue();
+  assertEquals(folder.files, { "30.part": "a" });
+  folder.now += 60_000;
+  files.completeIfDue();
+  assertEquals(folder.files, { "30": "a" });
+  files.completeIfDue();
+  assertEquals(folder.complete, ["30"]);
+});
+
+Deno.test("no file that is there is written over", async () => {
+  await using folder = new Folder();
+  folder.put("x.txt", "yesterday's");
+  folder.put("x.2.txt.part", "what a crash left behind");
+  {
+    using files = folder.open("x.txt");
+    write(files, "a");
+  }
+  assertEquals(folder.files, {
+    "x.txt": "yesterday's",
+    "x.2.txt.part": "what a crash left behind",
+    "x.3.txt": "a",
+  });
+});
+
+Deno.test("two that write to the same name do not get in each other's way", async () => {
+  await using folder = new Folder();
+  {
+    using first = folder.open("x");
+    using second = folder.open("x");
+    write(first, "1");
+    write(second, "2");
+    write(first, "1");
+  }
+  assertEquals(folder.files, { "x": "11", "x.2": "2" });
+});
+
+Deno.test("a folder that cannot be made is an error of the write", async () => {
+  await using folder = new Folder();
+  folder.put("file", "");
+  using files = folder.open("file/x");
+  assertThrows(() => write(files, "a"));
+});
+
+Deno.test("to end it twice is to end it once", async () => {
+  await using folder = new Folder();
+  const files = folder.open("x");
+  write(files, "a");
+  files[Symbol.dispose]();
+  files[Symbol.dispose]();
+  assertEquals(folder.complete, ["x"]);
+});
