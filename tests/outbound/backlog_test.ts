@@ -25,6 +25,15 @@ Deno.test("a message expires in the queue, and on its way out of it", () => {
   box.backlog.end(new Error("over"));
 });
 
+Deno.test("what comes back expires without a link to take it", () => {
+  using time = new FakeTime();
+  const box = new Box({}, () => time.now);
+  box.putBack("a", { expires: time.now + 10 });
+  time.tick(10);
+  assertEquals(box.log, ["expired a"]);
+  box.backlog.end(new Error("over"));
+});
+
 Deno.test("an abort takes out what is queued, and what comes back", () => {
   const box = new Box();
   const controller = new AbortController();

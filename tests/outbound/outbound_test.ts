@@ -275,12 +275,15 @@ Deno.test("with a spool flush waits for what is not on the disk yet", async () =
 
 Deno.test("with a spool, too, the end settles who waits for room", async () => {
   using file = new TempFile();
-  const { out } = setUp({ spool: file.path, sendQueueMaxSize: 1 });
+  const { out, dropped } = setUp({ spool: file.path, sendQueueMaxSize: 1 });
   await out.open();
-  const accepted = out.send("a");
+  const controller = new AbortController();
+  const accepted = out.send("a", { signal: controller.signal });
   const waiting = out.send("b");
-  assertEquals(out.end(STOPPED), { unsent: 1, unsentBytes: 1 });
+  controller.abort();
+  assertEquals(out.end(STOPPED), { unsent: 0, unsentBytes: 0 });
   await accepted;
+  assertEquals(dropped, ["aborted a"]);
   assertStrictEquals(await assertRejects(() => waiting), STOPPED);
 });
 
@@ -291,8 +294,13 @@ Deno.test("sent at most once, a message is off the disk before it is on the netw
   await out.send("a");
   out.attach(new FakeSink());
   await out.send("b");
+  // As a crash would leave it.
+  const copy = `${file.folder}/copy`;
+  for (const ending of ["", "-wal"]) {
+    Deno.copyFileSync(file.path + ending, copy + ending);
+  }
   out.end(STOPPED);
-  const next = setUp({ spool: file.path, redeliver: "none" }).out;
+  const next = setUp({ spool: copy, redeliver: "none" }).out;
   await next.open();
   assertEquals(next.queued, 0);
   next.end(STOPPED);
@@ -361,6 +369,17 @@ Deno.test("a spool that cannot be opened is a fatal error, and who waits hears o
   assertEquals([error.code, error.severity], ["SPOOL", "fatal"]);
   out.end(error);
   assertStrictEquals(await assertRejects(() => waiting), error);
+});
+
+Deno.test("nothing that waits on the way out keeps the process alive", async () => {
+  using file = new TempFile();
+  const script = new URL("../support/idle_outbound.ts", import.meta.url);
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", script.pathname, file.path],
+    stderr: "inherit",
+    signal: AbortSignal.timeout(30_000),
+  }).output();
+  assertEquals([success, new TextDecoder().decode(stdout)], [true, "idle\n"]);
 });
 
 function setUp(

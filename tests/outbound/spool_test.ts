@@ -120,7 +120,7 @@ Deno.test("a spool has one holder, in this process too", () => {
 Deno.test("another program's database is left alone", () => {
   using file = new TempFile();
   const theirs = new DatabaseSync(file.path);
-  theirs.exec("CREATE TABLE precious (data)");
+  theirs.exec("CREATE TABLE precious (data); PRAGMA user_version = 1");
   theirs.close();
   const before = Deno.readFileSync(file.path);
   assertEquals(faultOf(() => new Spool(file.path)).kind, "foreign");
