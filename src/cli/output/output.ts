@@ -10,6 +10,8 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
+
 /** How much text is gathered before it is encoded, in UTF-16 code units. */
 const BATCH = 64 * 1024;
 
@@ -64,8 +66,7 @@ export class Output {
   /** Adds a message of bytes as they are. */
   bytes(message: Uint8Array): void {
     this.flush();
-    this.#write(message);
-    if (this.#delimiter !== "") this.text("");
+    this.#write(this.#ended(message));
   }
 
   /** Writes what was gathered. */
@@ -78,6 +79,16 @@ export class Output {
       return;
     }
     this.#write(this.#encode(text));
+  }
+
+  /** The message with its delimiter, so that both get into the same file. */
+  #ended(message: Uint8Array): Uint8Array {
+    if (this.#delimiter === "") return message;
+    const delimiter = this.#encoder.encode(this.#delimiter);
+    const ended = new Uint8Array(message.length + delimiter.length);
+    ended.set(message);
+    ended.set(delimiter, message.length);
+    return ended;
   }
 
   #encode(text: string): Uint8Array {

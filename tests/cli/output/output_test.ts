@@ -97,6 +97,14 @@ Deno.test("bytes go as they are, after the texts before them", async () => {
   assertEquals([...written.bytes], [97, 10, 0xff, 10, 0, 10, 98, 10]);
 });
 
+Deno.test("bytes and their delimiter are written together, so that no file ends between them", () => {
+  const { written, output } = outputWith("--");
+  output.text("a");
+  output.bytes(Uint8Array.of(98));
+  assertEquals(written.batches.length, 2);
+  assertEquals(written.text, "a--b--");
+});
+
 Deno.test("without a delimiter nothing is added", async () => {
   const { written, output } = outputWith("");
   output.bytes(Uint8Array.of(1));
