@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import type { Message } from "../message.ts";
 import { Alarm } from "./alarm.ts";
 import type { Peer } from "./peer.ts";
@@ -50,9 +49,7 @@ export function feed(options: FeedOptions = {}): (peer: Peer) => Promise<void> {
       sent = Math.min(due, count);
       await peer.sendMany(numbered(message, from, sent));
       const wait = start + sent / rate * 1000 - performance.now();
-      if (wait <= 0) {
-        await new Promise<void>((resolve) => setImmediate(resolve));
-      } else if (sent < count) await alarm.wait(Math.max(wait, TICK));
+      if (sent < count) await alarm.wait(Math.max(wait, TICK));
     }
     if (peer.state === "open") await peer.close();
   };

@@ -114,6 +114,10 @@ Deno.test("a refusal arrives, whatever else the client has sent", async () => {
   // More than the server reads: it must not reset what it has said.
   await client.write(new Uint8Array(200_000));
   assertMatch(await client.readHead(), /^HTTP\/1\.1 403 /);
+  for (let turn = 0; turn < 10; turn++) {
+    await client.write(new Uint8Array(64 * 1024));
+    await new Promise((resolve) => setTimeout(resolve));
+  }
   assertEquals([...await client.readToEnd()], []);
 });
 
