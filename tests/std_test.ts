@@ -190,6 +190,14 @@ Deno.test("FakeTime runs what is due, in order, and no more", () => {
   assertEquals([time.start, time.now, Date.now()], [1_000, 2_020, 2_020]);
 });
 
+Deno.test("FakeTime gives numbers for its timers, as Deno does", () => {
+  using _time = new FakeTime();
+  const timer = setTimeout(() => {}, 10);
+  const interval = setInterval(() => {}, 10);
+  assertEquals([typeof timer, typeof interval], ["number", "number"]);
+  Deno.unrefTimer(timer);
+});
+
 Deno.test("FakeTime goes from timer to timer", () => {
   using time = new FakeTime(0);
   const ran: number[] = [];

@@ -200,9 +200,11 @@ export class FakeTime {
     const fake = this.#clock;
     Object.assign(globalThis, {
       Date: fake.Date,
-      setTimeout: fake.setTimeout,
+      setTimeout: (...args: Parameters<typeof fake.setTimeout>) =>
+        idOf(fake.setTimeout(...args)),
       clearTimeout: fake.clearTimeout,
-      setInterval: fake.setInterval,
+      setInterval: (...args: Parameters<typeof fake.setInterval>) =>
+        idOf(fake.setInterval(...args)),
       clearInterval: fake.clearInterval,
     });
     AbortSignal.timeout = (ms) => {
@@ -212,6 +214,11 @@ export class FakeTime {
       return controller.signal;
     };
   }
+}
+
+/** A number, as with the original; Node.js, and so Deno 2.6, has an object. */
+function idOf(timer: unknown): number {
+  return Number(timer);
 }
 
 function restoreGlobals(): void {
