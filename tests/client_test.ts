@@ -277,6 +277,24 @@ Deno.test("a signal that was aborted before the client was made ends it at once"
   assertEquals(world.arrivals.all("peer").length, 0);
 });
 
+Deno.test("a client that has ended is not kept by its signal", async () => {
+  const { signal } = new AbortController();
+  const listeners = new Set<unknown>();
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = (type: string, listener: EventListener) => {
+    listeners.add(listener);
+    addEventListener.call(signal, type, listener);
+  };
+  signal.removeEventListener = (type: string, listener: EventListener) => {
+    listeners.delete(listener);
+    removeEventListener.call(signal, type, listener);
+  };
+  await using world = await World.open({ config: { signal } });
+  assertEquals(listeners.size, 1);
+  await world.client.stop();
+  assertEquals(listeners.size, 0);
+});
+
 Deno.test("a wrong option of stop() throws at once, and stops nothing", async () => {
   await using world = await World.open();
   assertThrows(() => world.client.stop({ code: 1006 }), RangeError);
@@ -421,6 +439,20 @@ Deno.test("stop() as soon as the state is closed says what was not sent, too", a
   await rejection(world.client.start());
   await world.client.stop();
   assertEquals(results, [{ unsent: 1, unsentBytes: 3 }]);
+});
+
+Deno.test("as soon as the state is closed, who comes late is told why", async () => {
+  const errors: Promise<WSError>[] = [];
+  await using world = new World({
+    callbacks: {
+      onStateChange(state) {
+        if (state === "closed") errors.push(rejection(world.client.start()));
+      },
+    },
+    server: { accept: () => ({ status: 401 }) },
+  });
+  const error = await rejection(world.client.start());
+  assertEquals(await Promise.all(errors), [error]);
 });
 
 Deno.test("start() inside onStateChange of stop() rejects", async () => {

@@ -145,6 +145,18 @@ Deno.test("reconnect() many times over makes one new connection", async () => {
   assertEquals(world.client.stats.connects, 2);
 });
 
+Deno.test("a reconnect() cuts no later wait short", async () => {
+  await using world = await World.open({ config: FOREVER });
+  world.client.reconnect();
+  await world.nextPeer();
+  const peer = await world.nextPeer();
+  await world.until("open");
+  await peer.drop();
+  await world.calls.next("retry");
+  await sleep(20);
+  assertEquals(world.client.state, "waiting");
+});
+
 Deno.test("reconnect() after stop() changes nothing", async () => {
   await using world = await World.open();
   const stopped = world.client.stop();
