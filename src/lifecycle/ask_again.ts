@@ -83,7 +83,7 @@ async function acceptFor(key: string): Promise<string> {
   );
 }
 
-/** With its causes: since Deno 2.7 the text that tells is in one of them. */
+/** With its causes: in newer Denos the text that tells is in one of them. */
 function fullText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined
