@@ -195,13 +195,15 @@ export class Supervisor {
     const { config, log } = this.#parts;
     this.#lastMessageAt = old.lastMessageAt ?? this.#lastMessageAt;
     this.#link = link;
+    // stop() may have come since the gate passed, and closed only the old one.
+    if (this.#stop.signal.aborted) link.drop();
     log.rotations++;
     log.up(Date.now());
     link.release();
     // Two TCP connections keep no order between them, so the queue moves only
     // when the old one has answered, or is given up.
     const end = await old.close(1000, "", config.closeTimeout);
-    this.#disconnected(end, undefined, true);
+    this.#disconnected(end, undefined, !this.#stop.signal.aborted);
     link.carry();
   }
 

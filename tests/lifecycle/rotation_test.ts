@@ -13,6 +13,7 @@ import {
   type RotationOptions,
 } from "../../src/lifecycle/rotation.ts";
 import { World } from "../support/client_world.ts";
+import { within } from "../support/events.ts";
 import { broken, FakeLink } from "../support/fake_link.ts";
 
 const AGE = 10_000;
@@ -347,6 +348,24 @@ Deno.test("stop() during a rotation ends both connections", async () => {
   await second.closed;
   assertEquals(world.calls.all("disconnect").length, 2);
   assertEquals(world.calls.all("error"), []);
+});
+
+Deno.test("stop() at any moment of a take-over ends both connections", async () => {
+  for (let hops = 0; hops < 16; hops++) {
+    let calls = 0;
+    const stopLater = async () => {
+      for (let hop = 0; hop < hops; hop++) await null;
+      world.client.stop({ drain: 0 });
+    };
+    await using world: World = await World.open({
+      config: { maxConnectionAge: 10 },
+      callbacks: { onConnect: () => void (calls++ === 1 && stopLater()) },
+    });
+    await within(world.client.closed, `the end, ${hops} microtasks later`);
+    const disconnects = world.calls.all("disconnect");
+    assertEquals(disconnects.length, 2);
+    assertEquals(disconnects.map(({ willRetry }) => willRetry), [false, false]);
+  }
 });
 
 Deno.test("a client that was rotated has been connected all the time", async () => {
