@@ -53,7 +53,7 @@ const IDLE_TURNS = 32;
 const LONGEST_DELAY = 16;
 
 const EVENT_LOOP: Waits = {
-  // Not unref'd: before Deno 2.8 that one never comes. It is one turn only.
+  // Not unref'd: on Deno 2.6 that one never comes. It is one turn only.
   turn(then) {
     const immediate = setImmediate(then);
     return () => clearImmediate(immediate);
