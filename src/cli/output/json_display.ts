@@ -10,6 +10,9 @@ import type { Style } from "../style.ts";
 /** Longer texts are shown as they are: nobody reads them on a terminal. */
 const MAX_LENGTH = 64 * 1024;
 
+/** So is what is nested deeper: each level indents all that is in it. */
+const MAX_DEPTH = 100;
+
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 /** The text set out for reading; undefined if it is no JSON object or list. */
@@ -21,9 +24,10 @@ export function displayJson(
   if (!isJson(text)) return undefined;
   const tokens = text.match(TOKEN) ?? [];
   const oneLine = layOut(tokens, style, false);
-  return oneLine.length <= width
-    ? oneLine.text
-    : layOut(tokens, style, true).text;
+  if (oneLine.length <= width) return oneLine.text;
+  return oneLine.deepest <= MAX_DEPTH
+    ? layOut(tokens, style, true).text
+    : undefined;
 }
 
 function isJson(text: string): boolean {
@@ -40,6 +44,7 @@ function layOut(tokens: readonly string[], style: Style, indented: boolean) {
   let text = "";
   let length = 0;
   let depth = 0;
+  let deepest = 0;
   const breakLine = () => text += `\n${"  ".repeat(depth)}`;
   tokens.forEach((token, i) => {
     length += token.length + (token === "," || token === ":" ? 1 : 0);
@@ -47,7 +52,7 @@ function layOut(tokens: readonly string[], style: Style, indented: boolean) {
       case "{":
       case "[":
         text += token;
-        depth++;
+        deepest = Math.max(deepest, ++depth);
         if (indented && !isClosing(tokens[i + 1])) breakLine();
         break;
       case "}":
@@ -68,7 +73,7 @@ function layOut(tokens: readonly string[], style: Style, indented: boolean) {
         text += painted(token, tokens[i + 1] === ":", style);
     }
   });
-  return { text, length };
+  return { text, length, deepest };
 }
 
 function isOpening(token: string | undefined): boolean {

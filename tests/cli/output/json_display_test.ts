@@ -14,7 +14,7 @@ Deno.test("JSON that fits is shown on one line", () => {
 
 Deno.test("JSON that does not fit is indented", () => {
   assertEquals(
-    displayJson('{"a":[1,{"b":[]}],"c":{}}', 20, PLAIN),
+    displayJson('{"a":[1,{"b":[]}],"c":{},"d":[2]}', 20, PLAIN),
     [
       "{",
       '  "a": [',
@@ -23,7 +23,10 @@ Deno.test("JSON that does not fit is indented", () => {
       '      "b": []',
       "    }",
       "  ],",
-      '  "c": {}',
+      '  "c": {},',
+      '  "d": [',
+      "    2",
+      "  ]",
       "}",
     ].join("\n"),
   );
@@ -80,6 +83,14 @@ Deno.test("nobody reads a text of megabytes on a terminal", () => {
   const list = (length: number) => `[${"1".repeat(length - 2)}]`;
   assertEquals(displayJson(list(65_536), 80, PLAIN)?.startsWith("["), true);
   assertEquals(displayJson(list(65_537), 80, PLAIN), undefined);
+});
+
+Deno.test("no depth of nesting blows a message up", () => {
+  const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+  assertEquals(displayJson(nested(100), 80, PLAIN)?.split("\n").length, 199);
+  assertEquals(displayJson(nested(101), 80, PLAIN), undefined);
+  assertEquals(displayJson(nested(101), 202, PLAIN), nested(101));
+  assertEquals(displayJson(nested(32_768), 80, PLAIN), undefined);
 });
 
 Deno.test("what is shown is the same JSON, however wide the terminal is", () => {
