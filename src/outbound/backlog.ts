@@ -117,6 +117,8 @@ export class Backlog {
 
   /** Accepts a message as soon as there is room. */
   wait(entry: Entry): Promise<void> {
+    // Now: by the time there is room the sender may have given its memory away.
+    entry.own();
     const sender = Promise.withResolvers<void>();
     entry.sender = sender;
     this.#admission.wait(entry);

@@ -64,6 +64,18 @@ Deno.test("when who waits gives up, the next one may fit", async () => {
   assertEquals(box.log, []);
 });
 
+Deno.test("who waits may do with the bytes whatever it likes", async () => {
+  const box = new Box({ maxSize: 1 });
+  box.offer("a");
+  const bytes = new Uint8Array([49, 50]);
+  const accepted = box.backlog.wait(new Entry(bytes, bytes.length));
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  assertEquals(box.backlog.next()?.data, "a");
+  box.backlog.admit();
+  await accepted;
+  assertEquals(box.drain(), ["49,50"]);
+});
+
 Deno.test("who waits gives up when the message has expired", async () => {
   using time = new FakeTime();
   const box = new Box({ maxSize: 1 }, () => time.now);
