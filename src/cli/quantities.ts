@@ -4,9 +4,10 @@
  * @module
  */
 
-/** `0.42 ms`, `850 ms`, `1.3 s`, `2 m 5 s`, `3 h 20 m`. */
+/** `0.42 ms`, `4.2 ms`, `850 ms`, `1.3 s`, `2 m 5 s`, `3 h 20 m`. */
 export function showDuration(ms: number): string {
-  if (ms < 10) return `${ms.toFixed(2)} ms`;
+  if (ms < 0.995) return `${ms.toFixed(2)} ms`;
+  if (ms < 9.95) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
