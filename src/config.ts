@@ -98,7 +98,11 @@ export interface WSConfig {
     | URL
     | readonly (string | URL)[]
     | (() => string | URL | Promise<string | URL>);
-  /** Extra headers of the handshake. */
+  /**
+   * Extra headers of the handshake, but none that it sets itself: `Host`,
+   * `Connection`, `Upgrade`, `Content-Length`, `Transfer-Encoding`,
+   * `Sec-WebSocket-*`.
+   */
   readonly headers?: Provider<HeadersInit>;
   /** Subprotocols to offer, best first (RFC 6455, section 1.9). */
   readonly subprotocols?: Provider<string | readonly string[]>;
