@@ -1,7 +1,7 @@
 /**
  * The program as a process in a pipe, for tests that read like a session:
  *
- * ```ts
+ * ```ts ignore
  * const result = await cli(url, "--linger", "200ms").input("hello\n").run();
  * assertEquals(result.stdout, "hello\n");
  * ```
