@@ -73,11 +73,11 @@ const SEQUENCES: Readonly<Record<string, KeyName>> = {
 /** An escape sequence, one control character, or a run of text. */
 const PART =
   // deno-lint-ignore no-control-regex -- control characters are the point
-  /\x1b\[[0-9;?]*[ -/]*[@-~]|\x1bO[A-Z]|\x1b[^[O]|\x1b|[\x00-\x1f\x7f]|[^\x00-\x1f\x7f]+/gs;
+  /\x1b\[[0-9;?]*[ -/]*[@-~]|\x1bO[A-Z]|\x1b[^[O\x1b]|\x1b|[\x00-\x1f\x7f]|[^\x00-\x1f\x7f]+/gsu;
 
 /** A sequence that the next read may complete. */
 // deno-lint-ignore no-control-regex -- control characters are the point
-const INCOMPLETE = /\x1b(\[[0-9;?]*[ -/]*|O)$/;
+const INCOMPLETE = /\x1b(\[[0-9;?]*[ -/]*|O)?$/;
 
 /** Takes the terminal's bytes apart; a sequence may come in two reads. */
 export class KeyDecoder {
@@ -86,7 +86,10 @@ export class KeyDecoder {
 
   /** The keys that are complete. Sequences nobody knows are left out. */
   decode(bytes: Uint8Array): Key[] {
-    const text = this.#rest + this.#utf8.decode(bytes, { stream: true });
+    const more = this.#utf8.decode(bytes, { stream: true });
+    // An Escape alone was the key of that name, which means nothing here.
+    const isKey = this.#rest === "\x1b" && !/^[[O]/.test(more);
+    const text = isKey ? more : this.#rest + more;
     const [rest = ""] = INCOMPLETE.exec(text) ?? [];
     this.#rest = rest;
     const complete = text.slice(0, text.length - rest.length);
@@ -95,7 +98,8 @@ export class KeyDecoder {
 }
 
 function keyOf(part: string): Key[] {
-  const name = SEQUENCES[part];
+  // Somebody may paste "constructor".
+  const name = Object.hasOwn(SEQUENCES, part) ? SEQUENCES[part] : undefined;
   if (name !== undefined) return [{ kind: name }];
   // deno-lint-ignore no-control-regex -- control characters are the point
   return /^[\x00-\x1f\x7f]/.test(part) ? [] : [{ kind: "text", text: part }];

@@ -1,0 +1,138 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import fc from "fast-check";
+import { type Key, KeyDecoder } from "../../../src/cli/terminal/keys.ts";
+import { anyText, brokenText } from "../../support/texts.ts";
+
+/** Keys as short words: their names, or the text in quotes. */
+function decode(...reads: readonly (string | Uint8Array)[]): string[] {
+  const decoder = new KeyDecoder();
+  const utf8 = new TextEncoder();
+  return reads.flatMap((read) =>
+    decoder.decode(typeof read === "string" ? utf8.encode(read) : read)
+  ).map(short);
+}
+
+function short(key: Key): string {
+  return key.kind === "text" ? `"${key.text}"` : key.kind;
+}
+
+Deno.test("a run of characters is one text", () => {
+  assertEquals(decode("hello, 世界 🌍"), ['"hello, 世界 🌍"']);
+});
+
+Deno.test("pasted lines are texts with enter between them", () => {
+  assertEquals(decode("a\rb\nc"), ['"a"', "enter", '"b"', "enter", '"c"']);
+});
+
+Deno.test("the keys of Emacs and of shells are known", () => {
+  const keys = {
+    "\x01": "home",
+    "\x02": "left",
+    "\x03": "interrupt",
+    "\x04": "end-of-input",
+    "\x05": "end",
+    "\x06": "right",
+    "\b": "backspace",
+    "\x7f": "backspace",
+    "\x0b": "erase-rest",
+    "\x0c": "clear-screen",
+    "\x0e": "down",
+    "\x10": "up",
+    "\x15": "erase-line",
+    "\x17": "erase-word",
+    "\x1bb": "word-left",
+    "\x1bf": "word-right",
+    "\x1b\x7f": "erase-word",
+  };
+  for (const [bytes, name] of Object.entries(keys)) {
+    assertEquals(decode(bytes), [name], JSON.stringify(bytes));
+  }
+});
+
+Deno.test("the arrows and their neighbours are known, in both modes of the cursor keys", () => {
+  assertEquals(decode("\x1b[A\x1b[B\x1b[C\x1b[D"), [
+    "up",
+    "down",
+    "right",
+    "left",
+  ]);
+  assertEquals(decode("\x1bOA\x1bOB\x1bOC\x1bOD"), [
+    "up",
+    "down",
+    "right",
+    "left",
+  ]);
+  assertEquals(decode("\x1b[H\x1b[F\x1bOH\x1bOF"), [
+    "home",
+    "end",
+    "home",
+    "end",
+  ]);
+  assertEquals(decode("\x1b[1~\x1b[4~\x1b[3~"), ["home", "end", "delete"]);
+  assertEquals(
+    decode("\x1b[1;5C\x1b[1;5D\x1b[1;3C\x1b[1;3D"),
+    ["word-right", "word-left", "word-right", "word-left"],
+  );
+});
+
+Deno.test("keys that nobody knows do nothing, and leave nothing behind", () => {
+  assertEquals(decode("a\x1b[15~b"), ['"a"', '"b"']);
+  assertEquals(decode("\x1b[1;2P\x1b[200~x\x1b[201~"), ['"x"']);
+  assertEquals(decode("\x1bx\x1bOZ\x00\x1f"), []);
+  assertEquals(decode("\x1b🌍a"), ['"a"']);
+});
+
+Deno.test("the escape key alone does nothing", () => {
+  assertEquals(decode("\x1b", "a"), ['"a"']);
+  assertEquals(decode("\x1b\x1b[A"), ["up"]);
+});
+
+Deno.test("a sequence may come in two reads", () => {
+  assertEquals(decode("a\x1b[", "Ab"), ['"a"', "up", '"b"']);
+  assertEquals(decode("\x1b[1;", "5", "C"), ["word-right"]);
+  assertEquals(decode("\x1bO", "H"), ["home"]);
+});
+
+Deno.test("a character may come in two reads", () => {
+  const [first, ...rest] = new TextEncoder().encode("世");
+  assertEquals(
+    decode(Uint8Array.of(first ?? 0), Uint8Array.from(rest)),
+    ['"世"'],
+  );
+});
+
+Deno.test("a word that every object knows is a text as any other", () => {
+  for (const word of Object.getOwnPropertyNames(Object.prototype)) {
+    assertEquals(decode(word), [`"${word}"`]);
+  }
+});
+
+Deno.test("text without controls comes through whole, however it is cut", () => {
+  fc.assert(fc.property(anyText, fc.array(fc.nat(100)), (any, cuts) => {
+    const text = any.replaceAll(/\p{Cc}/gu, "");
+    const bytes = new TextEncoder().encode(text);
+    const at = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length]
+      .sort((a, b) => a - b);
+    const decoder = new KeyDecoder();
+    const keys = at.flatMap((from, i) =>
+      decoder.decode(bytes.subarray(from, at[i + 1]))
+    );
+    assertEquals(
+      keys.map((key) => key.kind === "text" ? key.text : key.kind).join(""),
+      text,
+    );
+  }));
+});
+
+Deno.test("whatever is typed, no control character and no half of one is text", () => {
+  fc.assert(fc.property(brokenText, (typed) => {
+    for (
+      const key of new KeyDecoder().decode(new TextEncoder().encode(typed))
+    ) {
+      if (key.kind === "text") {
+        // deno-lint-ignore no-control-regex -- control characters are the point
+        assertMatch(key.text, /^[^\0-\u001f\u007f\p{Cs}]+$/u);
+      } else assertMatch(key.kind, /^[a-z-]+$/);
+    }
+  }));
+});
