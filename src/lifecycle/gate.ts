@@ -21,7 +21,7 @@ export interface GateOptions {
   readonly timeout: number;
   /** Whose gate it is, for {@linkcode isInsideGate}. */
   readonly owner: object;
-  /** Told what `onConnect` throws after its link has ended. */
+  /** Told what `onConnect` throws when its link has ended, or is being closed. */
   readonly onError: (error: WSError) => void;
 }
 
@@ -65,9 +65,11 @@ export async function passGate(
   const thrown = (cause: unknown) => {
     const isOurs = cause instanceof WSError;
     const error = isOurs ? cause : callbackError("onConnect", cause);
-    if (!link.isOver) link.fail(error);
-    // The link's own error, which receive() threw, is known already.
-    else if (!isOurs) options.onError(error);
+    // Failing a link that is being closed would cut off the peer's answer.
+    if (!link.isOver && !link.isClosing) return link.fail(error);
+    // The link's own error, which send() or receive() threw, is known already.
+    if (!isOurs) options.onError(error);
+    return link.over;
   };
   const done = new AbortController();
   delay(timeout, { signal: done.signal })

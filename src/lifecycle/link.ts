@@ -94,6 +94,11 @@ export class Link {
     return this.#stage === "over";
   }
 
+  /** Whether our close frame is out and its answer is waited for. */
+  get isClosing(): boolean {
+    return this.#closeCode !== undefined && !this.isOver;
+  }
+
   /** The wall clock's time of the last message, as of the last tick. */
   get lastMessageAt(): number | undefined {
     return this.#heartbeat.lastMessageAt;

@@ -248,6 +248,25 @@ Deno.test("what onConnect throws after its link has ended is reported, and no mo
   assertStrictEquals((await test.link.over).error, error);
 });
 
+Deno.test("a gate that throws while its link is closed leaves the peer time to answer", async () => {
+  using test = new FakeGate();
+  let passed = false;
+  const gate = Promise.withResolvers<void>();
+  const passing = test.pass(async (session) => {
+    await gate.promise;
+    session.send("too late");
+  }).then(() => passed = true);
+  test.link.close(1000, "", 300);
+  gate.resolve();
+  await setImmediate();
+  assertEquals([test.link.isOver, passed], [false, false]);
+  test.socket.end({ code: 1000, wasClean: true });
+  await passing;
+  const { code, wasClean, error } = await test.link.over;
+  assertEquals([code, wasClean, error], [1000, true, undefined]);
+  assertEquals(test.reported, []);
+});
+
 // Inside ---------------------------------------------------------------------------
 
 Deno.test("the gate's owner is known inside it, across awaits and timers, and nowhere else", async () => {
