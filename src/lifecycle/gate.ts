@@ -66,9 +66,9 @@ export async function passGate(
     const isOurs = cause instanceof WSError;
     const error = isOurs ? cause : callbackError("onConnect", cause);
     // Failing a link that is being closed would cut off the peer's answer.
-    if (!link.isOver && !link.isClosing) return link.fail(error);
+    if (!link.isOver && !link.isClosing) link.fail(error);
     // The link's own error, which send() or receive() threw, is known already.
-    if (!isOurs) options.onError(error);
+    else if (!isOurs) options.onError(error);
     return link.over;
   };
   const done = new AbortController();
