@@ -1,0 +1,99 @@
+import { assertEquals } from "@std/assert";
+import type { EditorEvent } from "../../../src/cli/terminal/line_editor.ts";
+import { Terminal } from "../../../src/cli/terminal/terminal.ts";
+
+const ESC = "\x1b";
+
+/** An escape sequence, a control character, or a run of text. */
+const PART = new RegExp(`${ESC}\\[\\d*[A-Z]|[\r\n]|[^${ESC}\r\n]+`, "g");
+
+/** The screen of a terminal that knows what ours uses. */
+class Screen {
+  readonly lines: string[] = [""];
+  #column = 0;
+
+  write(bytes: Uint8Array): void {
+    const text = new TextDecoder().decode(bytes);
+    for (const [part] of text.matchAll(PART)) {
+      this.#apply(part);
+    }
+  }
+
+  /** The last line, with a bar where the cursor is. */
+  get cursor(): string {
+    const line = (this.lines.at(-1) ?? "").padEnd(this.#column);
+    return `${line.slice(0, this.#column)}|${line.slice(this.#column)}`;
+  }
+
+  #apply(part: string): void {
+    const line = this.lines.pop() ?? "";
+    if (part === "\r") this.#column = 0;
+    if (part.startsWith(ESC) && part.endsWith("C")) {
+      this.#column += Number(part.slice(2, -1));
+    }
+    if (part === `${ESC}[K`) this.lines.push(line.slice(0, this.#column));
+    else if (part === "\r" || part.startsWith(ESC)) this.lines.push(line);
+    else if (part === "\n") {
+      this.lines.push(line, "");
+      this.#column = 0;
+    } else {
+      const before = line.slice(0, this.#column).padEnd(this.#column);
+      this.lines.push(before + part + line.slice(this.#column + part.length));
+      this.#column += part.length;
+    }
+  }
+}
+
+function terminal(columns = 40) {
+  const screen = new Screen();
+  const terminal = new Terminal({
+    sink: screen,
+    prompt: { text: "> ", width: 2 },
+    columns: () => columns,
+  });
+  const events: EditorEvent[] = [];
+  const type = (text: string) =>
+    terminal.onBytes(
+      new TextEncoder().encode(text),
+      (event) => events.push(event),
+    );
+  return { screen, terminal, events, type };
+}
+
+Deno.test("what arrives while somebody types is printed above, and the line stays", () => {
+  const { screen, terminal: it, type } = terminal();
+  it.print("before");
+  it.show();
+  type("half\x1b[D\x1b[D");
+  it.print("arrived");
+  assertEquals(screen.lines, ["before", "arrived", "> half"]);
+  assertEquals(screen.cursor, "> ha|lf");
+});
+
+Deno.test("what was entered stays to be read, above a new prompt", () => {
+  const { screen, terminal: it, type, events } = terminal();
+  it.show();
+  type("one\rtwo");
+  assertEquals(screen.lines, ["> one", "> two"]);
+  assertEquals(events, [{ kind: "line", text: "one" }]);
+});
+
+Deno.test("a line that is longer than the terminal is wide is scrolled", () => {
+  const { screen, terminal: it, type } = terminal(12);
+  it.show();
+  type("0123456789abc");
+  assertEquals(screen.cursor, "> 456789abc|");
+  type("\x01");
+  assertEquals(screen.cursor, "> |012345678");
+});
+
+Deno.test("hidden, it prints as if there were no prompt", () => {
+  const { screen, terminal: it, type } = terminal();
+  it.show();
+  type("abc");
+  it.hide();
+  it.hide();
+  it.print("after");
+  it.redraw();
+  assertEquals(screen.lines, ["after", ""]);
+});
