@@ -83,7 +83,8 @@ Deno.test("keys that nobody knows do nothing, and leave nothing behind", () => {
 });
 
 Deno.test("the escape key alone does nothing", () => {
-  assertEquals(decode("\x1b", "a"), ['"a"']);
+  assertEquals(decode("\x1b", "b"), ['"b"']);
+  assertEquals(decode("\x1b", "\x1b", "\x1b[A"), ["up"]);
   assertEquals(decode("\x1b\x1b[A"), ["up"]);
 });
 
@@ -91,6 +92,8 @@ Deno.test("a sequence may come in two reads", () => {
   assertEquals(decode("a\x1b[", "Ab"), ['"a"', "up", '"b"']);
   assertEquals(decode("\x1b[1;", "5", "C"), ["word-right"]);
   assertEquals(decode("\x1bO", "H"), ["home"]);
+  assertEquals(decode("\x1b", "[A", "\x1b", "OB"), ["up", "down"]);
+  assertEquals(decode("\x1b[20", "~"), []);
 });
 
 Deno.test("a character may come in two reads", () => {
