@@ -1,94 +1,230 @@
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
 import { unicodeWidth } from "@std/cli/unicode-width";
+import fc from "fast-check";
 import type { Key, KeyName } from "../../../src/cli/terminal/keys.ts";
-import { LineEditor } from "../../../src/cli/terminal/line_editor.ts";
+import {
+  type EditorEvent,
+  LineEditor,
+} from "../../../src/cli/terminal/line_editor.ts";
 import { anyText } from "../../support/texts.ts";
 
+/** An editor and what its keys led to; words are keys, quoted ones are typed. */
+function press(
+  keys: string,
+  editor: LineEditor = new LineEditor(),
+): { editor: LineEditor; events: EditorEvent[] } {
+  const events = [...keys.matchAll(/'([^']*)'|(\S+)/g)]
+    .map(([, text, name]): Key =>
+      text === undefined ? { kind: keyName(name) } : { kind: "text", text }
+    )
+    .flatMap((key) => editor.onKey(key) ?? []);
+  return { editor, events };
+}
+
 const NAMES: readonly KeyName[] = [
-  ...["backspace", "delete", "left", "right", "word-left"] as const,
-  ...["word-right", "home", "end", "up", "down", "erase-line"] as const,
-  ...["erase-rest", "erase-word", "enter", "end-of-input"] as const,
+  "enter",
+  "backspace",
+  "delete",
+  "left",
+  "right",
+  "word-left",
+  "word-right",
+  "home",
+  "end",
+  "up",
+  "down",
+  "erase-line",
+  "erase-rest",
+  "erase-word",
+  "clear-screen",
+  "interrupt",
+  "end-of-input",
 ];
 
-/** Types, and shows the line with a bar where the cursor is. */
-function shown(editor: LineEditor, ...keys: readonly (KeyName | Key)[]) {
-  for (const key of keys) {
-    editor.onKey(typeof key === "string" ? { kind: key } : key);
-  }
-  const { text, column } = editor.render(40);
+function keyName(word: string | undefined): KeyName {
+  const name = NAMES.find((name) => name === word);
+  if (name === undefined) throw new Error(`no key ${word}`);
+  return name;
+}
+
+/** The line with a | for the cursor. */
+function line(keys: string, editor?: LineEditor): string {
+  const pressed = press(keys, editor);
+  const { text, column } = pressed.editor.render(1000);
+  // Of one column each, so that columns are characters.
   return `${text.slice(0, column)}|${text.slice(column)}`;
 }
 
-function typed(text: string): Key {
-  return { kind: "text", text };
+/** The lines that were entered. */
+function entered(keys: string): string[] {
+  return press(keys).events.map((event) =>
+    event.kind === "line" ? event.text : event.kind
+  );
 }
 
-Deno.test("a line is edited as in a shell", () => {
-  const editor = new LineEditor();
-  assertEquals(shown(editor, typed("one two")), "one two|");
-  assertEquals(shown(editor, "word-left"), "one |two");
-  assertEquals(shown(editor, "left", "backspace"), "on| two");
-  assertEquals(shown(editor, typed("e"), "delete"), "one|two");
-  assertEquals(shown(editor, "erase-rest"), "one|");
-  assertEquals(shown(editor, typed(" a b"), "erase-word"), "one a |");
-  assertEquals(shown(editor, "home", "word-right", "erase-line"), "| a ");
-  assertEquals(shown(editor, "end", "right", "delete"), " a |");
+Deno.test("what is typed is inserted at the cursor", () => {
+  assertEquals(line("'hello'"), "hello|");
+  assertEquals(line("'held' left 'lo wor'"), "hello wor|d");
+  assertEquals(line(""), "|");
 });
 
-Deno.test("enter gives the line, up and down bring lines back", () => {
-  const editor = new LineEditor();
-  for (const text of ["one", "two", "two"]) {
-    editor.onKey(typed(text));
-    assertEquals(editor.onKey({ kind: "enter" }), { kind: "line", text });
-  }
-  assertEquals(shown(editor, typed("draft"), "up"), "two|");
-  assertEquals(shown(editor, "up", "up"), "one|");
-  assertEquals(shown(editor, "down", "down"), "draft|");
-});
-
-Deno.test("Ctrl-D ends an empty line only, and deletes in others", () => {
-  const editor = new LineEditor();
-  assertEquals(editor.onKey({ kind: "end-of-input" }), { kind: "end" });
-  assertEquals(shown(editor, typed("ab"), "home", "end-of-input"), "|b");
-  assertEquals(editor.onKey({ kind: "interrupt" }), { kind: "interrupt" });
-});
-
-Deno.test("one backspace takes one character as people see it", () => {
-  const editor = new LineEditor();
-  assertEquals(shown(editor, typed("a👨‍👩‍👧"), "backspace"), "a|");
-  const { column } = (shown(editor, typed("漢")), editor.render(40));
-  assertEquals(column, 3);
-});
-
-Deno.test("control characters that were pasted are shown, not obeyed, and sent as they are", () => {
-  const editor = new LineEditor();
-  editor.onKey(typed("a\u009b2Jb"));
-  assertEquals(editor.render(40).text, "a\\x9b2Jb");
-  assertEquals(editor.onKey({ kind: "enter" }), {
-    kind: "line",
-    text: "a\u009b2Jb",
-  });
-});
-
-Deno.test("whatever is typed, the cursor is within what fits", () => {
-  const key: fc.Arbitrary<Key> = fc.oneof(
-    anyText.map(typed),
-    fc.constantFrom(...NAMES).map((kind): Key => ({ kind })),
+Deno.test("the cursor goes by characters and words, and not beyond the ends", () => {
+  assertEquals(line("'ab' left"), "a|b");
+  assertEquals(line("'ab' left left left"), "|ab");
+  assertEquals(line("'ab' home right"), "a|b");
+  assertEquals(line("'ab' right"), "ab|");
+  assertEquals(line("'ab' home end"), "ab|");
+  assertEquals(line("'a bc  de ' word-left"), "a bc  |de ");
+  assertEquals(line("'a bc  de ' word-left word-left"), "a |bc  de ");
+  assertEquals(line("'a bc' word-left word-left word-left"), "|a bc");
+  assertEquals(line("'a bc  de' home word-right"), "a| bc  de");
+  assertEquals(line("'a bc  de' home word-right word-right"), "a bc|  de");
+  assertEquals(
+    line("'a bc' home word-right word-right word-right"),
+    "a bc|",
   );
+});
+
+Deno.test("erasing takes characters, words, what is before and what is behind", () => {
+  assertEquals(line("'abc' left backspace"), "a|c");
+  assertEquals(line("'abc' left delete"), "ab|");
+  assertEquals(line("'abc' home backspace"), "|abc");
+  assertEquals(line("'abc' delete"), "abc|");
+  assertEquals(line("'abc' left erase-line"), "|c");
+  assertEquals(line("'abc' left erase-rest"), "ab|");
+  assertEquals(line("'a bc  ' erase-word"), "a |");
+  assertEquals(line("'a bc' left erase-word"), "a |c");
+  assertEquals(line("erase-word erase-line erase-rest backspace"), "|");
+});
+
+Deno.test("one backspace takes what a person sees as one character", () => {
+  for (const character of ["é", "e\u0301", "👨‍👩‍👧", "🇩🇪", "世"]) {
+    assertEquals(line(`'a${character}' backspace`), "a|", character);
+  }
+});
+
+Deno.test("enter gives the line and begins a new one", () => {
+  const { editor, events } = press("'hello' left enter");
+  assertEquals(events, [{ kind: "line", text: "hello" }]);
+  assertEquals(line("", editor), "|");
+  assertEquals(entered("enter 'x' enter"), ["", "x"]);
+});
+
+Deno.test("Ctrl-D ends an empty line's input, and deletes in another one", () => {
+  assertEquals(press("end-of-input").events, [{ kind: "end" }]);
+  assertEquals(press("'a' left end-of-input").events, []);
+  assertEquals(line("'ab' left end-of-input"), "a|");
+  assertEquals(entered("'a' backspace end-of-input"), ["end"]);
+});
+
+Deno.test("interrupt and clear-screen are told, and leave the line", () => {
+  const { editor, events } = press("'a' interrupt clear-screen");
+  assertEquals(events, [{ kind: "interrupt" }, { kind: "clear-screen" }]);
+  assertEquals(line("", editor), "a|");
+});
+
+Deno.test("up and down go through what was entered, and back to what was begun", () => {
+  const { editor } = press("'one' enter 'two' enter 'dra' left");
+  assertEquals(line("up", editor), "two|");
+  assertEquals(line("up", editor), "one|");
+  assertEquals(line("up", editor), "one|");
+  assertEquals(line("down", editor), "two|");
+  assertEquals(line("down", editor), "dra|");
+  assertEquals(line("down", editor), "dra|");
+});
+
+Deno.test("a line from the past can be changed and entered, the past stays", () => {
+  const keys = "'one' enter up 's' enter up up enter";
+  assertEquals(entered(keys), ["one", "ones", "one"]);
+});
+
+Deno.test("what was begun before a line from the past was entered is gone", () => {
+  assertEquals(line("'one' enter 'draft' up enter down"), "|");
+});
+
+Deno.test("neither an empty line nor the same one twice is remembered", () => {
+  const { editor } = press("'a' enter 'a' enter enter 'b' enter");
+  assertEquals(line("up up", editor), "a|");
+  assertEquals(line("up", editor), "a|");
+});
+
+Deno.test("the last five hundred lines are remembered", () => {
+  const { editor } = press(
+    Array.from({ length: 501 }, (_, i) => `'${i}' enter`).join(" "),
+  );
+  assertEquals(line("up ".repeat(499), editor), "2|");
+  assertEquals(line("up", editor), "1|");
+  assertEquals(line("up", editor), "1|");
+});
+
+Deno.test("control characters in a line are shown, and sent as they are", () => {
+  const editor = new LineEditor();
+  editor.onKey({ kind: "text", text: "a\u202eb\x9b" });
+  assertEquals(editor.render(100).text, String.raw`a\u202eb\x9b`);
+  assertEquals(press("enter", editor).events, [
+    { kind: "line", text: "a\u202eb\x9b" },
+  ]);
+});
+
+Deno.test("the part around the cursor is shown, with a column for the cursor", () => {
+  const { editor } = press("'abcdefgh'");
+  assertEquals(editor.render(5), { text: "efgh", column: 4 });
+  press("home", editor);
+  assertEquals(editor.render(5), { text: "abcd", column: 0 });
+  press("right right", editor);
+  assertEquals(editor.render(5), { text: "abcd", column: 2 });
+  assertEquals(editor.render(9), { text: "abcdefgh", column: 2 });
+});
+
+Deno.test("wide characters take two columns", () => {
+  const { editor } = press("'a世界b' left");
+  assertEquals(editor.render(10), { text: "a世界b", column: 5 });
+  assertEquals(editor.render(5), { text: "世界", column: 4 });
+  assertEquals(editor.render(4), { text: "界b", column: 2 });
+});
+
+const key: fc.Arbitrary<Key> = fc.oneof(
+  anyText.filter((text) => text !== "")
+    .map((text): Key => ({ kind: "text", text })),
+  fc.constantFrom(...NAMES).map((kind): Key => ({ kind })),
+);
+
+Deno.test("whatever is pressed, what is shown fits and the cursor is in it", () => {
   fc.assert(
     fc.property(
-      fc.array(key, { maxLength: 40 }),
-      fc.integer({ min: 2, max: 30 }),
+      fc.array(key),
+      fc.integer({ min: 2, max: 60 }),
       (keys, width) => {
         const editor = new LineEditor();
-        for (const each of keys) editor.onKey(each);
-        const { text, column } = editor.render(width);
-        // A character may be wider than what it is shown in.
-        assert(column >= 0 && column <= unicodeWidth(text));
-        assert(column < width);
-        assert(unicodeWidth(text) <= width);
+        for (const each of keys) {
+          editor.onKey(each);
+          const { text, column } = editor.render(width);
+          const shown = unicodeWidth(text);
+          assert(shown < width, `${shown} of ${width} columns`);
+          assert(column >= 0 && column <= shown);
+          assert(!/\p{Cc}/u.test(text));
+        }
       },
     ),
   );
+});
+
+Deno.test("a line is what is before and what is behind the cursor, nothing is lost", () => {
+  const moves = fc.constantFrom<Key>(
+    ...["left", "right", "home", "end", "word-left", "word-right"]
+      .map((name): Key => ({ kind: keyName(name) })),
+  );
+  const letters = fc.stringMatching(/^[a-z ]{1,5}$/)
+    .map((text): Key => ({ kind: "text", text }));
+  fc.assert(fc.property(fc.array(fc.oneof(moves, letters)), (keys) => {
+    const editor = new LineEditor();
+    const typed = keys.flatMap((key) => key.kind === "text" ? key.text : []);
+    for (const each of keys) editor.onKey(each);
+    const event = editor.onKey({ kind: "enter" });
+    assert(event?.kind === "line");
+    assertEquals(
+      [...event.text].sort().join(""),
+      [...typed.join("")].sort().join(""),
+    );
+  }));
 });
