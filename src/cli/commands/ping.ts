@@ -50,6 +50,7 @@ async function run({ flags, operands }: Invocation): Promise<Ending> {
   const pinger = new Pinger({
     ...pingsOf(flags),
     trips,
+    now: () => performance.now(),
     onAnswer: ({ seq, time }) =>
       output.text(
         `answer from ${hostname}: seq=${seq} time=${showDuration(time)}`,

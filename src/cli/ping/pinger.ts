@@ -22,6 +22,8 @@ export interface PingerParts {
   readonly count: number;
   readonly onAnswer: (answer: Answered) => void;
   readonly onLost: (seq: number) => void;
+  /** The clock, in milliseconds. */
+  readonly now: () => number;
 }
 
 /** Pings until all is answered or lost. */
@@ -35,7 +37,7 @@ export class Pinger {
 
   /** Takes what comes in. */
   onMessage(data: Message): void {
-    const now = performance.now();
+    const now = this.#parts.now();
     const { trips, message, pong, onAnswer } = this.#parts;
     if (pong !== undefined && !matches(pong, data)) return;
     const isNumber = message === undefined && pong === undefined;
@@ -50,9 +52,9 @@ export class Pinger {
   async run(run: ClientRun): Promise<void> {
     const { trips, interval, onLost } = this.#parts;
     this.#run = run;
-    const start = performance.now();
+    const start = this.#parts.now();
     while (!run.isOver) {
-      const now = performance.now();
+      const now = this.#parts.now();
       if (this.#hasMore && now >= start + trips.sent * interval) {
         this.#send(run, now);
       }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { displayUrl } from "../display_url.ts";
 import { histogram, quantile } from "./histogram.ts";
 import { showDuration } from "../quantities.ts";
 import type { RoundTrips } from "./round_trips.ts";
@@ -15,7 +16,7 @@ export function pingReport(trips: RoundTrips, url: string): string[] {
   const part = sent === 0 ? 0 : lost / sent * 100;
   const lines = [
     "",
-    `--- ${url} ping statistics ---`,
+    `--- ${displayUrl(url)} ping statistics ---`,
     `${sent} sent, ${times.length} answered, ${Number(part.toFixed(1))}% lost`,
   ];
   if (times.length === 0) return lines;
