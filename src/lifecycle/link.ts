@@ -94,9 +94,10 @@ export class Link {
     return this.#stage === "over";
   }
 
-  /** Whether our close frame is out and its answer is waited for. */
+  /** Whether its end has begun: with our close frame, or with the socket's end. */
   get isClosing(): boolean {
-    return this.#closeCode !== undefined && !this.isOver;
+    return !this.isOver &&
+      (this.#closeCode !== undefined || this.#ending !== undefined);
   }
 
   /** The wall clock's time of the last message, as of the last tick. */
@@ -138,7 +139,7 @@ export class Link {
 
   /** Gives the connection to the queue. */
   carry(): void {
-    if (this.isOver || this.#closeCode !== undefined) return;
+    if (this.isOver || this.isClosing) return;
     this.#carries = true;
     this.#parts.outflow.attach(this.#socket);
   }
@@ -157,7 +158,7 @@ export class Link {
 
   /** Closes in order, within `timeout` milliseconds. */
   close(code: number, reason: string, timeout: number): Promise<LinkEnd> {
-    if (!this.isOver && this.#closeCode === undefined) {
+    if (!this.isOver && !this.isClosing) {
       this.#closeCode = code;
       if (this.#carries) this.#parts.outflow.pause();
       this.#socket.close(code, reason, timeout);
@@ -235,7 +236,10 @@ export class Link {
    * what a server said before it hung up is delivered.
    */
   #closeSoon(end: SocketEnd): void {
-    if (!this.isOver) this.#ending = setImmediate(() => this.#closed(end));
+    if (this.isOver) return;
+    // What an ended socket is given is lost.
+    if (this.#carries && !this.isClosing) this.#parts.outflow.pause();
+    this.#ending = setImmediate(() => this.#closed(end));
   }
 
   #closed(end: SocketEnd): void {

@@ -215,6 +215,37 @@ Deno.test("the end of the socket is the end of the link, with the error for it",
   assertEquals(test.socket.log.at(-1), "detach false undefined");
 });
 
+Deno.test("between the end of the socket and that of the link the queue gives it nothing", async () => {
+  using carrying = new FakeLink();
+  carrying.link.carry();
+  carrying.socket.end({ code: 1011, wasClean: true });
+  await Promise.resolve();
+  assertEquals(carrying.socket.log, ["attach true", "pause"]);
+  await carrying.link.over;
+  assertEquals(carrying.socket.log.at(-1), "detach false undefined");
+  using late = new FakeLink();
+  late.socket.end({ code: 1011, wasClean: true });
+  await Promise.resolve();
+  assertEquals([late.link.isClosing, late.link.isOver], [true, false]);
+  late.link.carry();
+  assertEquals(late.socket.log, []);
+  await late.link.over;
+});
+
+Deno.test("a close that the peer was quicker with is not the answer to ours", async () => {
+  using test = new FakeLink();
+  test.link.carry();
+  test.socket.end({ code: 1000, wasClean: true });
+  await Promise.resolve();
+  const { error } = await test.link.close(1000, "", 300);
+  assertEquals([error?.code, error?.closeCode], ["CLOSED", 1000]);
+  assertEquals(test.socket.log, [
+    "attach true",
+    "pause",
+    "detach false undefined",
+  ]);
+});
+
 Deno.test("a link that fails has ended with 1006 and that error; the peer is not waited for", async () => {
   using test = new FakeLink();
   const error = broken();
