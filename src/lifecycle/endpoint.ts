@@ -19,7 +19,6 @@ export class Endpoints<T> {
   #left: readonly T[];
   #preferred: T | undefined;
   #round: readonly T[];
-  #wasStable = false;
 
   /** @param list what may be tried, best first; at least one */
   constructor(list: readonly T[]) {
@@ -34,31 +33,35 @@ export class Endpoints<T> {
     return first;
   }
 
-  /** The connection to `current` has held: it comes first from now on. */
+  /**
+   * The connection to `current` has held: it comes first from now on, and a new
+   * round begins with it.
+   */
   stable(): void {
     this.#preferred = this.current;
-    this.#wasStable = true;
+    this.#startRound();
   }
 
   /**
    * The attempt or the connection to `current` has failed. A fatal failure takes
-   * it out for good. After a connection that was stable a new round begins: the
-   * same URL is dialled again, after the backoff.
+   * it out for good.
    */
   failed(fatal: boolean): NextStep {
     const failed = this.current;
-    const wasStable = this.#wasStable;
-    this.#wasStable = false;
     if (fatal) {
       this.#left = this.#left.filter((endpoint) => endpoint !== failed);
       if (this.#left.length === 0) return this.#endRound("none left");
     }
-    if (wasStable) {
-      this.#startRound();
-      return fatal ? "next" : "round";
-    }
     this.#round = this.#round.slice(1);
     return this.#round.length > 0 ? "next" : this.#endRound("round");
+  }
+
+  /**
+   * The connection to `current` that was stable has fallen: the same URL is
+   * dialled again, after the backoff, unless that was fatal.
+   */
+  fell(fatal: boolean): NextStep {
+    return fatal ? this.failed(true) : "round";
   }
 
   #endRound(step: NextStep): NextStep {

@@ -112,21 +112,23 @@ export class Series {
     if (!this.#config.reconnect) {
       return { kind: "end", error: isQuiet(error) ? undefined : error };
     }
-    return this.#isStable(openFor)
-      ? this.#next(error, now)
-      : this.failed(error, now);
+    if (!this.#isStable(openFor)) return this.failed(error, now);
+    return this.#next(error, now, true);
   }
 
   #isStable(openFor: number | undefined): boolean {
     return openFor !== undefined && openFor >= this.#config.stableAfter;
   }
 
-  #next(error: WSError, now: number): Next {
+  #next(error: WSError, now: number, wasStable = false): Next {
     const { maxRetries, retryBudget } = this.#config;
     const { retryAfter = 0 } = error;
     // The newest word of an endpoint counts: an old one does not outlast it.
     this.#notBefore.set(this.#endpoints.current, now + retryAfter);
-    const step = this.#endpoints.failed(error.severity === "fatal");
+    const isFatal = error.severity === "fatal";
+    const step = wasStable
+      ? this.#endpoints.fell(isFatal)
+      : this.#endpoints.failed(isFatal);
     if (step === "none left") return { kind: "end", error };
     if (this.#failures > maxRetries) {
       return exhausted(`${this.#failures} attempts in a row failed`, error);

@@ -2,15 +2,18 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { Endpoints } from "../../src/lifecycle/endpoint.ts";
 
-/** Fails (`.`), fails fatally (`!`) or was stable before (`*`), in turn. */
+/**
+ * Fails (`.`), fails fatally (`!`), was stable and fell (`*`), was stable and
+ * fell fatally (`x`), or was stable and was given up (`~`), in turn.
+ */
 function play(endpoints: Endpoints<string>, script: string): string[] {
-  return [...script].flatMap((what) => {
-    if (what === "*") {
-      endpoints.stable();
-      return [];
-    }
-    const failed = endpoints.current;
-    return [`${failed}: ${endpoints.failed(what === "!")}`];
+  return [...script].map((what) => {
+    const { current } = endpoints;
+    if (!".!".includes(what)) endpoints.stable();
+    if (what === "~") return `${current}: again`;
+    return "*x".includes(what)
+      ? `${current}: ${endpoints.fell(what === "x")}`
+      : `${current}: ${endpoints.failed(what === "!")}`;
   });
 }
 
@@ -44,7 +47,7 @@ Deno.test("when all are out none is left", () => {
 
 Deno.test("a URL that was stable is tried first from then on, after the backoff", () => {
   const endpoints = new Endpoints(["a", "b", "c"]);
-  assertEquals(play(endpoints, ".*."), ["a: next", "b: round"]);
+  assertEquals(play(endpoints, ".*"), ["a: next", "b: round"]);
   assertEquals(
     play(endpoints, "...."),
     ["b: next", "a: next", "c: round", "b: next"],
@@ -53,20 +56,28 @@ Deno.test("a URL that was stable is tried first from then on, after the backoff"
 
 Deno.test("the one that was stable last comes first", () => {
   const endpoints = new Endpoints(["a", "b", "c"]);
-  play(endpoints, ".*...*.");
+  play(endpoints, ".*..*");
   assertEquals(endpoints.current, "c");
   assertEquals(play(endpoints, "..."), ["c: next", "a: next", "b: round"]);
 });
 
 Deno.test("a stable URL that fails fatally is out, and another is due at once", () => {
   const endpoints = new Endpoints(["a", "b", "c"]);
-  assertEquals(play(endpoints, ".*!"), ["a: next", "b: next"]);
+  assertEquals(play(endpoints, ".x"), ["a: next", "b: next"]);
   assertEquals(play(endpoints, "..."), ["a: next", "c: round", "a: next"]);
 });
 
 Deno.test("being stable counts for one connection only", () => {
   const endpoints = new Endpoints(["a", "b"]);
-  assertEquals(play(endpoints, "*.."), ["a: round", "a: next"]);
+  assertEquals(play(endpoints, "*."), ["a: round", "a: next"]);
+});
+
+Deno.test("when a stable connection was given up and its URL fails, the next is due at once", () => {
+  const endpoints = new Endpoints(["a", "b", "c"]);
+  assertEquals(
+    play(endpoints, ".~..."),
+    ["a: next", "b: again", "b: next", "a: next", "c: round"],
+  );
 });
 
 Deno.test("the same URL twice is two entries", () => {

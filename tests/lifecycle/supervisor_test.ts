@@ -347,6 +347,26 @@ Deno.test("a URL that was stable is tried first next time", async () => {
   ]);
 });
 
+Deno.test("when the URL that was stable refuses after reconnect(), the next is tried at once", async () => {
+  let accepts = true;
+  await using one = new World({
+    server: { accept: () => accepts ? undefined : { status: 503 } },
+  });
+  await using two = new World();
+  await using world = await World.open({
+    config: {
+      url: [one.server.url, two.server.url],
+      stableAfter: 0,
+      initialBackoff: 3_600_000,
+      maxBackoff: 3_600_000,
+    },
+  });
+  accepts = false;
+  world.client.reconnect();
+  await two.nextPeer();
+  await world.until("open");
+});
+
 // Providers ----------------------------------------------------------------------
 
 Deno.test("URL, headers and subprotocols are asked for at each attempt", async () => {
