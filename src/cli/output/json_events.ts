@@ -3,7 +3,8 @@
  *
  * ```text
  * every event   v: 1, type, ts: when it was printed (epoch ms)
- * open          url, protocol ("" if none), attempt (failed ones before it)
+ * open          url (without user, password and query), protocol ("" if none),
+ *               attempt (failed ones before it)
  * message       data; "encoding": "base64" if it was binary
  * close         code (1006: no close frame), reason, wasClean
  * retry         attempt, delay (ms)
@@ -16,6 +17,7 @@
  * @module
  */
 
+import { displayUrl } from "../display_url.ts";
 import type {
   DisconnectInfo,
   Gap,
@@ -81,7 +83,7 @@ export function eventLine(event: JsonEvent, ts: number): string {
 /** A new connection. */
 export function openEvent(session: Session): JsonEvent {
   const { url, protocol, attempt } = session;
-  return { type: "open", url, protocol, attempt };
+  return { type: "open", url: displayUrl(url), protocol, attempt };
 }
 
 /** An inbound message. */

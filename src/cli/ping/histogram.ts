@@ -13,8 +13,8 @@ const BAR = 40;
 /** Rows of equal ratio from the least to the greatest time. */
 export function histogram(times: readonly number[]): string[] {
   if (times.length < 2) return [];
-  const least = Math.max(Math.min(...times), 0.001);
-  const greatest = Math.max(...times, least);
+  const least = Math.max(quantile(times, 0), 0.001);
+  const greatest = Math.max(quantile(times, 1), least);
   const ratio = Math.max(2 ** 0.25, (greatest / least) ** (1 / MAX_ROWS));
   const rowOf = (time: number) =>
     Math.min(

@@ -21,8 +21,12 @@ export function pingReport(trips: RoundTrips, url: string): string[] {
   ];
   if (times.length === 0) return lines;
   const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
-  const shown = [Math.min(...times), mean, quantile(times, 0.99)]
-    .concat(Math.max(...times)).map(showDuration);
+  const shown = [
+    quantile(times, 0),
+    mean,
+    quantile(times, 0.99),
+    quantile(times, 1),
+  ].map(showDuration);
   lines.push(`rtt min/avg/p99/max = ${shown.join(" / ")}`);
   const bars = histogram(times);
   return bars.length === 0 ? lines : [...lines, "", ...bars];

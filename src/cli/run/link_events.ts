@@ -13,6 +13,7 @@ import type {
   Session,
   WSError,
 } from "../../../mod.ts";
+import { displayUrl } from "../display_url.ts";
 import { escapeLine } from "../escape.ts";
 import {
   closeEvent,
@@ -49,7 +50,7 @@ export function sentences(notices: Notices): LinkEvents {
     open({ url, protocol, reconnected }) {
       const as = protocol === "" ? "" : ` (${escapeLine(protocol)})`;
       const verb = reconnected ? "on a new connection" : "connected";
-      notices.detail(`${verb} to ${escapeLine(url)}${as}`);
+      notices.detail(`${verb} to ${displayUrl(url)}${as}`);
     },
     close({ code, reason, connectedFor }) {
       notices.detail(

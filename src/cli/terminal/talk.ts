@@ -9,6 +9,7 @@ import { clientConfig } from "../flags/client_config.ts";
 import { ClientRun } from "../run/client_run.ts";
 import type { Ending } from "../command.ts";
 import { Conversation } from "./conversation.ts";
+import { displayUrl } from "../display_url.ts";
 import { sayFarewell } from "../run/farewell.ts";
 import { textOf } from "../flags/files.ts";
 import type { Flags } from "../flags/table.ts";
@@ -65,7 +66,9 @@ export async function talk(
     pingMessage: pingMessages(flags),
   });
   using raw = new RawMode(terminal);
-  notices.detail(`connecting to ${urls.join(", ")}; /help, Ctrl-D to leave`);
+  notices.detail(
+    `connecting to ${urls.map(displayUrl).join(", ")}; /help, Ctrl-D to leave`,
+  );
   terminal.show();
   const result = await run.run();
   output.flush();
