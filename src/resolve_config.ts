@@ -165,13 +165,16 @@ function optional<T, R>(
   return value === undefined ? undefined : check(value);
 }
 
-/** A value is checked now; what a function returns is checked at each attempt. */
+/**
+ * A value is checked, and copied, now; what a function returns is checked at
+ * each attempt.
+ */
 function checkProvider<P>(
   provider: P | undefined,
-  check: (value: P) => unknown,
+  check: (value: unknown) => P,
 ): P | undefined {
-  if (provider !== undefined && typeof provider !== "function") check(provider);
-  return provider;
+  if (provider === undefined || typeof provider === "function") return provider;
+  return check(provider);
 }
 
 function checkEndpoints(url: WSConfig["url"]): readonly Endpoint[] {

@@ -19,6 +19,12 @@ function resolve(options: Record<string, unknown>) {
   return resolveConfig({ url: URL_GIVEN, ...options } as WSConfig);
 }
 
+/** What a configuration keeps of the headers it was given. */
+function entries(headers: ResolvedConfig["headers"]): string[][] {
+  assert(headers instanceof Headers);
+  return [...headers];
+}
+
 const DEFAULTS: ResolvedConfig = {
   endpoints: [new URL(URL_GIVEN)],
   headers: undefined,
@@ -97,10 +103,11 @@ Deno.test("an address alone makes a complete configuration", () => {
 
 Deno.test("what is given is taken over, key by key", () => {
   const resolved = resolve(GIVEN);
-  const { url: _, proxy, tls, ping, ...plain } = GIVEN;
+  const { url: _, headers, proxy, tls, ping, ...plain } = GIVEN;
   for (const [key, value] of Object.entries(plain)) {
     assertEquals(Reflect.get(resolved, key), value, key);
   }
+  assertEquals(entries(resolved.headers), Object.entries(headers));
   assertEquals(resolved.proxy, new URL(proxy));
   assertEquals(resolved.tls?.caCerts, tls.caCerts);
   assertEquals(resolved.ping?.message, ping.message);
@@ -377,6 +384,16 @@ Deno.test("headers and subprotocols may be functions, which are not called here"
     subprotocols: fail,
   });
   assertEquals([headers, subprotocols], [fail, fail]);
+});
+
+Deno.test("headers and subprotocols that are changed later change nothing", () => {
+  const headers = { "x-id": "1" };
+  const subprotocols = ["chat"];
+  const resolved = resolve({ headers, subprotocols });
+  headers["x-id"] = "two\nlines";
+  subprotocols.push("chat");
+  assertEquals(entries(resolved.headers), [["x-id", "1"]]);
+  assertEquals(resolved.subprotocols, ["chat"]);
 });
 
 // Secrets --------------------------------------------------------------------
