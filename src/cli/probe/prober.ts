@@ -115,7 +115,7 @@ class Prober {
     this.#begin("TLS");
     let failure: unknown;
     try {
-      this.#tlsConn = await this.#within(this.#handshake());
+      await this.#within(this.#handshake());
     } catch (error) {
       failure = error;
     }
@@ -126,7 +126,7 @@ class Prober {
     this.#fail(failure, { kind: "tls", message }, details, time);
   }
 
-  async #handshake(): Promise<Deno.TlsConn> {
+  async #handshake(): Promise<void> {
     const { identity, caCerts } = this.#request;
     const hostname = this.#hostname;
     const options = {
@@ -138,8 +138,8 @@ class Prober {
       // The handshake alone is measured: TCP was a step of its own.
       ? await Deno.startTls(this.#tcpConn, options)
       : await Deno.connectTls({ ...options, ...identity, port: this.#port });
+    this.#tlsConn = conn;
     await conn.handshake();
-    return conn;
   }
 
   async #certificate(): Promise<string[]> {
