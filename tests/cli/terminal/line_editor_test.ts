@@ -77,6 +77,7 @@ Deno.test("the cursor goes by characters and words, and not beyond the ends", ()
   assertEquals(line("'a bc  de ' word-left"), "a bc  |de ");
   assertEquals(line("'a bc  de ' word-left word-left"), "a |bc  de ");
   assertEquals(line("'a bc' word-left word-left word-left"), "|a bc");
+  assertEquals(line("'  ' word-left"), "|  ");
   assertEquals(line("'a bc  de' home word-right"), "a| bc  de");
   assertEquals(line("'a bc  de' home word-right word-right"), "a bc|  de");
   assertEquals(
@@ -89,6 +90,7 @@ Deno.test("erasing takes characters, words, what is before and what is behind", 
   assertEquals(line("'abc' left backspace"), "a|c");
   assertEquals(line("'abc' left delete"), "ab|");
   assertEquals(line("'abc' home backspace"), "|abc");
+  assertEquals(line("'abc' home delete"), "|bc");
   assertEquals(line("'abc' delete"), "abc|");
   assertEquals(line("'abc' left erase-line"), "|c");
   assertEquals(line("'abc' left erase-rest"), "ab|");
@@ -113,7 +115,7 @@ Deno.test("enter gives the line and begins a new one", () => {
 Deno.test("Ctrl-D ends an empty line's input, and deletes in another one", () => {
   assertEquals(press("end-of-input").events, [{ kind: "end" }]);
   assertEquals(press("'a' left end-of-input").events, []);
-  assertEquals(line("'ab' left end-of-input"), "a|");
+  assertEquals(line("'abc' home end-of-input"), "|bc");
   assertEquals(entered("'a' backspace end-of-input"), ["end"]);
 });
 
@@ -143,9 +145,9 @@ Deno.test("what was begun before a line from the past was entered is gone", () =
 });
 
 Deno.test("neither an empty line nor the same one twice is remembered", () => {
-  const { editor } = press("'a' enter 'a' enter enter 'b' enter");
+  const { editor } = press("'x' enter 'a' enter 'a' enter enter 'b' enter");
   assertEquals(line("up up", editor), "a|");
-  assertEquals(line("up", editor), "a|");
+  assertEquals(line("up", editor), "x|");
 });
 
 Deno.test("the last five hundred lines are remembered", () => {
