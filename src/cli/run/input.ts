@@ -50,7 +50,7 @@ export async function* readMessages(
     const bytes = buffer.subarray(0, used);
     const { messages, end } = delimiter.length === 0
       ? { messages: [bytes], end: used }
-      : cut(bytes, delimiter, from);
+      : cut(bytes, delimiter, from, maxBytes);
     if (messages.length > 0) yield messages;
     buffer.copyWithin(0, end, used);
     used -= end;
@@ -66,12 +66,20 @@ function doubled(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
   return larger;
 }
 
-/** The messages that are complete, and where the last of them ends. */
-function cut(bytes: Uint8Array, delimiter: Uint8Array, from: number) {
+/**
+ * The messages that are complete, up to one that is too long, and where the
+ * last of them ends.
+ */
+function cut(
+  bytes: Uint8Array,
+  delimiter: Uint8Array,
+  from: number,
+  maxBytes: number,
+) {
   const messages: Uint8Array[] = [];
   let end = 0;
   let at = indexOf(bytes, delimiter, from);
-  while (at >= 0) {
+  while (at >= 0 && at - end <= maxBytes) {
     messages.push(bytes.subarray(end, at));
     end = at + delimiter.length;
     at = indexOf(bytes, delimiter, end);
