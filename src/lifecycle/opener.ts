@@ -56,17 +56,17 @@ export class Opener {
       transport: this.#transport,
       signal,
     });
-    this.#parts.log.connects++;
     return new Link(socket, this.#parts.link);
   }
 
-  /** Runs the gate; the link is over if it did not pass. */
+  /** Counts it and runs its gate; the link is over if it did not pass. */
   async pass(
     link: Link,
     reconnected: boolean,
     attempt: number,
   ): Promise<void> {
-    const { config, notifier, onConnect, owner } = this.#parts;
+    const { config, notifier, log, onConnect, owner } = this.#parts;
+    log.connects++;
     await passGate(link, {
       onConnect,
       reconnected,

@@ -64,7 +64,10 @@ async function openAnother(
 ): Promise<Link> {
   const link = await dial(signal);
   const drop = () => link.drop();
-  if (signal.aborted) drop();
+  if (signal.aborted) {
+    drop(); // nobody has heard of it, so nobody hears of its end
+    throw signal.reason;
+  }
   signal.addEventListener("abort", drop);
   await pass(link);
   signal.removeEventListener("abort", drop);

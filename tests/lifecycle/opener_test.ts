@@ -58,7 +58,7 @@ class Bench implements Disposable {
   }
 }
 
-Deno.test("a dial is to the endpoint whose turn it is, and counts a connection", async () => {
+Deno.test("a dial is to the endpoint whose turn it is, and counts once it is at its gate", async () => {
   await using server = serve({ onPeer: () => {} });
   using bench = new Bench(["ws://127.0.0.1:9", server.url]);
   await assertRejects(() => bench.opener.dial(NEVER), WSError);
@@ -66,6 +66,8 @@ Deno.test("a dial is to the endpoint whose turn it is, and counts a connection",
   bench.endpoints.failed(false);
   const link = await bench.opener.dial(NEVER);
   assertEquals(link.url, `${server.url}/`);
+  assertEquals(bench.log.connects, 0);
+  await bench.opener.pass(link, false, 0);
   assertEquals(bench.log.connects, 1);
   await link.close(1000, "", 500);
 });
