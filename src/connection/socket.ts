@@ -6,6 +6,7 @@
  * - `bufferedAmount` reads 0 as soon as the socket is not open, whatever is
  *   still unsent; here it is `undefined`;
  * - binary messages are `Blob`s unless told otherwise; here `Uint8Array`;
+ * - a view of shared memory cannot be sent; here it is copied;
  * - after our own close the end of the connection reads as a clean 1005, whether
  *   the peer answered or just hung up. Who answers repeats the code (RFC 6455,
  *   section 5.5.1), and ours is never empty; so here it is 1006, not clean;
@@ -170,8 +171,8 @@ export class Socket {
    */
   send(data: Message): void {
     this.handed += data.length;
-    // The type of Uint8Array allows shared memory, the runtime's does not.
-    this.#native.send(data as string | Uint8Array<ArrayBuffer>);
+    const isOfItsOwn = typeof data === "string" || isUnshared(data);
+    this.#native.send(isOfItsOwn ? data : new Uint8Array(data));
   }
 
   /**
@@ -198,6 +199,10 @@ export class Socket {
     this.#native.close();
     this.#settle(DROPPED);
   }
+}
+
+function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer;
 }
 
 /** RFC 6455, section 7.4.1: no close frame came. */

@@ -202,6 +202,20 @@ Deno.test("handed counts what was handed over", async () => {
   socket.abandon();
 });
 
+Deno.test("a view of shared memory is sent like any other", async () => {
+  const partner = new Partner();
+  await using peer = new TcpPeer(partner.script);
+  const socket = await dialTo(peer.url);
+  const shared = new Uint8Array(new SharedArrayBuffer(3), 1);
+  shared.set([7, 8]);
+  socket.send(shared);
+  const [opcode, length, ...rest] = await partner.heard;
+  assertEquals([opcode, length], [0x82, 0x80 | 2]);
+  const [mask, payload] = [rest.slice(0, 4), rest.slice(4)];
+  assertEquals(payload.map((byte, i) => byte ^ (mask[i] ?? 0)), [7, 8]);
+  socket.abandon();
+});
+
 Deno.test("close() settles with the answer of the peer", async () => {
   const answers: TcpScript = async (exchange) => {
     // A masked close frame of four bytes and more; the payload is the code.
