@@ -23,7 +23,7 @@ import {
   type ServeOptions,
   type WebSocketServer,
 } from "../../src/server/server.ts";
-import { Recorder } from "./events.ts";
+import { Recorder, within } from "./events.ts";
 
 /** What the client said, by the name of the callback. */
 export interface Calls {
@@ -181,7 +181,8 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.stop({ drain: 0 });
-    await this.server.close();
+    // Bounded, so that a test which fails does not hang the others.
+    await within(this.client.stop({ drain: 0 }), "the end of the client");
+    await within(this.server.close(), "the end of the server");
   }
 }
