@@ -25,13 +25,24 @@ export interface GateOptions {
   readonly onError: (error: WSError) => void;
 }
 
-/** Who is in which gate, across awaits. */
-const context = new AsyncLocalStorage<{ owner: object; pending: boolean }>();
+interface Gate {
+  readonly owner: object;
+  pending: boolean;
+  /** The gate of another client, inside which this one began. */
+  readonly outer: Gate | undefined;
+}
 
-/** Whether the caller runs inside the pending `onConnect` of that owner. */
+/** Who is in which gate, across awaits. */
+const context = new AsyncLocalStorage<Gate>();
+
+/** Whether the caller runs inside a pending `onConnect` of that owner. */
 export function isInsideGate(owner: object): boolean {
-  const gate = context.getStore();
-  return gate !== undefined && gate.pending && gate.owner === owner;
+  let gate = context.getStore();
+  while (gate !== undefined) {
+    if (gate.pending && gate.owner === owner) return true;
+    gate = gate.outer;
+  }
+  return false;
 }
 
 /**
@@ -44,7 +55,7 @@ export async function passGate(
 ): Promise<void> {
   const { onConnect, reconnected, attempt, timeout, owner } = options;
   if (onConnect === undefined) return;
-  const gate = { owner, pending: true };
+  const gate: Gate = { owner, pending: true, outer: context.getStore() };
   const session: Session = {
     url: link.url,
     protocol: link.protocol,

@@ -294,6 +294,22 @@ Deno.test("the gate's owner is known inside it, across awaits and timers, and no
   await outside;
 });
 
+Deno.test("a gate inside that of another client is inside both", async () => {
+  using outer = new FakeGate();
+  using inner = new FakeGate();
+  const seen: boolean[][] = [];
+  const look = () =>
+    seen.push([isInsideGate(outer.owner), isInsideGate(inner.owner)]);
+  await outer.pass(async () => {
+    await inner.pass(async () => {
+      await setImmediate();
+      look();
+    });
+    look();
+  });
+  assertEquals(seen, [[true, true], [true, false]]);
+});
+
 Deno.test("what onConnect started and left running is outside once the gate has passed", async () => {
   using test = new FakeGate();
   const { promise, resolve } = Promise.withResolvers<void>();
