@@ -1,0 +1,131 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import fc from "fast-check";
+import {
+  showBytes,
+  showCount,
+  showDuration,
+  showMany,
+} from "../../src/cli/quantities.ts";
+
+Deno.test("a duration is shown in the unit that fits, to what matters", () => {
+  const examples: readonly [ms: number, shown: string][] = [
+    [0, "0.00 ms"],
+    [0.424, "0.42 ms"],
+    [1, "1.0 ms"],
+    [4.24, "4.2 ms"],
+    [10, "10 ms"],
+    [849.6, "850 ms"],
+    [1000, "1.0 s"],
+    [1349, "1.3 s"],
+    [59_900, "59.9 s"],
+    [60_000, "1 m 0 s"],
+    [125_000, "2 m 5 s"],
+    [3_600_000, "1 h 0 m"],
+    [12_000_000, "3 h 20 m"],
+    [360_000_000, "100 h 0 m"],
+  ];
+  for (const [ms, shown] of examples) assertEquals(showDuration(ms), shown);
+});
+
+Deno.test("no duration is rounded up to a whole unit without becoming one", () => {
+  assertEquals(showDuration(0.994), "0.99 ms");
+  assertEquals(showDuration(0.996), "1.0 ms");
+  assertEquals(showDuration(9.94), "9.9 ms");
+  assertEquals(showDuration(9.96), "10 ms");
+  assertEquals(showDuration(999.4), "999 ms");
+  assertEquals(showDuration(999.6), "1.0 s");
+  assertEquals(showDuration(59_949), "59.9 s");
+  assertEquals(showDuration(59_951), "1 m 0 s");
+  assertEquals(showDuration(3_599_400), "59 m 59 s");
+  assertEquals(showDuration(3_599_600), "1 h 0 m");
+  assertEquals(showDuration(7_199_999), "2 h 0 m");
+});
+
+/** What a shown duration says, in milliseconds. */
+function read(shown: string): number {
+  const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+  return [...shown.matchAll(/([\d.]+) (ms|[smh])/g)]
+    .map(([, amount, unit]) =>
+      Number(amount) *
+      (Object.entries(units).find(([name]) => name === unit)?.[1] ?? NaN)
+    )
+    .reduce((sum, part) => sum + part, 0);
+}
+
+Deno.test("a shown duration is what it was, to one part in ten", () => {
+  const ms = fc.double({ min: 0.05, max: 1e9, noNaN: true });
+  fc.assert(fc.property(ms, (ms) => {
+    const shown = showDuration(ms);
+    assert(Math.abs(read(shown) / ms - 1) < 0.11, `${ms} as ${shown}`);
+    assertMatch(shown, /^(\d{1,3}(\.\d\d?)? (ms|s)|\d+ [mh] \d\d? [sm])$/);
+  }));
+});
+
+Deno.test("a longer duration is never shown as a shorter one", () => {
+  const ms = fc.oneof(
+    fc.double({ min: 0, max: 1e8, noNaN: true }),
+    fc.constantFrom(1, 10, 1000, 60_000, 3_600_000)
+      .chain((unit) =>
+        fc.double({ min: 0.99, max: 1.01, noNaN: true }).map((f) => f * unit)
+      ),
+  );
+  fc.assert(fc.property(ms, ms, (a, b) => {
+    const [short, long] = a < b ? [a, b] : [b, a];
+    assert(
+      read(showDuration(short)) <= read(showDuration(long)),
+      `${short} and ${long}`,
+    );
+  }));
+});
+
+Deno.test("a count has its thousands apart, and reads back as it was", () => {
+  assertEquals(showCount(0), "0");
+  assertEquals(showCount(999), "999");
+  assertEquals(showCount(1000), "1,000");
+  assertEquals(showCount(1_234_567), "1,234,567");
+  fc.assert(fc.property(fc.maxSafeNat(), (count) => {
+    const shown = showCount(count);
+    assertEquals(Number(shown.replaceAll(",", "")), count);
+    assertMatch(shown, /^\d{1,3}(,\d{3})*$/);
+  }));
+});
+
+Deno.test("one is one, all else is many", () => {
+  assertEquals(showMany(1, "message"), "1 message");
+  assertEquals(showMany(0, "message"), "0 messages");
+  assertEquals(showMany(1234, "day"), "1,234 days");
+});
+
+Deno.test("bytes are shown in decimal units, to two digits or three", () => {
+  const examples: readonly [bytes: number, shown: string][] = [
+    [0, "0 B"],
+    [512, "512 B"],
+    [999, "999 B"],
+    [1000, "1.0 kB"],
+    [3440, "3.4 kB"],
+    [9949, "9.9 kB"],
+    [9960, "10 kB"],
+    [999_499, "999 kB"],
+    [999_500, "1.0 MB"],
+    [12_400_000, "12 MB"],
+    [5e9, "5.0 GB"],
+    [5e12, "5.0 TB"],
+    [5e15, "5000 TB"],
+  ];
+  for (const [bytes, shown] of examples) assertEquals(showBytes(bytes), shown);
+});
+
+Deno.test("shown bytes are what they were, to one part in ten", () => {
+  const factors: Readonly<Record<string, number>> = {
+    B: 1,
+    kB: 1e3,
+    MB: 1e6,
+    GB: 1e9,
+    TB: 1e12,
+  };
+  fc.assert(fc.property(fc.integer({ min: 1, max: 2 ** 50 }), (bytes) => {
+    const [amount, unit = ""] = showBytes(bytes).split(" ");
+    const read = Number(amount) * (factors[unit] ?? NaN);
+    assert(Math.abs(read / bytes - 1) < 0.06, showBytes(bytes));
+  }));
+});
