@@ -1,0 +1,122 @@
+import {
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import {
+  fileNeeds,
+  listenNeed,
+  MissingPermissionError,
+  type Need,
+  netNeed,
+  permissionHint,
+  requirePermissions,
+} from "../../src/cli/permissions.ts";
+
+Deno.test("a URL needs the network of its host and port", () => {
+  const hosts = {
+    "ws://example.com/feed": "example.com:80",
+    "wss://example.com": "example.com:443",
+    "wss://user:pw@example.com:8443/": "example.com:8443",
+    "ws://[::1]:9000": "[::1]:9000",
+    "ws://[2001:db8::1]/": "[2001:db8::1]:80",
+    "http://proxy:3128": "proxy:3128",
+    "http://proxy": "proxy:80",
+    "https://proxy": "proxy:443",
+    "socks5://proxy": "proxy:1080",
+    "socks5://proxy:9050": "proxy:9050",
+  };
+  for (const [url, host] of Object.entries(hosts)) {
+    assertEquals(netNeed(url), { kind: "net", host }, url);
+  }
+});
+
+Deno.test("listening needs the network of the address", () => {
+  assertEquals(listenNeed("127.0.0.1", 80), {
+    kind: "net",
+    host: "127.0.0.1:80",
+  });
+  assertEquals(listenNeed("::1", 9000), { kind: "net", host: "[::1]:9000" });
+});
+
+Deno.test("a file that gets its name at the end needs reading and writing", () => {
+  assertEquals(fileNeeds("feeds"), [
+    { kind: "read", path: "feeds" },
+    { kind: "write", path: "feeds" },
+  ]);
+});
+
+const source = { standalone: false, mainModule: "file:///home/me/ws/cli.ts" };
+
+Deno.test("what is missing is named as Deno's flags, to be typed as they are", () => {
+  const missing: Need[] = [
+    { kind: "net", host: "a.com:443" },
+    { kind: "read", path: "my token" },
+    { kind: "net", host: "[::1]:80" },
+    { kind: "net", host: "a.com:443" },
+    { kind: "write", path: "it's" },
+  ];
+  assertEquals(
+    permissionHint(missing, source).split("\n"),
+    [
+      "missing permission: --allow-net=a.com:443,[::1]:80 " +
+      String.raw`'--allow-read=my token' '--allow-write=it'\''s'`,
+      "run it as:",
+      "  deno run --allow-net=a.com:443,[::1]:80 " +
+      String.raw`'--allow-read=my token' '--allow-write=it'\''s' cli.ts ...`,
+    ],
+  );
+});
+
+Deno.test("an installed program is installed again, or run from where it is", () => {
+  const hint = permissionHint([{ kind: "net", host: "a:1" }], {
+    standalone: false,
+    mainModule: "https://jsr.io/@ws-stream/client/0.1.0/cli.ts",
+  });
+  assertMatch(
+    hint,
+    /deno install --global --force --allow-net=a:1 --name ws-stream https:/,
+  );
+  assertMatch(
+    hint,
+    /deno run --allow-net=a:1 https:\/\/jsr\.io\/.*cli\.ts \.\.\./,
+  );
+});
+
+Deno.test("a compiled program is compiled with it, and with the network in any case", () => {
+  const hint = (missing: Need[]) =>
+    permissionHint(missing, { ...source, standalone: true });
+  assertStringIncludes(
+    hint([{ kind: "read", path: "token" }]),
+    "\n  deno compile --allow-net --allow-read --output ws-stream jsr:",
+  );
+  assertStringIncludes(
+    hint([{ kind: "net", host: "a:1" }]),
+    "deno compile --allow-net --output",
+  );
+});
+
+Deno.test({
+  name:
+    "what is allowed passes, what is not is missing, and all of it is named",
+  permissions: { net: ["127.0.0.1:80", "a.com"], read: false, write: false },
+  fn() {
+    requirePermissions([]);
+    requirePermissions([{ kind: "net", host: "127.0.0.1:80" }]);
+    requirePermissions([{ kind: "net", host: "a.com:443" }]);
+    const error = assertThrows(
+      () =>
+        requirePermissions([
+          { kind: "net", host: "a.com:443" },
+          { kind: "net", host: "127.0.0.1:81" },
+          { kind: "read", path: "x" },
+        ]),
+      MissingPermissionError,
+    );
+    assertMatch(
+      error.message,
+      /^missing permission: --allow-net=127\.0\.0\.1:81 --allow-read=x\n/,
+    );
+  },
+});
