@@ -25,12 +25,21 @@ import type { WSConfig } from "./config.ts";
  * }
  * ```
  */
-export async function connect(
+export function connect(
   url: WSConfig["url"],
   config: Omit<WSConfig, "url"> = {},
   callbacks: WSCallbacks = {},
 ): Promise<WebSocketStreamClient> {
-  const client = new WebSocketStreamClient({ ...config, url }, callbacks);
+  const connected = started({ ...config, url }, callbacks);
+  connected.catch(() => {}); // handed out: the program may not await it yet
+  return connected;
+}
+
+async function started(
+  config: WSConfig,
+  callbacks: WSCallbacks,
+): Promise<WebSocketStreamClient> {
+  const client = new WebSocketStreamClient(config, callbacks);
   await client.start();
   return client;
 }

@@ -772,7 +772,7 @@ Deno.test("the streams are the same each time", async () => {
 /** Runs a program with the client in a process of its own. */
 async function run(url: string, program: string) {
   const script = `
-    import { WebSocketStreamClient } from ${
+    import { connect, WebSocketStreamClient } from ${
     JSON.stringify(new URL("../mod.ts", import.meta.url))
   };
     const url = ${JSON.stringify(url)};
@@ -847,6 +847,8 @@ Deno.test("promises that nobody awaits end no program", async () => {
     const gated = new WebSocketStreamClient({ url: "ws://127.0.0.1:9" });
     gated.start();
     gated.stop();
+    connect(url);
+    await new Promise((resolve) => setTimeout(resolve, 50));
     `,
   );
   assertEquals([code, out, err], [0, "HTTP_STATUS\n", ""]);
