@@ -131,7 +131,8 @@ export class Series {
       : this.#endpoints.failed(isFatal);
     if (step === "none left") return { kind: "end", error };
     if (this.#failures > maxRetries) {
-      return exhausted(`${this.#failures} attempts in a row failed`, error);
+      const tries = this.#failures === 1 ? "attempt" : "attempts in a row";
+      return exhausted(`${this.#failures} ${tries} failed`, error);
     }
     const delay = this.#delay(step, now);
     if (delay >= this.budgetLeft(now)) {

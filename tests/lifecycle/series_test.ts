@@ -147,7 +147,9 @@ for (const maxRetries of [0, 1, 2, 7]) {
     assertStrictEquals(error.cause, REFUSED);
     assertEquals(
       error.message,
-      `Gave up as ${maxRetries + 1} attempts in a row failed; ` +
+      `Gave up as ${
+        maxRetries === 0 ? "1 attempt" : `${maxRetries + 1} attempts in a row`
+      } failed; ` +
         "the last error: refused",
     );
   });
