@@ -60,7 +60,10 @@ export interface Gap {
   readonly cause: WSError;
   /** How many attempts it took; 0 when no connection was lost. */
   readonly attempts: number;
-  /** How many messages were dropped, where that is known. */
+  /**
+   * How many messages the buffers of readers dropped. What a server said while
+   * there was no connection nobody can count.
+   */
   readonly count?: number;
 }
 

@@ -210,9 +210,10 @@ export class Supervisor {
   /** Its failure is its own: the old link goes on. */
   #rotationFailed(error: WSError | undefined, end: LinkEnd | undefined): void {
     const judged = error && this.#judge(error);
-    if (judged !== undefined) this.#parts.notifier.error(judged);
+    const shown = judged && isQuiet(judged) ? undefined : judged;
+    if (shown !== undefined) this.#parts.notifier.error(shown);
     if (end !== undefined) {
-      this.#disconnected(end, judged, !this.#stop.signal.aborted);
+      this.#disconnected(end, shown, !this.#stop.signal.aborted);
     }
   }
 

@@ -308,6 +308,24 @@ Deno.test("a rotation that fails, even fatally, is an error, and the old connect
   assertEquals(world.order, ["connect", "error", "connect", "disconnect"]);
 });
 
+Deno.test("a new connection that is closed with 1001 in its gate is no error", async () => {
+  let calls = 0;
+  await using world = await World.open({
+    config: SOON,
+    callbacks: {
+      onConnect: (session) => calls++ === 1 ? session.receive() : undefined,
+    },
+  });
+  await world.nextPeer();
+  const second = await world.nextPeer();
+  second.close(1001);
+  const { code, error, willRetry } = await world.calls.next("disconnect");
+  assertEquals([code, error, willRetry], [1001, undefined, true]);
+  assertEquals(world.client.state, "open");
+  await world.calls.next("disconnect");
+  assertEquals(world.calls.all("error"), []);
+});
+
 Deno.test("a drop during a rotation is told like any other", async () => {
   let calls = 0;
   const gate = Promise.withResolvers<void>();
