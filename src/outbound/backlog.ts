@@ -128,6 +128,7 @@ export class Backlog {
 
   /** There may be room for those who wait. */
   admit(): void {
+    if (this.#admission.waiting.count === 0) return;
     if (this.#admission.admit()) this.#host.accepted();
   }
 
@@ -141,7 +142,7 @@ export class Backlog {
     for (;;) {
       const entry = this.#queue.shift();
       if (entry === undefined) return undefined;
-      if (this.#expiry.hasPassed(entry)) {
+      if (entry.expires !== Infinity && this.#expiry.hasPassed(entry)) {
         this.#drop(entry, "expired");
         continue;
       }
@@ -166,8 +167,8 @@ export class Backlog {
   /** This message will not be sent any more. */
   settle(entry: Entry): void {
     if (this.#queue.has(entry)) this.#queue.remove(entry);
-    this.#aborts.forget(entry);
-    this.#intake.forget(entry);
+    if (entry.signal !== undefined) this.#aborts.forget(entry);
+    if (entry.row !== 0) this.#intake.forget(entry);
   }
 
   /** Ends all waiting with this error. What is accepted stays where it is. */
@@ -226,8 +227,8 @@ export class Backlog {
   }
 
   #watch(entry: Entry): void {
-    this.#aborts.watch(entry);
-    this.#expiry.watch(entry);
+    if (entry.signal !== undefined) this.#aborts.watch(entry);
+    if (entry.expires !== Infinity) this.#expiry.watch(entry);
   }
 
   #takeOut(entries: readonly Entry[], reason: "expired" | "aborted"): void {

@@ -18,6 +18,8 @@ export interface EntryOptions {
   readonly id?: string | number;
 }
 
+const NO_OPTIONS: EntryOptions = {};
+
 /** One message. It is in one {@linkcode EntryList} at a time, or in none. */
 export class Entry {
   data: Message;
@@ -40,17 +42,23 @@ export class Entry {
   previous: Entry | undefined = undefined;
   next: Entry | undefined = undefined;
 
-  constructor(data: Message, bytes: number, options?: EntryOptions) {
+  #isOwned: boolean;
+
+  constructor(data: Message, bytes: number, options = NO_OPTIONS) {
+    const { expires = Infinity, key, signal, id } = options;
     this.data = data;
     this.bytes = bytes;
-    this.expires = options?.expires ?? Infinity;
-    this.key = options?.key;
-    this.signal = options?.signal;
-    this.id = options?.id;
+    this.expires = expires;
+    this.key = key;
+    this.signal = signal;
+    this.id = id;
+    this.#isOwned = typeof data === "string";
   }
 
   /** From now on the sender may use the memory of a binary message again. */
   own(): void {
+    if (this.#isOwned) return;
+    this.#isOwned = true;
     if (typeof this.data !== "string") this.data = new Uint8Array(this.data);
   }
 }
@@ -61,33 +69,21 @@ export class Entry {
  */
 export class EntryList implements Iterable<Entry> {
   head: Entry | undefined = undefined;
-  #tail: Entry | undefined = undefined;
-  #count = 0;
-  #bytes = 0;
-
+  tail: Entry | undefined = undefined;
   /** How many entries there are. */
-  get count(): number {
-    return this.#count;
-  }
-
+  count = 0;
   /** How many bytes they have. */
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  get tail(): Entry | undefined {
-    return this.#tail;
-  }
+  bytes = 0;
 
   /** Appends an entry that is in no list. */
   push(entry: Entry): void {
     entry.list = this;
-    entry.previous = this.#tail;
-    if (this.#tail === undefined) this.head = entry;
-    else this.#tail.next = entry;
-    this.#tail = entry;
-    this.#count++;
-    this.#bytes += entry.bytes;
+    entry.previous = this.tail;
+    if (this.tail === undefined) this.head = entry;
+    else this.tail.next = entry;
+    this.tail = entry;
+    this.count++;
+    this.bytes += entry.bytes;
   }
 
   /** Takes out the first entry. */
@@ -102,13 +98,15 @@ export class EntryList implements Iterable<Entry> {
     const { previous, next } = entry;
     if (previous === undefined) this.head = next;
     else previous.next = next;
-    if (next === undefined) this.#tail = previous;
+    if (next === undefined) this.tail = previous;
     else next.previous = previous;
     // Cleared: a dead entry that points to living ones keeps them from the
     // young generation's collector.
-    entry.list = entry.previous = entry.next = undefined;
-    this.#count--;
-    this.#bytes -= entry.bytes;
+    entry.list = undefined;
+    entry.previous = undefined;
+    entry.next = undefined;
+    this.count--;
+    this.bytes -= entry.bytes;
   }
 
   /** Puts an entry that is in no list into the place of one of this list. */
@@ -119,10 +117,10 @@ export class EntryList implements Iterable<Entry> {
     entry.next = next;
     if (previous === undefined) this.head = entry;
     else previous.next = entry;
-    if (next === undefined) this.#tail = entry;
+    if (next === undefined) this.tail = entry;
     else next.previous = entry;
     old.list = old.previous = old.next = undefined;
-    this.#bytes += entry.bytes - old.bytes;
+    this.bytes += entry.bytes - old.bytes;
   }
 
   /** Takes over all entries of another list, before its own. */
@@ -146,10 +144,10 @@ export class EntryList implements Iterable<Entry> {
   #unshift(entry: Entry): void {
     entry.list = this;
     entry.next = this.head;
-    if (this.head === undefined) this.#tail = entry;
+    if (this.head === undefined) this.tail = entry;
     else this.head.previous = entry;
     this.head = entry;
-    this.#count++;
-    this.#bytes += entry.bytes;
+    this.count++;
+    this.bytes += entry.bytes;
   }
 }

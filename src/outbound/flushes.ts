@@ -20,6 +20,11 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export class Flushes {
   readonly #flushes = new Set<Flush>();
 
+  /** How many wait. */
+  get count(): number {
+    return this.#flushes.size;
+  }
+
   /**
    * Waits until everything up to `upTo` is settled; `false` if that takes
    * longer than `ms`, or if some of it was lost.
@@ -36,7 +41,6 @@ export class Flushes {
 
   /** Everything before this order is settled. */
   settled(before: number): void {
-    if (this.#flushes.size === 0) return;
     for (const flush of this.#flushes) {
       if (flush.upTo < before) this.#resolve(flush, !flush.lost);
     }

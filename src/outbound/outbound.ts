@@ -250,7 +250,9 @@ export class Outbound {
   /** There may be room for those who wait, and less to wait for. */
   #moved(): void {
     this.#backlog.admit();
-    this.#flushes.settled(this.#firstUnsettled());
+    if (this.#flushes.count > 0) {
+      this.#flushes.settled(this.#firstUnsettled());
+    }
   }
 
   /** The order of the first message that is not settled. */

@@ -123,13 +123,14 @@ export class Pump {
     // What the source tells on the way may make the program send, which is
     // then the business of the loop that runs.
     if (sink === undefined || this.#paused || this.#pumping) return;
+    if (!this.#hasRoom()) return;
     this.#pumping = true;
     try {
-      while (this.#bytes < WINDOW_BYTES && this.#messages < WINDOW_MESSAGES) {
+      do {
         const next = this.#source.next();
         if (next === undefined) break;
         this.#send(sink, next.data, next.bytes);
-      }
+      } while (this.#hasRoom());
       this.#source.handedOver();
     } finally {
       this.#pumping = false;
@@ -143,6 +144,10 @@ export class Pump {
     this.#send(this.#sink, data, bytes);
     this.#watch();
     return true;
+  }
+
+  #hasRoom(): boolean {
+    return this.#bytes < WINDOW_BYTES && this.#messages < WINDOW_MESSAGES;
   }
 
   #send(sink: Sink, data: Message, bytes: number): void {

@@ -56,21 +56,23 @@ export class Queue {
 
   /** Takes out the next to go. */
   shift(): Entry | undefined {
-    const entry = this.head;
-    if (entry !== undefined) this.remove(entry);
+    const entry = this.again.shift() ?? this.fresh.shift();
+    if (entry?.key !== undefined) this.#forgetKey(entry, entry.key);
     return entry;
   }
 
   /** Takes out a message of this queue. */
   remove(entry: Entry): void {
     entry.list?.remove(entry);
-    if (entry.key !== undefined && this.#byKey.get(entry.key) === entry) {
-      this.#byKey.delete(entry.key);
-    }
+    if (entry.key !== undefined) this.#forgetKey(entry, entry.key);
   }
 
   /** Takes back what a link did not get rid of, before everything else. */
   putBack(entries: EntryList): void {
     this.again.prepend(entries);
+  }
+
+  #forgetKey(entry: Entry, key: string): void {
+    if (this.#byKey.get(key) === entry) this.#byKey.delete(key);
   }
 }
