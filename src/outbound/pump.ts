@@ -101,6 +101,7 @@ export class Pump {
     }
     this.#paused = false;
     this.run();
+    this.#watch();
   }
 
   /** Gives the socket nothing more, and keeps looking at it. */
