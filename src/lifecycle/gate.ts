@@ -76,10 +76,9 @@ export async function passGate(
   const thrown = (cause: unknown) => {
     const isOurs = cause instanceof WSError;
     const error = isOurs ? cause : callbackError("onConnect", cause);
-    // Failing a link that is being closed would cut off the peer's answer.
-    if (!link.isOver && !link.isClosing) link.fail(error);
     // The link's own error, which send() or receive() threw, is known already.
-    else if (!isOurs) options.onError(error);
+    if ((link.isOver || link.isClosing) && !isOurs) options.onError(error);
+    link.fail(error);
     return link.over;
   };
   const done = new AbortController();

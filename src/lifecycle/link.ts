@@ -144,22 +144,24 @@ export class Link {
     this.#parts.outflow.attach(this.#socket);
   }
 
-  /** Ends the connection at once, because of an error; the peer is not waited for. */
+  /**
+   * Ends the connection at once, because of an error; the peer is not waited
+   * for. One that is closing is left to its close, which has a limit.
+   */
   fail(error: WSError): void {
-    this.#end(DROPPED, error, false);
-    this.#socket.abandon();
+    if (!this.isClosing) this.#cut(error);
   }
 
   /** Ends the connection at once, because the program wants another. */
   drop(): void {
-    this.#end(DROPPED, undefined, false);
-    this.#socket.abandon();
+    this.#cut(undefined);
   }
 
   /** Closes in order, within `timeout` milliseconds. */
   close(code: number, reason: string, timeout: number): Promise<LinkEnd> {
     if (!this.isOver && !this.isClosing) {
       this.#closeCode = code;
+      this.#heartbeat.stop();
       if (this.#carries) this.#parts.outflow.pause();
       this.#socket.close(code, reason, timeout);
     }
@@ -190,7 +192,7 @@ export class Link {
     this.#count(data);
     if (this.#heartbeat.intercept?.(data)) return;
     if (!this.#held.push(data)) {
-      this.fail(gateOverrun(this.#held.size, this.url));
+      this.#cut(gateOverrun(this.#held.size, this.url));
     }
   }
 
@@ -250,6 +252,11 @@ export class Link {
     // it; who sent one at the same time has not.
     const answered = end.wasClean && end.code === this.#closeCode;
     this.#end(end, undefined, answered);
+  }
+
+  #cut(error: WSError | undefined): void {
+    this.#end(DROPPED, error, false);
+    this.#socket.abandon();
   }
 
   #end(end: SocketEnd, error: WSError | undefined, delivered: boolean): void {

@@ -257,6 +257,29 @@ Deno.test("a link that fails has ended with 1006 and that error; the peer is not
   assertEquals(test.socket.log, ["abandon"]);
 });
 
+Deno.test("a link that is closing is left to its close, whatever else goes wrong", async () => {
+  using time = new FakeTime();
+  using test = new FakeLink({
+    heartbeat: { pingInterval: 0, pingTimeout: 20_000, idleTimeout: 100 },
+  });
+  test.link.close(1000, "", 3_000);
+  test.link.fail(broken());
+  await time.tickAsync(2_000);
+  assertEquals(test.link.isOver, false);
+  assertEquals(test.socket.log, ["close 1000  3000"]);
+  test.socket.end({ code: 1000, wasClean: true });
+  await time.nextAsync();
+  const { code, error } = await test.link.over;
+  assertEquals([code, error], [1000, undefined]);
+});
+
+Deno.test("a gate that holds too much is cut off, closing or not", async () => {
+  using test = new FakeLink({ holdMaxSize: 1 });
+  test.link.close(1000, "", 3_000);
+  test.socket.say("a", "b");
+  assertEquals((await test.link.over).error?.code, "SLOW_CONSUMER");
+});
+
 Deno.test("a link that is dropped has ended without an error", async () => {
   using test = new FakeLink();
   test.link.drop();
