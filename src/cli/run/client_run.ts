@@ -23,6 +23,7 @@ import type { LinkEvents } from "./link_events.ts";
 import { drainOf, endingOf, type Outcome } from "./outcome.ts";
 import { OutageWatch } from "./outage_watch.ts";
 import { Signals } from "./signals.ts";
+import { after, every } from "./timers.ts";
 
 /** What a run consists of. */
 export interface RunParts {
@@ -127,19 +128,12 @@ export class ClientRun {
       (signal) => this.end({ kind: "signal", signal }),
       restore,
     );
-    const timer = timeout === undefined
-      ? undefined
-      : setTimeout(() => this.end({ kind: "timeout" }), timeout);
-    const ticker = statsEvery === undefined
-      ? undefined
-      : setInterval(() => this.#tellStats(), statsEvery);
+    after(timeout, this.over, () => this.end({ kind: "timeout" }));
+    every(statsEvery, this.over, () => this.#tellStats());
     this.client.closed.then((error) => this.end({ kind: "ended", error }));
     this.#opened = this.client.start();
     begin?.(this);
-    const outcome = await this.#outcome.promise;
-    clearTimeout(timer);
-    clearInterval(ticker);
-    return await this.#takeDown(outcome);
+    return await this.#takeDown(await this.#outcome.promise);
   }
 
   #tellStats(): void {

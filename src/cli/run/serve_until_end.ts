@@ -8,6 +8,7 @@ import type { WebSocketServer } from "../../server/server.ts";
 import type { Ending } from "../command.ts";
 import { UsageError } from "../flags/values.ts";
 import { Signals } from "./signals.ts";
+import { after } from "./timers.ts";
 
 /**
  * Starts a server, and closes it at a signal or after `timeout` ms.
@@ -18,13 +19,12 @@ export async function serveUntilEnd(
   start: () => WebSocketServer,
 ): Promise<Ending> {
   const end = Promise.withResolvers<Ending>();
+  const over = new AbortController();
   using _ = new Signals(end.resolve);
   await using _server = listening(start);
-  const timer = timeout === undefined
-    ? undefined
-    : setTimeout(() => end.resolve(124), timeout);
+  after(timeout, over.signal, () => end.resolve(124));
   const ending = await end.promise;
-  clearTimeout(timer);
+  over.abort();
   return ending;
 }
 
