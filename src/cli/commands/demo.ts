@@ -85,7 +85,10 @@ async function secondPart(screen: DemoScreen): Promise<Ending> {
   using _ = new Signals(end.resolve, () => screen.finish());
   await using server = new DemoServer();
   const client = new DemoClient(server.url, {
-    onCut: () => {},
+    onCut: ({ error }) => {
+      // The others are known to whoever reads: they were just announced.
+      if (error?.code === "HEARTBEAT") screen.noticed("no answer to its ping");
+    },
     onRetry: (reason) => screen.refused(reason),
     onBack: (gap) => screen.back(gap.to - gap.from),
   });

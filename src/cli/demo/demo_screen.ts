@@ -75,6 +75,11 @@ export class DemoScreen {
     this.#event(this.#options.style.yellow(CUT_TEXTS[how]));
   }
 
+  /** The client has found a dead link by itself. */
+  noticed(why: string): void {
+    this.#event(this.#options.style.yellow(`the client notices: ${why}`));
+  }
+
   /** An attempt that the server refused. */
   refused(answer: string): void {
     this.#event(this.#options.style.yellow(`refused: ${answer}`));

@@ -1,0 +1,53 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { DemoScreen } from "../../../src/cli/demo/demo_screen.ts";
+import { styleOf } from "../../../src/cli/style.ts";
+
+function screen(live: boolean) {
+  let text = "";
+  const it = new DemoScreen({
+    sink: { write: (bytes) => text += new TextDecoder().decode(bytes) },
+    style: styleOf(false),
+    live,
+    width: 60,
+  });
+  return { it, text: () => text };
+}
+
+const TALLY = {
+  up: { sent: 3, received: 3, repeated: 1 },
+  down: { sent: 4, received: 2, repeated: 0 },
+  reconnects: 5,
+  downtime: 1_234,
+};
+
+Deno.test("in a pipe there are lines and no escape sequence", () => {
+  const { it, text } = screen(false);
+  it.line("first");
+  it.begin();
+  it.connected();
+  it.cut("half-open");
+  it.noticed("no answer");
+  it.refused("HTTP 503");
+  it.status(TALLY);
+  it.back(250);
+  it.summary(TALLY);
+  assertEquals(text().includes("\x1b"), false);
+  assert(text().split("\n").every((line) => line.length <= 80));
+  assertMatch(text(), /0\.0 s {2}refused: HTTP 503/);
+  assertMatch(text(), /connected again after 250 ms/);
+  assertMatch(text(), /client to server +sent 3, received 3, 1 of them twice/);
+  assertMatch(text(), /\nsent 7, received 5, reconnects 5, lost 2 /);
+});
+
+Deno.test("on a terminal the counts stay below what happens", () => {
+  const { it, text } = screen(true);
+  it.status(TALLY);
+  it.connected();
+  const [, above = "", below] = text().split("\r\x1b[K").slice(-2).join("")
+    .split(/(.*\n)/);
+  assertMatch(above, /connected\n$/);
+  assertMatch(
+    below ?? "",
+    /^ +up 3 sent, 3 received; down 4 sent, 2 received$/,
+  );
+});
