@@ -3,6 +3,7 @@
  *
  * ```text
  * inbound:   link -> ledger (acknowledgements) -> onMessage -> readers
+ *                                              -> or the gate's receive()
  * outbound:  queue -> pump -> link
  * lifecycle: supervisor -> links, one after another
  * ```
@@ -70,6 +71,7 @@ export class Engine {
         heartbeat: config,
         holdMaxSize: config.receiveBufferMaxSize,
         holdMaxBytes: config.receiveBufferMaxBytes,
+        onTaken: (data) => this.outbound.acknowledge(data),
         outflow: this.outbound,
         arrivals: this.#arrivals,
         deliver: this.#deliverer(),

@@ -44,6 +44,32 @@ Deno.test("a message goes to the ledger, then to the callback, then to the reade
   assertEquals((await reader.next()).value, "a");
 });
 
+Deno.test("what the gate receives acknowledges too, and is not sent again", async () => {
+  let connections = 0;
+  await using world: World = await World.open({
+    config: { redeliver: { id: String, acknowledged: String } },
+    callbacks: {
+      onConnect: async (session) => {
+        if (session.reconnected) await session.receive();
+      },
+    },
+    server: {
+      onPeer(peer) {
+        peer.onmessage = (data) => world.calls.add("note", String(data));
+        if (++connections === 2) peer.send("a");
+      },
+    },
+  });
+  const { calls, client } = world;
+  await client.sendText("a");
+  await client.sendText("b");
+  await calls.until(() => calls.all("note").length === 2);
+  await world.peer.drop();
+  await calls.until(() => calls.all("note").length === 3);
+  assertEquals(calls.all("note"), ["a", "b", "b"]);
+  assertEquals([client.stats.unacknowledged, client.stats.redelivered], [1, 1]);
+});
+
 Deno.test("without ledger and callback the readers get it all the same", async () => {
   await using world = await World.open({ server: { onPeer: echo } });
   const reader = world.client.messages();

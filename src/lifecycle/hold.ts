@@ -12,6 +12,8 @@ export interface HoldOptions {
   readonly holdMaxSize: number;
   /** UTF-16 code units of texts, bytes of binary messages. */
   readonly holdMaxBytes: number;
+  /** Told what the gate takes: that is not delivered to anybody else. */
+  readonly onTaken?: (data: Message) => void;
 }
 
 /** Messages held in order, within bounds. */
@@ -35,7 +37,7 @@ export class Hold {
   push(data: Message): boolean {
     const taker = this.#takers.shift();
     if (taker !== undefined) {
-      taker.resolve(data);
+      this.#hand(taker, data);
       return true;
     }
     this.#messages.push(data);
@@ -52,7 +54,7 @@ export class Hold {
     const next = this.#messages.shift();
     if (next !== undefined) {
       this.#bytes -= next.length;
-      taker.resolve(next);
+      this.#hand(taker, next);
     } else if (this.#ended !== undefined) {
       taker.reject(this.#ended);
     } else {
@@ -73,5 +75,10 @@ export class Hold {
   end(error: Error): void {
     this.#ended = error;
     for (const taker of this.#takers.splice(0)) taker.reject(error);
+  }
+
+  #hand(taker: PromiseWithResolvers<Message>, data: Message): void {
+    this.#options.onTaken?.(data);
+    taker.resolve(data);
   }
 }

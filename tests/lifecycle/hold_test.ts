@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { Hold } from "../../src/lifecycle/hold.ts";
+import type { Message } from "../../src/message.ts";
 
 const BOUNDS = { holdMaxSize: 3, holdMaxBytes: 10 };
 
@@ -83,4 +84,20 @@ Deno.test("every message is taken once, in order, whoever takes it", async () =>
     taken.sort((a, b) => Number(a) - Number(b));
     assertEquals(taken, Array.from({ length: pushed }, (_, i) => String(i)));
   }));
+});
+
+Deno.test("what is taken is told, what is left for others is not", async () => {
+  const told: Message[] = [];
+  const hold = new Hold({
+    holdMaxSize: 10,
+    holdMaxBytes: 100,
+    onTaken: (data) => told.push(data),
+  });
+  hold.push("a");
+  await hold.take();
+  const waiting = hold.take();
+  hold.push("b");
+  hold.push("c");
+  await waiting;
+  assertEquals([told, hold.takeAll()], [["a", "b"], ["c"]]);
 });
