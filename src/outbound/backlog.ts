@@ -26,6 +26,8 @@ export interface BacklogHost {
   accepted(): void;
   /** A message was dropped; it may have been handed over before. */
   dropped(entry: Entry, reason: DropReason): void;
+  /** Whether there is a link that takes messages. */
+  isTaking(): boolean;
   /** The wall clock, in milliseconds since the epoch. */
   now(): number;
   /** Makes an entry of a message from the spool. */
@@ -139,20 +141,21 @@ export class Backlog {
 
   /** Takes out the next message, for a link. */
   next(): Entry | undefined {
-    for (;;) {
-      const entry = this.#queue.shift();
-      if (entry === undefined) return undefined;
-      if (entry.expires !== Infinity && this.#expiry.hasPassed(entry)) {
-        this.#drop(entry, "expired");
-        continue;
-      }
-      if (this.#options.once) this.#intake.forget(entry);
-      return entry;
+    let entry = this.#queue.head;
+    while (entry !== undefined && this.#expiry.hasPassed(entry)) {
+      this.#drop(entry, "expired");
+      // Who was told of it may have ended the link.
+      if (!this.#host.isTaking()) return undefined;
+      entry = this.#queue.head;
     }
+    if (entry === undefined) return undefined;
+    this.#queue.remove(entry);
+    if (this.#options.once) this.#intake.forget(entry);
+    return entry;
   }
 
-  /** What `next` gave has been handed over, and is not on the network yet. */
-  handedOver(): void {
+  /** What was handed over is not on the network yet. */
+  ranOut(): void {
     if (this.#options.once) this.#intake.eraseNow();
   }
 

@@ -24,15 +24,17 @@ import { Pump, type Sink, type Waits } from "./pump.ts";
 export interface DeliveryHost {
   /** Takes the next message out of the queue. */
   next(): Entry | undefined;
-  /** What `next` gave is with the socket, and not on the network yet. */
+  /** It is with the socket now, and takes up other room than in the queue. */
   handedOver(): void;
+  /** What was handed over is not on the network yet. */
+  ranOut(): void;
   /** The message has arrived, as far as was promised. */
   settled(entry: Entry): void;
   /** A link took the message along, and it will not be sent again. */
   lost(entry: Entry): void;
   /** These go back to the head of the queue. */
   returned(entries: EntryList): void;
-  /** Called after each of these, but for the last message of a run. */
+  /** Called after any of the last three. */
   moved(): void;
   onError(error: WSError): void;
 }
@@ -76,6 +78,7 @@ export class Delivery {
         host.moved();
       },
       handedOver: () => host.handedOver(),
+      ranOut: () => host.ranOut(),
       wantsSamples: () => this.ledger.wantsSamples,
     }, waits);
   }
@@ -84,6 +87,11 @@ export class Delivery {
   attach(sink: Sink): void {
     if (!this.#pump.has(sink)) this.detach(false);
     this.#pump.attach(sink);
+  }
+
+  /** Whether there is a link that takes messages. */
+  get isTaking(): boolean {
+    return this.#pump.isTaking;
   }
 
   /** There may be more to hand over, or more room in the window. */
@@ -159,8 +167,6 @@ export class Delivery {
     entry.handedOver = true;
     this.messagesSent++;
     this.bytesSent += entry.bytes;
-    // Only now: it takes up other room than in the queue.
-    this.#host.moved();
     return entry;
   }
 }

@@ -63,7 +63,8 @@ export class Outbound {
     const composer = new Composer(redeliver, now, onError);
     this.#delivery = new Delivery(redeliver, maxSize, {
       next: () => this.#backlog.next(),
-      handedOver: () => this.#backlog.handedOver(),
+      handedOver: () => this.#backlog.admit(),
+      ranOut: () => this.#backlog.ranOut(),
       settled: (entry) => this.#backlog.settle(entry),
       lost: (entry) => this.#lose(entry),
       returned: (entries) => this.#backlog.putBack(entries),
@@ -76,6 +77,7 @@ export class Outbound {
       {
         accepted: () => this.#delivery.run(),
         dropped: (entry, reason) => this.#reportDrop(entry, reason),
+        isTaking: () => this.#delivery.isTaking,
         restore: (stored) => composer.restore(stored),
         onError,
         now,

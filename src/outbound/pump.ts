@@ -23,15 +23,20 @@ export interface Sink {
 
 /** What is pumped. */
 export interface Source {
-  /** The next message, which is now the socket's; its length in bytes. */
+  /**
+   * The next message, which is the socket's from now on, and its length in
+   * bytes. If this ends or pauses the link, there is none.
+   */
   next(): { readonly data: Message; readonly bytes: number } | undefined;
+  /** The socket has it. */
+  handedOver(): void;
+  /** That was all for now, and nothing of it is on the network yet. */
+  ranOut(): void;
   /**
    * The socket still has so many bytes. `turned`: what it was given before, it
    * has had for a turn of the event loop.
    */
   sampled(buffered: number, turned: boolean): void;
-  /** What `next` gave is with the socket, and not on the network yet. */
-  handedOver(): void;
   /** Whether a sample could tell it anything. */
   wantsSamples(): boolean;
 }
@@ -118,21 +123,28 @@ export class Pump {
     this.#cancel = undefined;
   }
 
+  /** Whether there is a socket that may be given messages. */
+  get isTaking(): boolean {
+    return this.#sink !== undefined && !this.#paused;
+  }
+
   /** Gives the socket what it has room for. */
   run(): void {
     const sink = this.#sink;
+    if (sink === undefined || this.#paused || !this.#hasRoom()) return;
     // What the source tells on the way may make the program send, which is
     // then the business of the loop that runs.
-    if (sink === undefined || this.#paused || this.#pumping) return;
-    if (!this.#hasRoom()) return;
+    if (this.#pumping) return;
     this.#pumping = true;
     try {
-      do {
+      // It may also make the program end the link.
+      while (this.isTaking && this.#sink === sink && this.#hasRoom()) {
         const next = this.#source.next();
         if (next === undefined) break;
         this.#send(sink, next.data, next.bytes);
-      } while (this.#hasRoom());
-      this.#source.handedOver();
+        this.#source.handedOver();
+      }
+      this.#source.ranOut();
     } finally {
       this.#pumping = false;
     }

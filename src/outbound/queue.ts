@@ -54,13 +54,6 @@ export class Queue {
     if (entry.key !== undefined) this.#byKey.set(entry.key, entry);
   }
 
-  /** Takes out the next to go. */
-  shift(): Entry | undefined {
-    const entry = this.again.shift() ?? this.fresh.shift();
-    if (entry?.key !== undefined) this.#forgetKey(entry, entry.key);
-    return entry;
-  }
-
   /** Takes out a message of this queue. */
   remove(entry: Entry): void {
     entry.list?.remove(entry);

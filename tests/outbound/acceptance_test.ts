@@ -120,6 +120,7 @@ function counter(
     {
       accepted: () => {},
       dropped: ({ data }) => dropped.push(String(data)),
+      isTaking: () => true,
       restore: (stored) => composer.restore(stored),
       onError,
       now: Date.now,

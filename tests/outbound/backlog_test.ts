@@ -25,6 +25,18 @@ Deno.test("a message expires in the queue, and on its way out of it", () => {
   box.backlog.end(new Error("over"));
 });
 
+Deno.test("when who is told of a drop ends the link, nothing more is taken", () => {
+  let now = 0;
+  const box = new Box({}, () => now);
+  box.offer("a", { expires: 10 });
+  box.offer("b");
+  now = 10;
+  box.isTaking = false;
+  assertEquals(box.backlog.next(), undefined);
+  assertEquals([box.log, box.backlog.count], [["expired a"], 1]);
+  box.backlog.end(new Error("over"));
+});
+
 Deno.test("what comes back expires without a link to take it", () => {
   using time = new FakeTime();
   const box = new Box({}, () => time.now);
@@ -133,6 +145,7 @@ type Options = ConstructorParameters<typeof Entry>[2];
 class Box {
   readonly log: string[] = [];
   accepted = 0;
+  isTaking = true;
   readonly backlog: Backlog;
 
   constructor(options: Partial<BacklogOptions> = {}, now = Date.now) {
@@ -151,6 +164,7 @@ class Box {
           this.log.push(`${reason} ${data}`);
           this.backlog.admit();
         },
+        isTaking: () => this.isTaking,
         restore: ({ data }) => new Entry(data, data.length),
         onError: (error) => this.log.push(error.code),
         now,

@@ -125,6 +125,7 @@ class Links {
     this.delivery = new Delivery(redeliver, 1000, {
       next: () => this.queue.shift(),
       handedOver: () => {},
+      ranOut: () => {},
       settled: ({ data }) => this.log.push(`settled ${data}`),
       lost: ({ data }) => this.log.push(`lost ${data}`),
       returned: (entries) => {

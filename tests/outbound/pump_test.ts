@@ -155,6 +155,16 @@ Deno.test("a message that a message brings about comes after it", () => {
   assertEquals(sink.texts, ["a", "after 1", "after 2"]);
 });
 
+Deno.test("when a message ends the link, or pauses it, the next is not handed over", () => {
+  for (const end of ["pause", "detach"] as const) {
+    const { pump, sink, source } = pumping(["a", "b"]);
+    source.onHandedOver = () => pump[end]();
+    pump.attach(sink);
+    assertEquals([sink.texts, source.left], [["a"], 1]);
+    assertEquals(pump.isTaking, false);
+  }
+});
+
 Deno.test("on a real event loop, after a stall, it goes on by itself", async () => {
   const source = new Messages(Array(200).fill(KIB));
   const pump = new Pump(source);
@@ -181,6 +191,7 @@ function pumping(messages: readonly Message[]) {
 
 class Messages implements Source {
   readonly samples: number[] = [];
+  onHandedOver: () => void = () => {};
   readonly #messages: Message[];
   #next = 0;
 
@@ -207,7 +218,11 @@ class Messages implements Source {
     this.samples.push(buffered);
   }
 
-  handedOver(): void {}
+  handedOver(): void {
+    this.onHandedOver();
+  }
+
+  ranOut(): void {}
 
   wantsSamples(): boolean {
     return false;

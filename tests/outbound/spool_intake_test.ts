@@ -101,7 +101,7 @@ Deno.test("the next transaction takes along what is to be erased", async () => {
   const box = await Box.open();
   box.take("a");
   await turn();
-  const head = box.queue.shift();
+  const head = box.takeHead();
   if (head !== undefined) box.intake.forget(head);
   if (head !== undefined) box.intake.forget(head);
   box.take("b");
@@ -114,7 +114,7 @@ Deno.test("what cannot be erased is reported, and erased when it can be", async 
   const box = await Box.open();
   box.take("a");
   await turn();
-  const head = box.queue.shift();
+  const head = box.takeHead();
   if (head !== undefined) box.intake.forget(head);
   box.isFull = true;
   box.log.length = 0;
@@ -129,7 +129,7 @@ Deno.test("to be sent once, a message is off the disk before it is on the networ
   const box = await Box.open();
   box.take("a");
   await turn();
-  const head = box.queue.shift();
+  const head = box.takeHead();
   if (head !== undefined) box.intake.forget(head);
   box.log.length = 0;
   box.intake.eraseNow();
@@ -141,7 +141,7 @@ Deno.test("closing writes what is taken, and erases what is settled", async () =
   const box = await Box.open();
   box.take("a");
   await turn();
-  const head = box.queue.shift();
+  const head = box.takeHead();
   if (head !== undefined) box.intake.forget(head);
   box.take("b");
   box.intake.close();
@@ -230,6 +230,12 @@ class Box {
     entry.sender = Promise.withResolvers();
     this.intake.take(entry);
     return entry.sender.promise;
+  }
+
+  takeHead(): Entry | undefined {
+    const { head } = this.queue;
+    if (head !== undefined) this.queue.remove(head);
+    return head;
   }
 
   get texts(): string[] {

@@ -70,6 +70,8 @@ class Life {
   /** Settled: may be sent again after a crash, and only then. */
   readonly #settled = new Set<string>();
   readonly #byKey = new Map<string, string>();
+  /** What is to replace which. */
+  readonly #replacements = new Map<string, string>();
   /** What this process has handed over and not been told about. */
   #inFlight: string[] = [];
 
@@ -93,11 +95,11 @@ class Life {
           step.key && `${step.key} ${this.#lives}`,
         );
       case "trySend":
-        this.#accept(this.#next(), undefined, (text) => {
+        await this.#accept(this.#next(), undefined, async (text) => {
           assert(this.#out.trySend(text));
-          return Promise.resolve();
+          await this.#out.flush(0);
         });
-        return await this.#out.flush(0).then(() => {});
+        return;
       case "attach":
         return this.#attach();
       case "drain":
@@ -152,7 +154,7 @@ class Life {
     return `${this.#serial++} `.padEnd(this.#serial % 7 === 0 ? 40_000 : 4);
   }
 
-  #accept(
+  async #accept(
     text: string,
     key: string | undefined,
     send: (text: string) => Promise<void>,
@@ -160,11 +162,13 @@ class Life {
     const old = key === undefined ? undefined : this.#byKey.get(key);
     if (old !== undefined && this.#owed.includes(old)) {
       this.#owed[this.#owed.indexOf(old)] = text;
+      this.#replacements.set(old, text);
     } else {
       this.#owed.push(text);
     }
     if (key !== undefined) this.#byKey.set(key, text);
-    return send(text);
+    await send(text);
+    if (old !== undefined) this.#replacements.delete(old);
   }
 
   #attach(): void {
@@ -174,6 +178,7 @@ class Life {
   }
 
   #onSent(text: string): void {
+    this.#escaped(text);
     for (const [key, last] of this.#byKey) {
       // A socket has it: nothing replaces it any more.
       if (last === text) this.#byKey.delete(key);
@@ -181,6 +186,18 @@ class Life {
     const expected = this.#owed.find((owed) => !this.#inFlight.includes(owed));
     if (text === expected) this.#inFlight.push(text);
     else assert(this.#settled.has(text), `${text} and not ${expected}`);
+  }
+
+  /** It went out before what was to replace it was on the disk. */
+  #escaped(text: string): void {
+    const replacement = this.#replacements.get(text);
+    if (replacement === undefined || this.#settled.has(text)) return;
+    this.#owed[this.#owed.indexOf(replacement)] = text;
+    const next = this.#owed.findIndex((owed) =>
+      parseInt(owed) > parseInt(replacement)
+    );
+    this.#owed.splice(next < 0 ? this.#owed.length : next, 0, replacement);
+    this.#replacements.delete(text);
   }
 
   /** What the network has taken, and the pump has seen, is settled. */
