@@ -10,6 +10,8 @@
  * - after our own close the end of the connection reads as a clean 1005, whether
  *   the peer answered or just hung up. Who answers repeats the code (RFC 6455,
  *   section 5.5.1), and ours is never empty; so here it is 1006, not clean;
+ * - what is set as `onmessage` and the like costs twice the memory of a listener
+ *   that is added;
  * - a peer that never answers a close frame keeps the native socket alive for
  *   ever, and nothing can end it; here it is abandoned: nobody hears of it any
  *   more, and it goes when the peer does.
@@ -72,29 +74,34 @@ export function dial(options: DialOptions): Promise<Socket> {
     let failure = new HandshakeFailure("the connection closed");
 
     function giveUp(): void {
-      detach(native);
+      leave();
       // While it connects this cancels the attempt; should it be open by now,
       // the runtime closes it as soon as it notices.
       native.close();
       reject(signal.reason);
     }
+    function settle(event: Event): void {
+      if (event instanceof ErrorEvent) {
+        const { message, error: cause } = event;
+        failure = new HandshakeFailure(message, { cause });
+      }
+      if (event.type === "error") return;
+      leave();
+      if (event.type === "open") resolve(new Socket(native));
+      else reject(failure);
+    }
+
+    function leave(): void {
+      signal.removeEventListener("abort", giveUp);
+      for (const type of OUTCOMES) native.removeEventListener(type, settle);
+    }
     signal.addEventListener("abort", giveUp, { once: true });
-    native.onopen = () => {
-      signal.removeEventListener("abort", giveUp);
-      native.onopen = null;
-      resolve(new Socket(native));
-    };
-    native.onerror = (event) => {
-      if (!(event instanceof ErrorEvent)) return;
-      failure = new HandshakeFailure(event.message, { cause: event.error });
-    };
-    native.onclose = () => {
-      signal.removeEventListener("abort", giveUp);
-      detach(native);
-      reject(failure);
-    };
+    for (const type of OUTCOMES) native.addEventListener(type, settle);
   });
 }
+
+/** What a native socket tells about its handshake. */
+const OUTCOMES = ["open", "error", "close"] as const;
 
 /** An open connection, until it has ended. */
 export class Socket {
@@ -113,7 +120,7 @@ export class Socket {
   readonly #native: WebSocket;
   readonly #settle: (end: SocketEnd) => void;
   #held: Message[] = [];
-  #listener: ((data: Message) => void) | undefined;
+  #listener: (data: Message) => void = (data) => this.#held.push(data);
   #closing = false;
 
   /** Takes over an open native socket, in the turn of its `open` event. */
@@ -126,19 +133,20 @@ export class Socket {
     this.#settle = resolve;
 
     let message: string | undefined;
-    native.onmessage = ({ data }) => this.#held.push(toMessage(data));
-    native.onerror = (event) => {
+    native.addEventListener("message", ({ data }) => {
+      this.#listener(typeof data === "string" ? data : new Uint8Array(data));
+    });
+    native.addEventListener("error", (event) => {
       if (event instanceof ErrorEvent) message = event.message;
-    };
-    native.onclose = ({ code, reason, wasClean }) => {
-      detach(native);
+    });
+    native.addEventListener("close", ({ code, reason, wasClean }) => {
       const isAnswer = !this.#closing || code !== 1005;
       resolve(
         code !== 0 && isAnswer
           ? { code, reason, wasClean }
           : { ...DROPPED, message },
       );
-    };
+    });
   }
 
   /**
@@ -149,10 +157,6 @@ export class Socket {
     this.#listener = listener;
     let data: Message | undefined;
     while ((data = this.#held.shift()) !== undefined) listener(data);
-    // The listener may have replaced itself, or abandoned the socket.
-    if (this.#listener !== listener) return;
-    this.#native.onmessage = ({ data }) =>
-      listener(typeof data === "string" ? data : new Uint8Array(data));
   }
 
   /**
@@ -193,8 +197,7 @@ export class Socket {
    * close, so that it can go when the peer does.
    */
   abandon(): void {
-    detach(this.#native);
-    this.#listener = undefined;
+    this.#listener = ignore;
     this.#held = [];
     this.#native.close();
     this.#settle(DROPPED);
@@ -208,13 +211,4 @@ function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
 /** RFC 6455, section 7.4.1: no close frame came. */
 const DROPPED = { code: 1006, reason: "", wasClean: false };
 
-function toMessage(data: string | ArrayBuffer): Message {
-  return typeof data === "string" ? data : new Uint8Array(data);
-}
-
-function detach(native: WebSocket): void {
-  native.onopen = null;
-  native.onmessage = null;
-  native.onerror = null;
-  native.onclose = null;
-}
+function ignore(): void {}
