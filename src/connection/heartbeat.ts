@@ -93,12 +93,16 @@ export class Heartbeat {
   readonly #link: Watched;
   readonly #hooks: HeartbeatHooks;
   readonly #clock: Clock;
-  readonly #pings: Pings;
+  readonly #pings: Pings | undefined;
   readonly #writer: StuckWriter;
   /** The shortest of the timeouts. */
   readonly #shortest: number;
 
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What the timer waits, in milliseconds. */
+  #wait = 0;
+  /** Bound once: thousands of connections look each second. */
+  readonly #look = () => this.#lookAround(this.#wait);
   /** Undefined while nobody watches. */
   #elapsed: Elapsed | undefined;
   /** Milliseconds watched; every moment below is told in it. */
@@ -124,13 +128,13 @@ export class Heartbeat {
     this.#link = link;
     this.#hooks = hooks;
     this.#clock = clock;
-    this.#pings = new Pings(options.ping ?? {}, {
+    this.#pings = options.ping && new Pings(options.ping, {
       send: (data) => link.sendUrgent(data),
       onRtt: (ms) => hooks.onRtt(ms),
       onError: (error) => hooks.onError(error),
       monotonic: () => clock.monotonic(),
     });
-    this.intercept = this.#pings.intercept;
+    this.intercept = this.#pings?.intercept;
     const { pingInterval, pingTimeout, idleTimeout } = options;
     this.#writer = new StuckWriter(pingTimeout);
     this.#shortest = Math.min(pingTimeout, idleTimeout || Infinity);
@@ -162,10 +166,11 @@ export class Heartbeat {
   }
 
   #lookIn(delay: number): void {
-    this.#timer = setTimeout(() => this.#look(delay), delay);
+    this.#wait = delay;
+    this.#timer = setTimeout(this.#look, delay);
   }
 
-  #look(waited: number): void {
+  #lookAround(waited: number): void {
     const passed = this.#elapsed?.look(waited) ?? waited;
     const isLate = passed - waited > this.#tolerance;
     this.#time += isLate ? waited : passed;
@@ -223,7 +228,7 @@ export class Heartbeat {
   #ping(timeout: number): void {
     this.#pingDue = this.#time + this.#options.pingInterval;
     if (this.#link.bufferedAmount() === undefined) return;
-    if (!this.#pings.send()) return;
+    if (!this.#pings?.send()) return;
     if (this.#pongDue <= this.#time + timeout) return;
     this.#pongDue = this.#time + timeout;
     this.#pongTimeout = timeout;
@@ -256,9 +261,8 @@ export class Heartbeat {
   }
 
   #untilNextLook(): number {
-    const ahead = [this.#pingDue, this.#pongDue, this.#idleDue]
-      .map((moment) => moment - this.#time);
+    const due = Math.min(this.#pingDue, this.#pongDue, this.#idleDue);
     const period = Math.min(LONGEST_PERIOD, this.#shortest / 8);
-    return Math.max(1, Math.min(period, ...ahead));
+    return Math.max(1, Math.min(period, due - this.#time));
   }
 }
