@@ -145,7 +145,7 @@ export class ClientRun {
     const { close = {} } = outcome.kind === "done" ? outcome : {};
     const unsent = await this.client.stop({ drain, ...close });
     const gap = this.#outages.end(Date.now());
-    if (gap !== undefined) this.#gap(gap);
+    if (gap !== undefined) this.#gap(gap, false);
     return {
       ending: endingOf(outcome, this.#lost),
       outcome,
@@ -175,14 +175,14 @@ export class ClientRun {
       onError: (error) => events.error(error),
       onGap: (gap) => {
         this.#outages.told(gap);
-        this.#gap(gap);
+        this.#gap(gap, true);
       },
       onDrop: (_, reason) => this.dropped(reason),
     };
   }
 
-  #gap(gap: Gap): void {
-    this.#parts.events.gap(gap);
+  #gap(gap: Gap, back: boolean): void {
+    this.#parts.events.gap(gap, back);
     this.#lose();
   }
 

@@ -31,7 +31,8 @@ export interface LinkEvents {
   readonly open: (session: Session) => void;
   readonly close: (info: DisconnectInfo) => void;
   readonly retry: (info: RetryInfo) => void;
-  readonly gap: (gap: Gap) => void;
+  /** `back`: the link is there again; if not, the run has ended without it. */
+  readonly gap: (gap: Gap, back: boolean) => void;
   readonly error: (error: WSError) => void;
   readonly drop: (reason: DropReason) => void;
 }
@@ -65,13 +66,13 @@ export function sentences(notices: Notices): LinkEvents {
           showDuration(delay),
       );
     },
-    gap({ from, to, count }) {
+    gap({ from, to, count }, back) {
+      const time = showDuration(to - from);
       const missed = count === undefined
         ? "messages of that time may be missing"
         : `${count} messages are missing`;
-      notices.good(
-        `connected again after ${showDuration(to - from)}: ${missed}`,
-      );
+      if (back) notices.good(`connected again after ${time}: ${missed}`);
+      else notices.trouble(`no connection for the last ${time}: ${missed}`);
     },
     error(error) {
       // The others are told by the retry or by the end that follows.
@@ -113,7 +114,7 @@ export function both(first: LinkEvents, second: LinkEvents): LinkEvents {
     open: (session) => (first.open(session), second.open(session)),
     close: (info) => (first.close(info), second.close(info)),
     retry: (info) => (first.retry(info), second.retry(info)),
-    gap: (gap) => (first.gap(gap), second.gap(gap)),
+    gap: (gap, back) => (first.gap(gap, back), second.gap(gap, back)),
     error: (error) => (first.error(error), second.error(error)),
     drop: (reason) => (first.drop(reason), second.drop(reason)),
   };
