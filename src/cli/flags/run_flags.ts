@@ -219,7 +219,7 @@ export const RUN_FLAGS = {
     value: "RULES",
     group: "Server",
     of: ["serve"],
-    brief: "What goes wrong: drop=5%,half-open, ...",
+    brief: "What goes wrong: drop=5%,half-open@30s",
     help: "What goes wrong, separated by commas: drop=5% reset half-open@30s " +
       "close=1011@30s refuse=503/10 latency=50..200ms. =P% is a chance at " +
       "each message (1% if nothing is said), @TIME an age of the " +

@@ -7,21 +7,29 @@
 
 import type { Terminal } from "./terminal.ts";
 
+/** What has modes; `Deno.stdin` in the program. */
+export type Modes = Pick<typeof Deno.stdin, "setRaw">;
+
 const IS_WINDOWS = Deno.build.os === "windows";
 
 /** Raw mode until it is disposed of. */
 export class RawMode implements Disposable {
-  readonly #terminal: Terminal;
+  readonly #terminal: Pick<Terminal, "redraw" | "hide">;
+  readonly #stdin: Modes;
   #on = false;
   readonly #enter = () => {
     // Ctrl-C and Ctrl-Z stay signals, where there are any.
-    Deno.stdin.setRaw(true, { cbreak: !IS_WINDOWS });
+    this.#stdin.setRaw(true, { cbreak: !IS_WINDOWS });
     this.#terminal.redraw();
   };
   readonly #redraw = () => this.#terminal.redraw();
 
-  constructor(terminal: Terminal) {
+  constructor(
+    terminal: Pick<Terminal, "redraw" | "hide">,
+    stdin: Modes = Deno.stdin,
+  ) {
     this.#terminal = terminal;
+    this.#stdin = stdin;
     this.#enter();
     this.#on = true;
     if (IS_WINDOWS) return;
@@ -35,7 +43,7 @@ export class RawMode implements Disposable {
     if (!this.#on) return;
     this.#on = false;
     this.#terminal.hide();
-    Deno.stdin.setRaw(false);
+    this.#stdin.setRaw(false);
     if (IS_WINDOWS) return;
     Deno.removeSignalListener("SIGCONT", this.#enter);
     Deno.removeSignalListener("SIGWINCH", this.#redraw);

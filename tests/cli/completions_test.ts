@@ -1,0 +1,35 @@
+import { assert, assertEquals } from "@std/assert";
+import { completionScript, SHELLS } from "../../src/cli/completions.ts";
+import { COMMAND_NAMES } from "../../src/cli/flags/flag.ts";
+import { FLAG_NAMES, FLAGS } from "../../src/cli/flags/table.ts";
+
+const SUMMARIES = new Map(COMMAND_NAMES.map((name) => [name, `it's ${name}`]));
+
+Deno.test("each shell's script knows every command and flag", () => {
+  for (const shell of SHELLS) {
+    const script = completionScript(shell, SUMMARIES);
+    for (const name of COMMAND_NAMES) assert(script.includes(name), name);
+    for (const name of FLAG_NAMES) {
+      const long = "negated" in FLAGS[name] ? `no-${name}` : name;
+      const form = shell === "fish" ? `-l ${long} ` : `--${long}`;
+      assert(script.includes(form), `${shell}: ${name}`);
+    }
+  }
+});
+
+Deno.test("what is quoted stays quoted: apostrophes do not end it", () => {
+  for (const shell of ["zsh", "fish"] as const) {
+    for (const line of completionScript(shell, SUMMARIES).split("\n")) {
+      if (line.trimStart().startsWith("#")) continue;
+      assertEquals((line.match(/'/g) ?? []).length % 2, 0, line);
+    }
+  }
+});
+
+Deno.test("files are completed where a file is wanted, words where words are", () => {
+  const fish = completionScript("fish", SUMMARIES);
+  assert(/-l ca -r -F /.test(fish));
+  assert(/-l overflow -x -a 'wait reject drop-oldest drop-newest' /.test(fish));
+  assert(/-l linger -x -d /.test(fish));
+  assert(/-l json -d /.test(fish));
+});
