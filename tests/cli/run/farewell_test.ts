@@ -1,0 +1,99 @@
+import { assertEquals } from "@std/assert";
+import { WebSocketStreamClient, WSError } from "../../../mod.ts";
+import { stderrNotices } from "../../../src/cli/notices.ts";
+import type { RunResult } from "../../../src/cli/run/client_run.ts";
+import { reasonOf, sayFarewell } from "../../../src/cli/run/farewell.ts";
+import type { Outcome } from "../../../src/cli/run/outcome.ts";
+
+const SUMMARY = "received 0 messages, sent 0 messages";
+
+/** The last words, each with how loud it is. */
+function said(outcome: Outcome, unsent = 0): string[] {
+  const { stats } = new WebSocketStreamClient({ url: "ws://127.0.0.1" });
+  const result: RunResult = {
+    ending: 0,
+    outcome,
+    stats,
+    unsent: { unsent, unsentBytes: unsent },
+  };
+  const lines: string[] = [];
+  const loud = (how: string) => (text: string) => lines.push(`${how}: ${text}`);
+  sayFarewell(result, {
+    ...stderrNotices({ quiet: true, verbose: false, color: "never" }),
+    fatal: loud("fatal"),
+    trouble: loud("trouble"),
+    good: loud("good"),
+    detail: loud("detail"),
+  });
+  return lines;
+}
+
+const refused = new WSError("refused\x1b[2J", {
+  code: "CONNECT",
+  severity: "transient",
+});
+
+Deno.test("a run that did what it should ends without a word", () => {
+  const quietly = [`detail: ${SUMMARY}`];
+  assertEquals(said({ kind: "done" }), quietly);
+  assertEquals(said({ kind: "ended", error: undefined }), quietly);
+});
+
+Deno.test("what ended a run is said, safe for a terminal", () => {
+  assertEquals(said({ kind: "ended", error: refused }), [
+    "fatal: refused\\x1b[2J",
+    `detail: ${SUMMARY}`,
+  ]);
+  assertEquals(
+    said({ kind: "failed", error: new Error("disk full\x07"), code: 1 })[0],
+    "fatal: disk full\\x07",
+  );
+  assertEquals(
+    said({ kind: "timeout" })[0],
+    "trouble: the time is up (--timeout)",
+  );
+  assertEquals(
+    said({ kind: "gap" })[0],
+    "fatal: messages may have been missed (--fail-on-gap)",
+  );
+});
+
+Deno.test("a signal is answered with the summary, and that alone", () => {
+  assertEquals(said({ kind: "signal", signal: "SIGINT" }, 2), [
+    `good: ${SUMMARY}, 2 messages not sent`,
+  ]);
+});
+
+Deno.test("what was not sent is said", () => {
+  assertEquals(said({ kind: "done" }, 1), [
+    "trouble: 1 message was not sent",
+    `detail: ${SUMMARY}, 1 message not sent`,
+  ]);
+  assertEquals(
+    said({ kind: "timeout" }, 1200)[1],
+    "trouble: 1,200 messages were not sent",
+  );
+});
+
+Deno.test("when retries are used up, the last cause is said too", () => {
+  const exhausted = (cause: unknown) =>
+    new WSError("Gave up after 3 attempts", {
+      code: "RETRIES_EXHAUSTED",
+      severity: "fatal",
+      cause,
+    });
+  assertEquals(
+    reasonOf(exhausted(refused)),
+    "Gave up after 3 attempts: refused\\x1b[2J",
+  );
+  assertEquals(
+    reasonOf(exhausted(new Error("?"))),
+    "Gave up after 3 attempts",
+  );
+  const tls = new WSError("Not accepted", {
+    code: "TLS",
+    severity: "fatal",
+    cause: refused,
+  });
+  assertEquals(reasonOf(tls), "Not accepted");
+});
