@@ -47,18 +47,22 @@ export async function attempt(options: AttemptOptions): Promise<Socket> {
   signal.throwIfAborted();
   const progress: Progress = { doing: "preparing" };
   const done = new AbortController();
-  const deadline = new AbortController();
+  // Not AbortSignal.any(), which leaves its mark on the client's own signal
+  // until that is collected.
+  const either = new AbortController();
+  const stop = () => either.abort(signal.reason);
+  signal.addEventListener("abort", stop);
   delay(connectTimeout, { signal: done.signal })
-    .then(() => deadline.abort(), () => {});
-  const either = AbortSignal.any([signal, deadline.signal]);
+    .then(() => either.abort(), () => {});
   try {
-    return await connect(options, either, progress);
+    return await connect(options, either.signal, progress);
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof WSError || !deadline.signal.aborted) throw error;
+    if (error instanceof WSError || !either.signal.aborted) throw error;
     throw timeoutError(connectTimeout, progress);
   } finally {
     done.abort();
+    signal.removeEventListener("abort", stop);
   }
 }
 
