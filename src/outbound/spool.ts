@@ -116,11 +116,13 @@ export class Spool {
 
   /** Keeps messages and erases rows: all of it, or nothing if it throws. */
   write(puts: readonly Put[], erased: Iterable<number> = []): void {
-    const rows = this.#transaction(() => {
-      for (const row of erased) this.#delete.run(row);
-      return puts.map((put) => this.#put(put));
-    });
-    puts.forEach((put, index) => put.row = rows[index] ?? put.row);
+    try {
+      this.#write(puts, erased);
+    } catch (error) {
+      // On a full disk erasing takes room too, in the log: empty that first.
+      if (!this.#emptyLog()) throw error;
+      this.#write(puts, erased);
+    }
   }
 
   /**
@@ -181,15 +183,25 @@ export class Spool {
     return row;
   }
 
-  #transaction<T>(change: () => T): T {
+  #write(puts: readonly Put[], erased: Iterable<number>): void {
     this.#db.exec("BEGIN IMMEDIATE");
     try {
-      const result = change();
+      for (const row of erased) this.#delete.run(row);
+      const rows = puts.map((put) => this.#put(put));
       this.#db.exec("COMMIT");
-      return result;
+      puts.forEach((put, index) => put.row = rows[index] ?? put.row);
     } catch (error) {
       this.#rollBack();
       throw error;
+    }
+  }
+
+  #emptyLog(): boolean {
+    try {
+      return this.#pragma("wal_checkpoint(TRUNCATE)") === 0;
+    } catch {
+      // The disk takes nothing at all: the first error says so.
+      return false;
     }
   }
 

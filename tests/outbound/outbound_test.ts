@@ -371,6 +371,58 @@ Deno.test("a spool that cannot be opened is a fatal error, and who waits hears o
   assertStrictEquals(await assertRejects(() => waiting), error);
 });
 
+Deno.test({
+  name:
+    "when the disk is full the sender is told, and all that was accepted is sent",
+  ignore: !await hasPrlimit(),
+  async fn() {
+    using file = new TempFile();
+    const script = new URL("../support/full_disk.ts", import.meta.url);
+    const run = [Deno.execPath(), "run", "--quiet", "--no-code-cache"];
+    // No file may be larger; ignored, the signal becomes an error of the write.
+    const child = new Deno.Command("sh", {
+      args: [
+        "-c",
+        `trap '' XFSZ; exec prlimit --fsize=1000000: "$@"`,
+        "sh",
+        ...[...run, "--allow-all", script.pathname, file.path],
+      ],
+      stdin: "piped",
+      stdout: "piped",
+      signal: AbortSignal.timeout(20_000),
+    }).spawn();
+    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const [accepted, code, severity, queued] =
+      (await lines.read()).value?.trim().split(" ") ?? [];
+    assertEquals([code, severity, queued], ["SPOOL", "transient", accepted]);
+    const { success } = await new Deno.Command("prlimit", {
+      args: ["--pid", `${child.pid}`, "--fsize=unlimited"],
+    }).output();
+    assertEquals(success, true);
+    await child.stdin.close();
+    const sent = (await lines.read()).value?.trim().split(",").map(Number);
+    assertEquals(
+      sent,
+      Array.from({ length: Number(accepted) + 1 }, (_, i) => i),
+    );
+    await lines.cancel();
+    await child.status;
+  },
+});
+
+/** A tool of Linux that limits the size of files. */
+async function hasPrlimit(): Promise<boolean> {
+  try {
+    const { success } = await new Deno.Command("prlimit", {
+      args: ["--version"],
+    }).output();
+    return success;
+  } catch {
+    console.log("There is no prlimit here: the test of a full disk is skipped");
+    return false;
+  }
+}
+
 Deno.test("nothing that waits on the way out keeps the process alive", async () => {
   using file = new TempFile();
   const script = new URL("../support/idle_outbound.ts", import.meta.url);
