@@ -45,17 +45,17 @@ Deno.test("what ended a run is said, safe for a terminal", () => {
     `detail: ${SUMMARY}`,
   ]);
   assertEquals(
-    said({ kind: "failed", error: new Error("disk full\x07"), code: 1 })[0],
-    "fatal: disk full\\x07",
+    said({ kind: "failed", error: new Error("disk full\x07"), code: 1 }),
+    ["fatal: disk full\\x07", `detail: ${SUMMARY}`],
   );
-  assertEquals(
-    said({ kind: "timeout" })[0],
+  assertEquals(said({ kind: "timeout" }), [
     "trouble: the time is up (--timeout)",
-  );
-  assertEquals(
-    said({ kind: "gap" })[0],
+    `detail: ${SUMMARY}`,
+  ]);
+  assertEquals(said({ kind: "gap" }), [
     "fatal: messages may have been missed (--fail-on-gap)",
-  );
+    `detail: ${SUMMARY}`,
+  ]);
 });
 
 Deno.test("a signal is answered with the summary, and that alone", () => {

@@ -20,6 +20,10 @@ Deno.test("what was received and sent is told, with its size", () => {
     "received 1,234 messages (45 kB), sent 1 message (12 B)",
   );
   assertEquals(
+    summaryLine(statsWith({ messagesReceived: 1, bytesReceived: 5 })),
+    "received 1 message (5 B), sent 0 messages",
+  );
+  assertEquals(
     summaryLine(statsWith({})),
     "received 0 messages, sent 0 messages",
   );
@@ -42,17 +46,17 @@ Deno.test("reconnects are told with the time without a link, rotations are none"
 
 Deno.test("what was lost is told", () => {
   assertEquals(
-    summaryLine(statsWith({ dropped: 1 }), 2),
+    summaryLine(statsWith({ dropped: 1 }), 1),
     "received 0 messages, sent 0 messages, 1 message dropped, " +
-      "2 messages not sent",
+      "1 message not sent",
   );
 });
 
 Deno.test("a line of --stats has state, queue and round trip, too", () => {
   const rtt = { last: 12.3, min: 1, mean: 5, p99: 20 };
   assertEquals(
-    statsLine(statsWith({ queued: 7, rtt }), "waiting"),
-    "waiting: received 0 messages, sent 0 messages, 7 messages queued, " +
+    statsLine(statsWith({ queued: 1, rtt }), "waiting"),
+    "waiting: received 0 messages, sent 0 messages, 1 message queued, " +
       "rtt 12 ms",
   );
   assertEquals(
