@@ -170,13 +170,12 @@ export class WebSocketStreamClient
 
   /**
    * Waits until all that was accepted before is on the network, or is
-   * acknowledged if messages are; `false` when `ms` ran out.
-   * @throws {WSError} what ended the client before
+   * acknowledged if messages are; `false` when `ms` ran out, or some was lost.
+   * @throws {WSError} what ended the client before; `QUEUE_FULL` in `onConnect`
+   * @throws {RangeError} at once, for a wrong `ms`
    */
   flush(ms?: number): Promise<boolean> {
-    if (ms !== undefined) {
-      number("ms", ms, { ...DURATION, infinity: true });
-    }
+    if (ms !== undefined) number("ms", ms, { ...DURATION, infinity: true });
     return this.#engine.outbound.flush(ms);
   }
 

@@ -20,11 +20,14 @@ export interface RttStats {
 
 /** A snapshot of what a client has done. */
 export interface WSStats {
-  /** Messages handed to the network, sent again ones included. */
+  /**
+   * Messages of the queue handed to the network, sent again ones included;
+   * pings and what a gate sent are not counted.
+   */
   readonly messagesSent: number;
   /** Messages that came in, answers to pings included. */
   readonly messagesReceived: number;
-  /** Bytes of payload handed to the network. */
+  /** Their bytes of payload. */
   readonly bytesSent: number;
   /** Bytes of binary messages and UTF-16 code units of texts. */
   readonly bytesReceived: number;

@@ -8,6 +8,8 @@
 import type { WSConfig } from "../config.ts";
 import type { SocketEnd } from "../connection/socket.ts";
 import { type Severity, WSError } from "../errors.ts";
+import { callbackError } from "../notifier.ts";
+import { wrongKind } from "../rules.ts";
 import { gist } from "./failure_text.ts";
 
 /** The error for the end of a connection. */
@@ -38,33 +40,29 @@ export function judge(
   { fatalCloseCodes, classify }: Pick<WSConfig, "fatalCloseCodes" | "classify">,
   report: (error: WSError) => void,
 ): WSError {
-  let judged = error;
-  try {
-    if (isFatalClose(error, fatalCloseCodes)) {
-      judged = judged.withSeverity("fatal");
+  function ask<T>(name: string, question: () => T): T | undefined {
+    try {
+      return question();
+    } catch (cause) {
+      report(callbackError(name, cause));
+      return undefined;
     }
-    const verdict = classify?.(judged);
-    if (verdict !== undefined) judged = judged.withSeverity(check(verdict));
-  } catch (cause) {
-    report(
-      new WSError("A callback threw while it judged an error", {
-        code: "CALLBACK",
-        severity: "transient",
-        cause,
-      }),
-    );
   }
-  return judged;
+  const isFatal = ask(
+    "fatalCloseCodes",
+    () => isFatalClose(error, fatalCloseCodes),
+  );
+  const judged = isFatal ? error.withSeverity("fatal") : error;
+  const verdict = ask("classify", () => check(classify?.(judged)));
+  return verdict === undefined ? judged : judged.withSeverity(verdict);
 }
 
-function check(verdict: unknown): Severity {
+function check(verdict: unknown): Severity | undefined {
+  if (verdict === undefined) return undefined;
   if (verdict === "transient" || verdict === "fatal") return verdict;
   // An async function is no use here, and must not end the program either.
   if (verdict instanceof Promise) verdict.catch(() => {});
-  throw new TypeError(
-    `Cannot use what 'classify' returned as it must be "transient", "fatal" ` +
-      `or undefined: current value is ${Deno.inspect(verdict)}`,
-  );
+  throw wrongKind("classify()", '"transient", "fatal" or undefined', verdict);
 }
 
 function isFatalClose(

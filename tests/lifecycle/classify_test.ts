@@ -165,6 +165,20 @@ Deno.test("what a judge throws is reported as CALLBACK, and our verdict stays", 
   assertEquals(judge(closed(4001), byPredicate, report).severity, "transient");
   assertEquals(reported.map(verdict), Array(2).fill("CALLBACK, transient"));
   for (const { cause } of reported) assertStrictEquals(cause, thrown);
+  assertEquals(reported.map(({ message }) => message), [
+    "classify threw: no idea",
+    "fatalCloseCodes threw: no idea",
+  ]);
+});
+
+Deno.test("classify has the last word also when the predicate throws", () => {
+  const config = {
+    fatalCloseCodes: () => {
+      throw new Error("no idea");
+    },
+    classify: () => "fatal" as const,
+  };
+  assertEquals(judge(closed(4001), config, () => {}).severity, "fatal");
 });
 
 Deno.test("a classify that returns what is no severity is reported", () => {
