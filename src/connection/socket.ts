@@ -187,7 +187,8 @@ export class Socket {
     if (this.#closing) return this.ended;
     this.#native.close(code, reason);
     this.#closing = true;
-    const timer = setTimeout(() => this.abandon(), timeout);
+    const limit = Math.min(timeout, LONGEST_TIMER);
+    const timer = setTimeout(() => this.abandon(), limit);
     this.ended.then(() => clearTimeout(timer));
     return this.ended;
   }
@@ -207,6 +208,9 @@ export class Socket {
 function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer;
 }
+
+/** What a timer can wait: a longer one fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** RFC 6455, section 7.4.1: no close frame came. */
 const DROPPED = { code: 1006, reason: "", wasClean: false };

@@ -252,6 +252,17 @@ Deno.test("a peer that never answers close() is abandoned in time", async () => 
   assertEquals(await socket.close(1000, "", 30), end);
 });
 
+Deno.test("a limit longer than a timer can be is not over at once", async () => {
+  const partner = new Partner();
+  await using peer = new TcpPeer(partner.script);
+  const socket = await dialTo(peer.url);
+  const ended = socket.close(1000, "", 2 ** 32);
+  await partner.heard; // our close frame, which is not answered
+  const noEnd = new Promise((resolve) => setTimeout(resolve, 20, "no end"));
+  assertEquals(await Promise.race([ended, noEnd]), "no end");
+  socket.abandon();
+});
+
 Deno.test("a second close() waits for the first", async () => {
   const partner = new Partner();
   await using peer = new TcpPeer(partner.script);
