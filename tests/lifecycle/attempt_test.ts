@@ -281,6 +281,11 @@ Deno.test("attempts leave nothing behind on a signal that lives long", async () 
     listeners++;
     add(...args);
   };
+  const remove = signal.removeEventListener.bind(signal);
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
+    listeners--;
+    remove(...args);
+  };
   for (let i = 0; i < 3; i++) {
     const error = await failureOf(peer.url, { signal });
     assertInstanceOf(error, WSError);
