@@ -77,6 +77,6 @@ async function quiet(run: ClientRun, linger: number): Promise<void> {
   for (;;) {
     const rest = run.lastMessageAt + linger - performance.now();
     if (rest <= 0) return;
-    await delay(rest);
+    await delay(rest, { signal: run.over });
   }
 }

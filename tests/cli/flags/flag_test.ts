@@ -2,26 +2,31 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { many, one, toggle, word } from "../../../src/cli/flags/flag.ts";
 import { UsageError } from "../../../src/cli/flags/values.ts";
 
-const FACTS = { group: "General", of: ["demo"], help: "It is." } as const;
+const facts = { group: "General", of: ["connect"], help: "Helps." } as const;
 
-Deno.test("each kind of flag knows its kind and keeps its facts", () => {
-  assertEquals(toggle(FACTS), { kind: "toggle", ...FACTS });
-  assertEquals(one(Number, { ...FACTS, value: "N", default: "7" }), {
-    kind: "one",
-    parse: Number,
-    value: "N",
-    default: "7",
-    ...FACTS,
-  });
-  assertEquals(many(String, { ...FACTS, value: "S" }).kind, "many");
+Deno.test("a toggle, a value and many of them are told apart", () => {
+  assertEquals(toggle(facts).kind, "toggle");
+  assertEquals(one(Number, { ...facts, value: "N" }).kind, "one");
+  assertEquals(many(Number, { ...facts, value: "N" }).kind, "many");
 });
 
-Deno.test("a flag of words takes those and no others, and tells them", () => {
-  const flag = word(["a", "b"], { ...FACTS, default: "a" });
-  assertEquals([flag.value, flag.words, flag.parse("b")], [
-    "a|b",
-    ["a", "b"],
-    "b",
-  ]);
-  assertThrows(() => flag.parse("c"), UsageError, "one of a, b");
+Deno.test("a flag keeps what was said of it, and its parser", () => {
+  const flag = one(Number, { ...facts, value: "N", default: "3", off: 0 });
+  assertEquals(flag.parse("12"), 12);
+  const { parse: _, ...rest } = flag;
+  assertEquals(rest, {
+    kind: "one",
+    ...facts,
+    value: "N",
+    default: "3",
+    off: 0,
+  });
+});
+
+Deno.test("a word is one of its words, which the help and the completions show", () => {
+  const flag = word(["raw", "hex"], { ...facts, default: "raw" });
+  assertEquals(flag.value, "raw|hex");
+  assertEquals(flag.words, ["raw", "hex"]);
+  assertEquals(flag.parse("hex"), "hex");
+  assertThrows(() => flag.parse("base64"), UsageError, "one of raw, hex");
 });

@@ -1,25 +1,87 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import { LINK_FLAGS } from "../../../src/cli/flags/link_flags.ts";
-import { UsageError } from "../../../src/cli/flags/values.ts";
+import { assertEquals } from "@std/assert";
+import { parseCommandLine } from "../../../src/cli/args.ts";
+import type { Flags } from "../../../src/cli/flags/table.ts";
+import { WebSocketStreamClient } from "../../../mod.ts";
+import { clientConfig } from "../../../src/cli/flags/client_config.ts";
 
-Deno.test("what does not count as a duration, a number or a pattern is refused", () => {
-  assertThrows(() => LINK_FLAGS["connect-timeout"].parse("0"), UsageError);
-  assertEquals(LINK_FLAGS["idle-timeout"].parse("0"), 0);
-  assertThrows(() => LINK_FLAGS["max-retries"].parse("-1"), UsageError);
-  assertThrows(() => LINK_FLAGS["await"].parse("["), UsageError);
+function flags(...argv: string[]): Flags {
+  const request = parseCommandLine(argv);
+  if (request.kind !== "run") throw new Error(`it asks for ${request.kind}`);
+  return request.flags;
+}
+
+Deno.test("the defaults of the link are those of the library", () => {
+  const config = clientConfig(flags(), ["ws://127.0.0.1"]);
+  const { connectTimeout, pingTimeout, idleTimeout, maxConnectionAge } = config;
+  const { initialBackoff, maxBackoff, maxRetries, reconnect } = config;
+  assertEquals({
+    connectTimeout,
+    pingTimeout,
+    idleTimeout,
+    maxConnectionAge,
+    initialBackoff,
+    maxBackoff,
+    maxRetries,
+    reconnect,
+    followRedirects: config.followRedirects,
+    fatalCloseCodes: config.fatalCloseCodes,
+  }, {
+    connectTimeout: 10_000,
+    pingTimeout: 20_000,
+    idleTimeout: undefined,
+    maxConnectionAge: undefined,
+    initialBackoff: 500,
+    maxBackoff: 30_000,
+    maxRetries: undefined,
+    reconnect: true,
+    followRedirects: 5,
+    fatalCloseCodes: undefined,
+  });
 });
 
-Deno.test("--no-... switches off what can be switched off", () => {
-  assertEquals(LINK_FLAGS["ping-interval"].off, 0);
-  assertEquals(LINK_FLAGS["idle-timeout"].off, 0);
-  assertEquals(LINK_FLAGS["max-connection-age"].off, 0);
-  assertEquals(LINK_FLAGS["follow-redirects"].off, 0);
-  assertEquals(LINK_FLAGS["max-retries"].off, Infinity);
+Deno.test("each flag of the link is read in its form", () => {
+  const given = flags(
+    ..."-HA:b --subprotocol v1 --connect-timeout 1s --follow-redirects 2".split(
+      " ",
+    ),
+    ..."--await ^ok --max-retries 3 --initial-backoff 1s --max-backoff 1m"
+      .split(" "),
+    ..."--ping hi --pong ^ho --ping-interval 5s --ping-timeout 2s".split(" "),
+    ..."--idle-timeout 1m --max-connection-age 1h --no-reconnect".split(" "),
+    ..."--fatal-close-codes 4001,4003-4004 --on-open @@me".split(" "),
+  );
+  assertEquals(given.header, [{ name: "A", value: "b" }]);
+  assertEquals(given.subprotocol, ["v1"]);
+  assertEquals(given["connect-timeout"], 1000);
+  assertEquals(given["follow-redirects"], 2);
+  assertEquals(given.await?.source, "^ok");
+  assertEquals(given["max-retries"], 3);
+  assertEquals(given["initial-backoff"], 1000);
+  assertEquals(given["max-backoff"], 60_000);
+  assertEquals(given.ping, { text: "hi" });
+  assertEquals(given.pong?.source, "^ho");
+  assertEquals(given["ping-interval"], 5000);
+  assertEquals(given["ping-timeout"], 2000);
+  assertEquals(given["idle-timeout"], 60_000);
+  assertEquals(given["max-connection-age"], 3_600_000);
+  assertEquals(given.reconnect, false);
+  assertEquals(given["fatal-close-codes"], [4001, 4003, 4004]);
+  assertEquals(given["on-open"], [{ text: "@me" }]);
 });
 
-Deno.test("secrets are files: no flag takes one as its value", () => {
-  for (const [name, flag] of Object.entries(LINK_FLAGS)) {
-    if (!/auth|bearer|key|token|password/.test(name)) continue;
-    assertEquals("value" in flag && flag.value, "FILE", name);
-  }
+Deno.test("what can be switched off is off as the library understands it", () => {
+  const off = [
+    "follow-redirects",
+    "max-retries",
+    "idle-timeout",
+    "max-connection-age",
+    "ping-interval",
+  ];
+  const given = flags("--ping=x", ...off.map((name) => `--no-${name}`));
+  const client = new WebSocketStreamClient(
+    clientConfig(given, ["ws://127.0.0.1"]),
+  );
+  assertEquals(client.state, "idle");
+  assertEquals(given["max-retries"], Infinity);
+  assertEquals(given["ping-interval"], 0);
 });

@@ -4,56 +4,77 @@ import {
   type Flag,
   GROUPS,
 } from "../../../src/cli/flags/flag.ts";
-import {
-  FLAG_NAMES,
-  type FlagName,
-  FLAGS,
-  flagsOf,
-} from "../../../src/cli/flags/table.ts";
+import { LINK_FLAGS } from "../../../src/cli/flags/link_flags.ts";
+import { RUN_FLAGS } from "../../../src/cli/flags/run_flags.ts";
+import { FLAG_NAMES, FLAGS, flagsOf } from "../../../src/cli/flags/table.ts";
 
-const ALL = FLAG_NAMES.map((name): [FlagName, Flag] => [
+const ALL = FLAG_NAMES.map((name): readonly [string, Flag] => [
   name,
   FLAGS[name],
 ]);
 
-Deno.test("names and letters are unique, and can be typed", () => {
+Deno.test("no flag is there twice, in either table", () => {
+  const names = [...Object.keys(LINK_FLAGS), ...Object.keys(RUN_FLAGS)];
+  assertEquals(new Set(names).size, names.length);
+  assertEquals(FLAG_NAMES, names);
+});
+
+Deno.test("each flag is written as flags are, and none as the negation of another", () => {
+  for (const [name] of ALL) {
+    assertMatch(name, /^[a-z]+(-[a-z]+)*$/);
+    assert(!name.startsWith("no-"), name);
+  }
+});
+
+Deno.test("each letter is one flag's, and -h is the help's", () => {
   const letters = ALL.flatMap(([, { short }]) => short ?? []);
   assertEquals(new Set(letters).size, letters.length);
-  // -h is the short help, which is no flag of the table.
-  assert(
-    letters.every((letter) => /^[A-Za-z0-9]$/.test(letter) && letter !== "h"),
-  );
-  for (const [name] of ALL) assertMatch(name, /^[a-z]+(-[a-z]+)*$/);
-  assert(ALL.every(([name]) => !name.startsWith("no-")));
+  for (const letter of letters) assertMatch(letter, /^[A-Za-gi-z0-9]$/);
 });
 
-Deno.test("every default can be read by its flag's own parser", () => {
-  for (const [name, flag] of ALL) {
-    if (flag.kind !== "one" || flag.default === undefined) continue;
-    assert(flag.parse(flag.default) !== undefined, name);
-    assert(flag.words?.includes(flag.default) ?? true, name);
-  }
-});
-
-Deno.test("every group has flags, every flag a taker and a sentence", () => {
-  for (const group of GROUPS) {
-    assert(ALL.some(([, flag]) => flag.group === group), group);
-  }
-  for (const [name, { help, of, brief }] of ALL) {
+Deno.test("each flag is taken by a command, and listed in a group", () => {
+  for (const [name, { of, group }] of ALL) {
     assert(of.length > 0, name);
-    assertMatch(help, /^\S.*\.$/, name);
-    assertEquals(brief?.endsWith(".") ?? false, false, name);
+    assertEquals(new Set(of).size, of.length, name);
+    assert(of.every((command) => COMMAND_NAMES.includes(command)), name);
+    assert(GROUPS.includes(group), name);
   }
 });
 
-Deno.test("a command has the flags that name it, in the table's order", () => {
+Deno.test("each flag is helped with a sentence, in short with less than one", () => {
+  for (const [name, { help, brief }] of ALL) {
+    assertMatch(help, /^[A-Zh].*[.:]$/, name);
+    if (brief !== undefined) assertMatch(brief, /^[A-Z].{2,47}$/, name);
+  }
+});
+
+Deno.test("each default is a value that could be typed", () => {
+  for (const [, flag] of ALL) {
+    if (flag.kind === "one" && flag.default !== undefined) {
+      flag.parse(flag.default);
+    }
+  }
+});
+
+Deno.test("the flags of a command are those it takes, in the table's order", () => {
   for (const command of COMMAND_NAMES) {
+    const names = flagsOf(command).map(([name]) => name);
     assertEquals(
-      flagsOf(command),
-      ALL.filter(([, { of }]) => of.includes(command)),
+      names,
+      FLAG_NAMES.filter((name) => {
+        const flag: Flag = FLAGS[name];
+        return flag.of.includes(command);
+      }),
+    );
+    assert(names.includes("help"), command);
+  }
+});
+
+Deno.test("a secret is never the value of a flag", () => {
+  for (const [name] of ALL) {
+    assert(
+      !/bearer|auth|token|password|secret/.test(name) || /-file$/.test(name),
+      name,
     );
   }
-  assert(
-    flagsOf("demo").every(([, { of }]) => of.length === COMMAND_NAMES.length),
-  );
 });

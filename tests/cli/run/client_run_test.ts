@@ -1,0 +1,111 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import type { Message, WSConfig } from "../../../mod.ts";
+import { UsageError } from "../../../src/cli/flags/values.ts";
+import { ClientRun, type RunParts } from "../../../src/cli/run/client_run.ts";
+import type { LinkEvents } from "../../../src/cli/run/link_events.ts";
+import type { Peer } from "../../../src/server/peer.ts";
+import { serve } from "../../../src/server/server.ts";
+
+/** A run whose events and messages are noted in order. */
+function noted(config: WSConfig, parts: Partial<RunParts> = {}) {
+  const notes: string[] = [];
+  const note = (name: string) => () => void notes.push(name);
+  const events: LinkEvents = {
+    open: note("open"),
+    close: note("close"),
+    retry: note("retry"),
+    gap: (_, back) => void notes.push(back ? "gap" : "gap at the end"),
+    error: note("error"),
+    drop: note("drop"),
+  };
+  const run = new ClientRun({
+    config: { initialBackoff: 1, ...config },
+    events,
+    deliver: (data: Message) => void notes.push(String(data)),
+    ...parts,
+  });
+  return { run, notes };
+}
+
+/** Greets with its number, and drops the first link. */
+function flaky() {
+  let connections = 0;
+  return serve({
+    onPeer: async (peer: Peer) => {
+      await peer.send(`hello ${++connections}`);
+      if (connections === 1) await peer.drop();
+    },
+  });
+}
+
+Deno.test("it ends after so many messages, across reconnects, and delivers no more", async () => {
+  await using server = flaky();
+  const { run, notes } = noted({ url: server.url }, { count: 2 });
+  const { ending, outcome } = await run.run();
+  assertEquals([ending, outcome.kind], [0, "done"]);
+  assertEquals(notes, [
+    ...["open", "hello 1", "error", "close", "retry"],
+    ...["gap", "open", "hello 2", "close"],
+  ]);
+});
+
+Deno.test("only what comes first decides how it ends", async () => {
+  await using server = flaky();
+  const { run } = noted({ url: server.url }, { timeout: 50 });
+  run.end({ kind: "gap" });
+  run.end({ kind: "done" });
+  assertEquals((await run.run()).ending, 9);
+});
+
+Deno.test("the time is up, also while nothing answers", async () => {
+  const { run } = noted({ url: "ws://127.0.0.1:9", initialBackoff: 9_000 }, {
+    timeout: 100,
+  });
+  const { ending, outcome } = await run.run();
+  assertEquals([ending, outcome.kind], [124, "timeout"]);
+});
+
+Deno.test("an outage that is still there at the end is told once, unless the end made it", async () => {
+  await using server = serve({ onPeer: (peer) => peer.drop() });
+  const first = noted({ url: server.url, reconnect: false });
+  assertEquals((await first.run.run()).ending, 5);
+  assertEquals(first.notes, ["open", "error", "close", "gap at the end"]);
+
+  await using sound = serve({ onPeer: () => {} });
+  const second = noted({ url: sound.url }, { timeout: 200 });
+  await second.run.run();
+  assertEquals(second.notes, ["open", "close"]);
+});
+
+Deno.test("with failOnGap nothing behind the first gap is delivered", async () => {
+  await using server = flaky();
+  const { run, notes } = noted({ url: server.url }, { failOnGap: true });
+  assertEquals((await run.run()).ending, 9);
+  assertEquals(notes.includes("hello 1"), true);
+  assertEquals(notes.includes("hello 2"), false);
+});
+
+Deno.test("with failOnGap a dropped message is a loss too", async () => {
+  const { run, notes } = noted({ url: "ws://127.0.0.1:9" }, {
+    failOnGap: true,
+    begin: (run) => run.dropped("overflow"),
+  });
+  assertEquals((await run.run()).ending, 9);
+  assertEquals(notes.includes("drop"), true);
+});
+
+Deno.test("a greeting may take messages, and they count", async () => {
+  await using server = serve({
+    onPeer: (peer) => peer.sendMany(["a", "b", "c"]),
+  });
+  const { run, notes } = noted({ url: server.url }, {
+    count: 2,
+    greet: async (session, deliver) => deliver(await session.receive()),
+  });
+  await run.run();
+  assertEquals(notes.slice(0, 3), ["open", "a", "b"]);
+});
+
+Deno.test("a configuration that the client refuses is wrong usage", () => {
+  assertThrows(() => noted({ url: "ws://h", maxBackoff: 0 }), UsageError);
+});

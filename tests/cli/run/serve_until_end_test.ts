@@ -1,0 +1,41 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { UsageError } from "../../../src/cli/flags/values.ts";
+import { serveUntilEnd } from "../../../src/cli/run/serve_until_end.ts";
+import { serve } from "../../../src/server/server.ts";
+
+Deno.test("the time ends the server, with 124", async () => {
+  const server = Promise.withResolvers<{ port: number }>();
+  const ending = await serveUntilEnd(50, () => {
+    const started = serve({ onPeer: () => {} });
+    server.resolve(started);
+    return started;
+  });
+  assertEquals(ending, 124);
+  const { port } = await server.promise;
+  await assertRejects(
+    () => Deno.connect({ hostname: "127.0.0.1", port }),
+    Deno.errors.ConnectionRefused,
+  );
+});
+
+Deno.test({
+  name: "a signal ends the server",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const ending = serveUntilEnd(undefined, () => {
+      setTimeout(() => Deno.kill(Deno.pid, "SIGTERM"), 10);
+      return serve({ onPeer: () => {} });
+    });
+    assertEquals(await ending, "SIGTERM");
+  },
+});
+
+Deno.test("an address that is taken is wrong usage", async () => {
+  await using server = serve({ onPeer: () => {} });
+  const { port } = server;
+  await assertRejects(
+    () => serveUntilEnd(50, () => serve({ port, onPeer: () => {} })),
+    UsageError,
+    "cannot listen there",
+  );
+});
