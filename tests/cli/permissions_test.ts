@@ -47,7 +47,7 @@ Deno.test("a file that gets its name at the end needs reading and writing", () =
   ]);
 });
 
-const source = { standalone: false, mainModule: "file:///home/me/ws/cli.ts" };
+const source = { standalone: false, mainModule: "file:///srv/ws/cli.ts" };
 
 Deno.test("what is missing is named as Deno's flags, to be typed as they are", () => {
   const missing: Need[] = [
