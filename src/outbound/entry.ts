@@ -18,49 +18,91 @@ export interface EntryOptions {
   readonly id?: string | number;
 }
 
-const NO_OPTIONS: EntryOptions = {};
+/** What few entries have; without it an entry is half as large. */
+interface Rarities extends EntryOptions {
+  isOwned: boolean;
+  row: number;
+  sender: PromiseWithResolvers<void> | undefined;
+}
 
 /** One message. It is in one {@linkcode EntryList} at a time, or in none. */
 export class Entry {
   data: Message;
   /** The length on the wire. */
   readonly bytes: number;
-  readonly expires: number;
-  readonly key: string | undefined;
-  readonly signal: AbortSignal | undefined;
-  readonly id: string | number | undefined;
   /** Its place in the order of acceptance; 0 before it is accepted. */
   order = 0;
   /** Whether a socket has had it. */
   handedOver = false;
-  /** Where it is in the spool; 0 if it is not in one. */
-  row = 0;
-  /** Its sender, while that waits for room or for the disk. */
-  sender: PromiseWithResolvers<void> | undefined = undefined;
   /** The list it is in, and its neighbours there: for {@linkcode EntryList}. */
   list: EntryList | undefined = undefined;
   previous: Entry | undefined = undefined;
   next: Entry | undefined = undefined;
+  #rarities: Rarities | undefined = undefined;
 
-  #isOwned: boolean;
-
-  constructor(data: Message, bytes: number, options = NO_OPTIONS) {
-    const { expires = Infinity, key, signal, id } = options;
+  constructor(data: Message, bytes: number, options?: EntryOptions) {
     this.data = data;
     this.bytes = bytes;
-    this.expires = expires;
-    this.key = key;
-    this.signal = signal;
-    this.id = id;
-    this.#isOwned = typeof data === "string";
+    if (options !== undefined) this.#rarities = rarities(options);
+  }
+
+  get expires(): number {
+    return this.#rarities?.expires ?? Infinity;
+  }
+
+  get key(): string | undefined {
+    return this.#rarities?.key;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#rarities?.signal;
+  }
+
+  get id(): string | number | undefined {
+    return this.#rarities?.id;
+  }
+
+  /** Where it is in the spool; 0 if it is not in one. */
+  get row(): number {
+    return this.#rarities?.row ?? 0;
+  }
+
+  set row(row: number) {
+    this.#rarities ??= rarities();
+    this.#rarities.row = row;
+  }
+
+  /** Its sender, while that waits for room or for the disk. */
+  get sender(): PromiseWithResolvers<void> | undefined {
+    return this.#rarities?.sender;
+  }
+
+  set sender(sender: PromiseWithResolvers<void> | undefined) {
+    if (sender === this.#rarities?.sender) return;
+    this.#rarities ??= rarities();
+    this.#rarities.sender = sender;
   }
 
   /** From now on the sender may use the memory of a binary message again. */
   own(): void {
-    if (this.#isOwned) return;
-    this.#isOwned = true;
-    if (typeof this.data !== "string") this.data = new Uint8Array(this.data);
+    if (typeof this.data === "string" || this.#rarities?.isOwned) return;
+    this.#rarities ??= rarities();
+    this.#rarities.isOwned = true;
+    this.data = new Uint8Array(this.data);
   }
+}
+
+function rarities(options?: EntryOptions): Rarities {
+  const { expires, key, signal, id } = options ?? {};
+  return {
+    expires,
+    key,
+    signal,
+    id,
+    isOwned: false,
+    row: 0,
+    sender: undefined,
+  };
 }
 
 /**
