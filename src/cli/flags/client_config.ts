@@ -49,7 +49,10 @@ export function clientConfig(flags: Flags, urls: readonly string[]): WSConfig {
   };
 }
 
-/** What the flags and URLs must be allowed. */
+/**
+ * What the flags and URLs must be allowed.
+ * @throws {UsageError} a proxy that is none
+ */
 export function clientNeeds(flags: Flags, urls: readonly string[]): Need[] {
   const read = [
     flags["bearer-file"],
@@ -63,7 +66,8 @@ export function clientNeeds(flags: Flags, urls: readonly string[]): Need[] {
       ...[flags.ping ?? [], flags.message ?? []].flat(),
     ].map((given) => "file" in given ? given.file : undefined),
   ].filter((path) => path !== undefined);
-  const { spool, proxy } = flags;
+  const { spool } = flags;
+  const proxy = proxyOf(flags.proxy);
   return [
     ...urls.map(netNeed),
     ...(proxy === undefined ? [] : [netNeed(proxy)]),
@@ -98,11 +102,11 @@ function headerPairs(given: HeaderFlag): [string, string][] {
   if (!("file" in given)) return [[given.name, given.value]];
   return readFlagText("--header", given.file)
     .split(/\r?\n/)
-    .filter((line) => line.trim() !== "")
-    .map((line, i) => {
+    .flatMap((line, i): [string, string][] => {
+      if (line.trim() === "") return [];
       try {
         const { name, value } = headerLine(line);
-        return [name, value];
+        return [[name, value]];
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;
         // The line may hold a secret: only its number is shown.
@@ -116,7 +120,9 @@ function headerPairs(given: HeaderFlag): [string, string][] {
 function auth(flags: Flags): [string, string][] {
   const { "bearer-file": bearer, "basic-auth-file": basic } = flags;
   if (bearer !== undefined && basic !== undefined) {
-    throw new UsageError("--bearer-file and --basic-auth-file exclude another");
+    throw new UsageError(
+      "--bearer-file and --basic-auth-file exclude one another",
+    );
   }
   if (bearer !== undefined) {
     const token = secret("--bearer-file", bearer, /^[\x21-\x7e]+$/, "a token");

@@ -1,161 +1,229 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { WebSocketStreamClient } from "../../../mod.ts";
+import type { WSConfig } from "../../../mod.ts";
 import { parseCommandLine } from "../../../src/cli/args.ts";
 import {
   clientConfig,
   clientNeeds,
+  handshakeConfig,
   headerListOf,
+  tlsOf,
 } from "../../../src/cli/flags/client_config.ts";
 import type { Flags } from "../../../src/cli/flags/table.ts";
 import { UsageError } from "../../../src/cli/flags/values.ts";
-import { TempFile } from "../../support/temp_file.ts";
+import { resolveConfig } from "../../../src/resolve_config.ts";
 
-function flags(...argv: readonly string[]): Flags {
+const URLS = ["wss://a.example.com/", "wss://b.example.com/"];
+
+function flags(...argv: string[]): Flags {
   const request = parseCommandLine(argv);
-  assert(request.kind === "run");
+  if (request.kind !== "run") throw new Error(`it asks for ${request.kind}`);
   return request.flags;
 }
 
-Deno.test("without flags it is the client's own defaults", () => {
-  const config = clientConfig(flags(), ["ws://h"]);
-  new WebSocketStreamClient(config);
-  assertEquals(config, {
-    url: ["ws://h"],
-    headers: undefined,
-    subprotocols: undefined,
-    tls: undefined,
-    proxy: undefined,
-    connectTimeout: 10_000,
-    followRedirects: 5,
-    ping: undefined,
-    pingInterval: 0,
-    pingTimeout: 20_000,
-    idleTimeout: undefined,
-    maxConnectionAge: undefined,
-    reconnect: true,
-    initialBackoff: 500,
-    maxBackoff: 30_000,
-    maxRetries: undefined,
-    fatalCloseCodes: undefined,
-    overflow: "wait",
-    sendQueueMaxSize: 1000,
-    redeliver: "unflushed",
-    spool: undefined,
-  });
-});
+function configOf(...argv: string[]): WSConfig {
+  return clientConfig(flags(...argv), URLS);
+}
 
-Deno.test("every flag arrives", () => {
-  const config = clientConfig(
-    flags(
-      ...["--subprotocol", "a", "--subprotocol", "b", "--proxy", "socks5://p"],
-      ...["--connect-timeout", "1s", "--no-follow-redirects"],
-      ...["--ping", "hi", "--pong", "^ho$", "--ping-interval", "5s"],
-      ...["--ping-timeout", "6s", "--idle-timeout", "7s"],
-      ...["--max-connection-age", "8m", "--no-reconnect", "--max-retries", "3"],
-      ...["--initial-backoff", "9s", "--max-backoff", "2s"],
-      ...["--fatal-close-codes", "4001", "--overflow", "reject"],
-      ...["--queue-max", "7", "--redeliver", "none", "--spool", "f"],
-    ),
-    ["ws://h"],
-  );
-  new WebSocketStreamClient(config);
-  const { ping, ...rest } = config;
-  assertEquals(rest, {
-    url: ["ws://h"],
-    headers: undefined,
-    subprotocols: ["a", "b"],
-    tls: undefined,
-    proxy: "socks5://p",
-    connectTimeout: 1_000,
-    followRedirects: 0,
-    pingInterval: 5_000,
-    pingTimeout: 6_000,
-    idleTimeout: 7_000,
-    maxConnectionAge: 480_000,
-    reconnect: false,
-    maxRetries: 3,
-    initialBackoff: 2_000,
-    maxBackoff: 2_000,
-    fatalCloseCodes: [4001],
-    overflow: "reject",
-    sendQueueMaxSize: 7,
-    redeliver: "none",
-    spool: "f",
-  });
-  assertEquals(ping?.message, "hi");
-  assertEquals(ping?.isPong?.("ho"), true);
-  assertEquals(ping?.isPong?.("oho"), false);
-});
+function refusal(...argv: string[]): string {
+  return assertThrows(() => configOf(...argv), UsageError).message;
+}
 
-Deno.test("headers come from flags and files, in order", () => {
-  using temp = new TempFile();
-  Deno.writeTextFileSync(temp.path, "X-B: 2\n\nX-C: 3\r\n");
-  assertEquals(
-    headerListOf(flags("-H", "X-A: 1", "-H", `@${temp.path}`, "-H", "X-D: 4")),
-    [["X-A", "1"], ["X-B", "2"], ["X-C", "3"], ["X-D", "4"]],
-  );
-  Deno.writeTextFileSync(temp.path, "X-B: 2\nsecret nonsense\n");
-  const { message } = assertThrows(
-    () => headerListOf(flags("-H", `@${temp.path}`)),
-    UsageError,
-  );
-  assertEquals(message.includes("line 2"), true);
-  assertEquals(message.includes("secret"), false);
-});
-
-Deno.test("credentials come from files of one line", () => {
-  using temp = new TempFile();
-  const auth = (flag: string, content: string) => {
-    Deno.writeTextFileSync(temp.path, content);
-    return headerListOf(flags(flag, temp.path));
+/** A folder with these files, until it is disposed of. */
+function folderWith(files: Record<string, string>) {
+  const path = Deno.makeTempDirSync();
+  const put = (name: string, text: string) =>
+    Deno.writeTextFileSync(`${path}/${name}`, text);
+  for (const [name, text] of Object.entries(files)) put(name, text);
+  return {
+    path,
+    put,
+    [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }),
   };
-  assertEquals(auth("--bearer-file", "abc\n"), [
-    ["authorization", "Bearer abc"],
-  ]);
-  assertEquals(auth("--basic-auth-file", "Aladdin:open sesame"), [
-    ["authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="],
-  ]);
-  assertThrows(() => auth("--bearer-file", "a b"), UsageError, "a token");
-  assertThrows(() => auth("--bearer-file", "\n"), UsageError, "a token");
-  assertThrows(
-    () => auth("--basic-auth-file", "nobody"),
-    UsageError,
-    "USER:PASSWORD",
+}
+
+/** What a provider of headers gives now. */
+function headersNow({ headers }: WSConfig): unknown {
+  return typeof headers === "function" ? headers() : headers;
+}
+
+Deno.test("without flags it is a client as the library makes it", () => {
+  assertEquals(
+    resolveConfig(configOf()),
+    resolveConfig({ url: URLS }),
   );
-  const both = ["--bearer-file", temp.path, "--basic-auth-file", temp.path];
-  assertThrows(() => headerListOf(flags(...both)), UsageError, "exclude");
 });
 
-Deno.test("only what comes from a file is read for each attempt", () => {
-  using temp = new TempFile();
-  Deno.writeTextFileSync(temp.path, "one");
-  const fixed = clientConfig(flags("-H", "X-A: 1"), ["ws://h"]);
-  assertEquals(fixed.headers, [["X-A", "1"]]);
-  const { headers } = clientConfig(flags("--bearer-file", temp.path), [
-    "ws://h",
+Deno.test("what the flags say reaches the client", () => {
+  const given = resolveConfig(configOf(
+    ..."--subprotocol v1 --subprotocol v2 --connect-timeout 1s".split(" "),
+    ..."--follow-redirects 2 --max-retries 3 --no-reconnect".split(" "),
+    ..."--idle-timeout 1m --max-connection-age 1h --ping-timeout 2s".split(" "),
+    ..."--fatal-close-codes 4001 --overflow reject --queue-max 5".split(" "),
+    ..."--redeliver none --spool queue.db --max-backoff 1m".split(" "),
+    ..."--initial-backoff 1s --proxy socks5://localhost:1080".split(" "),
+  ));
+  assertEquals(given.subprotocols, ["v1", "v2"]);
+  assertEquals(given.connectTimeout, 1000);
+  assertEquals(given.followRedirects, 2);
+  assertEquals(given.maxRetries, 3);
+  assertEquals(given.reconnect, false);
+  assertEquals(given.idleTimeout, 60_000);
+  assertEquals(given.maxConnectionAge, 3_600_000);
+  assertEquals(given.pingTimeout, 2000);
+  assertEquals(given.fatalCloseCodes, [4001]);
+  assertEquals(given.overflow, "reject");
+  assertEquals(given.sendQueueMaxSize, 5);
+  assertEquals(given.redeliver, "none");
+  assertEquals(given.spool, "queue.db");
+  assertEquals(given.maxBackoff, 60_000);
+  assertEquals(given.initialBackoff, 1000);
+  assertEquals(given.proxy?.href, "socks5://localhost:1080");
+});
+
+Deno.test("a least wait longer than the longest gives way", () => {
+  assertEquals(configOf("--max-backoff=100ms").initialBackoff, 100);
+  assertEquals(configOf("--initial-backoff=2m").initialBackoff, 30_000);
+});
+
+Deno.test("a heartbeat is a message, and perhaps what answers it", () => {
+  assertEquals(configOf("--ping", "hi").ping?.message, "hi");
+  assertEquals(configOf("--ping", "hi").pingInterval, 20_000);
+  assertEquals(configOf("--ping", "hi").ping?.isPong, undefined);
+  const { ping } = configOf("--ping=hi", "--pong=^ho", "--ping-interval=5s");
+  assertEquals(ping?.isPong?.("hoho"), true);
+  assertEquals(ping?.isPong?.("oh"), false);
+  assertEquals(refusal("--pong", "ho"), "--pong needs --ping");
+});
+
+Deno.test("headers are given by flags and by files, in their order", () => {
+  using folder = folderWith({ more: "\nX-B: 2\r\n\n x-c : 3 \n" });
+  assertEquals(
+    headersNow(configOf("-HX-A:1", `-H@${folder.path}/more`, "-HX-D:4")),
+    [["X-A", "1"], ["X-B", "2"], ["x-c", "3"], ["X-D", "4"]],
+  );
+});
+
+Deno.test("a wrong line of a file of headers is told by its number alone", () => {
+  using folder = folderWith({ wrong: "X-A: 1\n\nsecret token\n" });
+  const path = `${folder.path}/wrong`;
+  assertEquals(
+    refusal(`-H@${path}`),
+    "--header must be NAME: VALUE with the name of a header: " +
+      `line 3 of ${path} is not`,
+  );
+});
+
+Deno.test("a bearer token and a password become headers", () => {
+  using folder = folderWith({
+    token: " abc.def-ghi \n",
+    login: "me:Grüße: geheim\n",
+  });
+  assertEquals(headersNow(configOf("--bearer-file", `${folder.path}/token`)), [
+    ["authorization", "Bearer abc.def-ghi"],
   ]);
-  assert(typeof headers === "function");
-  Deno.writeTextFileSync(temp.path, "two");
-  assertEquals(headers(), [["authorization", "Bearer two"]]);
+  const encoded = new TextEncoder().encode("me:Grüße: geheim").toBase64();
+  assertEquals(
+    headerListOf(flags("-Ha:b", "--basic-auth-file", `${folder.path}/login`)),
+    [["a", "b"], ["authorization", `Basic ${encoded}`]],
+  );
 });
 
-Deno.test("what a run must be allowed is known before it", () => {
+Deno.test("files of secrets are read for each attempt: a token may have been renewed", () => {
+  using folder = folderWith({ token: "old" });
+  const config = configOf("--bearer-file", `${folder.path}/token`);
+  folder.put("token", "new");
+  assertEquals(headersNow(config), [["authorization", "Bearer new"]]);
+});
+
+Deno.test("a file that holds no secret of its form is refused, and not shown", () => {
+  using folder = folderWith({ two: "secret\nsecret\n", none: "\n" });
+  for (const name of ["two", "none"]) {
+    const path = `${folder.path}/${name}`;
+    assertEquals(
+      refusal("--bearer-file", path),
+      `--bearer-file must hold a token on one line: ${path} does not`,
+    );
+    assertEquals(
+      refusal("--basic-auth-file", path),
+      `--basic-auth-file must hold USER:PASSWORD on one line: ${path} does not`,
+    );
+  }
+});
+
+Deno.test("what excludes or needs another flag is told", () => {
+  using folder = folderWith({ token: "a:b" });
+  const path = `${folder.path}/token`;
+  assertEquals(
+    refusal("--bearer-file", path, "--basic-auth-file", path),
+    "--bearer-file and --basic-auth-file exclude one another",
+  );
+  for (const flag of ["--cert", "--key"]) {
+    assertEquals(refusal(flag, path), "--cert and --key need each other");
+  }
+});
+
+Deno.test("certificates are read from their files", () => {
+  using folder = folderWith({ ca: "CA\n", ca2: "CA2", cert: "C", key: "K" });
+  const file = (name: string) => `${folder.path}/${name}`;
+  assertEquals(tlsOf(flags()), undefined);
+  assertEquals(tlsOf(flags("--ca", file("ca"), "--ca", file("ca2"))), {
+    caCerts: ["CA", "CA2"],
+    cert: undefined,
+    key: undefined,
+  });
+  assertEquals(
+    handshakeConfig(
+      flags("--cert", file("cert"), "--key", file("key")),
+      URLS,
+    ).tls,
+    { caCerts: [], cert: "C", key: "K" },
+  );
+});
+
+Deno.test("a proxy is an http, https or socks5 URL, and is not shown: it may hold a password", () => {
+  const wrong = [
+    "localhost:3128",
+    "ftp://me:secret@proxy",
+    "http://",
+    "secret",
+  ];
+  for (const proxy of wrong) {
+    const rule = "--proxy must be an http://, https:// or socks5:// URL";
+    assertEquals(refusal("--proxy", proxy), rule);
+    const needed = () => clientNeeds(flags("--proxy", proxy), URLS);
+    assertEquals(assertThrows(needed, UsageError).message, rule);
+  }
+});
+
+Deno.test("a run needs the network of its URLs and its proxy, and its files", () => {
+  assertEquals(clientNeeds(flags(), URLS), [
+    { kind: "net", host: "a.example.com:443" },
+    { kind: "net", host: "b.example.com:443" },
+  ]);
   const needs = clientNeeds(
     flags(
-      ...["--ca", "a", "--cert", "b", "--key", "c", "--bearer-file", "d"],
-      ...["-H", "@e", "-H", "X-A: 1", "--on-open", "@f", "--on-open", "g"],
-      ...["--ping", "@h", "--spool", "i", "--proxy", "https://p"],
+      ..."--proxy http://proxy:3128 --bearer-file f1 --ca f2 --ca f3".split(
+        " ",
+      ),
+      ..."--cert f4 --key f5 -H @f6 -H a:b --on-open @f7 --ping @f8".split(" "),
+      ..."--spool queue.db --on-open text".split(" "),
     ),
-    ["wss://x/y", "ws://z:81"],
+    [],
   );
   assertEquals(needs, [
-    { kind: "net", host: "x:443" },
-    { kind: "net", host: "z:81" },
-    { kind: "net", host: "p:443" },
-    ...["d", "a", "b", "c", "e", "f", "h", "i"].map((path) => ({
-      kind: "read",
-      path,
-    } as const)),
-    { kind: "write", path: "i" },
+    { kind: "net", host: "proxy:3128" },
+    ...["f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8"]
+      .map((path) => ({ kind: "read", path }) as const),
+    { kind: "read", path: "queue.db" },
+    { kind: "write", path: "queue.db" },
   ]);
+  const others = clientNeeds(
+    flags("ping", "--message=@f9", "--basic-auth-file=f10"),
+    [],
+  );
+  assert(
+    ["f9", "f10"].every((name) =>
+      others.some((need) => need.kind === "read" && need.path === name)
+    ),
+  );
 });

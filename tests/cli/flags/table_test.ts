@@ -16,7 +16,7 @@ const ALL = FLAG_NAMES.map((name): readonly [string, Flag] => [
 Deno.test("no flag is there twice, in either table", () => {
   const names = [...Object.keys(LINK_FLAGS), ...Object.keys(RUN_FLAGS)];
   assertEquals(new Set(names).size, names.length);
-  assertEquals(FLAG_NAMES, names);
+  assertEquals<readonly string[]>(FLAG_NAMES, names);
 });
 
 Deno.test("each flag is written as flags are, and none as the negation of another", () => {
