@@ -4,7 +4,7 @@
  * @module
  */
 
-import { wrongKind } from "../rules.ts";
+import { onlyKnownKeys, wrongKind } from "../rules.ts";
 
 /** Options of one message. */
 export interface SendOptions {
@@ -23,14 +23,14 @@ export interface SendOptions {
   readonly signal?: AbortSignal;
 }
 
+const KEYS = ["ttl", "key", "signal"] satisfies (keyof SendOptions)[];
+
 /**
  * Checks the options of a message.
- * @throws {TypeError} a value that is not what the option wants
+ * @throws {TypeError} a value that is not what the option wants, an unknown key
  */
 export function checkSendOptions(options: SendOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw wrongKind("options", "an object", options);
-  }
+  onlyKnownKeys("send()", options, KEYS);
   const { ttl, key, signal } = options;
   if (ttl !== undefined && !(typeof ttl === "number" && ttl > 0)) {
     throw wrongKind("ttl", "a number of milliseconds greater than 0", ttl);

@@ -24,8 +24,12 @@ Deno.test("neither does a key that is no text, nor a signal that is none", () =>
 
 Deno.test("nor options that are no object", () => {
   for (const options of [null, 1, "ttl"]) {
-    assertThrows(() => check(options), TypeError, "'options'");
+    assertThrows(() => check(options), TypeError, "'send()'");
   }
+});
+
+Deno.test("nor an option that nobody knows: misspelt, it would be lost", () => {
+  assertThrows(() => check({ tll: 5 }), TypeError, "'tll' in send()");
 });
 
 /** As a program without types calls it. */
