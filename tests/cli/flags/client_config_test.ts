@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import type { WSConfig } from "../../../mod.ts";
 import { parseCommandLine } from "../../../src/cli/args.ts";
 import {
@@ -128,11 +134,41 @@ Deno.test("a bearer token and a password become headers", () => {
   );
 });
 
-Deno.test("files of secrets are read for each attempt: a token may have been renewed", () => {
-  using folder = folderWith({ token: "old" });
-  const config = configOf("--bearer-file", `${folder.path}/token`);
-  folder.put("token", "new");
-  assertEquals(headersNow(config), [["authorization", "Bearer new"]]);
+Deno.test("files of headers are read for each attempt: a token may have been renewed", () => {
+  for (const flag of ["--bearer-file=", "--basic-auth-file=", "--header=@"]) {
+    using folder = folderWith({ secret: "a:old" });
+    const config = configOf(`${flag}${folder.path}/secret`);
+    const before = JSON.stringify(headersNow(config));
+    folder.put("secret", "a:new");
+    const renewed = configOf(`${flag}${folder.path}/secret`);
+    assertEquals(headersNow(config), headersNow(renewed));
+    assertNotEquals(JSON.stringify(headersNow(config)), before);
+  }
+});
+
+Deno.test("what needs no file is the same for each attempt", () => {
+  assertEquals(configOf("-Ha: b").headers, [["a", "b"]]);
+  assertEquals(configOf("--subprotocol=v1").subprotocols, ["v1"]);
+});
+
+Deno.test("a file that cannot be read is an error of its flag, before anything starts", () => {
+  using folder = folderWith({ there: "x" });
+  const there = `${folder.path}/there`;
+  const wrong = {
+    "--header": ["--header=@none"],
+    "--bearer-file": ["--bearer-file=none"],
+    "--basic-auth-file": ["--basic-auth-file=none"],
+    "--ca": ["--ca=none"],
+    "--cert": ["--cert=none", `--key=${there}`],
+    "--key": [`--cert=${there}`, "--key=none"],
+    "--ping": ["--ping=@none"],
+  };
+  for (const [flag, argv] of Object.entries(wrong)) {
+    assertStringIncludes(
+      refusal(...argv),
+      `${flag} cannot be read from none: `,
+    );
+  }
 });
 
 Deno.test("a file that holds no secret of its form is refused, and not shown", () => {

@@ -25,6 +25,7 @@ Deno.test("a flag keeps what was said of it, and its parser", () => {
 
 Deno.test("a word is one of its words, which the help and the completions show", () => {
   const flag = word(["raw", "hex"], { ...facts, default: "raw" });
+  assertEquals(flag.kind, "one");
   assertEquals(flag.value, "raw|hex");
   assertEquals(flag.words, ["raw", "hex"]);
   assertEquals(flag.parse("hex"), "hex");
