@@ -47,18 +47,25 @@ export interface Notices {
 /** Tells people, in one calm line for each thing that happens. */
 export function sentences(notices: Notices): LinkEvents {
   let dropped: DropReason | undefined;
+  let last: string | undefined;
+  let isBack = false;
   return {
     open({ url, protocol, reconnected }) {
       const as = protocol === "" ? "" : ` (${escapeLine(protocol)})`;
-      const verb = reconnected ? "on a new connection" : "connected";
-      notices.detail(`${verb} to ${displayUrl(url)}${as}`);
+      const here = `${displayUrl(url)}${as}`;
+      // After an outage the gap has told it, unless it is somewhere else.
+      if (!isBack || here !== last) {
+        const verb = reconnected ? "on a new connection" : "connected";
+        notices.detail(`${verb} to ${here}`);
+      }
+      last = here;
+      isBack = false;
     },
-    close({ code, reason, connectedFor }) {
-      notices.detail(
-        `closed: ${closeText(code, reason)}, after ${
-          showDuration(connectedFor)
-        }`,
-      );
+    close({ code, reason, error, connectedFor }) {
+      // An error is told by the retry or by the end that follows.
+      if (error !== undefined) return;
+      const time = showDuration(connectedFor);
+      notices.detail(`closed: ${closeText(code, reason)}, after ${time}`);
     },
     retry({ attempt, delay, error }) {
       notices.trouble(
@@ -66,21 +73,22 @@ export function sentences(notices: Notices): LinkEvents {
           showDuration(delay),
       );
     },
-    gap({ from, to, count }, back) {
+    gap({ from, to, attempts, count }, back) {
       const time = showDuration(to - from);
       const missed = count === undefined
         ? "messages of that time may be missing"
         : `${count} messages are missing`;
+      isBack = back;
       if (back) notices.good(`connected again after ${time}: ${missed}`);
-      else notices.trouble(`no connection for the last ${time}: ${missed}`);
+      // Without a retry the end itself says what happened.
+      else if (attempts > 0) {
+        notices.trouble(`no connection for the last ${time}: ${missed}`);
+      }
     },
     error(error) {
       // The others are told by the retry or by the end that follows.
-      if (error.code === "CALLBACK" || error.code === "SPOOL") {
-        notices.trouble(escapeLine(error.message));
-      } else {
-        notices.detail(`${error.code}: ${escapeLine(error.message)}`);
-      }
+      if (error.code !== "CALLBACK" && error.code !== "SPOOL") return;
+      notices.trouble(escapeLine(error.message));
     },
     drop(reason) {
       // One line for many: the summary has the number.
