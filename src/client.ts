@@ -144,6 +144,7 @@ export class WebSocketStreamClient
    * wait while the queue is full.
    * @throws {WSError} `QUEUE_FULL`, `TOO_LARGE`, `EXPIRED`, `ABORTED`, `SPOOL`,
    * or what ended the client
+   * @throws {TypeError | RangeError} a wrong message or option
    */
   send(data: Message, options?: SendOptions): Promise<void> {
     if (this.#stopped !== undefined) return rejected(this.#whyOver());
@@ -162,7 +163,7 @@ export class WebSocketStreamClient
     return this.send(data, options);
   }
 
-  /** Sends if the message is accepted at once; `false` when it is not. */
+  /** As `send`, if it is accepted at once; `false` when it is not. */
   trySend(data: Message, options?: SendOptions): boolean {
     if (this.#stopped !== undefined) return false;
     return this.#engine.outbound.trySend(data, options);

@@ -48,7 +48,7 @@ export class Acceptance {
 
   /**
    * Whether the message is accepted at once.
-   * @throws {TypeError} the message or an option is of the wrong kind
+   * @throws {TypeError | RangeError} a wrong message or option
    */
   trySend(data: Message, options?: SendOptions): boolean {
     try {

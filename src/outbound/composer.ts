@@ -32,7 +32,7 @@ export class Composer {
   }
 
   /**
-   * @throws {TypeError} the message or an option is of the wrong kind
+   * @throws {TypeError | RangeError} a wrong message or option
    * @throws {WSError} `ABORTED`; `CALLBACK`, reported too, when `redeliver.id`
    * gives no id: such a message could never be acknowledged
    */

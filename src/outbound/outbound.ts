@@ -105,7 +105,7 @@ export class Outbound {
    * Accepts a message, or waits until there is room.
    * @throws {WSError} `QUEUE_FULL`, `TOO_LARGE`, `EXPIRED`, `ABORTED`, `SPOOL`,
    * `CALLBACK` when `redeliver.id` gives no id, or what ended the client
-   * @throws {TypeError} the message or an option is of the wrong kind
+   * @throws {TypeError | RangeError} a wrong message or option
    */
   send(data: Message, options?: SendOptions): Promise<void> {
     if (this.#ended !== undefined) return rejected(this.#ended);
@@ -114,7 +114,7 @@ export class Outbound {
 
   /**
    * Accepts a message if that is possible at once.
-   * @throws {TypeError} the message or an option is of the wrong kind
+   * @throws {TypeError | RangeError} a wrong message or option
    */
   trySend(data: Message, options?: SendOptions): boolean {
     return this.#ended === undefined && this.#acceptance.trySend(data, options);

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { onlyKnownKeys, wrongKind } from "../rules.ts";
+import {
+  number,
+  type NumberRule,
+  onlyKnownKeys,
+  POSITIVE_DURATION,
+  wrongKind,
+} from "../rules.ts";
 
 /** Options of one message. */
 export interface SendOptions {
@@ -24,17 +30,17 @@ export interface SendOptions {
 }
 
 const KEYS = ["ttl", "key", "signal"] satisfies (keyof SendOptions)[];
+const TTL: NumberRule = { ...POSITIVE_DURATION, infinity: true };
 
 /**
  * Checks the options of a message.
- * @throws {TypeError} a value that is not what the option wants, an unknown key
+ * @throws {TypeError} a value of the wrong kind, an unknown key
+ * @throws {RangeError} a `ttl` that is not more than 0
  */
 export function checkSendOptions(options: SendOptions): void {
   onlyKnownKeys("send()", options, KEYS);
   const { ttl, key, signal } = options;
-  if (ttl !== undefined && !(typeof ttl === "number" && ttl > 0)) {
-    throw wrongKind("ttl", "a number of milliseconds greater than 0", ttl);
-  }
+  if (ttl !== undefined) number("ttl", ttl, TTL);
   if (key !== undefined && typeof key !== "string") {
     throw wrongKind("key", "a string", key);
   }

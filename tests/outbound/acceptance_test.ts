@@ -75,16 +75,18 @@ Deno.test("what may not wait is refused instead, and only when it would wait", a
   assertStrictEquals(error, refusal);
 });
 
-Deno.test("of what cannot be sent at all the sender is told by a TypeError", async () => {
+Deno.test("of what cannot be sent at all the sender is told by a TypeError or RangeError", async () => {
   const { acceptance } = counter({});
   const send = (...args: unknown[]) =>
     Reflect.apply(acceptance.send, acceptance, args);
   const trySend = (...args: unknown[]) =>
     Reflect.apply(acceptance.trySend, acceptance, args);
-  for (const args of [[1], [undefined], ["a", { ttl: -1 }], ["a", 5]]) {
+  for (const args of [[1], [undefined], ["a", { ttl: "1" }], ["a", 5]]) {
     await assertRejects(() => send(...args), TypeError);
     assertThrows(() => trySend(...args), TypeError);
   }
+  await assertRejects(() => send("a", { ttl: -1 }), RangeError);
+  assertThrows(() => trySend("a", { ttl: -1 }), RangeError);
 });
 
 Deno.test("an aborted signal refuses the message", async () => {

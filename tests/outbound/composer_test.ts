@@ -25,7 +25,7 @@ Deno.test("what is neither a text nor bytes is refused", () => {
       "'data'",
     );
   }
-  assertThrows(() => composer.compose("a", { ttl: 0 }), TypeError, "'ttl'");
+  assertThrows(() => composer.compose("a", { ttl: 0 }), RangeError, "'ttl'");
 });
 
 Deno.test("what is aborted before it is sent is refused", () => {

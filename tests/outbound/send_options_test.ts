@@ -9,7 +9,8 @@ Deno.test("sound options pass", () => {
 
 for (const ttl of [0, -1, NaN, -Infinity, "1", null]) {
   Deno.test(`a ttl of ${ttl} does not pass`, () => {
-    assertThrows(() => check({ ttl }), TypeError, "'ttl'");
+    const kind = typeof ttl === "number" ? RangeError : TypeError;
+    assertThrows(() => check({ ttl }), kind, "'ttl'");
   });
 }
 
