@@ -31,6 +31,16 @@ export function closeError(end: SocketEnd, url: string | URL): WSError {
   });
 }
 
+/** The cause of the gap when the program drops a connection itself. */
+export function reconnectRequested(url: string): WSError {
+  return new WSError("The program asked for a new connection", {
+    code: "CLOSED",
+    severity: "transient",
+    closeCode: 1006,
+    url,
+  });
+}
+
 /**
  * The verdict of the program on top of ours: `fatalCloseCodes`, then
  * `classify`. What one of them throws is reported, and our verdict stays.

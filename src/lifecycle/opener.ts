@@ -41,17 +41,18 @@ export class Opener {
   }
 
   /**
-   * One attempt, of at most `connectTimeout` milliseconds.
+   * One attempt, of at most `connectTimeout` and `limit` milliseconds.
    * @throws {WSError} it did not come about
    * @throws the signal's reason, once it aborts
    */
   async dial(
     signal: AbortSignal,
-    connectTimeout: number = this.#parts.config.connectTimeout,
+    limit: number = Infinity,
   ): Promise<Link> {
+    const { config } = this.#parts;
     const socket = await attempt({
-      ...this.#parts.config,
-      connectTimeout,
+      ...config,
+      connectTimeout: Math.min(config.connectTimeout, limit),
       endpoint: this.#endpoints.current,
       transport: this.#transport,
       signal,

@@ -2,11 +2,11 @@
  * The loop that keeps a client connected: wait, dial, pass the gate, hold,
  * judge, again.
  *
- * It is a straight line: one turn is one attempt and the connection it brings,
- * so there is never a second attempt at the same time. Every attempt, wait and
- * connection has an AbortController or a link of its own, and a late event of
- * an old one finds nobody to talk to. Only a rotation holds two links, on
- * purpose and for a moment.
+ * It is a straight line: attempts until one brings a connection, which is then
+ * held until it ends, so there is never a second attempt at the same time.
+ * Every attempt, wait and connection has an AbortController or a link of its
+ * own, and a late event of an old one finds nobody to talk to. Only a rotation
+ * holds two links, on purpose and for a moment.
  *
  * @module
  */
@@ -16,9 +16,9 @@ import { retry } from "@std/async/retry";
 import type { Gap } from "../callbacks.ts";
 import { WSError } from "../errors.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
-import { judge } from "./classify.ts";
+import { judge, reconnectRequested } from "./classify.ts";
 import { Endpoints } from "./endpoint.ts";
-import type { Link, LinkEnd } from "./link.ts";
+import { Link, type LinkEnd } from "./link.ts";
 import { Opener, type OpenerParts } from "./opener.ts";
 import { Outage } from "./outage.ts";
 import { findSuccessor } from "./rotation.ts";
@@ -36,10 +36,10 @@ export interface SupervisorParts extends OpenerParts {
   readonly chance: () => number;
 }
 
-/** What a turn came to, when it did not throw what makes another attempt due. */
-type Outcome =
-  | { readonly ended: false }
-  | { readonly ended: true; readonly error: WSError | undefined };
+/** The client has ended: with this error, or in order. */
+interface End {
+  readonly error: WSError | undefined;
+}
 
 /** Keeps one client connected. */
 export class Supervisor {
@@ -79,24 +79,19 @@ export class Supervisor {
    * `undefined` after `stop()` and after a normal close without reconnect.
    */
   async run(): Promise<WSError | undefined> {
-    const { signal } = this.#stop;
     this.#series.begin(now());
     try {
       for (;;) {
-        // The failures are counted in the series, because onDisconnect must
-        // tell whether there is another attempt before retry() would know.
-        const outcome = await retry(() => this.#turn(), {
-          maxAttempts: Number.MAX_SAFE_INTEGER,
-          minTimeout: 0,
-          jitter: 0,
-          isRetriable: (error) =>
-            error instanceof WSError && error.severity === "transient",
-          signal,
-        });
-        if (outcome.ended) return outcome.error;
+        const opened = await this.#connect();
+        if (!(opened instanceof Link)) return opened.error;
+        const last = this.#parts.config.maxConnectionAge === 0
+          ? opened
+          : await this.#rotate(opened);
+        const end = this.#settle(last, await last.over);
+        if (end !== undefined) return end.error;
       }
     } catch (error) {
-      if (signal.aborted) return undefined;
+      if (this.#stop.signal.aborted) return undefined;
       throw error;
     } finally {
       this.#parts.log.end(Date.now());
@@ -107,6 +102,7 @@ export class Supervisor {
   /** Ends the run; an open connection is closed in order first. */
   stop(code: number, reason: string): void {
     this.#stop.abort();
+    this.#hurry.abort();
     this.#link?.close(code, reason, this.#parts.config.closeTimeout);
   }
 
@@ -121,30 +117,46 @@ export class Supervisor {
     this.#link?.fail(error);
   }
 
-  async #turn(): Promise<Outcome> {
+  /** Tries until there is a connection. */
+  #connect(): Promise<Link | End> {
+    // The failures are counted in the series, because onDisconnect must tell
+    // whether there is another attempt before retry() would know.
+    return retry(() => this.#attempt(), {
+      maxAttempts: Number.MAX_SAFE_INTEGER,
+      minTimeout: 0,
+      jitter: 0,
+      isRetriable: (error) =>
+        error instanceof WSError && error.severity === "transient",
+      signal: this.#stop.signal,
+    });
+  }
+
+  async #attempt(): Promise<Link | End> {
     if (this.#next !== undefined) await this.#wait(this.#next);
     this.#parts.onState("connecting");
     this.#outage.attempt();
     let link;
     try {
-      const { connectTimeout } = this.#parts.config;
-      const limit = Math.min(connectTimeout, this.#series.budgetLeft(now()));
+      const limit = this.#series.budgetLeft(now());
       link = await this.#opener.dial(this.#stop.signal, limit);
     } catch (error) {
       if (!(error instanceof WSError)) throw error;
       const judged = this.#judge(error);
-      return this.#conclude(judged, this.#series.failed(judged, now()));
+      const end = this.#conclude(judged, this.#series.failed(judged, now()));
+      if (end !== undefined) return end;
+      // Fatal for its endpoint is not fatal for the client: others are left.
+      throw judged.withSeverity("transient");
     }
     if (this.#stop.signal.aborted) {
       link.drop();
-      return { ended: true, error: undefined };
+      return { error: undefined };
     }
     this.#link = link;
     const gap = this.#outage.end(Date.now());
     if (gap !== undefined) this.#parts.onGap(gap);
     await this.#opener.pass(link, this.#wasOpen, this.#series.attempt);
     if (!link.isOver) this.#open(link);
-    return this.#settle(...await this.#hold(link));
+    return link;
   }
 
   async #wait(next: Extract<Next, { kind: "retry" }>): Promise<void> {
@@ -152,7 +164,7 @@ export class Supervisor {
     log.retries++;
     const { attempt, delay: ms, error } = next;
     notifier.retry({ attempt, delay: ms, error });
-    const signal = AbortSignal.any([this.#stop.signal, this.#hurry.signal]);
+    const { signal } = this.#hurry;
     try {
       await delay(ms, { signal });
       await drained(signal);
@@ -171,11 +183,8 @@ export class Supervisor {
     this.#parts.onState("open");
   }
 
-  /** Until the link, or one that took over from it, has ended. */
-  async #hold(link: Link): Promise<[Link, LinkEnd]> {
-    if (this.#parts.config.maxConnectionAge === 0) {
-      return [link, await link.over];
-    }
+  /** Lets one link take over from another; the one that nobody replaced. */
+  async #rotate(link: Link): Promise<Link> {
     for (let current = link;;) {
       const successor = await findSuccessor(current, {
         ...this.#parts.config,
@@ -185,7 +194,7 @@ export class Supervisor {
         pass: (link) => this.#opener.pass(link, true, 0),
         onFailed: (error, end) => this.#rotationFailed(error, end),
       });
-      if (successor === undefined) return [current, await current.over];
+      if (successor === undefined) return current;
       await this.#takeOver(current, successor);
       current = successor;
     }
@@ -217,8 +226,8 @@ export class Supervisor {
     }
   }
 
-  /** What follows the end of a link. */
-  #settle(link: Link, end: LinkEnd): Outcome {
+  /** What follows the end of a link; `undefined`: another attempt. */
+  #settle(link: Link, end: LinkEnd): End | undefined {
     this.#lastMessageAt = link.lastMessageAt ?? this.#lastMessageAt;
     this.#link = undefined;
     this.#parts.log.down(Date.now());
@@ -228,7 +237,7 @@ export class Supervisor {
     this.#openSince = undefined;
     if (this.#stop.signal.aborted) {
       this.#disconnected(end, undefined, false);
-      return { ended: true, error: undefined };
+      return { error: undefined };
     }
     this.#series.held(openFor, now());
     const error = end.error && this.#judge(end.error);
@@ -242,15 +251,17 @@ export class Supervisor {
       this.#parts.onState("connecting");
       this.#disconnected(end, undefined, true);
       this.#next = undefined;
-      return { ended: false };
+      return undefined;
     }
     const next = this.#series.fell(error, openFor, now());
     return this.#conclude(error, next, end);
   }
 
-  #conclude(error: WSError, next: Next, end?: LinkEnd): Outcome {
+  /** Tells what follows a failure; `undefined`: another attempt. */
+  #conclude(error: WSError, next: Next, end?: LinkEnd): End | undefined {
     const { notifier, onState } = this.#parts;
-    this.#hurry = new AbortController(); // the callbacks below may hurry
+    // Renewed before the callbacks, which may hurry; after stop() no more.
+    if (!this.#stop.signal.aborted) this.#hurry = new AbortController();
     if (next.kind === "retry") onState("waiting");
     const shown = isQuiet(error) ? undefined : error;
     if (shown !== undefined) notifier.error(shown);
@@ -260,10 +271,9 @@ export class Supervisor {
       const willRetry = next.kind === "retry" && !this.#stop.signal.aborted;
       this.#disconnected(end, shown, willRetry);
     }
-    if (next.kind === "end") return { ended: true, error: next.error };
+    if (next.kind === "end") return { error: next.error };
     this.#next = next;
-    // Fatal for its endpoint is not fatal for the client: others are left.
-    throw error.withSeverity("transient");
+    return undefined;
   }
 
   #disconnected(
@@ -287,13 +297,4 @@ export class Supervisor {
 /** A clock that never jumps, in milliseconds. */
 function now(): number {
   return performance.now();
-}
-
-function reconnectRequested(url: string): WSError {
-  return new WSError("The program asked for a new connection", {
-    code: "CLOSED",
-    severity: "transient",
-    closeCode: 1006,
-    url,
-  });
 }
