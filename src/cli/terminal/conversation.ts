@@ -103,21 +103,23 @@ export class Conversation {
   }
 
   /** A person must be told at once what a program can wait for. */
-  #offer(message: Message): void {
-    if (this.#run.client.trySend(message)) return;
-    this.#complain("not sent: the queue is full");
+  #offer(message: Message): boolean {
+    const accepted = this.#run.client.trySend(message);
+    if (!accepted) this.#complain("not sent: the queue is full");
+    return accepted;
   }
 
   #ping(): void {
-    this.#offer(this.#parts.pingMessage());
-    this.#pingedAt = performance.now();
+    const now = performance.now();
+    if (this.#offer(this.#parts.pingMessage())) this.#pingedAt = now;
   }
 
   #close([digits, ...words]: readonly string[]): void {
     const code = digits === undefined ? 1000 : Number(digits);
     const reason = words.join(" ");
     // RFC 6455, section 7.4.2: what an application may send.
-    if (code !== 1000 && !(code >= 3000 && code <= 4999)) {
+    const isOwn = Number.isInteger(code) && code >= 3000 && code <= 4999;
+    if (code !== 1000 && !isOwn) {
       return this.#complain("a close code is 1000 or 3000 to 4999");
     }
     if (this.#encoder.encode(reason).length > 123) {

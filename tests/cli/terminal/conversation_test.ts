@@ -47,12 +47,21 @@ Deno.test("/ping waits for one answer", () => {
   assertMatch(printed.join(), /^answered after [\d.]+ ms$/);
 });
 
+Deno.test("a /ping that was not sent has no answer", () => {
+  const { printed, say, talker } = conversation();
+  ["one", "two", "/ping"].forEach(say);
+  talker.answered();
+  assertEquals(printed, ["not sent: the queue is full"]);
+});
+
 Deno.test("/close takes what a close frame takes, and nothing else", () => {
   const { printed, say, run } = conversation();
   say("/close 999");
   say("/close 1001");
+  say("/close 3000.5");
+  say("/close now");
   say("/close 3000 " + "ü".repeat(62));
-  assertEquals(printed.length, 3);
+  assertEquals(printed.length, 5);
   assertEquals(run.isOver, false);
   say("/close 3000 enough of it");
   assertEquals(run.isOver, true);
