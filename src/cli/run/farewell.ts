@@ -4,7 +4,6 @@
  * @module
  */
 
-import { WSError } from "../../../mod.ts";
 import type { RunResult } from "./client_run.ts";
 import { escapeLine } from "../escape.ts";
 import type { Stderr } from "../notices.ts";
@@ -19,7 +18,9 @@ export function sayFarewell(
   const summary = summaryLine(stats, unsent.unsent);
   switch (outcome.kind) {
     case "ended":
-      if (outcome.error !== undefined) notices.fatal(reasonOf(outcome.error));
+      if (outcome.error !== undefined) {
+        notices.fatal(escapeLine(outcome.error.message));
+      }
       break;
     case "timeout":
       notices.trouble("the time is up (--timeout)");
@@ -43,13 +44,4 @@ export function sayFarewell(
     notices.trouble(`${showMany(unsent.unsent, "message")} ${verb} not sent`);
   }
   notices.detail(summary);
-}
-
-/** The message of an error, and of what was behind it if it says more. */
-export function reasonOf(error: WSError): string {
-  const { code, message, cause } = error;
-  const last = code === "RETRIES_EXHAUSTED" && cause instanceof WSError
-    ? `: ${cause.message}`
-    : "";
-  return escapeLine(message + last);
 }

@@ -90,6 +90,11 @@ Deno.test("the exit code tells how it ended", async (t) => {
   await t.step("nobody there is 7, also after retries", async () => {
     const few = ["--max-retries", "2", "--initial-backoff", "10ms"];
     const result = await cli("ws://127.0.0.1:9", ...few).input("x").run();
+    const [first, second, last] = result.stderr.split("\n");
+    assertMatch(first ?? "", /attempt 1 in/);
+    assertMatch(second ?? "", /attempt 2 in/);
+    // The client's own last words name the cause, once.
+    assertEquals(last?.match(/nobody listens/g)?.length, 1);
     assertMatch(result.stderr, /1 message was not sent/);
     assertEquals(result.code, 7);
   });

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { WebSocketStreamClient, WSError } from "../../../mod.ts";
 import { stderrNotices } from "../../../src/cli/notices.ts";
 import type { RunResult } from "../../../src/cli/run/client_run.ts";
-import { reasonOf, sayFarewell } from "../../../src/cli/run/farewell.ts";
+import { sayFarewell } from "../../../src/cli/run/farewell.ts";
 import type { Outcome } from "../../../src/cli/run/outcome.ts";
 
 const SUMMARY = "received 0 messages, sent 0 messages";
@@ -73,27 +73,4 @@ Deno.test("what was not sent is said", () => {
     said({ kind: "timeout" }, 1200)[1],
     "trouble: 1,200 messages were not sent",
   );
-});
-
-Deno.test("when retries are used up, the last cause is said too", () => {
-  const exhausted = (cause: unknown) =>
-    new WSError("Gave up after 3 attempts", {
-      code: "RETRIES_EXHAUSTED",
-      severity: "fatal",
-      cause,
-    });
-  assertEquals(
-    reasonOf(exhausted(refused)),
-    "Gave up after 3 attempts: refused\\x1b[2J",
-  );
-  assertEquals(
-    reasonOf(exhausted(new Error("?"))),
-    "Gave up after 3 attempts",
-  );
-  const tls = new WSError("Not accepted", {
-    code: "TLS",
-    severity: "fatal",
-    cause: refused,
-  });
-  assertEquals(reasonOf(tls), "Not accepted");
 });
