@@ -38,6 +38,9 @@ export interface OpenOutput extends Disposable {
 /** How often a file is looked at whose time may be over, in milliseconds. */
 const TICK = 1_000;
 
+/** A smaller file could not hold every batch of messages, in bytes. */
+const SMALL_FILE = 1024 * 1024;
+
 /** What writing there must be allowed. */
 export function outputNeeds({ output }: OutputFlags): Need[] {
   return output === undefined ? [] : fileNeeds(templateFolder(output));
@@ -68,7 +71,12 @@ export function openOutput(
     maxAge,
     onComplete: options.onFile,
   });
-  const output = new Output(files, options.delimiter, failures(options));
+  const output = new Output(
+    files,
+    options.delimiter,
+    failures(options),
+    maxSize !== undefined && maxSize < SMALL_FILE ? 0 : undefined,
+  );
   const guarded = (action: () => void) => {
     try {
       action();

@@ -29,6 +29,7 @@ export class Output {
   readonly #sink: Sink;
   readonly #delimiter: string;
   readonly #onError: (error: unknown) => void;
+  readonly #batch: number;
   readonly #encoder = new TextEncoder();
   readonly #room = new Uint8Array(ROOM);
   #text = "";
@@ -40,15 +41,19 @@ export class Output {
    * @param delimiter what ends each message
    * @param onError told once, when the sink fails; from then on nothing is
    * written
+   * @param batch how much text is gathered, in UTF-16 code units; with 0 each
+   * message is written by itself
    */
   constructor(
     sink: Sink,
     delimiter: string,
     onError: (error: unknown) => void,
+    batch: number = BATCH,
   ) {
     this.#sink = sink;
     this.#delimiter = delimiter;
     this.#onError = onError;
+    this.#batch = batch;
   }
 
   /** When the last batch was written (`performance.now()`); 0 for never. */
@@ -59,7 +64,7 @@ export class Output {
   /** Adds a message of text. */
   text(message: string): void {
     this.#text += message + this.#delimiter;
-    if (this.#text.length >= BATCH) this.flush();
+    if (this.#text.length >= this.#batch) this.flush();
     else if (!this.#scheduled) this.#schedule();
   }
 

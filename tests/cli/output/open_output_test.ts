@@ -38,6 +38,24 @@ Deno.test("files are complete when the output is closed, and told", () => {
   assertEquals(text, "one\ntwo\n");
 });
 
+Deno.test("no file is larger than it may be, however many messages come at once", () => {
+  for (const size of [10, 500_000]) {
+    using temp = new TempFile();
+    const { open, notes } = opened({
+      output: `${temp.folder}/{n}`,
+      "rotate-size": size,
+    });
+    const message = "x".repeat(size / 2 - 1);
+    for (let i = 0; i < 5; i++) open.output.text(message);
+    open[Symbol.dispose]();
+    assertEquals(notes, ["0001", "0002", "0003"]);
+    const sizes = notes.map((name) =>
+      Deno.statSync(`${temp.folder}/${name}`).size
+    );
+    assertEquals(sizes, [size, size, size / 2]);
+  }
+});
+
 Deno.test("a file that cannot be written is told, once", () => {
   using temp = new TempFile();
   Deno.writeTextFileSync(temp.path, "a file, no folder");

@@ -79,6 +79,15 @@ Deno.test("a batch that is large enough does not wait for the end of the turn", 
   assertEquals(written.bytes.length, 64 * 1024);
 });
 
+Deno.test("without batches each message is written by itself, at once", () => {
+  const written = new Written();
+  const output = new Output(written, "\n", fail, 0);
+  output.text("a");
+  output.text("b");
+  assertEquals(written.batches.length, 2);
+  assertEquals(written.text, "a\nb\n");
+});
+
 Deno.test("flush writes at once, and nothing twice", async () => {
   const { written, output } = outputWith();
   output.text("a");
