@@ -1,6 +1,7 @@
 /**
- * JSON for people: coloured, on one line if it fits, indented if not. Works on
- * the text, so that what is shown is what came: no number is rounded.
+ * JSON for people: coloured, each list and object on one line if it fits,
+ * indented if not. Works on the text, so that what is shown is what came: no
+ * number is rounded.
  *
  * @module
  */
@@ -23,11 +24,10 @@ export function displayJson(
 ): string | undefined {
   if (!isJson(text)) return undefined;
   const tokens = text.match(TOKEN) ?? [];
-  const oneLine = layOut(tokens, style, false);
-  if (oneLine.length <= width) return oneLine.text;
-  return oneLine.deepest <= MAX_DEPTH
-    ? layOut(tokens, style, true).text
-    : undefined;
+  const { lengths, deepest } = measure(tokens);
+  const fits = (lengths[0] ?? 0) <= width;
+  if (!fits && deepest > MAX_DEPTH) return undefined;
+  return layOut(tokens, lengths, width, style);
 }
 
 function isJson(text: string): boolean {
@@ -40,40 +40,70 @@ function isJson(text: string): boolean {
   }
 }
 
-function layOut(tokens: readonly string[], style: Style, indented: boolean) {
-  let text = "";
+/** At each opening bracket: how long it is on one line, with all in it. */
+function measure(tokens: readonly string[]) {
+  const lengths: number[] = [];
+  const open: number[] = [];
   let length = 0;
-  let depth = 0;
   let deepest = 0;
-  const breakLine = () => text += `\n${"  ".repeat(depth)}`;
   tokens.forEach((token, i) => {
-    length += token.length + (token === "," || token === ":" ? 1 : 0);
-    switch (token) {
-      case "{":
-      case "[":
-        text += token;
-        deepest = Math.max(deepest, ++depth);
-        if (indented && !isClosing(tokens[i + 1])) breakLine();
-        break;
-      case "}":
-      case "]":
-        depth--;
-        if (indented && !isOpening(tokens[i - 1])) breakLine();
-        text += token;
-        break;
-      case ",":
-        text += token;
-        if (indented) breakLine();
-        else text += " ";
-        break;
-      case ":":
-        text += ": ";
-        break;
-      default:
-        text += painted(token, tokens[i + 1] === ":", style);
+    lengths.push(length);
+    length += oneLineLength(token);
+    if (isOpening(token)) deepest = Math.max(deepest, open.push(i));
+    if (!isClosing(token)) return;
+    const start = open.pop() ?? 0;
+    lengths[start] = length - (lengths[start] ?? 0);
+  });
+  return { lengths, deepest };
+}
+
+/** With the space behind it. */
+function oneLineLength(token: string): number {
+  return token.length + (token === "," || token === ":" ? 1 : 0);
+}
+
+function layOut(
+  tokens: readonly string[],
+  lengths: readonly number[],
+  width: number,
+  style: Style,
+): string {
+  let text = "";
+  let column = 0;
+  /** Of each bracket around: whether what is in it has lines of its own. */
+  const broken: boolean[] = [];
+  let indent = "";
+  const breakLine = (by: -2 | 0 | 2) => {
+    indent = by < 0 ? indent.slice(2) : indent + " ".repeat(by);
+    text += `\n${indent}`;
+    column = indent.length;
+  };
+  tokens.forEach((token, i) => {
+    column += oneLineLength(token);
+    if (isOpening(token)) {
+      text += token;
+      // A comma may follow it.
+      const room = width - (column - token.length) - (broken.length && 1);
+      const isBroken = (lengths[i] ?? 0) > room && !isClosing(tokens[i + 1]);
+      broken.push(isBroken);
+      if (isBroken) breakLine(2);
+    } else if (isClosing(token)) {
+      if (broken.pop()) {
+        breakLine(-2);
+        column += token.length;
+      }
+      text += token;
+    } else if (token === ",") {
+      text += token;
+      if (broken.at(-1)) breakLine(0);
+      else text += " ";
+    } else if (token === ":") {
+      text += ": ";
+    } else {
+      text += painted(token, tokens[i + 1] === ":", style);
     }
   });
-  return { text, length, deepest };
+  return text;
 }
 
 function isOpening(token: string | undefined): boolean {

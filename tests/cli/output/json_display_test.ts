@@ -12,23 +12,26 @@ Deno.test("JSON that fits is shown on one line", () => {
   );
 });
 
-Deno.test("JSON that does not fit is indented", () => {
+Deno.test("JSON that does not fit is indented, but for what fits within", () => {
+  const json = '{"a":[1,{"b":[]}],"c":{},"d":[20]}';
   assertEquals(
-    displayJson('{"a":[1,{"b":[]}],"c":{},"d":[2]}', 20, PLAIN),
-    [
-      "{",
-      '  "a": [',
-      "    1,",
-      "    {",
-      '      "b": []',
-      "    }",
-      "  ],",
-      '  "c": {},',
-      '  "d": [',
-      "    2",
-      "  ]",
-      "}",
-    ].join("\n"),
+    displayJson(json, 22, PLAIN),
+    `{
+  "a": [1, {"b": []}],
+  "c": {},
+  "d": [20]
+}`,
+  );
+  assertEquals(
+    displayJson(json, 21, PLAIN),
+    `{
+  "a": [
+    1,
+    {"b": []}
+  ],
+  "c": {},
+  "d": [20]
+}`,
   );
 });
 
