@@ -15,7 +15,7 @@
  * @module
  */
 
-export { type StopResult, WebSocketStreamClient } from "./src/client.ts";
+export { WebSocketStreamClient } from "./src/client.ts";
 export { connect } from "./src/connect.ts";
 export {
   type Severity,
@@ -47,5 +47,5 @@ export type { ReadOptions } from "./src/inbound/readers.ts";
 export type { Message } from "./src/message.ts";
 export type { SendOptions } from "./src/outbound/outbound.ts";
 export type { RttStats, WSStats } from "./src/stats.ts";
-export type { StopOptions } from "./src/stop_options.ts";
+export type { StopOptions, StopResult } from "./src/stop_options.ts";
 export * as heartbeats from "./src/heartbeats.ts";

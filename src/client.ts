@@ -22,15 +22,11 @@ import type { SendOptions } from "./outbound/outbound.ts";
 import { resolveConfig, type ResolvedConfig } from "./resolve_config.ts";
 import { DURATION, number } from "./rules.ts";
 import type { WSStats } from "./stats.ts";
-import { resolveStopOptions, type StopOptions } from "./stop_options.ts";
-
-/** What `stop()` could not send. */
-export interface StopResult {
-  /** Messages left; with a spool they are in it. */
-  readonly unsent: number;
-  /** Bytes left. */
-  readonly unsentBytes: number;
-}
+import {
+  resolveStopOptions,
+  type StopOptions,
+  type StopResult,
+} from "./stop_options.ts";
 
 /**
  * A WebSocket client that connects once and stays connected.
@@ -237,7 +233,7 @@ export class WebSocketStreamClient
   async #run(): Promise<void> {
     let error: WSError | undefined;
     try {
-      await this.#engine.outbound.open();
+      await this.#engine.open();
       error = await this.#engine.supervisor.run();
     } catch (cause) {
       error = cause instanceof WSError ? cause : internalError(cause);
@@ -256,7 +252,7 @@ export class WebSocketStreamClient
     if (state === "idle") {
       this.#end(undefined);
     } else if (state !== "closed") {
-      await Promise.race([this.#engine.outbound.drain(drain), this.closed]);
+      await Promise.race([this.#engine.drain(drain), this.closed]);
       this.#engine.supervisor.stop(code, reason);
     }
     await this.closed;
@@ -265,6 +261,8 @@ export class WebSocketStreamClient
 
   readonly #abort = (): void => {
     this.stop({ drain: 0 });
+    // A stop() that came before may be draining still.
+    this.#engine.supervisor.stop(1000, "");
   };
 
   #follow(state: ClientState): void {

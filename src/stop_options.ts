@@ -1,5 +1,5 @@
 /**
- * How `stop()` is told to close.
+ * How `stop()` is told to close, and what it says in the end.
  *
  * @module
  */
@@ -27,6 +27,14 @@ export interface StopOptions {
    * @default `closeTimeout`
    */
   readonly drain?: number;
+}
+
+/** What `stop()` could not send. */
+export interface StopResult {
+  /** Messages left; with a spool they are in it. */
+  readonly unsent: number;
+  /** Bytes left. */
+  readonly unsentBytes: number;
 }
 
 /** A close frame holds 125 bytes, and the code takes two (RFC 6455, 5.5). */

@@ -263,6 +263,21 @@ Deno.test("an abort is the cause of STOPPED", async () => {
   assertStrictEquals(error.cause, reason);
 });
 
+Deno.test("an abort cuts short what a stop() still waits for", async () => {
+  const controller = new AbortController();
+  await using world = new World({
+    config: { url: DEAD, ...FOREVER, signal: controller.signal },
+  });
+  world.client.start();
+  await world.client.sendText("never");
+  const stopped = world.client.stop({ drain: 3_600_000 });
+  controller.abort();
+  assertEquals(await within(stopped, "stop", 1_000), {
+    unsent: 1,
+    unsentBytes: 5,
+  });
+});
+
 Deno.test("a signal that was aborted before the client was made ends it at once", async () => {
   const reason = new Error("enough");
   await using world = new World({
