@@ -32,10 +32,14 @@ export class Output {
   readonly #batch: number;
   readonly #encoder = new TextEncoder();
   readonly #room = new Uint8Array(ROOM);
+  /** The delimiter, behind bytes. */
+  readonly #end: Uint8Array;
   #text = "";
+  /** Either this or the text is gathered, never both. */
+  #bytes: Uint8Array[] = [];
+  #size = 0;
   #scheduled = false;
   #failed = false;
-  #writtenAt = 0;
 
   /**
    * @param delimiter what ends each message
@@ -52,48 +56,52 @@ export class Output {
   ) {
     this.#sink = sink;
     this.#delimiter = delimiter;
+    this.#end = this.#encoder.encode(delimiter);
     this.#onError = onError;
     this.#batch = batch;
   }
 
-  /** When the last batch was written (`performance.now()`); 0 for never. */
-  get writtenAt(): number {
-    return this.#writtenAt;
-  }
-
   /** Adds a message of text. */
   text(message: string): void {
+    if (this.#size > 0) this.flush();
     this.#text += message + this.#delimiter;
     if (this.#text.length >= this.#batch) this.flush();
     else if (!this.#scheduled) this.#schedule();
   }
 
-  /** Adds a message of bytes as they are. */
+  /** Adds a message of bytes as they are; they must stay so. */
   bytes(message: Uint8Array): void {
-    this.flush();
-    this.#write(this.#ended(message));
+    if (this.#text !== "") this.flush();
+    this.#bytes.push(message, this.#end);
+    this.#size += message.length + this.#end.length;
+    if (this.#size >= this.#batch) this.flush();
+    else if (!this.#scheduled) this.#schedule();
   }
 
   /** Writes what was gathered. */
   flush(): void {
-    const text = this.#text;
-    if (text === "") return;
-    this.#text = "";
-    if (text.length > BATCH * 2) {
-      this.#write(this.#encoder.encode(text));
-      return;
-    }
-    this.#write(this.#encode(text));
+    if (this.#text !== "") this.#flushText();
+    else if (this.#size > 0) this.#flushBytes();
   }
 
-  /** The message with its delimiter, so that both get into the same file. */
-  #ended(message: Uint8Array): Uint8Array {
-    if (this.#delimiter === "") return message;
-    const delimiter = this.#encoder.encode(this.#delimiter);
-    const ended = new Uint8Array(message.length + delimiter.length);
-    ended.set(message);
-    ended.set(delimiter, message.length);
-    return ended;
+  #flushText(): void {
+    const text = this.#text;
+    this.#text = "";
+    this.#write(
+      text.length > BATCH * 2 ? this.#encoder.encode(text) : this.#encode(text),
+    );
+  }
+
+  #flushBytes(): void {
+    const all = new Uint8Array(this.#size);
+    let at = 0;
+    for (const bytes of this.#bytes) {
+      all.set(bytes, at);
+      at += bytes.length;
+    }
+    this.#bytes = [];
+    this.#size = 0;
+    this.#write(all);
   }
 
   #encode(text: string): Uint8Array {
@@ -116,7 +124,6 @@ export class Output {
     if (this.#failed) return;
     try {
       this.#sink.write(bytes);
-      this.#writtenAt = performance.now();
     } catch (error) {
       this.#failed = true;
       this.#onError(error);
