@@ -75,7 +75,7 @@ export interface Session {
   readonly protocol: string;
   /** Whether an earlier connection was open. */
   readonly reconnected: boolean;
-  /** Failed attempts in a row before this one. */
+  /** The number of the attempt, as `onRetry` told it; 0 for a first one. */
   readonly attempt: number;
   /**
    * Sends before everything that is queued.

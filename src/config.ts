@@ -208,7 +208,7 @@ export interface WSConfig {
   readonly fatalCloseCodes?: readonly number[] | ((code: number) => boolean);
   /** The last word on what is worth another attempt; `undefined` keeps ours. */
   readonly classify?: (error: WSError) => Severity | undefined;
-  /** Stops the client. */
+  /** Stops the client at once: what is queued is not sent any more. */
   readonly signal?: AbortSignal;
 
   // Sending ----------------------------------------------------------------------
