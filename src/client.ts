@@ -233,7 +233,7 @@ export class WebSocketStreamClient
   async #run(): Promise<void> {
     let error: WSError | undefined;
     try {
-      await this.#engine.outbound.open();
+      await this.#engine.open();
       error = await this.#engine.supervisor.run();
     } catch (cause) {
       error = cause instanceof WSError ? cause : internalError(cause);
@@ -252,7 +252,7 @@ export class WebSocketStreamClient
     if (state === "idle") {
       this.#end(undefined);
     } else if (state !== "closed") {
-      await Promise.race([this.#engine.outbound.drain(drain), this.closed]);
+      await Promise.race([this.#engine.drain(drain), this.closed]);
       this.#engine.supervisor.stop(code, reason);
     }
     await this.closed;

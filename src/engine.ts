@@ -21,15 +21,28 @@ import { Supervisor } from "./lifecycle/supervisor.ts";
 import type { Message } from "./message.ts";
 import { Notifier } from "./notifier.ts";
 import { Outbound } from "./outbound/outbound.ts";
+import { Outlet } from "./outbound/outlet.ts";
 import type { ResolvedConfig } from "./resolve_config.ts";
 import { ConnectionLog, type WSStats } from "./stats.ts";
+
+/** The numbers of a client that has not sent. */
+const NOTHING_SENT = {
+  messagesSent: 0,
+  bytesSent: 0,
+  queued: 0,
+  queuedBytes: 0,
+  unacknowledged: 0,
+  dropped: 0,
+  redelivered: 0,
+};
 
 /** The parts of one client. */
 export class Engine {
   readonly notifier: Notifier;
-  readonly outbound: Outbound;
   readonly readers: Readers;
   readonly supervisor: Supervisor;
+  readonly #config: ResolvedConfig;
+  readonly #outlet: Outlet;
   readonly #log = new ConnectionLog();
   readonly #arrivals: Arrivals = { messages: 0, bytes: 0 };
   readonly #roundTrips = new Rtt();
@@ -47,12 +60,18 @@ export class Engine {
   ) {
     const notifier = new Notifier(callbacks);
     const onError = notifier.error.bind(notifier);
+    this.#config = config;
     this.notifier = notifier;
-    this.outbound = new Outbound(config, {
-      onDrop: (data, reason) => notifier.drop(data, reason),
-      onError,
-      mayWait: () => isInsideGate(owner) ? waitsForItself() : undefined,
-    });
+    this.#outlet = new Outlet(() =>
+      new Outbound(config, {
+        onDrop: (data, reason) => notifier.drop(data, reason),
+        onError,
+        mayWait: () => isInsideGate(owner) ? waitsForItself() : undefined,
+      })
+    );
+    const acknowledge = typeof config.redeliver === "string"
+      ? undefined
+      : (data: Message) => this.outbound.acknowledge(data);
     this.readers = new Readers({
       maxSize: config.receiveBufferMaxSize,
       maxBytes: config.receiveBufferMaxBytes,
@@ -71,10 +90,10 @@ export class Engine {
         heartbeat: config,
         holdMaxSize: config.receiveBufferMaxSize,
         holdMaxBytes: config.receiveBufferMaxBytes,
-        onTaken: (data) => this.outbound.acknowledge(data),
-        outflow: this.outbound,
+        onTaken: acknowledge,
+        outflow: this.#outlet,
         arrivals: this.#arrivals,
-        deliver: this.#deliverer(),
+        deliver: this.#deliverer(acknowledge),
         onRtt: (ms) => this.#roundTrips.add(ms),
         onError,
       },
@@ -86,12 +105,31 @@ export class Engine {
     });
   }
 
+  /** All that goes out. */
+  get outbound(): Outbound {
+    return this.#outlet.outbound;
+  }
+
+  /**
+   * Opens what outlives the process, if anything does.
+   * @throws {WSError} `SPOOL` or `PERMISSION`, fatal, when it cannot be opened
+   */
+  async open(): Promise<void> {
+    if (this.#config.spool !== undefined) await this.outbound.open();
+  }
+
+  /** Waits at most `ms` until nothing is left to send. Never rejects. */
+  async drain(ms: number): Promise<void> {
+    await this.#outlet.made?.drain(ms);
+  }
+
   /** A snapshot of what the client has done. */
   stats(): WSStats {
     const { connects, disconnects, retries, rotations, connectedSince } =
       this.#log;
-    const { messagesSent, bytesSent, queued, queuedBytes } = this.outbound;
-    const { unacknowledged, dropped, redelivered } = this.outbound;
+    const outbound = this.#outlet.made ?? NOTHING_SENT;
+    const { messagesSent, bytesSent, queued, queuedBytes } = outbound;
+    const { unacknowledged, dropped, redelivered } = outbound;
     return {
       messagesSent,
       messagesReceived: this.#arrivals.messages,
@@ -115,17 +153,19 @@ export class Engine {
   }
 
   /** Who gets a message, in this order: the ledger, the callback, the readers. */
-  #deliverer(): (data: Message) => void {
-    const { outbound, readers } = this;
+  #deliverer(
+    acknowledge: ((data: Message) => void) | undefined,
+  ): (data: Message) => void {
+    const { readers } = this;
     const { message = () => {} } = this.notifier;
-    if (!outbound.tracksAcknowledgements) {
+    if (acknowledge === undefined) {
       return (data) => {
         message(data);
         readers.deliver(data);
       };
     }
     return (data) => {
-      outbound.acknowledge(data);
+      acknowledge(data);
       message(data);
       readers.deliver(data);
     };

@@ -130,11 +130,6 @@ export class Delivery {
     this.#host.moved();
   }
 
-  /** Whether what comes in is to be shown to {@linkcode Delivery.acknowledge}. */
-  get tracksAcknowledgements(): boolean {
-    return this.#acknowledgements !== undefined;
-  }
-
   /** Takes note of what an inbound message acknowledges, if anything. */
   acknowledge(data: Message): void {
     const ids = this.#acknowledgedBy(data);

@@ -172,11 +172,6 @@ export class Outbound {
     this.#delivery.detach(delivered);
   }
 
-  /** Whether {@linkcode Outbound.acknowledge} wants to see what comes in. */
-  get tracksAcknowledgements(): boolean {
-    return this.#delivery.tracksAcknowledgements;
-  }
-
   /** Takes note of what an inbound message acknowledges, if anything. */
   acknowledge(data: Message): void {
     this.#delivery.acknowledge(data);
