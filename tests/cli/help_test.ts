@@ -2,7 +2,12 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { EXIT_CODES } from "../../src/cli/exit_code.ts";
 import { COMMAND_NAMES } from "../../src/cli/flags/flag.ts";
 import { FLAG_NAMES, FLAGS } from "../../src/cli/flags/table.ts";
-import { briefHelp, fullHelp, written } from "../../src/cli/help.ts";
+import {
+  briefHelp,
+  description,
+  fullHelp,
+  written,
+} from "../../src/cli/help.ts";
 import { COMMANDS } from "../../src/cli/main.ts";
 
 const at = (width: number) => ({ version: "1.2.3", commands: COMMANDS, width });
@@ -55,4 +60,61 @@ Deno.test("a command's --help has its flags and no others", () => {
 Deno.test("a flag that is there to be negated is shown so", () => {
   assertEquals(written("reconnect", FLAGS.reconnect), "--no-reconnect");
   assertEquals(written("count", FLAGS.count), "-n, --count N");
+});
+
+Deno.test("-h of a command has its usage and what is used most of it", () => {
+  const demo = COMMANDS.find(({ name }) => name === "demo");
+  const verbose = FLAGS.verbose.brief;
+  const help = FLAGS.help.brief;
+  assertEquals(briefHelp(at(80), demo).split("\n"), [
+    "ws-stream demo: Breaks a link again and again, and loses nothing",
+    "",
+    "  ws-stream demo",
+    "",
+    `  -v, --verbose                 ${verbose}`,
+    `  --help                        ${help}`,
+    "",
+  ]);
+});
+
+Deno.test("--help is set in sections, descriptions beside their flags or below", () => {
+  const demo = COMMANDS.find(({ name }) => name === "demo");
+  const sections = fullHelp(at(80), demo).split("\n\n");
+  assertEquals(sections.slice(0, 4).map((section) => section.split("\n")), [
+    ["ws-stream demo: Breaks a link again and again, and loses nothing"],
+    [
+      "Usage:",
+      "  ws-stream demo                Breaks a link again and again, and " +
+      "loses nothing",
+    ],
+    [
+      "General:",
+      "  -q, --quiet                   Prints errors only.",
+      "  -v, --verbose                 Prints what happens to the connection.",
+      "  --color auto|always|never     Colours; auto: on a terminal unless " +
+      "NO_COLOR is",
+      "                                set. [default: auto]",
+      "  --help                        Everything; -h fits one screen.",
+      "  -V, --version                 Prints the version.",
+    ],
+    [
+      "Examples:",
+      "  ws-stream demo",
+      "      Needs no network; takes some seconds.",
+    ],
+  ]);
+  assertEquals(
+    fullHelp(at(80)).match(
+      /^  --overflow .*\n {32}When the queue .*$/m,
+    )?.[0].split("\n").length,
+    2,
+  );
+});
+
+Deno.test("a description tells the default, and who takes the flag if it is not for all", () => {
+  assertMatch(description(FLAGS.linger), / \[default: 1s\]$/);
+  assertEquals(description(FLAGS.count), FLAGS.count.help);
+  assertEquals(description(FLAGS.quiet), FLAGS.quiet.help);
+  assertEquals(description(FLAGS.loop), `${FLAGS.loop.help} (replay)`);
+  assertMatch(description(FLAGS.rate), / \[default: 10\] \(serve\)$/);
 });

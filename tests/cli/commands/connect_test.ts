@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { echo } from "../../../src/server/behaviours.ts";
 import type { Peer } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
+import { TempFile } from "../../support/temp_file.ts";
 import { cli } from "../session.ts";
 
 /** Keeps tests short where nothing is waited for. */
@@ -336,5 +337,88 @@ Deno.test("-n ends with 0 after so many messages, and prints no more", async () 
   });
   const result = await cli(server.url, "--count", "3").run();
   assertEquals(result.stdout, "1\n2\n3\n");
+  assertEquals(result.code, 0);
+});
+
+Deno.test("--output writes files that are complete, and rotates between messages", async () => {
+  using temp = new TempFile();
+  const messages = Array.from(
+    { length: 40 },
+    (_, i) => `${i} `.padEnd(99, "x"),
+  );
+  await using server = serve({
+    onPeer: async (peer) => {
+      for (const message of messages) {
+        await peer.send(message);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    },
+  });
+  const result = await cli(
+    server.url,
+    ...["-o", `${temp.folder}/{host}-{n}.txt`, "--rotate-size", "1000B"],
+    ...["-n", "40", "-v"],
+  ).allow(
+    "--allow-net",
+    `--allow-read=${temp.folder}`,
+    `--allow-write=${temp.folder}`,
+  ).run();
+  assertEquals(result.stdout, "");
+  assertMatch(result.stderr, /complete: .*127\.0\.0\.1-0001\.txt/);
+  const names = temp.names();
+  assert(names.length >= 4, names.join());
+  const texts = names.map((name) =>
+    Deno.readTextFileSync(`${temp.folder}/${name}`)
+  );
+  assert(texts.every((text) => text.length <= 1000 && text.endsWith("\n")));
+  assertEquals(texts.join(""), messages.join("\n") + "\n");
+  assertEquals(result.code, 0);
+});
+
+Deno.test("--stats prints a line so often", async () => {
+  await using server = serve({ onPeer: (peer) => peer.send("one") });
+  const flags = ["--stats", "100ms", "--timeout", "350ms"];
+  const { stderr } = await cli(server.url, ...flags).run();
+  const lines = stderr.match(/^open: received 1 message \(3 B\), sent 0/gm);
+  assert((lines?.length ?? 0) >= 2, stderr);
+});
+
+Deno.test("--spool keeps what could not be sent, for the next run", async () => {
+  using temp = new TempFile();
+  const allow = [
+    "--allow-net",
+    `--allow-read=${temp.folder}`,
+    `--allow-write=${temp.folder}`,
+  ];
+  const flags = ["--spool", temp.path, "--initial-backoff", "10ms"];
+  const first = await cli("ws://127.0.0.1:9", ...flags, "--timeout", "1s")
+    .allow(...allow).input("one\ntwo\n").run();
+  assertMatch(first.stderr, /2 messages were not sent/);
+  assertEquals(first.code, 124);
+  const heard: unknown[] = [];
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = (data) => void heard.push(data);
+    },
+  });
+  const second = await cli(server.url, ...flags, "--linger", "200ms")
+    .allow(...allow).input("three\n").run();
+  assertEquals(second.code, 0);
+  assertEquals(heard, ["one", "two", "three"]);
+});
+
+Deno.test("the permission sets of deno.json are enough for what they name", async () => {
+  await using server = serve({ onPeer: (peer) => peer.send("here") });
+  const root = new URL("../../../", import.meta.url).pathname;
+  const result = await cli(
+    "run",
+    "-q",
+    "-P=connect",
+    "cli.ts",
+    server.url,
+    "-n1",
+  )
+    .program(Deno.execPath()).in(root).run();
+  assertEquals(result.stdout, "here\n");
   assertEquals(result.code, 0);
 });

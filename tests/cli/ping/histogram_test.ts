@@ -30,3 +30,17 @@ Deno.test("a quantile is one of the times", () => {
   assertEquals(quantile([4, 1, 3, 2], 0.99), 4);
   assertEquals(quantile([4, 1, 3, 2], 0), 1);
 });
+
+Deno.test("rows of equal ratio go from the least to the greatest time", () => {
+  const bar = "#".repeat(40);
+  assertEquals(histogram([1, 1, 1.9]), [
+    `  up to    1.2 ms      2  ${bar}`,
+    "  up to    1.4 ms      0",
+    "  up to    1.7 ms      0",
+    `  up to    2.0 ms      1  ${bar.slice(20)}`,
+  ]);
+  const wide = histogram([1, 1000, 1000, 1000]);
+  assertEquals(wide.length, 10);
+  assertEquals(wide[0], `  up to    2.0 ms      1  ${bar.slice(26)}`);
+  assertEquals(wide[9], `  up to     1.0 s      3  ${bar}`);
+});

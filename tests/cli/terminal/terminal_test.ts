@@ -97,3 +97,52 @@ Deno.test("hidden, it prints as if there were no prompt", () => {
   it.redraw();
   assertEquals(screen.lines, ["after", ""]);
 });
+
+Deno.test("before it is shown there is no prompt", () => {
+  const { screen, terminal: it } = terminal();
+  it.print("before");
+  it.redraw();
+  assertEquals(screen.lines, ["before", ""]);
+  it.show();
+  assertEquals(screen.cursor, "> |");
+});
+
+Deno.test("Ctrl-L clears the screen, and draws the line again", () => {
+  const written: string[] = [];
+  const it = new Terminal({
+    sink: { write: (bytes) => written.push(new TextDecoder().decode(bytes)) },
+    prompt: { text: "> ", width: 2 },
+    columns: () => 40,
+  });
+  it.show();
+  it.onBytes(new TextEncoder().encode("ab\x0c"), () => {});
+  const line = `\r${ESC}[K> ab\r${ESC}[4C`;
+  assertEquals(written.slice(1), [`${ESC}[2J${ESC}[H`, line]);
+});
+
+Deno.test("what is entered is shown with its controls written out", () => {
+  const { screen, terminal: it, type, events } = terminal();
+  it.show();
+  type("a\x9b\u202eb\r");
+  assertEquals(screen.lines[0], "> a\\x9b\\u202eb");
+  assertEquals(events, [{ kind: "line", text: "a\x9b\u202eb" }]);
+});
+
+Deno.test("a message and the prompt below it are one write", () => {
+  const writes: string[] = [];
+  const it = new Terminal({
+    sink: { write: (bytes) => writes.push(new TextDecoder().decode(bytes)) },
+    prompt: { text: "> ", width: 2 },
+    columns: () => 40,
+  });
+  it.show();
+  it.print("arrived");
+  assertEquals(writes.length, 2);
+});
+
+Deno.test("a terminal narrower than its prompt is no reason to fail", () => {
+  const { screen, terminal: it, type } = terminal(1);
+  it.show();
+  type("abc");
+  assertEquals(screen.cursor, "> c|");
+});
