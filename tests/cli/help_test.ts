@@ -105,7 +105,7 @@ Deno.test("--help is set in sections, descriptions beside their flags or below",
   ]);
   assertEquals(
     fullHelp(at(80)).match(
-      /^  --overflow .*\n {32}When the queue .*$/m,
+      /^ {2}--overflow .*\n {32}When the queue .*$/m,
     )?.[0].split("\n").length,
     2,
   );
