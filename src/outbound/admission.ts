@@ -137,13 +137,13 @@ export class Admission {
 
   #fits(entry: Entry): boolean {
     const { maxSize, maxBytes } = this.#bounds;
-    const { queue } = this.#places;
-    const bytes = queue.bytes + this.#heldBytes() + entry.bytes;
+    const { intake: { staged }, queue, ledger } = this.#places;
+    const bytes = queue.bytes + ledger.heldBytes + staged.bytes + entry.bytes;
+    const count = queue.count + ledger.heldCount + staged.count;
+    if (count < maxSize && bytes <= maxBytes) return true;
     const old = queue.withKey(entry.key);
-    if (old !== undefined) {
-      return bytes - old.bytes <= maxBytes || entry.bytes <= old.bytes;
-    }
-    return queue.count + this.#heldCount() < maxSize && bytes <= maxBytes;
+    return old !== undefined &&
+      (bytes - old.bytes <= maxBytes || entry.bytes <= old.bytes);
   }
 
   #dropOldestFor(entry: Entry): boolean {
@@ -163,18 +163,9 @@ export class Admission {
   /** Whether it would fit if all that may be dropped were. */
   #fitsWithoutFresh(entry: Entry): boolean {
     const { maxSize, maxBytes } = this.#bounds;
-    const { again } = this.#places.queue;
-    return again.count + this.#heldCount() < maxSize &&
-      again.bytes + this.#heldBytes() + entry.bytes <= maxBytes;
-  }
-
-  #heldCount(): number {
-    const { ledger, intake } = this.#places;
-    return ledger.heldCount + intake.staged.count;
-  }
-
-  #heldBytes(): number {
-    const { ledger, intake } = this.#places;
-    return ledger.heldBytes + intake.staged.bytes;
+    const { intake: { staged }, queue: { again }, ledger } = this.#places;
+    const bytes = again.bytes + ledger.heldBytes + staged.bytes + entry.bytes;
+    const count = again.count + ledger.heldCount + staged.count;
+    return count < maxSize && bytes <= maxBytes;
   }
 }

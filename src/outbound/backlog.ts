@@ -170,6 +170,7 @@ export class Backlog {
   /** This message will not be sent any more. */
   settle(entry: Entry): void {
     if (this.#queue.has(entry)) this.#queue.remove(entry);
+    if (entry.isPlain) return;
     if (entry.signal !== undefined) this.#aborts.forget(entry);
     if (entry.row !== 0) this.#intake.forget(entry);
   }
@@ -207,6 +208,11 @@ export class Backlog {
 
   /** The message is accepted. */
   #enqueue(entry: Entry): void {
+    if (entry.isPlain) {
+      entry.order = ++this.lastOrder;
+      this.#queue.fresh.push(entry);
+      return;
+    }
     const old = this.#queue.withKey(entry.key);
     if (old === undefined) {
       this.#append(entry);

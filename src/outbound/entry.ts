@@ -46,6 +46,12 @@ export class Entry {
     if (options !== undefined) this.#rarities = rarities(options);
   }
 
+  /** Whether all that is said of it below is the default. */
+  get isPlain(): boolean {
+    return this.#rarities === undefined;
+  }
+
+  /** In milliseconds since the epoch. */
   get expires(): number {
     return this.#rarities?.expires ?? Infinity;
   }

@@ -36,7 +36,8 @@ export class Expiry {
 
   /** Whether the message has expired by now. */
   hasPassed(entry: Entry): boolean {
-    return entry.expires !== Infinity && entry.expires <= this.#now();
+    return !entry.isPlain && entry.expires !== Infinity &&
+      entry.expires <= this.#now();
   }
 
   /** The message is in one of the lists now. */
