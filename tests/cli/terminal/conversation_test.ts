@@ -3,13 +3,18 @@ import { ClientRun } from "../../../src/cli/run/client_run.ts";
 import { sentences } from "../../../src/cli/run/link_events.ts";
 import { decoderOf } from "../../../src/cli/output/message_codec.ts";
 import { styleOf } from "../../../src/cli/style.ts";
+import { serve } from "../../../src/server/server.ts";
+import { Recorder, within } from "../../support/events.ts";
 import { Conversation } from "../../../src/cli/terminal/conversation.ts";
 
-function conversation(form: "hex" | undefined = undefined) {
+function conversation(
+  form: "hex" | undefined = undefined,
+  url = "ws://127.0.0.1:9",
+) {
   const printed: string[] = [];
   const ignore = () => {};
   const run = new ClientRun({
-    config: { url: "ws://127.0.0.1:9", sendQueueMaxSize: 2 },
+    config: { url, sendQueueMaxSize: 2, initialBackoff: 1 },
     events: sentences({ good: ignore, trouble: ignore, detail: ignore }),
     deliver: ignore,
   });
@@ -75,4 +80,78 @@ Deno.test("each command of /help is there", () => {
   printed.length = 0;
   commands.slice(0, 3).forEach(say);
   assertEquals(printed.some((line) => line.includes("there is no")), false);
+});
+
+/** A conversation with a server that notes what becomes of its links. */
+async function talkTo(
+  talk: (
+    say: (text: string) => void,
+    heard: Recorder<{ open: null; message: string; close: string }>,
+  ) => Promise<void>,
+) {
+  const heard = new Recorder<{ open: null; message: string; close: string }>();
+  await using server = serve({
+    onPeer: (peer) => {
+      heard.add("open", null);
+      peer.onmessage = (data) => heard.add("message", String(data));
+      peer.closed.then(({ code, reason }) =>
+        heard.add("close", `${code} ${reason}`)
+      );
+    },
+  });
+  const { run, say, printed } = conversation(undefined, server.url);
+  const ended = run.run();
+  await heard.next("open");
+  await run.opened;
+  await talk(say, heard);
+  const { ending } = await within(ended, "the end");
+  return { ending, printed };
+}
+
+Deno.test("what is typed is sent, with // for a leading /", async () => {
+  const { ending, printed } = await talkTo(async (say, heard) => {
+    ["hello", "//me", " /no command", "/close"].forEach(say);
+    await heard.next("close");
+    assertEquals(heard.all("message"), ["hello", "/me", " /no command"]);
+    assertEquals(heard.all("close"), ["1000 "]);
+  });
+  assertEquals(ending, 0);
+  assertEquals(printed, []);
+});
+
+Deno.test("/close says its code and its words, as many as a close frame holds", async () => {
+  await talkTo(async (say, heard) => {
+    say(`/close 4999 so long ${"x".repeat(115)}`);
+    assertEquals(await heard.next("close"), `4999 so long ${"x".repeat(115)}`);
+  });
+});
+
+Deno.test("/reconnect drops the link and dials again", async () => {
+  const { printed } = await talkTo(async (say, heard) => {
+    say("/reconnect");
+    await heard.next("close");
+    await heard.next("open");
+    say("/quit");
+  });
+  assertEquals(printed, []);
+});
+
+Deno.test("Ctrl-D ends it with 0, Ctrl-C by the signal, Ctrl-L not at all", async () => {
+  const ended = conversation();
+  ended.talker.onEvent({ kind: "clear-screen" });
+  assertEquals(ended.run.isOver, false);
+  ended.talker.onEvent({ kind: "end" });
+  assertEquals((await ended.run.run()).ending, 0);
+  const interrupted = conversation();
+  interrupted.talker.onEvent({ kind: "interrupt" });
+  assertEquals((await interrupted.run.run()).ending, "SIGINT");
+});
+
+Deno.test("a command that there is not is told, and not sent", () => {
+  const { printed, say, run } = conversation();
+  say("/pnig");
+  assertEquals(printed, [
+    "there is no /pnig; /help lists all, //TEXT sends /TEXT",
+  ]);
+  assertEquals(run.client.stats.queued, 0);
 });
