@@ -17,6 +17,7 @@ const PROGRAM = new URL("../../cli.ts", import.meta.url).pathname;
 /** How a session ended. */
 export interface SessionResult {
   readonly code: number;
+  /** What it died of; on Deno 2.6 as told by the exit code. */
   readonly signal: Deno.Signal | null;
   readonly bytes: Uint8Array;
   readonly stdout: string;
@@ -169,8 +170,15 @@ export class Running {
     await this.stderr.all();
     const { text: stdout } = this.stdout;
     const { text: stderr } = this.stderr;
-    return { code, signal, bytes, stdout, stderr, time };
+    const died = signal ?? signalOf(code);
+    return { code, signal: died, bytes, stdout, stderr, time };
   }
+}
+
+/** Where Deno may not send itself a signal, the exit code says the same. */
+function signalOf(code: number): Deno.Signal | null {
+  if (!Deno.version.deno.startsWith("2.6.")) return null;
+  return code === 130 ? "SIGINT" : code === 143 ? "SIGTERM" : null;
 }
 
 /** What a process prints, while it runs and afterwards. */

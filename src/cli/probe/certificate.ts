@@ -27,6 +27,7 @@ export async function fetchCertificate(
   port: number,
   signal: AbortSignal,
 ): Promise<Certificate | undefined> {
+  if (signal.aborted) return undefined;
   const { connect } = await import("node:tls");
   const { promise, resolve } = Promise.withResolvers<Certificate | undefined>();
   const socket = connect({
@@ -38,7 +39,6 @@ export async function fetchCertificate(
   });
   const end = () => resolve(undefined);
   socket.once("error", end);
-  if (signal.aborted) end();
   signal.addEventListener("abort", end, { once: true });
   socket.once("secureConnect", () => {
     const certificate = socket.getPeerCertificate();

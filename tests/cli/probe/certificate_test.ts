@@ -21,26 +21,32 @@ Deno.test("the certificate of a server is read, accepted or not", async () => {
   assert(found.from.getTime() < found.to.getTime());
 });
 
-Deno.test("where there is no TLS or no answer there is none", async () => {
-  await using server = serve({ onPeer: () => {} });
-  const none = await fetchCertificate(
-    "127.0.0.1",
-    9,
-    AbortSignal.timeout(5_000),
-  );
-  assertEquals(none, undefined);
-  const silent = await fetchCertificate(
-    "127.0.0.1",
-    server.port,
-    AbortSignal.timeout(100),
-  );
-  assertEquals(silent, undefined);
-  const late = await fetchCertificate(
-    "127.0.0.1",
-    server.port,
-    AbortSignal.abort(),
-  );
-  assertEquals(late, undefined);
+Deno.test({
+  name: "where there is no TLS or no answer there is none",
+  // Deno 2.6 lets go of a TLS socket that is destroyed in its handshake only
+  // when the peer does.
+  sanitizeResources: !Deno.version.deno.startsWith("2.6."),
+  fn: async () => {
+    await using server = serve({ onPeer: () => {} });
+    const none = await fetchCertificate(
+      "127.0.0.1",
+      9,
+      AbortSignal.timeout(5_000),
+    );
+    assertEquals(none, undefined);
+    const silent = await fetchCertificate(
+      "127.0.0.1",
+      server.port,
+      AbortSignal.timeout(100),
+    );
+    assertEquals(silent, undefined);
+    const late = await fetchCertificate(
+      "127.0.0.1",
+      server.port,
+      AbortSignal.abort(),
+    );
+    assertEquals(late, undefined);
+  },
 });
 
 Deno.test("its lines tell how long it is still good", () => {
