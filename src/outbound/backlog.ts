@@ -18,7 +18,7 @@ import type { Ledger } from "./ledger.ts";
 import { Queue } from "./queue.ts";
 import { aborted, expired } from "./refusals.ts";
 import type { Stored } from "./spool.ts";
-import { type Opener, SpoolIntake } from "./spool_intake.ts";
+import { spoolAt, SpoolIntake } from "./spool_intake.ts";
 
 /** Who hears of what happens to messages. */
 export interface BacklogHost {
@@ -191,7 +191,7 @@ export class Backlog {
     const { accepted, restore, onError, now } = this.#host;
     const enqueue = (entry: Entry) => this.#enqueue(entry);
     if (spool === undefined) return new MemoryIntake(enqueue);
-    return new SpoolIntake(opener(spool), this.#queue, {
+    return new SpoolIntake(spoolAt(spool), this.#queue, {
       restored: (stored) => {
         for (const found of stored) this.#append(restore(found));
       },
@@ -260,12 +260,4 @@ export class Backlog {
     this.settle(entry);
     this.#host.dropped(entry, reason);
   }
-}
-
-function opener(path: string): Opener {
-  return async (now, onDamaged) => {
-    // Not before: who has no spool does without SQLite.
-    const { openSpool } = await import("./spool_file.ts");
-    return openSpool(path, now, onDamaged);
-  };
 }

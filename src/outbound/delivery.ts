@@ -133,23 +133,22 @@ export class Delivery {
   /** Takes note of what an inbound message acknowledges, if anything. */
   acknowledge(data: Message): void {
     const ids = this.#acknowledgedBy(data);
-    if (ids === undefined) return;
-    if (typeof ids === "object") {
-      for (const id of ids) this.#acknowledgements?.acknowledge(id);
-    } else {
-      this.#acknowledgements?.acknowledge(ids);
-    }
+    if (ids.length === 0) return;
+    for (const id of ids) this.#acknowledgements?.acknowledge(id);
     this.#host.moved();
     this.#pump.run();
   }
 
-  #acknowledgedBy(data: Message) {
-    if (typeof this.#redeliver === "string") return undefined;
+  #acknowledgedBy(data: Message): readonly (string | number)[] {
+    if (typeof this.#redeliver === "string") return [];
     try {
-      return this.#redeliver.acknowledged(data);
+      const ids = this.#redeliver.acknowledged(data);
+      if (ids === undefined) return [];
+      return typeof ids === "object" ? [...ids] : [ids];
     } catch (cause) {
+      // Not a list, too, is an error of the callback.
       this.#host.onError(callbackError("redeliver.acknowledged", cause));
-      return undefined;
+      return [];
     }
   }
 

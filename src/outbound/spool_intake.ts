@@ -38,6 +38,15 @@ export type Opener = (
   onDamaged: (error: WSError) => void,
 ) => Promise<{ readonly spool: SpoolFile; readonly stored: Stored[] }>;
 
+/** Opens the spool with this path. */
+export function spoolAt(path: string): Opener {
+  return async (now, onDamaged) => {
+    // Not before: who has no spool does without SQLite.
+    const { openSpool } = await import("./spool_file.ts");
+    return openSpool(path, now, onDamaged);
+  };
+}
+
 /** What is used of a {@linkcode Spool}. */
 export type SpoolFile = Pick<Spool, "write" | "erase" | "close">;
 
