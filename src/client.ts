@@ -5,16 +5,11 @@
  */
 
 import type { ClientState, WSCallbacks } from "./callbacks.ts";
-import {
-  internalError,
-  notA,
-  rejected,
-  served,
-  stopped,
-} from "./client_errors.ts";
+import { internalError, notA, served, stopped } from "./client_errors.ts";
 import type { WSConfig } from "./config.ts";
 import { Engine } from "./engine.ts";
 import { WSError } from "./errors.ts";
+import { handled, rejected } from "./handled.ts";
 import type { ReadOptions } from "./inbound/readers.ts";
 import { readableFrom, writableTo } from "./inbound/streams.ts";
 import type { Message } from "./message.ts";
@@ -73,7 +68,7 @@ export class WebSocketStreamClient
       (state) => this.#follow(state),
     );
     this.closed = this.#ended.promise;
-    this.#opened.promise.catch(() => {}); // start() may not be awaited
+    handled(this.#opened.promise);
     const { signal } = this.#config;
     if (signal?.aborted) this.#abort();
     else signal?.addEventListener("abort", this.#abort);

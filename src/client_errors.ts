@@ -7,13 +7,6 @@
 import { WSError } from "./errors.ts";
 import { kindOf } from "./rules.ts";
 
-/** A rejection that ends no program when nobody awaits it. */
-export function rejected(error: Error): Promise<never> {
-  const promise = Promise.reject(error);
-  promise.catch(() => {});
-  return promise;
-}
-
 /** The client ended because the program wanted it to. */
 export function stopped(cause?: unknown): WSError {
   return new WSError("The client was stopped", {

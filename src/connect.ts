@@ -7,6 +7,7 @@
 import type { WSCallbacks } from "./callbacks.ts";
 import { WebSocketStreamClient } from "./client.ts";
 import type { WSConfig } from "./config.ts";
+import { handled } from "./handled.ts";
 
 /**
  * Makes a client and starts it: for `await using`, which stops it at the end of
@@ -30,9 +31,7 @@ export function connect(
   config: Omit<WSConfig, "url"> = {},
   callbacks: WSCallbacks = {},
 ): Promise<WebSocketStreamClient> {
-  const connected = started({ ...config, url }, callbacks);
-  connected.catch(() => {}); // handed out: the program may not await it yet
-  return connected;
+  return handled(started({ ...config, url }, callbacks));
 }
 
 async function started(

@@ -1,20 +1,11 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { setImmediate } from "node:timers/promises";
+import { assertEquals } from "@std/assert";
 import {
   internalError,
   notA,
-  rejected,
   served,
   stopped,
   waitsForItself,
 } from "../src/client_errors.ts";
-
-Deno.test("a rejection that nobody awaits ends no program, and rejects who does", async () => {
-  const error = new Error("late");
-  const promise = rejected(error);
-  await setImmediate();
-  assertStrictEquals(await assertRejects(() => promise), error);
-});
 
 Deno.test("the ends of a client are fatal, and tell whose doing they were", () => {
   const cause = new Error("enough");

@@ -20,6 +20,7 @@
 
 import type { ReceiveOverflow } from "../config.ts";
 import type { WSError } from "../errors.ts";
+import { handled } from "../handled.ts";
 import type { Message } from "../message.ts";
 import { callbackError } from "../notifier.ts";
 import { Ring } from "./ring.ts";
@@ -164,7 +165,7 @@ export class Inbox implements AsyncIterableIterator<Message, undefined> {
       if (this.#error === undefined) {
         taker.resolve(DONE);
       } else {
-        taker.promise.catch(() => {}); // the program may not await it
+        handled(taker.promise);
         taker.reject(this.#error);
         this.#error = undefined;
       }

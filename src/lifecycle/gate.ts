@@ -9,6 +9,7 @@ import { delay } from "@std/async/delay";
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Session } from "../callbacks.ts";
 import { WSError } from "../errors.ts";
+import { handled, rejected } from "../handled.ts";
 import { callbackError } from "../notifier.ts";
 import type { Link } from "./link.ts";
 
@@ -65,13 +66,8 @@ export async function passGate(
       if (!gate.pending) throw gateIsOver("send");
       link.sendDirectly(data);
     },
-    receive: () => {
-      const message = gate.pending
-        ? link.takeNext()
-        : Promise.reject(gateIsOver("receive"));
-      message.catch(() => {}); // handed out: the program may not await it
-      return message;
-    },
+    receive: () =>
+      gate.pending ? handled(link.takeNext()) : rejected(gateIsOver("receive")),
   };
   const thrown = (cause: unknown) => {
     const isOurs = cause instanceof WSError;

@@ -6,11 +6,11 @@
  */
 
 import { WSError } from "../errors.ts";
+import { handled, rejected } from "../handled.ts";
 import type { Message } from "../message.ts";
 import type { Backlog } from "./backlog.ts";
 import type { Composer } from "./composer.ts";
 import type { Entry } from "./entry.ts";
-import { handled, rejected } from "./handled.ts";
 import type { OutboundHooks, OutboundOptions } from "./outbound_options.ts";
 import { queueFull, tooLarge } from "./refusals.ts";
 import type { SendOptions } from "./send_options.ts";

@@ -15,6 +15,7 @@
 
 import type { DropReason } from "../callbacks.ts";
 import type { WSError } from "../errors.ts";
+import { handled, rejected } from "../handled.ts";
 import type { Message } from "../message.ts";
 import { Acceptance } from "./acceptance.ts";
 import { Backlog } from "./backlog.ts";
@@ -22,7 +23,6 @@ import { Composer } from "./composer.ts";
 import { Delivery } from "./delivery.ts";
 import type { Entry } from "./entry.ts";
 import { Flushes } from "./flushes.ts";
-import { handled, rejected } from "./handled.ts";
 import type {
   OutboundHooks,
   OutboundOptions,

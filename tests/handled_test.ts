@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { handled, rejected } from "../../src/outbound/handled.ts";
+import { handled, rejected } from "../src/handled.ts";
 
 Deno.test("a handled promise still rejects for who awaits it", async () => {
   const promise = Promise.reject(new Error("no"));
