@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import { clientNeeds, headerListOf, tlsOf } from "../flags/client_config.ts";
 import type { Command, Ending, Invocation } from "../command.ts";
 import { displayUrl } from "../display_url.ts";
@@ -39,6 +40,8 @@ async function run({ flags, operands }: Invocation): Promise<Ending> {
     { kind: "net", host: hostname },
     ...clientNeeds(flags, []),
   ]);
+  // Deno 2.6 warns of what its own node:dns imports; nobody here can help it.
+  Object.assign(process, { noDeprecation: true });
   const style = styleOf(wantsColor(flags.color, Deno.stdout.isTerminal()));
   const { caCerts = [], cert, key } = tlsOf(flags) ?? {};
   print(`${style.bold(displayUrl(url))}\n`);

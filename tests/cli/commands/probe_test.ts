@@ -105,7 +105,6 @@ Deno.test("probe names the failing step and gives advice", async (t) => {
 
 function check(result: SessionResult, pattern: RegExp, code: number): void {
   assertMatch(result.stdout, pattern);
-  // Deno 2.6 warns of a module that its own node:dns uses.
-  assertEquals(result.stderr.replace(/^.*\[DEP0040\].*\n/, ""), "");
+  assertEquals(result.stderr, "");
   assertEquals(result.code, code);
 }
