@@ -210,9 +210,10 @@ export class Supervisor {
     log.up(Date.now());
     link.release();
     // Two TCP connections keep no order between them, so the queue moves only
-    // when the old one has answered, or is given up.
+    // when the old one has answered, or is given up: so soon, if nobody waits.
+    link.over.then(() => this.#stop.signal.aborted || old.drop());
     const end = await old.close(1000, "", config.closeTimeout);
-    this.#disconnected(end, undefined, !this.#stop.signal.aborted);
+    this.#disconnected(end, undefined, true);
     link.carry();
   }
 
@@ -221,9 +222,7 @@ export class Supervisor {
     const judged = error && this.#judge(error);
     const shown = judged && isQuiet(judged) ? undefined : judged;
     if (shown !== undefined) this.#parts.notifier.error(shown);
-    if (end !== undefined) {
-      this.#disconnected(end, shown, !this.#stop.signal.aborted);
-    }
+    if (end !== undefined) this.#disconnected(end, shown, true);
   }
 
   /** What follows the end of a link; `undefined`: another attempt. */
@@ -268,8 +267,7 @@ export class Supervisor {
     const gaveUp = next.kind === "end" && next.error !== error;
     if (gaveUp && next.error !== undefined) notifier.error(next.error);
     if (end !== undefined) {
-      const willRetry = next.kind === "retry" && !this.#stop.signal.aborted;
-      this.#disconnected(end, shown, willRetry);
+      this.#disconnected(end, shown, next.kind === "retry");
     }
     if (next.kind === "end") return { error: next.error };
     this.#next = next;
@@ -279,10 +277,11 @@ export class Supervisor {
   #disconnected(
     end: LinkEnd,
     error: WSError | undefined,
-    willRetry: boolean,
+    goesOn: boolean,
   ): void {
     this.#parts.log.disconnects++;
     const { code, reason, wasClean, connectedFor } = end;
+    const willRetry = goesOn && !this.#stop.signal.aborted;
     this.#parts.notifier.disconnect(
       { code, reason, wasClean, connectedFor, error, willRetry },
     );

@@ -291,6 +291,19 @@ Deno.test("an old connection that never answers is given up, and the queue moves
   first.reset();
 });
 
+Deno.test("a new connection that ends while the old one closes is replaced at once", async () => {
+  const { world, first, second } = await overlapping({ closeTimeout: 4_000 });
+  await using _ = world;
+  const dropped = performance.now();
+  second.drop();
+  await world.nextPeer();
+  world.client.reconnect();
+  await world.nextPeer();
+  assertLess(performance.now() - dropped, 2_000);
+  assertEquals(world.calls.all("error").map(({ code }) => code), ["CLOSED"]);
+  first.reset();
+});
+
 Deno.test("a rotation that fails, even fatally, is an error, and the old connection stays", async () => {
   let asked = 0;
   await using world = await World.open({
