@@ -57,7 +57,7 @@ export const LINK_FLAGS = {
     group: "Handshake",
     of: DIALS,
     help: "Trusts these certificate authorities (PEM) too. There is no " +
-      "--insecure: see below.",
+      "--insecure.",
   }),
   "cert": one(text, {
     value: "FILE",

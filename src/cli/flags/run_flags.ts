@@ -198,8 +198,8 @@ export const RUN_FLAGS = {
   "broadcast": toggle({
     group: "Server",
     of: ["serve"],
-    brief: "Sends each message to all clients",
-    help: "Sends each message to all clients.",
+    brief: "Sends each message to all other clients",
+    help: "Sends each message to all other clients.",
   }),
   "feed": toggle({
     group: "Server",

@@ -87,7 +87,8 @@ export function sentences(notices: Notices): LinkEvents {
     },
     error(error) {
       // The others are told by the retry or by the end that follows.
-      if (error.code !== "CALLBACK" && error.code !== "SPOOL") return;
+      const alone = error.code === "CALLBACK" || error.code === "SPOOL";
+      if (!alone || error.severity === "fatal") return;
       notices.trouble(escapeLine(error.message));
     },
     drop(reason) {

@@ -124,7 +124,10 @@ Deno.test("a link that is back is good news, one that is not is trouble", () => 
 Deno.test("an error is told when nothing else will tell it", () => {
   const errors: WSErrorCode[] = ["CALLBACK", "SPOOL", "CONNECT", "CLOSED"];
   assertEquals(
-    told((events) => errors.forEach((code) => events.error(error(code)))),
+    told((events) => {
+      errors.forEach((code) => events.error(error(code)));
+      events.error(error("SPOOL").withSeverity("fatal"));
+    }),
     [
       "trouble: it broke",
       "trouble: it broke",
