@@ -31,6 +31,7 @@ import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { type Clock, Elapsed, SYSTEM_CLOCK } from "./elapsed.ts";
 import { Pings } from "./pings.ts";
+import { SharedTimers } from "./shared_timers.ts";
 import { StuckWriter } from "./stuck_writer.ts";
 
 /** What to watch for; durations in milliseconds. */
@@ -82,6 +83,8 @@ const LONGEST_GRACE = 2_000;
 /** How soon the ping after a late look must be answered. */
 const LONGEST_PROBE = 5_000;
 
+const TIMERS = new SharedTimers();
+
 /** The heartbeat of one connection. */
 export class Heartbeat {
   /**
@@ -98,10 +101,8 @@ export class Heartbeat {
   /** The shortest of the timeouts. */
   readonly #shortest: number;
 
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  /** What the timer waits, in milliseconds. */
+  /** How long the timer waits, in milliseconds. */
   #wait = 0;
-  /** Bound once: thousands of connections look each second. */
   readonly #look = () => this.#lookAround(this.#wait);
   /** Undefined while nobody watches. */
   #elapsed: Elapsed | undefined;
@@ -161,13 +162,12 @@ export class Heartbeat {
 
   /** Ends watching; nothing is called after it. */
   stop(): void {
-    clearTimeout(this.#timer);
+    TIMERS.clear(this.#look);
     this.#elapsed = undefined;
   }
 
   #lookIn(delay: number): void {
-    this.#wait = delay;
-    this.#timer = setTimeout(this.#look, delay);
+    this.#wait = TIMERS.set(this.#look, delay, this.#clock.monotonic());
   }
 
   #lookAround(waited: number): void {
