@@ -27,9 +27,16 @@ export interface Command {
   readonly summary: string;
   /** Command lines with what they do. */
   readonly examples: readonly (readonly [line: string, does: string])[];
+  /** Loads its code. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** The code of a command. */
+export interface CommandModule {
   /**
    * Does it.
    * @throws {UsageError} before anything was started
+   * @throws {MissingPermissionError} before anything was started
    */
   readonly run: (invocation: Invocation) => Promise<Ending>;
 }

@@ -7,14 +7,7 @@
 import config from "../../deno.json" with { type: "json" };
 import { parseCommandLine } from "./args.ts";
 import type { Command, Ending } from "./command.ts";
-import { connect } from "./commands/connect.ts";
-import { completionsOf } from "./commands/completions.ts";
-import { demo } from "./commands/demo.ts";
-import { ping } from "./commands/ping.ts";
-import { probe } from "./commands/probe.ts";
-import { record } from "./commands/record.ts";
-import { replay } from "./commands/replay.ts";
-import { serve } from "./commands/serve.ts";
+import { COMMANDS } from "./commands.ts";
 import { dieOf } from "./run/signals.ts";
 import { UsageError } from "./flags/values.ts";
 import { briefHelp, fullHelp } from "./help.ts";
@@ -23,20 +16,6 @@ import { printToStderr } from "./notices.ts";
 import { blockingSink } from "./output/output.ts";
 import { MissingPermissionError } from "./permissions.ts";
 import { terminalWidth } from "./terminal/width.ts";
-
-/** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [
-  connect,
-  serve,
-  demo,
-  ping,
-  probe,
-  record,
-  replay,
-  completionsOf(() =>
-    new Map(COMMANDS.map(({ name, summary }) => [name, summary]))
-  ),
-];
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -80,7 +59,7 @@ export async function carryOut(argv: readonly string[]): Promise<Ending> {
       print(helpOf(request.command, request.full));
       return 0;
     case "run":
-      return await commandOf(request.command).run(request);
+      return await (await commandOf(request.command).load()).run(request);
     default:
       return request satisfies never;
   }

@@ -8,7 +8,7 @@ import {
   fullHelp,
   written,
 } from "../../src/cli/help.ts";
-import { COMMANDS } from "../../src/cli/main.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
 
 const at = (width: number) => ({ version: "1.2.3", commands: COMMANDS, width });
 

@@ -1,13 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
-import { carryOut, COMMANDS } from "../../src/cli/main.ts";
+import { carryOut } from "../../src/cli/main.ts";
 import { COMMAND_NAMES } from "../../src/cli/flags/flag.ts";
 import { UsageError } from "../../src/cli/flags/values.ts";
 import { cli } from "./session.ts";
-
-Deno.test("each command name has its command, in the same order", () => {
-  assertEquals(COMMANDS.map(({ name }) => name), [...COMMAND_NAMES]);
-});
 
 Deno.test("help and version go to stdout and need no permission", async (t) => {
   await t.step("-h fits one screen", async () => {

@@ -14,7 +14,7 @@ import { EXIT_CODES } from "../../src/cli/exit_code.ts";
 import { type Flag, GROUPS } from "../../src/cli/flags/flag.ts";
 import { FLAG_NAMES, FLAGS } from "../../src/cli/flags/table.ts";
 import { written } from "../../src/cli/help.ts";
-import { COMMANDS } from "../../src/cli/main.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
 
 /** The tables, by the name of their place in the README. */
 export const TABLES: Readonly<Record<string, () => string>> = {

@@ -9,7 +9,7 @@ import { delay } from "@std/async/delay";
 import { WebSocketStreamClient } from "../../../mod.ts";
 import { echo } from "../../server/behaviours.ts";
 import { serve } from "../../server/server.ts";
-import type { Command, Ending, Invocation } from "../command.ts";
+import type { Ending, Invocation } from "../command.ts";
 import { DemoClient } from "../demo/demo_client.ts";
 import { DemoScreen } from "../demo/demo_screen.ts";
 import { lostOf, type Tally } from "../demo/tally.ts";
@@ -20,15 +20,6 @@ import { requirePermissions } from "../permissions.ts";
 import { Signals } from "../run/signals.ts";
 import { styleOf, wantsColor } from "../style.ts";
 import { terminalWidth } from "../terminal/width.ts";
-
-/** The command. */
-export const demo: Command = {
-  name: "demo",
-  usage: "demo",
-  summary: "Breaks a link again and again, and loses nothing",
-  examples: [["ws-stream demo", "Needs no network; takes some seconds."]],
-  run,
-};
 
 /** When the link is cut, in milliseconds from the start of the second part. */
 const CUTS: readonly (readonly [at: number, how: Cut])[] = [
@@ -48,7 +39,8 @@ const PACE = 5;
 /** How long the last messages may take, in milliseconds. */
 const SETTLE = 2_000;
 
-async function run({ flags, operands }: Invocation): Promise<Ending> {
+/** Does it. */
+export async function run({ flags, operands }: Invocation): Promise<Ending> {
   if (operands.length > 0) throw new UsageError("demo takes no operand");
   requirePermissions([{ kind: "net", host: "127.0.0.1" }]);
   const isTerminal = Deno.stdout.isTerminal();

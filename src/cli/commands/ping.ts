@@ -6,7 +6,7 @@
 
 import { clientNeeds, handshakeConfig } from "../flags/client_config.ts";
 import { ClientRun } from "../run/client_run.ts";
-import type { Command, Ending, Invocation } from "../command.ts";
+import type { Ending, Invocation } from "../command.ts";
 import { sayFarewell } from "../run/farewell.ts";
 import { textOf } from "../flags/files.ts";
 import { onlyUrl } from "../flags/values.ts";
@@ -21,22 +21,8 @@ import { Pinger } from "../ping/pinger.ts";
 import { showDuration } from "../quantities.ts";
 import { RoundTrips } from "../ping/round_trips.ts";
 
-/** The command. */
-export const ping: Command = {
-  name: "ping",
-  usage: "ping URL",
-  summary: "Round-trip times of messages",
-  examples: [
-    ["ws-stream ping -n 5 wss://echo.example.com", "Of a server that echoes."],
-    [
-      `ws-stream ping wss://example.com --message '{"op":"ping"}' --pong pong`,
-      "Of a server with a heartbeat of its own.",
-    ],
-  ],
-  run,
-};
-
-async function run({ flags, operands }: Invocation): Promise<Ending> {
+/** Does it. */
+export async function run({ flags, operands }: Invocation): Promise<Ending> {
   const url = onlyUrl("ping", operands);
   requirePermissions(clientNeeds(flags, [url]));
   const output = new Output(

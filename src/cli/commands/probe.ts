@@ -6,7 +6,7 @@
 
 import process from "node:process";
 import { clientNeeds, headerListOf, tlsOf } from "../flags/client_config.ts";
-import type { Command, Ending, Invocation } from "../command.ts";
+import type { Ending, Invocation } from "../command.ts";
 import { displayUrl } from "../display_url.ts";
 import { onlyUrl } from "../flags/values.ts";
 import { blockingSink } from "../output/output.ts";
@@ -18,21 +18,8 @@ import { type Style, styleOf, wantsColor } from "../style.ts";
 import { terminalWidth } from "../terminal/width.ts";
 import { wrap } from "../wrap.ts";
 
-/** The command. */
-export const probe: Command = {
-  name: "probe",
-  usage: "probe URL",
-  summary: "Why can I not connect? Step by step",
-  examples: [
-    [
-      "ws-stream probe wss://example.com/feed",
-      "DNS, TCP, TLS, HTTP, WebSocket: times, certificate, headers, advice.",
-    ],
-  ],
-  run,
-};
-
-async function run({ flags, operands }: Invocation): Promise<Ending> {
+/** Does it. */
+export async function run({ flags, operands }: Invocation): Promise<Ending> {
   const url = onlyUrl("probe", operands);
   const { hostname } = new URL(url);
   // Looking up a name is no matter of a port: the whole host must be allowed.

@@ -6,7 +6,7 @@
 
 import { clientConfig, clientNeeds } from "../flags/client_config.ts";
 import { ClientRun } from "../run/client_run.ts";
-import type { Command, Ending, Invocation } from "../command.ts";
+import type { Ending, Invocation } from "../command.ts";
 import { sayFarewell } from "../run/farewell.ts";
 import { onlyUrl } from "../flags/values.ts";
 import { greetingOf } from "../run/greeting.ts";
@@ -17,21 +17,8 @@ import { requirePermissions } from "../permissions.ts";
 import { recordLine } from "../replay/recording.ts";
 import { statsLine } from "../run/summary.ts";
 
-/** The command. */
-export const record: Command = {
-  name: "record",
-  usage: "record URL -o FILE",
-  summary: "Writes what comes, with its time",
-  examples: [
-    [
-      "ws-stream record wss://example.com/feed -o feed.ndjson --timeout 10m",
-      "Ten minutes of a feed, for replay.",
-    ],
-  ],
-  run,
-};
-
-async function run({ flags, operands }: Invocation): Promise<Ending> {
+/** Does it. */
+export async function run({ flags, operands }: Invocation): Promise<Ending> {
   const url = onlyUrl("record", operands);
   requirePermissions([...clientNeeds(flags, [url]), ...outputNeeds(flags)]);
   const notices = stderrNotices(flags);

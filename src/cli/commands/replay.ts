@@ -10,7 +10,7 @@ import { PeerClosedError } from "../../server/peer.ts";
 import { serve } from "../../server/server.ts";
 import { clientConfig, clientNeeds } from "../flags/client_config.ts";
 import { ClientRun } from "../run/client_run.ts";
-import type { Command, Ending, Invocation } from "../command.ts";
+import type { Ending, Invocation } from "../command.ts";
 import { sayFarewell } from "../run/farewell.ts";
 import { type Address, UsageError, webSocketUrl } from "../flags/values.ts";
 import type { Flags } from "../flags/table.ts";
@@ -22,25 +22,8 @@ import { play, type PlayOptions } from "../replay/player.ts";
 import { readRecording } from "../replay/recording.ts";
 import { serveUntilEnd } from "../run/serve_until_end.ts";
 
-/** The command. */
-export const replay: Command = {
-  name: "replay",
-  usage: "replay FILE [URL]",
-  summary: "Sends what was recorded, at its times",
-  examples: [
-    [
-      "ws-stream replay feed.ndjson --serve 9000 --loop",
-      "A mock server that sends the recording to each client.",
-    ],
-    [
-      "ws-stream replay feed.ndjson ws://127.0.0.1:8080 --speed 10x",
-      "Sends it to a server, ten times as fast.",
-    ],
-  ],
-  run,
-};
-
-async function run({ flags, operands }: Invocation): Promise<Ending> {
+/** Does it. */
+export async function run({ flags, operands }: Invocation): Promise<Ending> {
   const [path, url, ...more] = operands;
   const { serve: address } = flags;
   const targets = Number(url !== undefined) + Number(address !== undefined);

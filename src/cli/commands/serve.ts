@@ -10,7 +10,7 @@ import { type Chaos, parseChaos } from "../../server/chaos.ts";
 import { feed } from "../../server/feed.ts";
 import type { Peer } from "../../server/peer.ts";
 import { serve as listen, type WebSocketServer } from "../../server/server.ts";
-import type { Command, Ending, Invocation } from "../command.ts";
+import type { Ending, Invocation } from "../command.ts";
 import { escapeLine } from "../escape.ts";
 import { readFlagText } from "../flags/files.ts";
 import { address, UsageError } from "../flags/values.ts";
@@ -19,24 +19,10 @@ import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
 import { serveUntilEnd } from "../run/serve_until_end.ts";
 
-/** The command. */
-export const serve: Command = {
-  name: "serve",
-  usage: "serve [ADDR]",
-  summary: "A server to test a client against",
-  examples: [
-    ["ws-stream serve 9000", "Echoes on ws://127.0.0.1:9000."],
-    [
-      "ws-stream serve --feed --chaos drop=1%,half-open@30s --seed 7",
-      "A feed whose links break, each time in the same way.",
-    ],
-  ],
-  run,
-};
-
 const DEFAULT_ADDRESS = "127.0.0.1:8080";
 
-async function run({ flags, operands }: Invocation): Promise<Ending> {
+/** Does it. */
+export async function run({ flags, operands }: Invocation): Promise<Ending> {
   const [given = DEFAULT_ADDRESS, ...more] = operands;
   if (more.length > 0) throw new UsageError("serve takes one address");
   const { hostname, port } = address(given);

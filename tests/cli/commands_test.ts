@@ -1,0 +1,25 @@
+import { assert, assertEquals } from "@std/assert";
+import { COMMANDS } from "../../src/cli/commands.ts";
+import { COMMAND_NAMES } from "../../src/cli/flags/flag.ts";
+
+Deno.test("each command name has its command, in the same order", () => {
+  assertEquals(COMMANDS.map(({ name }) => name), [...COMMAND_NAMES]);
+});
+
+Deno.test("each command is called by its name, and its code is there", async () => {
+  for (const { name, usage, load } of COMMANDS) {
+    assert(usage.includes(name), name);
+    assertEquals(typeof (await load()).run, "function");
+  }
+});
+
+Deno.test("each example calls its own command", () => {
+  for (const { name, examples } of COMMANDS) {
+    assert(examples.length > 0);
+    for (const [line] of examples) {
+      assert(
+        line.includes(name === "connect" ? "ws-stream " : `ws-stream ${name}`),
+      );
+    }
+  }
+});
