@@ -46,7 +46,10 @@ export interface PingConfig {
 export interface AcknowledgedRedelivery {
   /** The id of an outgoing message. */
   readonly id: (data: Message) => string | number;
-  /** The id or ids that an inbound message acknowledges, if any. */
+  /**
+   * The id or ids that an inbound message acknowledges, if any, just as `id`
+   * gave them: `5` does not acknowledge `"5"`.
+   */
   readonly acknowledged: (
     data: Message,
   ) => string | number | readonly (string | number)[] | undefined;
