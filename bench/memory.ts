@@ -1,10 +1,11 @@
 /**
- * Memory of idle connections: our client beside the raw socket. Server, ours
+ * What idle connections cost: our client beside the raw socket. Server, ours
  * and raw each run in a process of their own.
  *
  * @module
  */
 
+import { cpuUsage } from "node:process";
 import { WebSocketStreamClient } from "../mod.ts";
 import { serve } from "../src/server/server.ts";
 import {
@@ -16,12 +17,14 @@ import {
   startScript,
 } from "./harness.ts";
 
-/** What one connection costs, in bytes. */
+/** What one connection costs. */
 interface Cost {
-  /** Of the process. */
+  /** Bytes of the process. */
   readonly rss: number;
-  /** Of JavaScript's heap, after garbage collection. */
+  /** Bytes of JavaScript's heap, after garbage collection. */
   readonly heap: number;
+  /** Microseconds of a processor each second. */
+  readonly processor: number;
 }
 
 /** Opens one connection that stays. */
@@ -33,6 +36,8 @@ const WARM_UP = 100;
 /** Opened at the same time. */
 const BATCH = 50;
 const RUNS = 3;
+/** How long the processor is watched, ms. */
+const WATCHED = 4000;
 /** Files of a process besides its connections. */
 const OTHER_FILES = 100;
 
@@ -68,13 +73,20 @@ async function main(): Promise<void> {
     median((costs[kind] ?? []).map((cost) => cost[part]));
   const raw = typical("raw", "rss");
   printTable({
-    title: `Memory of each of ${connections} idle connections (ws://)`,
-    columns: ["client", "RSS, KiB", "of raw", "JS heap, KiB"],
+    title: `What each of ${connections} idle connections (ws://) costs`,
+    columns: [
+      "client",
+      "RSS, KiB",
+      "of raw",
+      "JS heap, KiB",
+      "processor, us/s",
+    ],
     rows: Object.keys(costs).map((kind) => [
       kind,
       typical(kind, "rss") / 1024,
       typical(kind, "rss") / raw,
       typical(kind, "heap") / 1024,
+      typical(kind, "processor"),
     ]),
     notes: [
       `median of ${RUNS} processes each; growth after the first ${WARM_UP}`,
@@ -90,10 +102,12 @@ async function hold(open: Open, url: string, count: number): Promise<Cost> {
   const before = await usage();
   held.push(...await openMany(open, url, count));
   const after = await usage();
+  const processor = await idle();
   if (held.length !== WARM_UP + count) throw new Error("some are missing");
   return {
     rss: (after.rss - before.rss) / count,
     heap: (after.heapUsed - before.heapUsed) / count,
+    processor: processor / held.length,
   };
 }
 
@@ -116,12 +130,22 @@ async function usage(): Promise<Deno.MemoryUsage> {
   return Deno.memoryUsage();
 }
 
+/** Microseconds of processor time in a second without work. */
+async function idle(): Promise<number> {
+  const before = cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, WATCHED));
+  const { user, system } = cpuUsage(before);
+  return (user + system) / (WATCHED / 1000);
+}
+
 function asCost(value: unknown): Cost {
   if (
     typeof value === "object" && value !== null && "rss" in value &&
-    "heap" in value && typeof value.rss === "number" &&
-    typeof value.heap === "number"
-  ) return { rss: value.rss, heap: value.heap };
+    "heap" in value && "processor" in value && typeof value.rss === "number" &&
+    typeof value.heap === "number" && typeof value.processor === "number"
+  ) {
+    return { rss: value.rss, heap: value.heap, processor: value.processor };
+  }
   throw new TypeError(`This is no cost: ${JSON.stringify(value)}`);
 }
 
