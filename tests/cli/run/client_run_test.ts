@@ -1,5 +1,10 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import type { Message, WSConfig } from "../../../mod.ts";
+import {
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertThrows,
+} from "@std/assert";
+import type { Gap, Message, WSConfig } from "../../../mod.ts";
 import { UsageError } from "../../../src/cli/flags/values.ts";
 import { ClientRun, type RunParts } from "../../../src/cli/run/client_run.ts";
 import type { LinkEvents } from "../../../src/cli/run/link_events.ts";
@@ -104,6 +109,109 @@ Deno.test("a greeting may take messages, and they count", async () => {
   });
   await run.run();
   assertEquals(notes.slice(0, 3), ["open", "a", "b"]);
+});
+
+Deno.test("a greeting is waited for, and may keep what it takes", async () => {
+  await using server = serve({
+    onPeer: (peer) => peer.sendMany(["a", "b", "c"]),
+  });
+  const { run, notes } = noted({ url: server.url }, {
+    count: 2,
+    greet: async (session) => void await session.receive(),
+  });
+  await run.run();
+  assertEquals(notes.slice(0, 3), ["open", "b", "c"]);
+});
+
+Deno.test("what was to be sent at the end is sent, and then its close", async () => {
+  const heard: string[] = [];
+  const closed = Promise.withResolvers<string>();
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = (data) => void heard.push(String(data));
+      peer.closed.then(({ code, reason }) =>
+        closed.resolve(`${code} ${reason}`)
+      );
+    },
+  });
+  const { run } = noted({ url: server.url }, {
+    begin: async (run) => {
+      await run.opened;
+      for (let i = 0; i < 5; i++) run.client.trySend(`${i}`);
+      assertEquals(run.isOver, false);
+      run.end({ kind: "done", close: { code: 4001, reason: "so long" } });
+      assertEquals(run.isOver, true);
+    },
+  });
+  const { ending, unsent, stats } = await run.run();
+  assertEquals([ending, unsent.unsent, stats.messagesSent], [0, 0, 5]);
+  assertEquals(await closed.promise, "4001 so long");
+  assertEquals(heard, ["0", "1", "2", "3", "4"]);
+});
+
+Deno.test("what is lost while it ends turns success into 9", async () => {
+  const { run } = noted({ url: "ws://127.0.0.1:9" }, {
+    failOnGap: true,
+    begin: (run) => {
+      run.end({ kind: "done" });
+      run.dropped("overflow");
+    },
+  });
+  assertEquals((await run.run()).ending, 9);
+});
+
+Deno.test("it tells how it goes, as often as asked, until the end", async () => {
+  const states: string[] = [];
+  const { run } = noted({ url: "ws://127.0.0.1:9", initialBackoff: 9_000 }, {
+    statsEvery: 1,
+    onStats: (stats, state) => {
+      states.push(`${state} ${stats.connects}`);
+      if (states.length === 3) run.end({ kind: "done" });
+    },
+  });
+  await run.run();
+  assertEquals(states.length, 3);
+  for (const state of states) assertMatch(state, /^(connecting|waiting) 0$/);
+});
+
+Deno.test("an outage at the end has its attempts", async () => {
+  let connections = 0;
+  await using server = serve({
+    accept: () => ++connections > 1 ? { status: 503 } : undefined,
+    onPeer: (peer) => peer.drop(),
+  });
+  const gaps: Gap[] = [];
+  const { run } = noted({ url: server.url, maxRetries: 2, maxBackoff: 1 }, {
+    events: {
+      ...{ open: () => {}, close: () => {}, retry: () => {} },
+      ...{ error: () => {}, drop: () => {} },
+      gap: (gap) => void gaps.push(gap),
+    },
+  });
+  assertEquals((await run.run()).ending, 3);
+  assertEquals(gaps.map(({ attempts }) => attempts), [2]);
+});
+
+Deno.test("when messages came is known from when it is asked for", async () => {
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = () => peer.send("answer");
+    },
+  });
+  let begun = Infinity;
+  const { run } = noted({ url: server.url }, {
+    count: 1,
+    begin: async (run) => {
+      await run.opened;
+      assertEquals(run.lastMessageAt, 0);
+      run.watchMessages();
+      begun = run.lastMessageAt;
+      assertGreater(begun, 0);
+      run.client.trySend("question");
+    },
+  });
+  await run.run();
+  assertGreater(run.lastMessageAt, begun);
 });
 
 Deno.test("a configuration that the client refuses is wrong usage", () => {

@@ -22,7 +22,7 @@ Deno.test({
   name: "a signal ends the server",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    const ending = serveUntilEnd(undefined, () => {
+    const ending = serveUntilEnd(60_000, () => {
       setTimeout(() => Deno.kill(Deno.pid, "SIGTERM"), 10);
       return serve({ onPeer: () => {} });
     });

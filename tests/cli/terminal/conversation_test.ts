@@ -65,8 +65,12 @@ Deno.test("/close takes what a close frame takes, and nothing else", () => {
   say("/close 1001");
   say("/close 3000.5");
   say("/close now");
+  say("/close 5000");
   say("/close 3000 " + "ü".repeat(62));
-  assertEquals(printed.length, 5);
+  assertEquals(printed, [
+    ...Array(5).fill("a close code is 1000 or 3000 to 4999"),
+    "a reason has at most 123 bytes",
+  ]);
   assertEquals(run.isOver, false);
   say("/close 3000 enough of it");
   assertEquals(run.isOver, true);
