@@ -77,7 +77,7 @@ export type JsonEvent =
 /** The line of an event, without its newline. */
 export function eventLine(event: JsonEvent, ts: number): string {
   const { type, ...facts } = event;
-  return escapeUnsafe(JSON.stringify({ v: 1, type, ts, ...facts }));
+  return safeJson({ v: 1, type, ts, ...facts });
 }
 
 /** A new connection. */
@@ -120,9 +120,12 @@ function factsOf(error: WSError): ErrorFacts {
   return { code, severity, status, closeCode, reason, message };
 }
 
-/** JSON lets some through that a terminal obeys; see `escape.ts`. */
-function escapeUnsafe(json: string): string {
-  return json.replace(
+/**
+ * A value as JSON that drives no terminal: what `escape.ts` writes out and
+ * JSON lets through is escaped too.
+ */
+export function safeJson(value: unknown): string {
+  return JSON.stringify(value).replace(
     /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => {
       const code = character.charCodeAt(0).toString(16);

@@ -7,6 +7,7 @@
  */
 
 import type { Message } from "../../../mod.ts";
+import { safeJson } from "../output/json_events.ts";
 import { readMessages, type Source } from "../run/input.ts";
 
 /** A message and when it came, in milliseconds. */
@@ -24,7 +25,7 @@ export class RecordingError extends Error {
 export function recordLine(data: Message, ts: number, t: number): string {
   const head = `{"v":1,"type":"message","ts":${ts},"t":${t.toFixed(3)},"data":`;
   return typeof data === "string"
-    ? `${head}${JSON.stringify(data)}}`
+    ? `${head}${safeJson(data)}}`
     : `${head}"${data.toBase64()}","encoding":"base64"}`;
 }
 

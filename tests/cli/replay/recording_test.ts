@@ -41,6 +41,12 @@ Deno.test("whatever is recorded is read again, to the byte and the microsecond",
   );
 });
 
+Deno.test("a recording that goes to a terminal drives it not", () => {
+  const line = recordLine("\x9b2J\u202e", 1, 0);
+  assertMatch(line, /^[^\p{Cc}\p{Bidi_Control}]*$/u);
+  assertEquals(JSON.parse(line).data, "\x9b2J\u202e");
+});
+
 Deno.test("what --json printed is a recording too, by its ts", async () => {
   const text = `{"v":1,"type":"open","ts":1}
 
