@@ -95,3 +95,12 @@ Deno.test("a missing permission is named exactly, before anything starts", async
     });
   }
 });
+
+Deno.test("nobody who reads the help is no failure", async () => {
+  const { words } = cli("--help");
+  const line = '"$@" | true; exit ${PIPESTATUS[0]}';
+  const { code, stderr } = await cli()
+    .program("bash", "-c", line, "bash", ...words).run();
+  assertEquals(stderr, "");
+  assertEquals(code, 0);
+});

@@ -12,7 +12,7 @@ import { serve } from "../../server/server.ts";
 import type { Ending, Invocation } from "../command.ts";
 import { DemoClient } from "../demo/demo_client.ts";
 import { DemoScreen } from "../demo/demo_screen.ts";
-import { lostOf, type Tally } from "../demo/tally.ts";
+import { type Tally, verdictOn } from "../demo/tally.ts";
 import { type Cut, DemoServer } from "../demo/demo_server.ts";
 import { blockingSink } from "../output/output.ts";
 import { UsageError } from "../flags/values.ts";
@@ -103,7 +103,7 @@ async function secondPart(screen: DemoScreen): Promise<Ending> {
   const result = tally(server, client);
   screen.summary(result);
   if (interrupted !== undefined) return interrupted;
-  return lostOf(result) === 0 && result.reconnects >= CUTS.length ? 0 : 1;
+  return verdictOn(result, CUTS.length);
 }
 
 /** Waits until the client has heard all, within its time. */

@@ -26,3 +26,8 @@ export interface Tally {
 export function lostOf({ up, down }: Tally): number {
   return up.sent - up.received + down.sent - down.received;
 }
+
+/** 1 if anything was lost, or if the link was cut and did not come back. */
+export function verdictOn(tally: Tally, cuts: number): 0 | 1 {
+  return lostOf(tally) === 0 && tally.reconnects >= cuts ? 0 : 1;
+}

@@ -164,8 +164,7 @@ export class ClientRun {
         return greet?.(session, deliver);
       },
       onDisconnect: (info) => {
-        // What our own end cuts off is no outage.
-        if (!this.isOver) this.#outages.closed(info, Date.now());
+        this.#outages.closed(info, Date.now());
         events.close(info);
       },
       onRetry: (info) => {

@@ -69,7 +69,6 @@ export async function pipe(
       }),
   });
   const result = await run.run();
-  output.flush();
   sayFarewell(result, notices);
   return result.ending;
 }
