@@ -33,3 +33,36 @@ Deno.test("files are completed where a file is wanted, words where words are", (
   assert(/-l linger -x -d /.test(fish));
   assert(/-l json -d /.test(fish));
 });
+
+Deno.test("fish offers a command's flags after that command, connect's before any", () => {
+  const lines = completionScript("fish", SUMMARIES).split("\n");
+  const of = (flag: string) =>
+    lines.filter((line) => line.includes(` -l ${flag} `))
+      .map((line) => /-n '([^']*)'/.exec(line)?.[1]);
+  const others = COMMAND_NAMES.filter((name) => name !== "connect").join(" ");
+  assertEquals(of("linger"), [`not __fish_seen_subcommand_from ${others}`]);
+  assertEquals(of("chaos"), ["__fish_seen_subcommand_from serve"]);
+  assert(lines.includes(
+    "complete -c ws-stream -n __fish_use_subcommand -a ping -d 'it’s ping'",
+  ));
+  assert(lines.some((line) => line.includes(" -s n -l count -x -d ")));
+});
+
+Deno.test("zsh offers letters and names, values with what they may be", () => {
+  const script = completionScript("zsh", SUMMARIES);
+  const specs = script.split("\n").map((line) => line.trim());
+  for (
+    const spec of [
+      "'ping:it’s ping'",
+      `'-q[${FLAGS.quiet.help}]'`,
+      `'--no-reconnect[${FLAGS.reconnect.brief}]'`,
+      `'-n[${FLAGS.count.brief}]:N: '`,
+      `'*--header[${FLAGS.header.brief}]:NAME  VALUE: '`,
+      `'--bearer-file[Authorization  Bearer with what FILE holds]:FILE:_files'`,
+      `'--color[Colours; auto  on a terminal unless NO_COLOR is set.]` +
+      `:auto always never:(auto always never)'`,
+    ]
+  ) {
+    assert(specs.includes(spec), spec);
+  }
+});

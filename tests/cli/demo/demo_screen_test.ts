@@ -2,13 +2,13 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DemoScreen } from "../../../src/cli/demo/demo_screen.ts";
 import { styleOf } from "../../../src/cli/style.ts";
 
-function screen(live: boolean) {
+function screen(live: boolean, width = 60) {
   let text = "";
   const it = new DemoScreen({
     sink: { write: (bytes) => text += new TextDecoder().decode(bytes) },
     style: styleOf(false),
     live,
-    width: 60,
+    width,
   });
   return { it, text: () => text };
 }
@@ -50,4 +50,44 @@ Deno.test("on a terminal the counts stay below what happens", () => {
     below ?? "",
     /^ +up 3 sent, 3 received; down 4 sent, 2 received$/,
   );
+});
+
+Deno.test("what is to come is said in lines that fit, apart from the rest", () => {
+  for (const [width, longest] of [[40, 40], [60, 60], [200, 80]] as const) {
+    const { it, text } = screen(false, width);
+    it.begin();
+    const lines = text().split("\n");
+    assertEquals([lines[0], ...lines.slice(-2)], ["", "", ""]);
+    const widest = Math.max(...lines.map(({ length }) => length));
+    assert(widest <= longest && widest > longest - 14, `${widest}`);
+    assertMatch(lines.join(" "), /numbered messages .* came twice only once\./);
+  }
+});
+
+Deno.test("what happens is told with the seconds since the beginning", () => {
+  const { it, text } = screen(false);
+  it.begin();
+  it.cut("close");
+  const line = text().split("\n").at(-2) ?? "";
+  assertMatch(
+    line,
+    /^ {1}0\.\d s {2}the server closes: 1011 "server restart"$/,
+  );
+});
+
+Deno.test("on a terminal the counts are drawn over, and gone at the end", () => {
+  const { it, text } = screen(true);
+  it.status(TALLY);
+  const counts = "        up 3 sent, 3 received; down 4 sent, 2 received";
+  assertEquals(text(), `\r\x1b[K${counts}`);
+  it.summary(TALLY);
+  const last = text().slice(text().indexOf(counts) + counts.length);
+  assertEquals(last.split("\n").map((line) => line.replace("\r\x1b[K", "")), [
+    "\r\x1b[K",
+    "  client to server   sent 3, received 3, 1 of them twice",
+    "  server to client   sent 4, received 2",
+    "",
+    "sent 7, received 5, reconnects 5, lost 2 (1.2 s without a link)",
+    "",
+  ]);
 });

@@ -4,10 +4,11 @@ import { Pinger } from "../../../src/cli/ping/pinger.ts";
 import { RoundTrips } from "../../../src/cli/ping/round_trips.ts";
 import { ClientRun } from "../../../src/cli/run/client_run.ts";
 import { sentences } from "../../../src/cli/run/link_events.ts";
+import { serve } from "../../../src/server/server.ts";
 
-function pinger(count: number, pong?: RegExp) {
+function pinger(count: number, pong?: RegExp, wait = 500) {
   const told: string[] = [];
-  const trips = new RoundTrips(500);
+  const trips = new RoundTrips(wait);
   const it = new Pinger({
     trips,
     pong,
@@ -62,6 +63,101 @@ Deno.test("only what matches is the answer to a message of one's own", async () 
   ["1", "noise", "pong"].forEach((data) => it.onMessage(data));
   assertEquals(told, ["answer 1"]);
   await done;
+});
+
+Deno.test("a ping that is lost brings the next one not forward", async () => {
+  using time = new FakeTime();
+  const { it, trips, told, run } = pinger(2, undefined, 30);
+  const done = it.run(run);
+  await pass(time, 99);
+  assertEquals([trips.sent, told], [1, ["lost 1"]]);
+  await pass(time, 1);
+  assertEquals(trips.sent, 2);
+  await pass(time, 30);
+  await done;
+  assertEquals(told, ["lost 1", "lost 2"]);
+});
+
+Deno.test("what came too late, twice or in bytes answers no number", async () => {
+  using time = new FakeTime();
+  const { it, told, run } = pinger(1);
+  const done = it.run(run);
+  await pass(time, 1);
+  it.onMessage(new TextEncoder().encode("1"));
+  it.onMessage("2");
+  it.onMessage("01x");
+  assertEquals(told, []);
+  it.onMessage("1");
+  it.onMessage("1");
+  assertEquals(told, ["answer 1"]);
+  await done;
+});
+
+Deno.test("without a link a ping is lost: later it would measure something else", async () => {
+  using time = new FakeTime();
+  const { it, trips, run } = pinger(1);
+  const done = it.run(run);
+  await pass(time, 1);
+  assertEquals(trips.sent, 1);
+  assertEquals(run.client.stats.queued, 0);
+  run.end({ kind: "done" });
+  await done;
+});
+
+/** What an echo server hears of so many pings, and how it ended. */
+async function pingEcho(count: number, message?: string, pong?: RegExp) {
+  const heard: string[] = [];
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = (data) => {
+        heard.push(String(data));
+        return peer.send(data);
+      };
+    },
+  });
+  const trips = new RoundTrips(5_000);
+  const ignore = () => {};
+  const it = new Pinger({
+    ...{ trips, message, pong, interval: 1, count },
+    now: () => performance.now(),
+    onAnswer: ignore,
+    onLost: ignore,
+  });
+  const run = new ClientRun({
+    config: { url: server.url },
+    events: sentences({ good: ignore, trouble: ignore, detail: ignore }),
+    deliver: (data) => it.onMessage(data),
+    begin: async (run) => {
+      await run.opened;
+      await it.run(run);
+    },
+  });
+  const { ending } = await run.run();
+  return { ending, heard, answered: trips.times.length };
+}
+
+Deno.test("numbers are sent, which an echo server returns", async () => {
+  assertEquals(await pingEcho(3), {
+    ending: 0,
+    heard: ["1", "2", "3"],
+    answered: 3,
+  });
+});
+
+Deno.test("a message of one's own is sent as it is, and any message answers it", async () => {
+  assertEquals(await pingEcho(2, "hello"), {
+    ending: 0,
+    heard: ["hello", "hello"],
+    answered: 2,
+  });
+});
+
+Deno.test("numbers may have answers that are told by a pattern", async () => {
+  assertEquals(await pingEcho(2, undefined, /./), {
+    ending: 0,
+    heard: ["1", "2"],
+    answered: 2,
+  });
 });
 
 /** Lets time pass, and what follows from it happen. */
