@@ -120,7 +120,7 @@ class Prober {
       failure = error;
     }
     const time = performance.now() - this.#step.since;
-    const details = this.#signal.aborted ? [] : await this.#certificate();
+    const details = await this.#certificate();
     if (failure === undefined) return this.#ok(details, time);
     const message = messageOf(failure);
     this.#fail(failure, { kind: "tls", message }, details, time);

@@ -31,7 +31,7 @@ export async function play(
   let start: { readonly at: number; readonly now: number } | undefined;
   for await (const { at, data } of entries) {
     if (start !== undefined) {
-      const due = start.now + Math.max(0, at - start.at) / speed;
+      const due = start.now + (at - start.at) / speed;
       const wait = due - performance.now();
       if (wait > 0) await delay(wait, { signal });
     }

@@ -86,6 +86,15 @@ Deno.test("--speed and --loop", async () => {
   assertEquals(code, 4);
 });
 
+Deno.test("an empty recording in a loop ends", async () => {
+  using temp = recorded([]);
+  await using server = serve({ onPeer: () => {} });
+  const { code, time } = await cli("replay", temp.path, server.url, "--loop")
+    .allow("--allow-net", `--allow-read=${temp.path}`).run();
+  assertEquals(code, 0);
+  assertLess(time, 10_000);
+});
+
 Deno.test("a file that is no recording is told by its line, with 2", async () => {
   using temp = new TempFile();
   await Deno.writeTextFile(temp.path, '{"v":1,"type":"open"}\nnonsense\n');

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { play } from "../../../src/cli/replay/player.ts";
 import type { Entry } from "../../../src/cli/replay/recording.ts";
 
@@ -37,6 +37,14 @@ Deno.test("messages keep their distances, divided by the speed", async () => {
     // Never early; late by what a busy machine needs.
     assertEquals(second >= 79 / speed && second < 80 / speed + 60, true);
   }
+});
+
+Deno.test("times count from when the first message is on the network", async () => {
+  const { sent, options: it } = options(1);
+  const slowly = () => new Promise((resolve) => setTimeout(resolve, 100));
+  await play(entries(A, B), { ...it, flush: slowly });
+  const [, second = NaN] = sent[1] ?? [];
+  assert(second >= 179, `${second}`);
 });
 
 Deno.test("at most speed nothing waits, and times that go back do not either", async () => {
