@@ -91,3 +91,19 @@ Deno.test("on a terminal the counts are drawn over, and gone at the end", () => 
     "",
   ]);
 });
+
+Deno.test("nothing lost is green, anything lost is red", () => {
+  const lastLine = (received: number) => {
+    let text = "";
+    const it = new DemoScreen({
+      sink: { write: (bytes) => text += new TextDecoder().decode(bytes) },
+      style: styleOf(true),
+      live: false,
+      width: 80,
+    });
+    it.summary({ ...TALLY, down: { ...TALLY.down, received } });
+    return text.trimEnd().split("\n").at(-1) ?? "";
+  };
+  assert(lastLine(4).startsWith("\x1b[32m\x1b[1msent 7, received 7"));
+  assert(lastLine(3).startsWith("\x1b[31m\x1b[1msent 7, received 6"));
+});

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertLessOrEqual } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import { Pinger } from "../../../src/cli/ping/pinger.ts";
 import { RoundTrips } from "../../../src/cli/ping/round_trips.ts";
@@ -8,6 +8,7 @@ import { serve } from "../../../src/server/server.ts";
 
 function pinger(count: number, pong?: RegExp, wait = 500) {
   const told: string[] = [];
+  const looks: number[] = [];
   const trips = new RoundTrips(wait);
   const it = new Pinger({
     trips,
@@ -15,7 +16,10 @@ function pinger(count: number, pong?: RegExp, wait = 500) {
     message: pong === undefined ? undefined : "ping",
     interval: 100,
     count,
-    now: () => Date.now(),
+    now: () => {
+      looks.push(Date.now());
+      return Date.now();
+    },
     onAnswer: ({ seq }) => told.push(`answer ${seq}`),
     onLost: (seq) => told.push(`lost ${seq}`),
   });
@@ -25,7 +29,7 @@ function pinger(count: number, pong?: RegExp, wait = 500) {
     events: sentences({ good: ignore, trouble: ignore, detail: ignore }),
     deliver: ignore,
   });
-  return { it, trips, told, run };
+  return { it, trips, told, run, looks };
 }
 
 Deno.test("pings go out at a steady pace, and it ends with the last answer", async () => {
@@ -76,6 +80,17 @@ Deno.test("a ping that is lost brings the next one not forward", async () => {
   await pass(time, 30);
   await done;
   assertEquals(told, ["lost 1", "lost 2"]);
+});
+
+Deno.test("between two pings it sleeps", async () => {
+  using time = new FakeTime();
+  const { it, run, looks } = pinger(2);
+  const done = it.run(run);
+  for (let ms = 0; ms < 99; ms++) await pass(time, 1);
+  // At the start, at the first ping, and at most once more.
+  assertLessOrEqual(looks.length, 3);
+  run.end({ kind: "done" });
+  await done;
 });
 
 Deno.test("what came too late, twice or in bytes answers no number", async () => {
