@@ -12,11 +12,15 @@ const texts = Array.from(
 const socket = new WebSocket(url, { perMessageDeflate: false });
 socket.on("open", () => {
   const begun = performance.now();
+  const before = process.cpuUsage();
   socket.on("message", () => {
     const perSecond = count / (performance.now() - begun) * 1000;
+    const { user, system } = process.cpuUsage(before);
     const status = readFileSync("/proc/self/status", "utf8");
     const rss = Number(/^VmHWM:\s*(\d+)/m.exec(status)?.[1]) * 1024;
-    console.log(JSON.stringify({ perSecond, rss }));
+    console.log(
+      JSON.stringify({ perSecond, processor: (user + system) / count, rss }),
+    );
   });
   for (let i = 0; i < count; i++) socket.send(texts[i & 63]);
 });

@@ -5,8 +5,10 @@
  *
  * The contenders take turns, each time in a process of its own. Time runs from
  * the first message to the answer of the server, which comes when it has got
- * the bytes of all of them. The server is this process: it counts bytes and
- * looks at none. Memory is the highest that the process had, code and all.
+ * the bytes of all of them: by the clock, and by what the process had of the
+ * processor, which depends less on what else runs. The server is this process:
+ * it counts bytes and looks at none. Memory is the highest that the process
+ * had, code and all.
  *
  * ```sh
  * deno task bench sending
@@ -15,6 +17,7 @@
  * @module
  */
 
+import { cpuUsage } from "node:process";
 import { setImmediate } from "node:timers";
 import PartySocket from "partysocket/ws";
 import reconnectingWebSocket from "reconnecting-websocket";
@@ -45,60 +48,65 @@ const LOADS: readonly Load[] = [
   { name: "64 KiB", size: 64 * 1024, count: 5_000 },
 ];
 
-/** Sends `count` messages and resolves when the server has answered. */
-type Contender = (
-  url: string,
-  texts: readonly string[],
-  count: number,
-) => Promise<number>;
+/** Connects; what it gives sends all, and waits for the server's answer. */
+type Contender = (url: string, texts: Texts) => Promise<() => Promise<unknown>>;
+
+/** The texts to send: a few, again and again. */
+class Texts {
+  readonly count: number;
+  readonly #texts: readonly string[];
+
+  constructor({ size, count }: Pick<Load, "size" | "count">) {
+    this.count = count;
+    this.#texts = Array.from(
+      { length: 64 },
+      (_, i) => JSON.stringify({ i }).padEnd(size, "x"),
+    );
+  }
+
+  at(index: number): string {
+    return this.#texts[index & 63] ?? "";
+  }
+}
 
 /** The first two are what the others are compared to. */
 const CONTENDERS: Readonly<Record<string, Contender>> = {
-  "plain loop": (url, texts, count) =>
-    inPlainLoop(new WebSocket(url), texts, count),
-  "paced by hand": async (url, texts, count) => {
+  "plain loop": (url, texts) => plainLoop(new WebSocket(url), texts),
+  "paced by hand": async (url, texts) => {
     const socket = new WebSocket(url);
     await opened(socket);
-    const answer = answered(socket);
-    const begun = performance.now();
-    for (let i = 0; i < count;) {
-      while (i < count && socket.bufferedAmount < 64 * 1024) {
-        for (let run = 0; run < 32 && i < count; run++, i++) {
-          socket.send(texts[i & 63] ?? "");
+    return async () => {
+      const answer = answered(socket);
+      for (let i = 0; i < texts.count;) {
+        while (i < texts.count && socket.bufferedAmount < 64 * 1024) {
+          for (let run = 0; run < 32 && i < texts.count; run++) {
+            socket.send(texts.at(i++));
+          }
         }
+        do await turn(); while (socket.bufferedAmount > 32 * 1024);
       }
-      do await turn(); while (socket.bufferedAmount > 32 * 1024);
-    }
-    await answer;
-    return begun;
+      await answer;
+    };
   },
-  "ws-stream send": async (url, texts, count) => {
-    const answer = Promise.withResolvers<void>();
-    const client = await connect(url, {}, {
-      onMessage: () => answer.resolve(),
-    });
-    const begun = performance.now();
-    for (let i = 0; i < count; i++) await client.send(texts[i & 63] ?? "");
-    await answer.promise;
-    return begun;
+  "ws-stream send": async (url, texts) => {
+    const { client, answer } = await ours(url);
+    return async () => {
+      for (let i = 0; i < texts.count; i++) await client.send(texts.at(i));
+      await answer;
+    };
   },
-  "ws-stream trySend": async (url, texts, count) => {
-    const answer = Promise.withResolvers<void>();
-    const client = await connect(url, {}, {
-      onMessage: () => answer.resolve(),
-    });
-    const begun = performance.now();
-    for (let i = 0; i < count; i++) {
-      const text = texts[i & 63] ?? "";
-      if (!client.trySend(text)) await client.send(text);
-    }
-    await answer.promise;
-    return begun;
+  "ws-stream trySend": async (url, texts) => {
+    const { client, answer } = await ours(url);
+    return async () => {
+      for (let i = 0; i < texts.count; i++) {
+        if (!client.trySend(texts.at(i))) await client.send(texts.at(i));
+      }
+      await answer;
+    };
   },
-  "reconnecting-websocket": (url, texts, count) =>
-    inPlainLoop(new ReconnectingWebSocket(url), texts, count),
-  "partysocket": (url, texts, count) =>
-    inPlainLoop(new PartySocket(url), texts, count),
+  "reconnecting-websocket": (url, texts) =>
+    plainLoop(new ReconnectingWebSocket(url), texts),
+  "partysocket": (url, texts) => plainLoop(new PartySocket(url), texts),
 };
 
 /** Runs under Node.js, where there is one. */
@@ -111,17 +119,22 @@ interface SocketLike {
   send(text: string): void;
 }
 
-async function inPlainLoop(
+async function plainLoop(
   socket: SocketLike,
-  texts: readonly string[],
-  count: number,
-): Promise<number> {
+  texts: Texts,
+): Promise<() => Promise<unknown>> {
   await opened(socket);
-  const answer = answered(socket);
-  const begun = performance.now();
-  for (let i = 0; i < count; i++) socket.send(texts[i & 63] ?? "");
-  await answer;
-  return begun;
+  return () => {
+    const answer = answered(socket);
+    for (let i = 0; i < texts.count; i++) socket.send(texts.at(i));
+    return answer;
+  };
+}
+
+async function ours(url: string) {
+  const { promise: answer, resolve } = Promise.withResolvers<void>();
+  const client = await connect(url, {}, { onMessage: () => resolve() });
+  return { client, answer };
 }
 
 function opened(socket: SocketLike): Promise<unknown> {
@@ -139,22 +152,28 @@ function turn(): Promise<void> {
 /** What one process found. */
 interface Result {
   readonly perSecond: number;
+  /** Processor time for a message, in microseconds. */
+  readonly processor: number;
   /** In bytes. */
   readonly rss: number;
 }
 
-async function send(
+async function measureHere(
   contender: Contender,
   url: string,
-  { size, count }: Pick<Load, "size" | "count">,
+  texts: Texts,
 ): Promise<Result> {
-  const texts = Array.from(
-    { length: 64 },
-    (_, i) => JSON.stringify({ i }).padEnd(size, "x"),
-  );
-  const begun = await contender(url, texts, count);
-  const perSecond = count / (performance.now() - begun) * 1000;
-  return { perSecond, rss: highestRss() };
+  const send = await contender(url, texts);
+  const begun = performance.now();
+  const before = cpuUsage();
+  await send();
+  const seconds = (performance.now() - begun) / 1000;
+  const { user, system } = cpuUsage(before);
+  return {
+    perSecond: texts.count / seconds,
+    processor: (user + system) / texts.count,
+    rss: highestRss(),
+  };
 }
 
 function highestRss(): number {
@@ -238,18 +257,25 @@ async function compare(
     }
   }
   const [plain = [], paced = []] = results.values();
-  const ratio = (own: Result[], other: Result[]) =>
-    median(
-      own.map(({ perSecond }, i) => perSecond / (other[i]?.perSecond ?? NaN)),
-    ).toFixed(2);
   return [...results].map(([name, own]) => [
     load.name,
     name,
     median(own.map(({ perSecond }) => perSecond)),
-    ratio(own, plain),
-    ratio(own, paced),
+    ratio(own, plain, "perSecond"),
+    ratio(own, paced, "perSecond"),
+    median(own.map(({ processor }) => processor)),
+    ratio(own, plain, "processor"),
+    ratio(own, paced, "processor"),
     Math.max(...own.map(({ rss }) => rss)) / 1e6,
   ]);
+}
+
+/** Of each round by itself, so that the machine's moods count for both. */
+function ratio(own: Result[], other: Result[], field: keyof Result): string {
+  const ratios = own.map((result, round) =>
+    result[field] / (other[round]?.[field] ?? NaN)
+  );
+  return median(ratios).toFixed(2);
 }
 
 async function main(): Promise<void> {
@@ -262,7 +288,7 @@ async function main(): Promise<void> {
       title: `Sending: medians of ${ROUNDS} rounds; ratios are within a round`,
       columns: [
         ...["load", "who", "messages/s", "of plain", "of paced"],
-        "highest RSS, MB",
+        ...["us/message", "of plain", "of paced", "highest RSS, MB"],
       ],
       rows,
       notes: ws === undefined
@@ -278,8 +304,8 @@ const [command, name = "", url = "", size, amount] = Deno.args;
 if (command === "send") {
   const contender = CONTENDERS[name];
   if (contender === undefined) throw new Error(`there is no contender ${name}`);
-  const load = { size: Number(size), count: Number(amount) };
-  console.log(JSON.stringify(await send(contender, url, load)));
+  const texts = new Texts({ size: Number(size), count: Number(amount) });
+  console.log(JSON.stringify(await measureHere(contender, url, texts)));
 } else {
   await main();
 }
