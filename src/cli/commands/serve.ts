@@ -5,11 +5,16 @@
  * @module
  */
 
+import { isIP } from "node:net";
 import { broadcast, echo } from "../../server/behaviours.ts";
 import { type Chaos, parseChaos } from "../../server/chaos.ts";
 import { feed } from "../../server/feed.ts";
 import type { Peer } from "../../server/peer.ts";
-import { serve as listen, type WebSocketServer } from "../../server/server.ts";
+import {
+  serve as listen,
+  serveWithResets,
+  type WebSocketServer,
+} from "../../server/server.ts";
 import type { Ending, Invocation } from "../command.ts";
 import { escapeLine } from "../escape.ts";
 import { readFlagText } from "../flags/files.ts";
@@ -32,10 +37,11 @@ export async function run({ flags, operands }: Invocation): Promise<Ending> {
   const notices = stderrNotices(flags);
   const behave = behaviour(flags);
   const tls = tlsOf(flags);
+  const listenAs = resets(chaos, hostname) ? serveWithResets : listen;
   const end = await serveUntilEnd(flags.timeout, () =>
     open(
       () =>
-        listen({
+        listenAs({
           hostname,
           port,
           tls,
@@ -61,6 +67,18 @@ function chaosOf(spec: string | undefined, seed: number): Chaos | undefined {
     if (!(error instanceof TypeError)) throw error;
     throw new UsageError(`--chaos: ${error.message}`);
   }
+}
+
+/**
+ * Whether to listen so that a reset is a true one: it makes a server slower, so
+ * only who asks for it pays. `node:net` listens on a name with the permission
+ * of what it resolves to, which nobody was told to give.
+ */
+function resets(chaos: Chaos | undefined, hostname: string): boolean {
+  return isIP(hostname) !== 0 && chaos !== undefined &&
+    chaos.items.some((item) =>
+      item.kind === "blow" && item.blow.kind === "reset"
+    );
 }
 
 function certificateNeeds({ cert, key }: Flags): Need[] {
@@ -97,12 +115,12 @@ function behaviour(flags: Flags): (peer: Peer) => void | Promise<void> {
   };
 }
 
-function open(
-  start: () => WebSocketServer,
+async function open(
+  start: () => WebSocketServer | Promise<WebSocketServer>,
   notices: Stderr,
   chaos: Chaos | undefined,
-): WebSocketServer {
-  const server = start();
+): Promise<WebSocketServer> {
+  const server = await start();
   const what = chaos === undefined ? "" : ` with chaos, --seed ${chaos.seed}`;
   notices.good(`listening on ${server.url}${what}`);
   return server;

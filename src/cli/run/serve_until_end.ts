@@ -16,29 +16,36 @@ import { after } from "./timers.ts";
  */
 export async function serveUntilEnd(
   timeout: number | undefined,
-  start: () => WebSocketServer,
+  start: () => WebSocketServer | Promise<WebSocketServer>,
 ): Promise<Ending> {
   const end = Promise.withResolvers<Ending>();
   const over = new AbortController();
   using _ = new Signals(end.resolve);
-  await using _server = listening(start);
+  await using _server = await listening(start);
   after(timeout, over.signal, () => end.resolve(124));
   const ending = await end.promise;
   over.abort();
   return ending;
 }
 
-function listening(start: () => WebSocketServer): WebSocketServer {
+async function listening(
+  start: () => WebSocketServer | Promise<WebSocketServer>,
+): Promise<WebSocketServer> {
   try {
-    return start();
+    return await start();
   } catch (error) {
-    if (
-      error instanceof Deno.errors.AddrInUse ||
-      error instanceof Deno.errors.AddrNotAvailable ||
-      error instanceof Deno.errors.PermissionDenied
-    ) {
+    if (error instanceof Error && isOfAddress(error)) {
       throw new UsageError(`cannot listen there: ${error.message}`);
     }
     throw error;
   }
+}
+
+/** `Deno.listen` throws classes of its own, `node:net` has codes. */
+function isOfAddress(error: Error): boolean {
+  return error instanceof Deno.errors.AddrInUse ||
+    error instanceof Deno.errors.AddrNotAvailable ||
+    error instanceof Deno.errors.PermissionDenied ||
+    "code" in error &&
+      /^(EADDRINUSE|EADDRNOTAVAIL|EACCES|EINVAL)$/.test(String(error.code));
 }

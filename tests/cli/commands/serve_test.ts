@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { certificates } from "../../support/certificates.ts";
+import { canReset } from "../../../src/server/reset_listener.ts";
 import { cli, type Running } from "../session.ts";
 
 Deno.test("serve echoes, broadcasts and feeds", async (t) => {
@@ -84,6 +85,44 @@ Deno.test("an address in use is told, with 2; --timeout ends with 124", async ()
   assertMatch(second.stderr, /cannot listen there/);
   assertEquals(second.code, 2);
   assertEquals((await server.end).code, 124);
+});
+
+Deno.test({
+  name: "chaos with a reset resets, and does not just hang up",
+  ignore: !canReset(),
+  fn: async () => {
+    const server = cli("serve", "0", "--chaos", "reset@50ms").start();
+    const { port } = new URL(await urlOf(server));
+    using link = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: Number(port),
+    });
+    await link.write(new TextEncoder().encode(
+      "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" +
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+    ));
+    await assertRejects(async () => {
+      const buffer = new Uint8Array(1024);
+      while (await link.read(buffer) !== null);
+    }, Deno.errors.ConnectionReset);
+    server.kill("SIGINT");
+    await server.end;
+  },
+});
+
+Deno.test("chaos with a reset asks no more of an address than any other", async () => {
+  const chaos = ["--chaos", "reset"];
+  const named = await cli("serve", "localhost:0", "--timeout", "1ms", ...chaos)
+    .allow("--allow-net=localhost").run();
+  assertMatch(named.stderr, /listening on ws:\/\/localhost:/);
+  const server = cli("serve", "0").start();
+  const { port } = new URL(await urlOf(server));
+  const second = await cli("serve", port, ...chaos).run();
+  assertMatch(second.stderr, /cannot listen there/);
+  assertEquals(second.code, 2);
+  server.kill("SIGINT");
+  await server.end;
 });
 
 /** Where it listens. */
