@@ -58,7 +58,7 @@ export function requirePermissions(needs: readonly Need[]): void {
   const missing = needs.filter((need) => !isGranted(need));
   if (missing.length === 0) return;
   throw new MissingPermissionError(
-    permissionHint(missing, {
+    permissionHint(missing, needs, {
       standalone: Deno.build.standalone,
       mainModule: Deno.mainModule,
     }),
@@ -72,15 +72,19 @@ function isGranted(need: Need): boolean {
   return Deno.permissions.querySync(descriptor).state === "granted";
 }
 
-/** The missing flags, and what to do, which depends on how it was started. */
+/**
+ * The missing flags, and what to do, which depends on how it was started. To be
+ * typed as it is, it has what was granted already too.
+ */
 export function permissionHint(
   missing: readonly Need[],
+  needs: readonly Need[],
   { standalone, mainModule }: Launch,
 ): string {
-  const flags = permissionFlags(missing);
-  const head = `missing permission: ${flags}`;
+  const flags = permissionFlags(needs);
+  const head = `missing permission: ${permissionFlags(missing)}`;
   if (standalone) {
-    const kinds = [...new Set(["net", ...missing.map(({ kind }) => kind)])];
+    const kinds = [...new Set(["net", ...needs.map(({ kind }) => kind)])];
     const all = kinds.map((kind) => `--allow-${kind}`).join(" ");
     return `${head}\n` +
       `this program was compiled without it; compile one that has it:\n` +

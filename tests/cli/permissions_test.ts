@@ -58,7 +58,7 @@ Deno.test("what is missing is named as Deno's flags, to be typed as they are", (
     { kind: "write", path: "it's" },
   ];
   assertEquals(
-    permissionHint(missing, source).split("\n"),
+    permissionHint(missing, missing, source).split("\n"),
     [
       "missing permission: --allow-net=a.com:443,[::1]:80 " +
       String.raw`'--allow-read=my token' '--allow-write=it'\''s'`,
@@ -69,8 +69,20 @@ Deno.test("what is missing is named as Deno's flags, to be typed as they are", (
   );
 });
 
+Deno.test("what to type keeps what was granted already", () => {
+  const net: Need = { kind: "net", host: "a.com:443" };
+  const missing: Need[] = [{ kind: "write", path: "feeds" }];
+  const hint = permissionHint(missing, [net, ...missing], source);
+  assertEquals(hint.split("\n"), [
+    "missing permission: --allow-write=feeds",
+    "run it as:",
+    "  deno run --allow-net=a.com:443 --allow-write=feeds cli.ts ...",
+  ]);
+});
+
 Deno.test("an installed program is installed again, or run from where it is", () => {
-  const hint = permissionHint([{ kind: "net", host: "a:1" }], {
+  const needs: Need[] = [{ kind: "net", host: "a:1" }];
+  const hint = permissionHint(needs, needs, {
     standalone: false,
     mainModule: "https://jsr.io/@ws-stream/client/0.1.0/cli.ts",
   });
@@ -86,7 +98,7 @@ Deno.test("an installed program is installed again, or run from where it is", ()
 
 Deno.test("a compiled program is compiled with it, and with the network in any case", () => {
   const hint = (missing: Need[]) =>
-    permissionHint(missing, { ...source, standalone: true });
+    permissionHint(missing, missing, { ...source, standalone: true });
   assertStringIncludes(
     hint([{ kind: "read", path: "token" }]),
     "\n  deno compile --allow-net --allow-read --output ws-stream jsr:",
