@@ -137,8 +137,8 @@ const CASES: readonly Case[] = [
     name: "nothing names the machine it was written on",
     rule: namesNoMachine,
     breaches: [
-      file("README.md", "cd /work/main"),
-      file("a.ts", '"/root/.cache"'),
+      file("README.md", "cd /home/me/ws-stream"),
+      file("a.ts", '"/Users/me/.cache"'),
       file("deno.lock", "https://registry.npmjs.org/ws"),
     ],
     kept: [file("src/a.ts", 'import "../work/b.ts"; // https://jsr.io/@std')],
