@@ -26,7 +26,7 @@ export async function run({ flags, operands }: Invocation): Promise<Ending> {
     delimiter: "\n",
     host: new URL(url).hostname,
     onBrokenPipe: () => run.end({ kind: "done" }),
-    onError: (error) => run.end({ kind: "failed", error, code: 1 }),
+    onError: (error) => run.outputFailed(error),
     onFile: (path) => notices.good(`recorded ${path}`),
   });
   const { output } = opened;
@@ -39,6 +39,7 @@ export async function run({ flags, operands }: Invocation): Promise<Ending> {
       output.text(recordLine(data, Date.now(), t));
     },
     greet: greetingOf(flags),
+    finish: () => opened[Symbol.dispose](),
     count: flags.count,
     timeout: flags.timeout,
     failOnGap: flags["fail-on-gap"],
@@ -46,7 +47,6 @@ export async function run({ flags, operands }: Invocation): Promise<Ending> {
     onStats: (stats, state) => notices.line(statsLine(stats, state)),
   });
   const result = await run.run();
-  opened[Symbol.dispose]();
   sayFarewell(result, notices);
   return result.ending;
 }

@@ -35,6 +35,8 @@ export interface RunParts {
   readonly greet?: Greeting;
   /** Called once the client has been started. */
   readonly begin?: (run: ClientRun) => unknown;
+  /** Called at the end, for what is not written yet. */
+  readonly finish?: () => void;
   /** Called before a second signal ends the program. */
   readonly restore?: () => void;
   /** End after so many messages. */
@@ -63,6 +65,7 @@ export class ClientRun {
   readonly #outages = new OutageWatch();
   readonly #over = new AbortController();
   #opened: Promise<void> = Promise.resolve();
+  #outputFailure: Outcome | undefined;
   #lost = false;
   /** How many messages are still to be delivered. */
   #left: number;
@@ -87,6 +90,15 @@ export class ClientRun {
   end(outcome: Outcome): void {
     this.#over.abort();
     this.#outcome.resolve(outcome);
+  }
+
+  /**
+   * The output failed. That counts even if another outcome was first: the last
+   * messages are written when it is decided, and must not be lost unsaid.
+   */
+  outputFailed(error: Error): void {
+    this.#outputFailure ??= { kind: "failed", error, code: 1 };
+    this.end(this.#outputFailure);
   }
 
   /** Whether it is decided how the run ends. */
@@ -140,12 +152,14 @@ export class ClientRun {
     this.#parts.onStats?.(this.client.stats, this.client.state);
   }
 
-  async #takeDown(outcome: Outcome): Promise<RunResult> {
-    const drain = drainOf(outcome, this.client.state === "open");
-    const { close = {} } = outcome.kind === "done" ? outcome : {};
+  async #takeDown(decided: Outcome): Promise<RunResult> {
+    const drain = drainOf(decided, this.client.state === "open");
+    const { close = {} } = decided.kind === "done" ? decided : {};
     const unsent = await this.client.stop({ drain, ...close });
     const gap = this.#outages.end(Date.now());
     if (gap !== undefined) this.#gap(gap, false);
+    this.#parts.finish?.();
+    const outcome = this.#outputFailure ?? decided;
     return {
       ending: endingOf(outcome, this.#lost),
       outcome,

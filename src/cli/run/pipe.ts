@@ -42,18 +42,19 @@ export async function pipe(
     delimiter: outputDelimiter(flags),
     host,
     onBrokenPipe: () => run.end({ kind: "done" }),
-    onError: (error) => run.end({ kind: "failed", error, code: 1 }),
+    onError: (error) => run.outputFailed(error),
     onFile: (path) => notices.detail(`complete: ${path}`),
   });
   const { output } = opened;
   const tell = sentences(notices);
-  const run = new ClientRun({
+  const run: ClientRun = new ClientRun({
     config: clientConfig(flags, urls),
     events: flags.json
       ? both(jsonLines((line) => output.text(line)), tell)
       : tell,
     deliver: printerOf(flags, output, displayOf(flags)),
     greet: greetingOf(flags),
+    finish: () => opened[Symbol.dispose](),
     count: flags.count,
     timeout: flags.timeout,
     failOnGap: flags["fail-on-gap"],

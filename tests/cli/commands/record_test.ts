@@ -37,3 +37,25 @@ Deno.test("record writes what comes, with its time, into a file that is complete
   assertEquals([two.data, two.encoding], ["AP8=", "base64"]);
   assert(two.t >= one.t && one.t >= 0);
 });
+
+Deno.test("a recording that cannot get its name is a failure", async () => {
+  using temp = new TempFile();
+  const gate = Promise.withResolvers<void>();
+  await using server = serve({
+    onPeer: async (peer) => {
+      await gate.promise;
+      await peer.send("one");
+    },
+  });
+  const file = `${temp.folder}/feed.ndjson`;
+  const session = cli("record", server.url, "-o", file, "-n", "1")
+    .allow("--allow-net", "--allow-read", "--allow-write").start();
+  while (!temp.names().includes("feed.ndjson.part")) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await Deno.remove(`${file}.part`);
+  gate.resolve();
+  const { stderr, code } = await session.end;
+  assertMatch(stderr, /ws-stream: .*rename/);
+  assertEquals(code, 1);
+});

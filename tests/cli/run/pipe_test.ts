@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { echo } from "../../../src/server/behaviours.ts";
 import { feed } from "../../../src/server/feed.ts";
 import { serve } from "../../../src/server/server.ts";
+import { TempFile } from "../../support/temp_file.ts";
 import { cli } from "../session.ts";
 
 Deno.test({
@@ -21,6 +22,17 @@ Deno.test("whoever closes our pipe ends the program with 0, at once", async () =
   assertEquals(result.stderr, "");
   assertEquals(result.code, 0);
   assertLess(result.time, 5_000);
+});
+
+Deno.test("a last message that cannot be written is a failure, though all came", async () => {
+  using temp = new TempFile();
+  Deno.writeTextFileSync(temp.path, "a file, no folder");
+  await using server = serve({ onPeer: feed({ rate: 200 }) });
+  const { code, stderr } = await cli(
+    ...[server.url, "-n", "1", "-o", `${temp.path}/feed.txt`],
+  ).allow("--allow-net", "--allow-read", "--allow-write").run();
+  assertMatch(stderr, /ws-stream: .*mkdir/);
+  assertEquals(code, 1);
 });
 
 Deno.test("a line of a quiet feed is there within milliseconds", async () => {
