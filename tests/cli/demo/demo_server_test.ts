@@ -1,8 +1,12 @@
 import { assertEquals } from "@std/assert";
 import { DemoServer } from "../../../src/cli/demo/demo_server.ts";
 import { DemoClient } from "../../../src/cli/demo/demo_client.ts";
+import { within } from "../../support/events.ts";
 
 const ignore = () => {};
+
+/** What one cut may cost, in milliseconds: many times what it does. */
+const LIMIT = 20_000;
 
 Deno.test("whatever the cut, the client comes back and both sides have everything", async () => {
   await using server = new DemoServer();
@@ -20,7 +24,7 @@ Deno.test("whatever the cut, the client comes back and both sides have everythin
     }
   };
   await client.start();
-  await everythingIsThere();
+  await within(everythingIsThere(), "everything there", LIMIT);
   for (
     const how of ["drop", "reset", "close", "refuse", "half-open"] as const
   ) {
@@ -29,8 +33,8 @@ Deno.test("whatever the cut, the client comes back and both sides have everythin
     server.cut(how);
     server.produce();
     client.say();
-    await back.promise;
-    await everythingIsThere();
+    await within(back.promise, `the client back after ${how}`, LIMIT);
+    await within(everythingIsThere(), `everything there after ${how}`, LIMIT);
   }
   await client.stop();
   assertEquals([client.sent, server.received], [10, 10]);
