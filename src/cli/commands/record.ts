@@ -10,6 +10,7 @@ import type { Ending, Invocation } from "../command.ts";
 import { sayFarewell } from "../run/farewell.ts";
 import { onlyUrl } from "../flags/values.ts";
 import { greetingOf } from "../run/greeting.ts";
+import { limitsOf } from "../run/limits.ts";
 import { both, jsonLines, sentences } from "../run/link_events.ts";
 import { stderrNotices } from "../notices.ts";
 import { openOutput, outputNeeds } from "../output/open_output.ts";
@@ -40,10 +41,7 @@ export async function run({ flags, operands }: Invocation): Promise<Ending> {
     },
     greet: greetingOf(flags),
     finish: () => opened[Symbol.dispose](),
-    count: flags.count,
-    timeout: flags.timeout,
-    failOnGap: flags["fail-on-gap"],
-    statsEvery: flags.stats,
+    ...limitsOf(flags),
     onStats: (stats, state) => notices.line(statsLine(stats, state)),
   });
   const result = await run.run();

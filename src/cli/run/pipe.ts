@@ -11,6 +11,7 @@ import type { Ending } from "../command.ts";
 import { sayFarewell } from "./farewell.ts";
 import type { Flags } from "../flags/table.ts";
 import { greetingOf } from "./greeting.ts";
+import { limitsOf } from "./limits.ts";
 import { both, jsonLines, sentences } from "./link_events.ts";
 import { decoderOf } from "../output/message_codec.ts";
 import type { DisplayOptions } from "../output/message_display.ts";
@@ -55,10 +56,7 @@ export async function pipe(
     deliver: printerOf(flags, output, displayOf(flags)),
     greet: greetingOf(flags),
     finish: () => opened[Symbol.dispose](),
-    count: flags.count,
-    timeout: flags.timeout,
-    failOnGap: flags["fail-on-gap"],
-    statsEvery: flags.stats,
+    ...limitsOf(flags),
     onStats: (stats, state) => notices.line(statsLine(stats, state)),
     begin: (run) =>
       sendInput(run, {

@@ -14,6 +14,7 @@ import { sayFarewell } from "../run/farewell.ts";
 import { textOf } from "../flags/files.ts";
 import type { Flags } from "../flags/table.ts";
 import { greetingOf } from "../run/greeting.ts";
+import { limitsOf } from "../run/limits.ts";
 import { sentences } from "../run/link_events.ts";
 import { decoderOf } from "../output/message_codec.ts";
 import { displayMessage } from "../output/message_display.ts";
@@ -51,10 +52,7 @@ export async function talk(
       talker.answered();
     },
     greet: greetingOf(flags),
-    count: flags.count,
-    timeout: flags.timeout,
-    failOnGap: flags["fail-on-gap"],
-    statsEvery: flags.stats,
+    ...limitsOf(flags),
     onStats: (stats, state) => print(style.dim(statsLine(stats, state))),
     restore: () => raw[Symbol.dispose](),
     begin: (run) => readKeys(run, terminal, talker),
