@@ -141,7 +141,7 @@ const CASES: readonly Case[] = [
       file("a.ts", '"/Users/me/.cache"'),
       file("deno.lock", "https://registry.npmjs.org/ws"),
     ],
-    kept: [file("src/a.ts", 'import "../work/b.ts"; // https://jsr.io/@std')],
+    kept: [file("src/a.ts", 'import "../home/b.ts"; // https://jsr.io/@std')],
   },
 ];
 
