@@ -39,6 +39,9 @@ export class Acceptance {
 
   /** Resolves when the message is accepted, or dropped by the policy. */
   send(data: Message, options?: SendOptions): Promise<void> {
+    if (options === undefined && this.#backlog.offerExpress(data)) {
+      return ACCEPTED;
+    }
     try {
       return this.#offer(this.#composer.compose(data, options));
     } catch (error) {
@@ -51,6 +54,7 @@ export class Acceptance {
    * @throws {TypeError | RangeError} a wrong message or option
    */
   trySend(data: Message, options?: SendOptions): boolean {
+    if (options === undefined && this.#backlog.offerExpress(data)) return true;
     try {
       const entry = this.#composer.compose(data, options);
       return this.#backlog.offer(entry) === "accepted";

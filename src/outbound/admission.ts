@@ -12,6 +12,7 @@
 
 import type { SendOverflow } from "../config.ts";
 import { type Entry, EntryList } from "./entry.ts";
+import type { Express } from "./express.ts";
 import type { Intake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Queue } from "./queue.ts";
@@ -27,6 +28,7 @@ export interface Bounds {
 export interface Places {
   readonly intake: Pick<Intake, "isOpen" | "take" | "commit" | "staged">;
   readonly queue: Queue;
+  readonly express: Pick<Express, "queuedCount" | "queuedBytes">;
   readonly ledger: Pick<Ledger, "heldCount" | "heldBytes">;
 }
 
@@ -36,6 +38,8 @@ export interface RoomMakers {
   overflow(entry: Entry): void;
   /** Takes out what has expired, if anything has. */
   expire(): void;
+  /** Moves what is on the short way into the queue. */
+  leaveExpress(): void;
 }
 
 /**
@@ -75,6 +79,7 @@ export class Admission {
       case "reject":
         return "refused";
       case "drop-oldest":
+        this.#makers.leaveExpress();
         if (this.#dropOldestFor(entry)) {
           intake.take(entry);
           return "accepted";
@@ -137,9 +142,11 @@ export class Admission {
 
   #fits(entry: Entry): boolean {
     const { maxSize, maxBytes } = this.#bounds;
-    const { intake: { staged }, queue, ledger } = this.#places;
-    const bytes = queue.bytes + ledger.heldBytes + staged.bytes + entry.bytes;
-    const count = queue.count + ledger.heldCount + staged.count;
+    const { intake: { staged }, queue, ledger, express } = this.#places;
+    const bytes = queue.bytes + ledger.heldBytes + staged.bytes +
+      express.queuedBytes + entry.bytes;
+    const count = queue.count + ledger.heldCount + staged.count +
+      express.queuedCount;
     if (count < maxSize && bytes <= maxBytes) return true;
     const old = queue.withKey(entry.key);
     return old !== undefined &&

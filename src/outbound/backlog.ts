@@ -9,16 +9,18 @@
 
 import type { DropReason } from "../callbacks.ts";
 import type { WSError } from "../errors.ts";
+import type { Message } from "../message.ts";
 import { Aborts } from "./aborts.ts";
 import { Admission, type Bounds, type Verdict } from "./admission.ts";
 import type { Entry, EntryList } from "./entry.ts";
 import { Expiry } from "./expiry.ts";
-import { type Intake, MemoryIntake } from "./intake.ts";
+import type { Express } from "./express.ts";
+import type { Intake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
 import { Queue } from "./queue.ts";
 import { aborted, expired } from "./refusals.ts";
 import type { Stored } from "./spool.ts";
-import { spoolAt, SpoolIntake } from "./spool_intake.ts";
+import { makeIntake } from "./spool_intake.ts";
 
 /** Who hears of what happens to messages. */
 export interface BacklogHost {
@@ -51,6 +53,8 @@ export class Backlog {
   readonly #host: BacklogHost;
   readonly #intake: Intake;
   readonly #queue = new Queue();
+  readonly #express: Express;
+  readonly #ledger: Ledger;
   readonly #admission: Admission;
   readonly #expiry: Expiry;
   readonly #aborts = new Aborts((entries) => this.#takeOut(entries, "aborted"));
@@ -58,16 +62,32 @@ export class Backlog {
   /** What the ledger holds takes up room here. */
   constructor(
     options: BacklogOptions,
-    ledger: Pick<Ledger, "heldCount" | "heldBytes">,
+    express: Express,
+    ledger: Ledger,
     host: BacklogHost,
   ) {
     this.#options = options;
+    this.#express = express;
+    this.#ledger = ledger;
     this.#host = host;
-    this.#intake = this.#makeIntake(options.spool);
+    this.#intake = makeIntake(options.spool, this.#queue, {
+      restored: (stored) => {
+        for (const found of stored) this.#append(host.restore(found));
+      },
+      enqueue: (entry) => this.#enqueue(entry),
+      enqueued: () => {
+        this.#admission.admit();
+        host.accepted();
+      },
+      lost: (entry) => this.#drop(entry, "spool"),
+      onError: (error) => host.onError(error),
+      now: () => host.now(),
+    });
     this.#admission = new Admission(
       options,
-      { intake: this.#intake, queue: this.#queue, ledger },
+      { intake: this.#intake, queue: this.#queue, express, ledger },
       {
+        leaveExpress: () => this.leaveExpress(),
         overflow: (entry) => this.#drop(entry, "overflow"),
         expire: () => this.#expiry.run(),
       },
@@ -80,11 +100,13 @@ export class Backlog {
   }
 
   get count(): number {
-    return this.#queue.count + this.#intake.staged.count;
+    return this.#queue.count + this.#intake.staged.count +
+      this.#express.queuedCount;
   }
 
   get bytes(): number {
-    return this.#queue.bytes + this.#intake.staged.bytes;
+    return this.#queue.bytes + this.#intake.staged.bytes +
+      this.#express.queuedBytes;
   }
 
   /** Whether messages are accepted at all by now. */
@@ -93,10 +115,12 @@ export class Backlog {
   }
 
   /**
-   * The order of the next message to go out. Where there is none but more will
-   * come, that of the next to be accepted; else `Infinity`.
+   * The order of the first message on the short way, or else of the next to go
+   * out. Where there is none but more will come, that of the next to be
+   * accepted; else `Infinity`.
    */
   get nextOrder(): number {
+    if (this.#express.count > 0) return this.#firstExpressed;
     if (this.#queue.head !== undefined) return this.#queue.head.order;
     const more = this.#intake.staged.count + this.#admission.waiting.count;
     return more > 0 ? this.lastOrder + 1 : Infinity;
@@ -117,6 +141,28 @@ export class Backlog {
     return verdict;
   }
 
+  /**
+   * Accepts a message without options, if it can go the short way. `false`:
+   * nothing happened, and `offer` tells why.
+   */
+  offerExpress(data: Message): boolean {
+    // Nobody overtakes those who wait.
+    if (this.#admission.waiting.count > 0) return false;
+    if (!this.#express.accept(data)) return false;
+    this.lastOrder++;
+    this.#host.accepted();
+    return true;
+  }
+
+  /** Moves what is on the short way to the ledger and the queue. */
+  leaveExpress(): void {
+    this.#express.leave(
+      this.#firstExpressed,
+      this.#ledger,
+      this.#queue.fresh,
+    );
+  }
+
   /** Accepts a message as soon as there is room. */
   wait(entry: Entry): Promise<void> {
     // Now: by the time there is room the sender may have given its memory away.
@@ -128,8 +174,11 @@ export class Backlog {
     return sender.promise;
   }
 
-  /** There may be room for those who wait. */
+  /** Something has left: there may be room for those who wait. */
   admit(): void {
+    const onLongWay = this.#queue.count + this.#intake.staged.count;
+    const isFree = onLongWay === 0 && this.#ledger.oldest === undefined;
+    if (isFree) this.#express.open();
     if (this.#admission.waiting.count === 0) return;
     if (this.#admission.admit()) this.#host.accepted();
   }
@@ -170,7 +219,6 @@ export class Backlog {
   /** This message will not be sent any more. */
   settle(entry: Entry): void {
     if (this.#queue.has(entry)) this.#queue.remove(entry);
-    if (entry.isPlain) return;
     if (entry.signal !== undefined) this.#aborts.forget(entry);
     if (entry.row !== 0) this.#intake.forget(entry);
   }
@@ -187,32 +235,19 @@ export class Backlog {
     this.#aborts.stop();
   }
 
-  #makeIntake(spool: string | undefined): Intake {
-    const { accepted, restore, onError, now } = this.#host;
-    const enqueue = (entry: Entry) => this.#enqueue(entry);
-    if (spool === undefined) return new MemoryIntake(enqueue);
-    return new SpoolIntake(spoolAt(spool), this.#queue, {
-      restored: (stored) => {
-        for (const found of stored) this.#append(restore(found));
-      },
-      enqueue,
-      enqueued: () => {
-        this.#admission.admit();
-        accepted();
-      },
-      lost: (entry) => this.#drop(entry, "spool"),
-      onError,
-      now,
-    });
+  /** What is on the short way was accepted last, without anything between. */
+  get #firstExpressed(): number {
+    return this.lastOrder + 1 - this.#express.count;
   }
 
   /** The message is accepted. */
   #enqueue(entry: Entry): void {
-    if (entry.isPlain) {
-      entry.order = ++this.lastOrder;
-      this.#queue.fresh.push(entry);
+    if (this.#express.take(entry)) {
+      this.lastOrder++;
+      entry.sender?.resolve();
       return;
     }
+    if (this.#express.isOpen) this.leaveExpress();
     const old = this.#queue.withKey(entry.key);
     if (old === undefined) {
       this.#append(entry);

@@ -17,17 +17,20 @@ import { byteLength, type Message } from "../message.ts";
 import { callbackError } from "../notifier.ts";
 import { AckLedger } from "./acknowledgements.ts";
 import type { Entry, EntryList } from "./entry.ts";
+import type { Express } from "./express.ts";
 import { FlushLedger, type Ledger } from "./ledger.ts";
-import { Pump, type Sink, type Waits } from "./pump.ts";
+import { type Give, Pump, type Sink, type Waits } from "./pump.ts";
 
 /** Where messages come from, and who hears what became of them. */
 export interface DeliveryHost {
   /** Takes the next message out of the queue. */
   next(): Entry | undefined;
-  /** It is with the socket now, and takes up other room than in the queue. */
+  /** A message has left the queue, where there may be room now. */
   handedOver(): void;
   /** What was handed over is not on the network yet. */
   ranOut(): void;
+  /** What is on the short way goes the long one: its link is gone. */
+  leaveExpress(): void;
   /** The message has arrived, as far as was promised. */
   settled(entry: Entry): void;
   /** A link took the message along, and it will not be sent again. */
@@ -49,18 +52,24 @@ export class Delivery {
   /** Messages handed over once more. */
   redelivered = 0;
   readonly #redeliver: Redelivery;
+  readonly #express: Express;
   readonly #acknowledgements: AckLedger | undefined;
   readonly #host: DeliveryHost;
   readonly #pump: Pump;
 
-  /** `window` is the default of how many may be unacknowledged. */
+  /**
+   * `window` is the default of how many may be unacknowledged; on the short way
+   * nothing is.
+   */
   constructor(
     redeliver: Redelivery,
     window: number,
+    express: Express,
     host: DeliveryHost,
     waits?: Waits,
   ) {
     this.#redeliver = redeliver;
+    this.#express = express;
     this.#host = host;
     const settle = (entry: Entry) => host.settled(entry);
     if (typeof redeliver === "string") {
@@ -72,14 +81,14 @@ export class Delivery {
       );
     }
     this.#pump = new Pump({
-      next: () => this.#next(),
+      handOver: (give) => this.#handOver(give),
       sampled: (buffered, turned) => {
+        express.sampled(buffered);
         this.ledger.sampled(buffered, turned);
         host.moved();
       },
-      handedOver: () => host.handedOver(),
       ranOut: () => host.ranOut(),
-      wantsSamples: () => this.ledger.wantsSamples,
+      wantsSamples: () => express.socketCount > 0 || this.ledger.wantsSamples,
     }, waits);
   }
 
@@ -108,6 +117,7 @@ export class Delivery {
   sendUrgent(data: Message): boolean {
     const bytes = byteLength(data);
     if (!this.#pump.sendUrgent(data, bytes)) return false;
+    this.#express.addUrgent(bytes);
     this.ledger.addUrgent(bytes);
     return true;
   }
@@ -118,6 +128,7 @@ export class Delivery {
    */
   detach(delivered: boolean): void {
     this.#pump.detach();
+    if (this.#express.socketCount > 0) this.#host.leaveExpress();
     const back = this.ledger.takeBack();
     const goesBack = this.#redeliver === "unflushed"
       ? !delivered
@@ -152,15 +163,30 @@ export class Delivery {
     }
   }
 
-  #next(): Entry | undefined {
-    if (this.ledger.isFull) return undefined;
+  #handOver(give: Give): boolean {
+    if (this.#express.queuedCount > 0) this.#handOverExpress(give);
+    else if (!this.#handOverEntry(give)) return false;
+    this.#host.handedOver();
+    return true;
+  }
+
+  #handOverExpress(give: Give): void {
+    const { queuedCount, queuedBytes } = this.#express;
+    this.#express.handOver(give);
+    this.messagesSent += queuedCount - this.#express.queuedCount;
+    this.bytesSent += queuedBytes - this.#express.queuedBytes;
+  }
+
+  #handOverEntry(give: Give): boolean {
+    if (this.ledger.isFull) return false;
     const entry = this.#host.next();
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return false;
     this.ledger.add(entry);
     if (entry.handedOver) this.redelivered++;
     entry.handedOver = true;
     this.messagesSent++;
     this.bytesSent += entry.bytes;
-    return entry;
+    give(entry.data, entry.bytes);
+    return true;
   }
 }

@@ -46,9 +46,10 @@ export class Entry {
     if (options !== undefined) this.#rarities = rarities(options);
   }
 
-  /** Whether all that is said of it below is the default. */
-  get isPlain(): boolean {
-    return this.#rarities === undefined;
+  /** Whether it may expire, be replaced or be aborted. */
+  get hasOptions(): boolean {
+    return this.expires !== Infinity || this.key !== undefined ||
+      this.signal !== undefined;
   }
 
   /** In milliseconds since the epoch. */

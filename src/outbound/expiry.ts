@@ -36,8 +36,8 @@ export class Expiry {
 
   /** Whether the message has expired by now. */
   hasPassed(entry: Entry): boolean {
-    return !entry.isPlain && entry.expires !== Infinity &&
-      entry.expires <= this.#now();
+    const { expires } = entry;
+    return expires !== Infinity && expires <= this.#now();
   }
 
   /** The message is in one of the lists now. */

@@ -63,9 +63,13 @@ export class FlushLedger implements Ledger {
     this.#entries.push(entry);
   }
 
-  /** An entry of order 0: it has its place among the bytes, and no other. */
+  /**
+   * An entry of order 0: it has its place among the bytes, and no other. Before
+   * all messages it has none: whether those have left does not depend on it.
+   */
   addUrgent(bytes: number): void {
-    this.#entries.push(new Entry("", bytes));
+    const isBehind = this.#entries.count > 0;
+    if (isBehind && bytes > 0) this.#entries.push(new Entry("", bytes));
   }
 
   sampled(buffered: number, turned: boolean): void {

@@ -10,6 +10,9 @@
  *                                             +-- what is not settled
  * ```
  *
+ * Messages without options go a shorter way from `send` to the pump while no
+ * other is on its way: a ring of their own (`express.ts`).
+ *
  * @module
  */
 
@@ -22,6 +25,7 @@ import { Backlog } from "./backlog.ts";
 import { Composer } from "./composer.ts";
 import { Delivery } from "./delivery.ts";
 import type { Entry } from "./entry.ts";
+import { Express } from "./express.ts";
 import { Flushes } from "./flushes.ts";
 import type {
   OutboundHooks,
@@ -61,18 +65,23 @@ export class Outbound {
     const { now = Date.now, waits, onError } = hooks;
     this.#hooks = hooks;
     const composer = new Composer(redeliver, now, onError);
-    this.#delivery = new Delivery(redeliver, maxSize, {
+    const isUsed = typeof redeliver === "string" && spool === undefined;
+    const express = new Express({ isUsed, maxSize, maxBytes });
+    this.#delivery = new Delivery(redeliver, maxSize, express, {
       next: () => this.#backlog.next(),
       handedOver: () => this.#backlog.admit(),
       ranOut: () => this.#backlog.ranOut(),
+      leaveExpress: () => this.#backlog.leaveExpress(),
       settled: (entry) => this.#backlog.settle(entry),
       lost: (entry) => this.#lose(entry),
       returned: (entries) => this.#backlog.putBack(entries),
       moved: () => this.#moved(),
       onError,
     }, waits);
+    const once = redeliver === "none";
     this.#backlog = new Backlog(
-      { maxSize, maxBytes, overflow, spool, once: redeliver === "none" },
+      { maxSize, maxBytes, overflow, spool, once },
+      express,
       this.#delivery.ledger,
       {
         accepted: () => this.#delivery.run(),

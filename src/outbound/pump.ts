@@ -21,15 +21,16 @@ export interface Sink {
   readonly bufferedAmount: number | undefined;
 }
 
+/** Gives a message of so many bytes to the socket; whether it has room for more. */
+export type Give = (data: Message, bytes: number) => boolean;
+
 /** What is pumped. */
 export interface Source {
   /**
-   * The next message, which is the socket's from now on, and its length in
-   * bytes. If this ends or pauses the link, there is none.
+   * Gives messages to the socket, at least one, and no more once it has no room;
+   * `false` when there is none, or when this has ended or paused the link.
    */
-  next(): { readonly data: Message; readonly bytes: number } | undefined;
-  /** The socket has it. */
-  handedOver(): void;
+  handOver(give: Give): boolean;
   /** That was all for now, and nothing of it is on the network yet. */
   ranOut(): void;
   /**
@@ -78,6 +79,13 @@ export class Pump {
   readonly #source: Source;
   readonly #waits: Waits;
   readonly #look = () => this.#wake();
+  readonly #give: Give = (data, bytes) => {
+    // Nobody is asked for a message without a socket that takes it.
+    this.#sink?.send(data);
+    this.#bytes += bytes;
+    this.#messages++;
+    return this.#hasRoom();
+  };
   #sink: Sink | undefined;
   #paused = false;
   #pumping = false;
@@ -142,10 +150,7 @@ export class Pump {
     try {
       // It may also make the program end the link.
       while (this.isTaking && this.#sink === sink && this.#hasRoom()) {
-        const next = this.#source.next();
-        if (next === undefined) break;
-        this.#send(sink, next.data, next.bytes);
-        this.#source.handedOver();
+        if (!this.#source.handOver(this.#give)) break;
       }
       this.#source.ranOut();
     } finally {
@@ -157,19 +162,13 @@ export class Pump {
   /** Gives the socket a message at once, whatever it has; whether it is open. */
   sendUrgent(data: Message, bytes: number): boolean {
     if (this.#sink?.bufferedAmount === undefined) return false;
-    this.#send(this.#sink, data, bytes);
+    this.#give(data, bytes);
     this.#watch();
     return true;
   }
 
   #hasRoom(): boolean {
     return this.#bytes < WINDOW_BYTES && this.#messages < WINDOW_MESSAGES;
-  }
-
-  #send(sink: Sink, data: Message, bytes: number): void {
-    sink.send(data);
-    this.#bytes += bytes;
-    this.#messages++;
   }
 
   #watch(): void {

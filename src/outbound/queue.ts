@@ -57,9 +57,7 @@ export class Queue {
   /** Takes out a message of this queue. */
   remove(entry: Entry): void {
     entry.list?.remove(entry);
-    if (!entry.isPlain && entry.key !== undefined) {
-      this.#forgetKey(entry, entry.key);
-    }
+    if (entry.key !== undefined) this.#forgetKey(entry, entry.key);
   }
 
   /** Takes back what a link did not get rid of, before everything else. */

@@ -9,6 +9,8 @@ import { WSError } from "../../src/errors.ts";
 import { Acceptance } from "../../src/outbound/acceptance.ts";
 import { Backlog } from "../../src/outbound/backlog.ts";
 import { Composer } from "../../src/outbound/composer.ts";
+import { Express } from "../../src/outbound/express.ts";
+import { FlushLedger } from "../../src/outbound/ledger.ts";
 
 Deno.test("while there is room every sender gets the same settled promise", async () => {
   const { acceptance } = counter({});
@@ -118,7 +120,8 @@ function counter(
   const composer = new Composer("unflushed", Date.now, onError);
   const backlog = new Backlog(
     { maxSize, maxBytes, overflow, once: false },
-    { heldCount: 0, heldBytes: 0 },
+    new Express({ isUsed: false, maxSize, maxBytes }),
+    new FlushLedger(() => {}),
     {
       accepted: () => {},
       dropped: ({ data }) => dropped.push(String(data)),

@@ -2,6 +2,8 @@ import { assertEquals } from "@std/assert";
 import type { SendOverflow } from "../../src/config.ts";
 import { Admission } from "../../src/outbound/admission.ts";
 import { Entry, EntryList } from "../../src/outbound/entry.ts";
+import { Express } from "../../src/outbound/express.ts";
+import { FlushLedger } from "../../src/outbound/ledger.ts";
 import { Queue } from "../../src/outbound/queue.ts";
 
 Deno.test("a message larger than the queue is never let in", () => {
@@ -122,6 +124,23 @@ Deno.test("nothing enters before the spool is open", () => {
   assertEquals(door.admission.admit(), true);
 });
 
+Deno.test("what is on the short way takes up room, and drop-oldest finds it there", () => {
+  const bySize = new Door("reject", { maxSize: 2 });
+  bySize.express.accept("a");
+  assertEquals([bySize.offer("b"), bySize.offer("c")], ["accepted", "refused"]);
+  const byBytes = new Door("reject", { maxBytes: 4 });
+  byBytes.express.accept("aaa");
+  assertEquals([byBytes.offer("bb"), byBytes.offer("b")], [
+    "refused",
+    "accepted",
+  ]);
+  const dropping = new Door("drop-oldest", { maxSize: 2 });
+  dropping.express.accept("a");
+  dropping.express.accept("b");
+  assertEquals(dropping.offer("c"), "accepted");
+  assertEquals([dropping.dropped, dropping.texts], [["a"], ["b", "c"]]);
+});
+
 /** A door, and a queue behind it. */
 class Door {
   readonly queue = new Queue();
@@ -137,6 +156,7 @@ class Door {
       if (entry !== undefined) this.#enqueue(entry);
     },
   };
+  readonly express: Express;
   readonly admission: Admission;
 
   constructor(
@@ -144,6 +164,8 @@ class Door {
     { maxSize = 10, maxBytes = 100 }: { maxSize?: number; maxBytes?: number },
   ) {
     const { queue, intake } = this;
+    const express = new Express({ isUsed: true, maxSize, maxBytes });
+    this.express = express;
     const ledgerOf = () => this.ledger;
     const ledger = {
       get heldCount() {
@@ -155,8 +177,11 @@ class Door {
     };
     this.admission = new Admission(
       { maxSize, maxBytes, overflow },
-      { queue, intake, ledger },
+      { queue, intake, express, ledger },
       {
+        leaveExpress: () => {
+          express.leave(1, new FlushLedger(() => {}), queue.fresh);
+        },
         overflow: (entry) => this.#drop(entry),
         expire: () => {
           for (const entry of queue.fresh) {

@@ -3,6 +3,8 @@ import { FakeTime } from "@std/testing/time";
 import { WSError } from "../../src/errors.ts";
 import { Backlog, type BacklogOptions } from "../../src/outbound/backlog.ts";
 import { Entry, EntryList } from "../../src/outbound/entry.ts";
+import { Express } from "../../src/outbound/express.ts";
+import { FlushLedger } from "../../src/outbound/ledger.ts";
 
 Deno.test("what is accepted comes out in order, and tells that there is something", () => {
   const box = new Box();
@@ -140,15 +142,67 @@ Deno.test("the order of the next is told, also of what is only about to come", (
   assertEquals([box.backlog.nextOrder, box.backlog.lastOrder], [2, 2]);
 });
 
+Deno.test("what needs the long way takes along what is on the short one", () => {
+  const box = new Box({}, Date.now, true);
+  assertEquals(box.backlog.offerExpress("a"), true);
+  assertEquals(box.backlog.offerExpress("b"), true);
+  assertEquals([box.accepted, box.backlog.count, box.backlog.bytes], [2, 2, 2]);
+  assertEquals([box.backlog.nextOrder, box.backlog.lastOrder], [1, 2]);
+  box.offer("c", { key: "c" });
+  assertEquals(box.backlog.offerExpress("d"), false, "it would overtake");
+  box.offer("d");
+  assertEquals([box.express.count, box.backlog.count], [0, 4]);
+  assertEquals([box.backlog.nextOrder, box.backlog.lastOrder], [1, 4]);
+  assertEquals(box.drain(), ["a", "b", "c", "d"]);
+  box.backlog.admit();
+  assertEquals(box.backlog.offerExpress("e"), true, "the long way is free");
+});
+
+Deno.test("what is in the socket is in the ledger when it has left the short way", () => {
+  const box = new Box({}, Date.now, true);
+  for (const text of ["a", "b", "c"]) box.backlog.offerExpress(text);
+  box.express.handOver(() => false);
+  box.backlog.leaveExpress();
+  assertEquals(box.ledger.oldest?.data, "a");
+  assertEquals(box.drain(), ["b", "c"]);
+  box.backlog.admit();
+  assertEquals(box.backlog.offerExpress("d"), false, "a may come back");
+  box.ledger.sampled(0, true);
+  box.backlog.admit();
+  assertEquals(box.backlog.offerExpress("d"), true);
+});
+
+Deno.test("nobody goes the short way past those who wait, but they do", async () => {
+  const box = new Box({ maxSize: 1 }, Date.now, true);
+  assertEquals(box.backlog.offerExpress("a"), true);
+  const b = box.wait("b");
+  const c = box.wait("c");
+  assertEquals(box.backlog.offerExpress("d"), false);
+  const given: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    box.express.handOver((data) => given.push(String(data)) < 0);
+    box.backlog.admit();
+  }
+  await Promise.all([b, c]);
+  assertEquals([given, box.backlog.lastOrder], [["a", "b", "c"], 3]);
+});
+
 type Options = ConstructorParameters<typeof Entry>[2];
 
 class Box {
   readonly log: string[] = [];
   accepted = 0;
   isTaking = true;
+  readonly ledger = new FlushLedger(() => {});
+  readonly express: Express;
   readonly backlog: Backlog;
 
-  constructor(options: Partial<BacklogOptions> = {}, now = Date.now) {
+  constructor(
+    options: Partial<BacklogOptions> = {},
+    now = Date.now,
+    isUsed = false,
+  ) {
+    this.express = new Express({ isUsed, maxSize: 10, maxBytes: 100 });
     this.backlog = new Backlog(
       {
         maxSize: 10,
@@ -157,7 +211,8 @@ class Box {
         once: false,
         ...options,
       },
-      { heldCount: 0, heldBytes: 0 },
+      this.express,
+      this.ledger,
       {
         accepted: () => this.accepted++,
         dropped: ({ data }, reason) => {

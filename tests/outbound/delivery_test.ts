@@ -2,7 +2,8 @@ import { assertEquals } from "@std/assert";
 import type { Redelivery } from "../../src/config.ts";
 import type { WSError } from "../../src/errors.ts";
 import { Delivery } from "../../src/outbound/delivery.ts";
-import { Entry } from "../../src/outbound/entry.ts";
+import { Entry, EntryList } from "../../src/outbound/entry.ts";
+import { Express } from "../../src/outbound/express.ts";
 import { FakeSink, ManualWaits } from "../support/fake_sink.ts";
 
 const BY_TEXT: Redelivery = {
@@ -114,17 +115,48 @@ Deno.test("what is urgent is nobody's message", () => {
   assertEquals(link.delivery.sendUrgent("!"), false);
 });
 
+Deno.test("the short way is settled, goes back and is counted as the long one", () => {
+  const link = new Links("unflushed");
+  for (const text of ["a", "b", "c"]) link.express.accept(text);
+  link.delivery.run();
+  assertEquals(link.sink.texts, ["a", "b", "c"]);
+  assertEquals([link.delivery.messagesSent, link.delivery.bytesSent], [3, 3]);
+  link.delivery.sendUrgent("!!");
+  link.sink.drain(1);
+  link.waits.pass();
+  assertEquals(link.express.count, 2);
+  link.express.accept("d");
+  link.delivery.detach(false);
+  assertEquals(link.log, ["returned b,c"]);
+  assertEquals(link.queue.map(({ data }) => data), ["d"]);
+});
+
+Deno.test("what is queued on the short way stays there when a link comes", () => {
+  const link = new Links("unflushed");
+  link.delivery.detach(false);
+  link.express.accept("a");
+  const sink = new FakeSink();
+  link.delivery.attach(sink);
+  assertEquals([sink.texts, link.express.count, link.log], [["a"], 1, []]);
+});
+
 /** A delivery with a first link, over which the texts have gone. */
 class Links {
   readonly log: string[] = [];
   readonly queue: Entry[] = [];
   readonly waits = new ManualWaits();
   readonly sink = new FakeSink();
+  readonly express = new Express({ isUsed: true, maxSize: 9, maxBytes: 99 });
   readonly delivery: Delivery;
   returned: Entry[] = [];
 
   constructor(redeliver: Redelivery, ...texts: string[]) {
-    this.delivery = new Delivery(redeliver, 1000, {
+    this.delivery = new Delivery(redeliver, 1000, this.express, {
+      leaveExpress: () => {
+        const left = new EntryList();
+        this.express.leave(1, this.delivery.ledger, left);
+        this.queue.push(...left);
+      },
       next: () => this.queue.shift(),
       handedOver: () => {},
       ranOut: () => {},

@@ -33,6 +33,15 @@ Deno.test("an urgent message has its place among the bytes, and does not go back
   assertEquals(book.ledger.wantsSamples, false);
 });
 
+Deno.test("an urgent message before all others is no matter of the ledger", () => {
+  const book = new Book();
+  book.ledger.addUrgent(10);
+  assertEquals(book.ledger.wantsSamples, false);
+  book.add("aa");
+  book.ledger.sampled(1, true);
+  assertEquals(book.settled, [], "it is the last bytes that count");
+});
+
 Deno.test("an empty message has left when later bytes have", () => {
   const book = new Book("", "aa", "", "bb");
   book.ledger.sampled(3, false);

@@ -21,6 +21,7 @@ const setups = fc.record<Setup>({
   maxSize: fc.integer({ min: 1, max: 6 }),
   maxBytes: fc.constantFrom(30_000, 90_000, 1_000_000),
   window: fc.integer({ min: 1, max: 6 }),
+  plain: fc.constantFrom(0, 8, 10),
 });
 
 const sends = fc.record<Step & { do: "send" }>({
@@ -28,6 +29,7 @@ const sends = fc.record<Step & { do: "send" }>({
   how: fc.constantFrom("send", "trySend"),
   size: fc.constantFrom(0, 1, 10, 100, 20_000, 40_000),
   binary: fc.boolean(),
+  turn: fc.nat(9),
   ttl: sometimes(fc.integer({ min: 1, max: 30 })),
   key: sometimes(fc.constantFrom("a", "b")),
   signal: sometimes(fc.nat(SIGNALS - 1)),

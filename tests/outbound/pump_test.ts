@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { byteLength, type Message } from "../../src/message.ts";
-import { Pump, type Source } from "../../src/outbound/pump.ts";
+import { type Give, Pump, type Source } from "../../src/outbound/pump.ts";
 import { FakeSink, ManualWaits } from "../support/fake_sink.ts";
 
 const KIB = "x".repeat(1024);
@@ -207,19 +207,17 @@ class Messages implements Source {
     this.#messages.push(message);
   }
 
-  next() {
+  handOver(give: Give): boolean {
     const data = this.#messages[this.#next];
-    if (data === undefined) return undefined;
+    if (data === undefined) return false;
     this.#next++;
-    return { data, bytes: byteLength(data) };
+    give(data, byteLength(data));
+    this.onHandedOver();
+    return true;
   }
 
   sampled(buffered: number): void {
     this.samples.push(buffered);
-  }
-
-  handedOver(): void {
-    this.onHandedOver();
   }
 
   ranOut(): void {}

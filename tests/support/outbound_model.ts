@@ -21,6 +21,8 @@ export interface Setup {
   readonly maxSize: number;
   readonly maxBytes: number;
   readonly window: number;
+  /** How many of ten messages are sent without options. */
+  readonly plain: number;
 }
 
 export type Step =
@@ -29,6 +31,8 @@ export type Step =
     readonly how: "send" | "trySend";
     readonly size: number;
     readonly binary: boolean;
+    /** From 0 to 9: in some setups it is sent without its options. */
+    readonly turn: number;
     readonly ttl: number | undefined;
     readonly key: string | undefined;
     readonly signal: number | undefined;
@@ -42,6 +46,8 @@ export type Step =
   | { readonly do: "urgent"; readonly size: number };
 
 export const SIGNALS = 3;
+
+const PLAIN = { ttl: undefined, key: undefined, signal: undefined };
 
 /** A message, as the model sees it. */
 interface Item {
@@ -212,7 +218,9 @@ export class OutboundModel {
   // What the steps do ---------------------------------------------------------
 
   #send(step: Step & { do: "send" }): void {
-    const { ttl, key, size, signal: index = SIGNALS } = step;
+    const isPlain = step.turn < this.#setup.plain;
+    const { how, binary, size } = step;
+    const { ttl, key, signal: index = SIGNALS } = isPlain ? PLAIN : step;
     const signal = this.#controllers[index]?.signal;
     const serial = this.#serial++;
     const text = `${serial % 6}${serial}:`.padEnd(size, "x").slice(0, size);
@@ -229,11 +237,11 @@ export class OutboundModel {
       outcome: undefined,
       seen: undefined,
     };
-    const data = step.binary ? new TextEncoder().encode(text) : text;
-    const options = { ttl, key, signal };
+    const data = binary ? new TextEncoder().encode(text) : text;
+    const options = isPlain ? undefined : { ttl, key, signal };
     const offer: Offer = { item, fits: undefined, verdict: undefined };
     if (!signal?.aborted) this.#offer = offer;
-    if (step.how === "trySend") {
+    if (how === "trySend") {
       const isAccepted = this.#out.trySend(data, options);
       // From now on the program may do with its memory what it likes.
       if (typeof data !== "string") data.fill(0);
