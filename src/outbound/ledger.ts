@@ -82,7 +82,7 @@ export class FlushLedger implements Ledger {
     }
     if (!turned) return;
     this.#leavingUpTo = 0;
-    if (buffered < entries.bytes) return;
+    if (buffered !== entries.bytes) return;
     for (; entry?.bytes === 0; entry = entry.next) {
       this.#leavingUpTo = Math.max(this.#leavingUpTo, entry.order);
     }

@@ -61,6 +61,15 @@ Deno.test("an empty message with nothing behind it has left after a turn at the 
   assertEquals(book.settled, ["aa", ""]);
 });
 
+Deno.test("an empty message behind what the gate has sent gets its turn after that", () => {
+  const book = new Book("");
+  book.ledger.sampled(5, true);
+  book.ledger.sampled(0, true);
+  assertEquals(book.settled, []);
+  book.ledger.sampled(0, true);
+  assertEquals(book.settled, [""]);
+});
+
 Deno.test("the next link knows nothing of the turns of the last", () => {
   const book = new Book("");
   book.ledger.sampled(0, true);

@@ -12,7 +12,7 @@ import {
   type Step,
 } from "../support/outbound_model.ts";
 
-const numRuns = Number(Deno.env.get("MODEL_RUNS") ?? 3_000);
+const numRuns = Number(Deno.env.get("MODEL_RUNS") ?? 10_000);
 const seed = Number(Deno.env.get("MODEL_SEED") ?? Date.now() % 2 ** 31);
 
 const setups = fc.record<Setup>({
