@@ -37,24 +37,54 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
   },
 });
 
-for (const shell of ["zsh", "fish"]) {
-  const found = await which(shell);
-  Deno.test({
-    name: found
-      ? `${shell} takes its script`
-      : `${shell} takes its script (skipped: there is no ${shell})`,
-    ignore: !found,
-    fn: async () => {
-      const script = (await cli("completions", shell).allow().run()).stdout;
-      const file = await Deno.makeTempFile();
-      await Deno.writeTextFile(file, script);
-      const { stderr, code } = await cli("-n", file).program(shell).run();
+const zsh = await which("zsh");
+
+Deno.test({
+  name: zsh
+    ? "zsh takes its script"
+    : "zsh takes its script (skipped: there is no zsh)",
+  ignore: !zsh,
+  fn: async () => {
+    const script = (await cli("completions", "zsh").allow().run()).stdout;
+    const file = await Deno.makeTempFile();
+    await Deno.writeTextFile(file, script);
+    const { stderr, code } = await cli("-n", file).program("zsh").run();
+    assertEquals(stderr, "");
+    assertEquals(code, 0);
+    await Deno.remove(file);
+  },
+});
+
+const fish = await which("fish");
+
+Deno.test({
+  name: fish
+    ? "fish completes commands, flags, words and shells"
+    : "fish completes (skipped: there is no fish)",
+  ignore: !fish,
+  fn: async () => {
+    const script = (await cli("completions", "fish").allow().run()).stdout;
+    const ask = async (line: string) => {
+      const call = `${script}\ncomplete -C '${line}'`;
+      const { stdout, stderr } = await cli("--no-config", "-c", call)
+        .program("fish").run();
       assertEquals(stderr, "");
-      assertEquals(code, 0);
-      await Deno.remove(file);
-    },
-  });
-}
+      // Behind a tab there is what it means.
+      return stdout.split("\n").map((row) => row.split("\t")[0])
+        .filter((word) => word !== "");
+    };
+    assertEquals(await ask("ws-stream re"), ["record", "replay"]);
+    assertEquals(await ask("ws-stream ws://h --rec"), []);
+    assertEquals(await ask("ws-stream ws://h --no-"), ["--no-reconnect"]);
+    assertEquals(await ask("ws-stream serve --ch"), ["--chaos"]);
+    assertEquals(await ask("ws-stream serve --j"), []);
+    assertEquals(await ask("ws-stream ws://h --overflow d"), [
+      "drop-newest",
+      "drop-oldest",
+    ]);
+    assertEquals(await ask("ws-stream completions f"), ["fish"]);
+  },
+});
 
 async function which(program: string): Promise<boolean> {
   try {
