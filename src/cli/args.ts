@@ -8,8 +8,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { COMMAND_NAMES, type CommandName, type Flag } from "./flags/flag.ts";
 import { FLAG_NAMES, type FlagName, FLAGS, type Flags } from "./flags/table.ts";
-import { UsageError } from "./flags/values.ts";
 import { spellOut } from "./flags/short_flags.ts";
+import { similar } from "./flags/similar.ts";
+import { UsageError } from "./flags/values.ts";
 
 /** What the command line asks for. */
 export type Request =
@@ -42,6 +43,7 @@ export function parseCommandLine(argv: readonly string[]): Request {
   }
   if (values["version"] === true) return { kind: "version" };
   if (unknown !== undefined) throw new UsageError(unknown);
+  if (command === undefined) checkCommand(operands[0]);
   return {
     kind: "run",
     command: command ?? "connect",
@@ -124,11 +126,24 @@ function unknownFlag(arg: string, key: string): string {
   if (Object.hasOwn(NOT_OFFERED, key)) {
     return `there is no ${shown}: ${NOT_OFFERED[key]}`;
   }
-  const like = FLAG_NAMES.filter((name) =>
-    key.length > 1 && name.startsWith(key) || key.startsWith(name)
-  ).map((name) => `--${name}`);
-  return `unknown flag ${show(shown)}` +
-    (like.length > 0 ? ` (do you mean ${like.join(" or ")}?)` : "");
+  if (/^\d/.test(key)) {
+    return `unknown flag ${show(shown)} ` +
+      "(a value that begins with - is written --flag=-...)";
+  }
+  const flags = similar(key, FLAG_NAMES).map((name) => `--${name}`);
+  return `unknown flag ${show(shown)}${guess(flags)}`;
+}
+
+/** What is neither a command nor a URL may be a command with a slip in it. */
+function checkCommand(word: string | undefined): void {
+  if (word === undefined || !/^[a-z]+$/.test(word)) return;
+  const commands = similar(word, COMMAND_NAMES);
+  if (commands.length === 0) return;
+  throw new UsageError(`unknown command ${show(word)}${guess(commands)}`);
+}
+
+function guess(words: readonly string[]): string {
+  return words.length === 0 ? "" : ` (do you mean ${words.join(" or ")}?)`;
 }
 
 function readFlags(values: Values, command: CommandName): Flags {

@@ -172,7 +172,6 @@ Deno.test("an unknown flag is named, without its value", () => {
   assertEquals(refusal("--tokn=secret"), 'unknown flag "--tokn"');
   assertEquals(refusal("-qc"), 'unknown flag "-c"');
   assertEquals(refusal("--H=x"), 'unknown flag "--H"');
-  assertEquals(refusal("---json"), 'unknown flag "---json"');
   assertEquals(refusal("--no-help"), 'unknown flag "--no-help"');
 });
 
@@ -183,6 +182,28 @@ Deno.test("an unknown flag may have been meant as another one", () => {
   );
   assertStringIncludes(refusal("--max"), "--max-retries or --max-backoff");
   assertStringIncludes(refusal("--jsonl"), "(do you mean --json?)");
+  assertStringIncludes(refusal("--jsn"), "(do you mean --json?)");
+  assertStringIncludes(refusal("---json"), "(do you mean --json?)");
+});
+
+Deno.test("a value that looks like a flag is told how to be written", () => {
+  assertEquals(
+    refusal("ws://h", "--linger", "-1s"),
+    'unknown flag "-1" (a value that begins with - is written --flag=-...)',
+  );
+});
+
+Deno.test("a command may have been mistyped, a host is none", () => {
+  assertEquals(
+    refusal("prob", "ws://h"),
+    'unknown command "prob" (do you mean probe?)',
+  );
+  assertEquals(
+    refusal("rcord"),
+    'unknown command "rcord" (do you mean record?)',
+  );
+  assertEquals(parseCommandLine(["ws://probe"]).kind, "run");
+  assertEquals(parseCommandLine(["localhost"]).kind, "run");
 });
 
 Deno.test("what every object has is no flag", () => {
