@@ -10,7 +10,14 @@
  */
 
 /** In the order in which they run; each is `bench/NAME.ts`. */
-const NAMES = ["sending", "receiving", "reconnect_storm", "memory", "soak"];
+const NAMES = [
+  "sending",
+  "receiving",
+  "piping",
+  "reconnect_storm",
+  "memory",
+  "soak",
+];
 
 async function main(args: readonly string[]): Promise<number> {
   const unknown = args.filter((name) => !NAMES.includes(name));
