@@ -89,7 +89,8 @@ export const RUN_FLAGS = {
     brief: "Writes messages to files, complete or .part",
     help: "Writes messages to a file; {date} {hour} {minute} {host} {n} in " +
       "its name begin new ones as they change. A file has its name once " +
-      "it is complete, and .part after it until then.",
+      "it is complete, and .part after it until then; none is overwritten: " +
+      "where FILE.log is there already, FILE.2.log is written.",
   }),
   "rotate-size": one(size, {
     value: "SIZE",
