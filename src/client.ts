@@ -5,10 +5,10 @@
  */
 
 import type { ClientState, WSCallbacks } from "./callbacks.ts";
-import { internalError, notA, served, stopped } from "./client_errors.ts";
+import { notA, served, stopped } from "./client_errors.ts";
 import type { WSConfig } from "./config.ts";
 import { Engine } from "./engine.ts";
-import { WSError } from "./errors.ts";
+import type { WSError } from "./errors.ts";
 import { handled, rejected } from "./handled.ts";
 import type { ReadOptions } from "./inbound/readers.ts";
 import { readableFrom, writableTo } from "./inbound/streams.ts";
@@ -37,20 +37,15 @@ import {
  */
 export class WebSocketStreamClient
   implements AsyncIterable<Message>, AsyncDisposable {
-  /**
-   * Settles when the client has ended: with the error that ended it, or with
-   * `undefined` after `stop()`. Never rejects.
-   */
-  readonly closed: Promise<WSError | undefined>;
-
   readonly #config: ResolvedConfig;
   readonly #engine: Engine;
-  readonly #opened = Promise.withResolvers<void>();
-  readonly #ended = Promise.withResolvers<WSError | undefined>();
+  /** For who called `start()`, until it is open or over. */
+  #opening: PromiseWithResolvers<void> | undefined;
+  /** Made for the first who asks. */
+  #closed: PromiseWithResolvers<WSError | undefined> | undefined;
   #state: ClientState = "idle";
   #stopped: Promise<StopResult> | undefined;
   #over: WSError | undefined;
-  #unsent: StopResult = { unsent: 0, unsentBytes: 0 };
   #readable: ReadableStream<Message> | undefined;
   #writable: WritableStream<Message> | undefined;
 
@@ -61,17 +56,11 @@ export class WebSocketStreamClient
    */
   constructor(config: WSConfig, callbacks: WSCallbacks = {}) {
     this.#config = resolveConfig(config);
-    this.#engine = new Engine(
-      this.#config,
-      callbacks,
-      this,
-      (state) => this.#follow(state),
-    );
-    this.closed = this.#ended.promise;
-    handled(this.#opened.promise);
-    const { signal } = this.#config;
-    if (signal?.aborted) this.#abort();
-    else signal?.addEventListener("abort", this.#abort);
+    this.#engine = new Engine(this.#config, callbacks, this, {
+      onState: (state) => this.#follow(state),
+      onEnd: (error) => this.#end(error),
+    });
+    if (this.#config.signal !== undefined) this.#obey(this.#config.signal);
   }
 
   // Life -------------------------------------------------------------------------
@@ -93,9 +82,10 @@ export class WebSocketStreamClient
         ),
       );
     }
+    const { promise } = this.#opening = Promise.withResolvers();
     this.#enter("connecting");
-    this.#run();
-    return this.#opened.promise;
+    this.#engine.run();
+    return handled(promise);
   }
 
   /**
@@ -223,18 +213,18 @@ export class WebSocketStreamClient
     return this.#engine.stats();
   }
 
+  /**
+   * Settles when the client has ended: with the error that ended it, or with
+   * `undefined` after `stop()`. Never rejects.
+   */
+  get closed(): Promise<WSError | undefined> {
+    return this.#settled.promise;
+  }
+
   // Ending -----------------------------------------------------------------------------
 
-  async #run(): Promise<void> {
-    let error: WSError | undefined;
-    try {
-      await this.#engine.open();
-      error = await this.#engine.supervisor.run();
-    } catch (cause) {
-      error = cause instanceof WSError ? cause : internalError(cause);
-      this.#engine.notifier.error(error);
-    }
-    this.#end(error);
+  get #settled(): PromiseWithResolvers<WSError | undefined> {
+    return this.#closed ??= Promise.withResolvers();
   }
 
   async #stop(
@@ -251,19 +241,26 @@ export class WebSocketStreamClient
       this.#engine.supervisor.stop(code, reason);
     }
     await this.closed;
-    return this.#unsent;
+    return this.#engine.outbound.end(this.#whyOver());
   }
 
-  readonly #abort = (): void => {
-    this.stop({ drain: 0 });
-    // A stop() that came before may be draining still.
-    this.#engine.supervisor.stop(1000, "");
-  };
+  #obey(signal: AbortSignal): void {
+    const abort = () => {
+      this.stop({ drain: 0 });
+      // A stop() that came before may be draining still.
+      this.#engine.supervisor.stop(1000, "");
+    };
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort);
+    this.closed.then(() => signal.removeEventListener("abort", abort));
+  }
 
   #follow(state: ClientState): void {
     if (this.#stopped !== undefined) return;
     this.#enter(state);
-    if (state === "open") this.#opened.resolve();
+    if (state !== "open") return;
+    this.#opening?.resolve();
+    this.#opening = undefined;
   }
 
   #enter(state: ClientState): void {
@@ -275,15 +272,15 @@ export class WebSocketStreamClient
 
   #end(error: WSError | undefined): void {
     if (this.#state === "closed") return;
-    this.#config.signal?.removeEventListener("abort", this.#abort);
     const isStopped = this.#stopped !== undefined;
     const reason = error ?? (isStopped ? this.#whyOver() : served());
     this.#over = reason;
     this.#enter("closed");
-    this.#opened.reject(reason);
-    this.#unsent = this.#engine.outbound.end(reason);
+    this.#opening?.reject(reason);
+    this.#opening = undefined;
+    this.#engine.outbound.end(reason);
     this.#engine.readers.end(error);
-    this.#ended.resolve(error);
+    this.#settled.resolve(error);
   }
 
   /** What who comes after the end, or after `stop()`, is told. */

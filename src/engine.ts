@@ -8,16 +8,22 @@
  * lifecycle: supervisor -> links, one after another
  * ```
  *
+ * The engine itself is what its parts ask and tell: with an object and closures
+ * for each of them, an idle client would cost a fifth more memory.
+ *
  * @module
  */
 
-import type { ClientState, WSCallbacks } from "./callbacks.ts";
-import { waitsForItself } from "./client_errors.ts";
+import type { ClientState, Gap, Session, WSCallbacks } from "./callbacks.ts";
+import { internalError, waitsForItself } from "./client_errors.ts";
+import type { HeartbeatOptions } from "./connection/heartbeat.ts";
 import { Rtt } from "./connection/rtt.ts";
-import { Readers } from "./inbound/readers.ts";
+import { WSError } from "./errors.ts";
+import { Readers, type ReadersHooks } from "./inbound/readers.ts";
 import { isInsideGate } from "./lifecycle/gate.ts";
-import type { Arrivals } from "./lifecycle/link.ts";
+import type { Arrivals, LinkParts, Outflow } from "./lifecycle/link.ts";
 import { Supervisor } from "./lifecycle/supervisor.ts";
+import type { SupervisorParts } from "./lifecycle/supervisor_parts.ts";
 import type { Message } from "./message.ts";
 import { Notifier } from "./notifier.ts";
 import { Outbound } from "./outbound/outbound.ts";
@@ -36,16 +42,26 @@ const NOTHING_SENT = {
   redelivered: 0,
 };
 
+/** What a client is told. */
+export interface EngineHooks {
+  onState(state: ClientState): void;
+  /** It is over: with the error that ended it, or in order. Called once. */
+  onEnd(error: WSError | undefined): void;
+}
+
 /** The parts of one client. */
-export class Engine {
+export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
+  readonly config: ResolvedConfig;
+  readonly owner: object;
   readonly notifier: Notifier;
-  readonly readers: Readers;
+  readonly log = new ConnectionLog();
   readonly supervisor: Supervisor;
-  readonly #config: ResolvedConfig;
+  readonly #hooks: EngineHooks;
+  readonly #callbacks: WSCallbacks;
   readonly #outlet: Outlet;
-  readonly #log = new ConnectionLog();
-  readonly #arrivals: Arrivals = { messages: 0, bytes: 0 };
-  readonly #roundTrips = new Rtt();
+  // What most of many thousand clients never need is made when it is needed.
+  #readers: Readers | undefined;
+  #roundTrips: Rtt | undefined;
 
   /**
    * Wires everything and starts nothing.
@@ -56,66 +72,26 @@ export class Engine {
     config: ResolvedConfig,
     callbacks: WSCallbacks,
     owner: object,
-    onState: (state: ClientState) => void,
+    hooks: EngineHooks,
   ) {
-    const notifier = new Notifier(callbacks);
-    const onError = notifier.error.bind(notifier);
-    this.#config = config;
-    this.notifier = notifier;
-    this.#outlet = new Outlet(() =>
-      new Outbound(config, {
-        onDrop: (data, reason) => notifier.drop(data, reason),
-        onError,
-        mayWait: () => isInsideGate(owner) ? waitsForItself() : undefined,
-      })
-    );
-    const acknowledge = typeof config.redeliver === "string"
-      ? undefined
-      : (data: Message) => this.outbound.acknowledge(data);
-    this.readers = new Readers({
-      maxSize: config.receiveBufferMaxSize,
-      maxBytes: config.receiveBufferMaxBytes,
-      overflow: config.receiveOverflow,
-    }, {
-      onSlow: (error) => this.supervisor.fail(error),
-      onGap: (gap) => notifier.gap(gap),
-      onError,
-    });
-    this.supervisor = new Supervisor({
-      config,
-      onConnect: callbacks.onConnect?.bind(callbacks),
-      notifier,
-      log: this.#log,
-      link: {
-        heartbeat: config,
-        holdMaxSize: config.receiveBufferMaxSize,
-        holdMaxBytes: config.receiveBufferMaxBytes,
-        onTaken: acknowledge,
-        outflow: this.#outlet,
-        arrivals: this.#arrivals,
-        deliver: this.#deliverer(acknowledge),
-        onRtt: (ms) => this.#roundTrips.add(ms),
-        onError,
-      },
-      drained: (signal) => this.readers.drained(signal),
-      onGap: (gap) => notifier.gap(this.readers.counted(gap)),
-      onState,
-      owner,
-      chance: Math.random,
-    });
+    this.config = config;
+    this.owner = owner;
+    this.notifier = new Notifier(callbacks);
+    this.#hooks = hooks;
+    this.#callbacks = callbacks;
+    this.#outlet = new Outlet(() => this.#makeOutbound());
+    this.supervisor = new Supervisor(this);
   }
 
-  /** All that goes out. */
-  get outbound(): Outbound {
-    return this.#outlet.outbound;
-  }
-
-  /**
-   * Opens what outlives the process, if anything does.
-   * @throws {WSError} `SPOOL` or `PERMISSION`, fatal, when it cannot be opened
-   */
-  async open(): Promise<void> {
-    if (this.#config.spool !== undefined) await this.outbound.open();
+  /** Opens what outlives the process, and connects. Never rejects. */
+  async run(): Promise<void> {
+    try {
+      if (this.config.spool !== undefined) await this.outbound.open();
+    } catch (cause) {
+      return this.onEnd(this.broken(cause));
+    }
+    // Not waited for: what waits costs, of many thousand idle clients.
+    this.supervisor.run();
   }
 
   /** Waits at most `ms` until nothing is left to send. Never rejects. */
@@ -123,18 +99,32 @@ export class Engine {
     await this.#outlet.made?.drain(ms);
   }
 
+  /** All that goes out. */
+  get outbound(): Outbound {
+    return this.#outlet.outbound;
+  }
+
+  /** All who read. */
+  get readers(): Readers {
+    return this.#readers ??= new Readers({
+      maxSize: this.config.receiveBufferMaxSize,
+      maxBytes: this.config.receiveBufferMaxBytes,
+      overflow: this.config.receiveOverflow,
+    }, this);
+  }
+
   /** A snapshot of what the client has done. */
   stats(): WSStats {
     const { connects, disconnects, retries, rotations, connectedSince } =
-      this.#log;
+      this.log;
     const outbound = this.#outlet.made ?? NOTHING_SENT;
     const { messagesSent, bytesSent, queued, queuedBytes } = outbound;
     const { unacknowledged, dropped, redelivered } = outbound;
     return {
       messagesSent,
-      messagesReceived: this.#arrivals.messages,
+      messagesReceived: this.log.messages,
       bytesSent,
-      bytesReceived: this.#arrivals.bytes,
+      bytesReceived: this.log.bytes,
       connects,
       disconnects,
       retries,
@@ -145,29 +135,108 @@ export class Engine {
       unacknowledged,
       dropped,
       redelivered,
-      rtt: this.#roundTrips.stats(),
+      rtt: this.#roundTrips?.stats(),
       connectedSince,
       lastMessageAt: this.supervisor.lastMessageAt,
-      downtime: this.#log.downtime(Date.now()),
+      downtime: this.log.downtime(Date.now()),
     };
   }
 
+  // What the supervisor needs ----------------------------------------------------
+
+  get link(): LinkParts {
+    return this;
+  }
+
+  get onConnect(): ((session: Session) => unknown) | undefined {
+    return this.#callbacks.onConnect?.bind(this.#callbacks);
+  }
+
+  chance(): number {
+    return Math.random();
+  }
+
+  async drained(signal: AbortSignal): Promise<void> {
+    await this.#readers?.drained(signal);
+  }
+
+  onOutage(gap: Gap): void {
+    this.notifier.gap(this.#readers?.counted(gap) ?? gap);
+  }
+
+  onState(state: ClientState): void {
+    this.#hooks.onState(state);
+  }
+
+  onEnd(error: WSError | undefined): void {
+    this.#hooks.onEnd(error);
+  }
+
+  broken(cause: unknown): WSError {
+    const error = cause instanceof WSError ? cause : internalError(cause);
+    this.notifier.error(error);
+    return error;
+  }
+
+  // What links need --------------------------------------------------------------
+
+  get heartbeat(): HeartbeatOptions {
+    return this.config;
+  }
+
+  get holdMaxSize(): number {
+    return this.config.receiveBufferMaxSize;
+  }
+
+  get holdMaxBytes(): number {
+    return this.config.receiveBufferMaxBytes;
+  }
+
+  get outflow(): Outflow {
+    return this.#outlet;
+  }
+
+  get arrivals(): Arrivals {
+    return this.log;
+  }
+
   /** Who gets a message, in this order: the ledger, the callback, the readers. */
-  #deliverer(
-    acknowledge: ((data: Message) => void) | undefined,
-  ): (data: Message) => void {
-    const { readers } = this;
-    const { message = () => {} } = this.notifier;
-    if (acknowledge === undefined) {
-      return (data) => {
-        message(data);
-        readers.deliver(data);
-      };
+  deliver(data: Message): void {
+    this.onTaken(data);
+    this.notifier.message(data);
+    this.#readers?.deliver(data);
+  }
+
+  onTaken(data: Message): void {
+    if (typeof this.config.redeliver === "object") {
+      this.outbound.acknowledge(data);
     }
-    return (data) => {
-      acknowledge(data);
-      message(data);
-      readers.deliver(data);
-    };
+  }
+
+  onRtt(ms: number): void {
+    this.#roundTrips ??= new Rtt();
+    this.#roundTrips.add(ms);
+  }
+
+  onError(error: WSError): void {
+    this.notifier.error(error);
+  }
+
+  // What readers tell ------------------------------------------------------------
+
+  onSlow(error: WSError): void {
+    this.supervisor.fail(error);
+  }
+
+  onGap(gap: Gap): void {
+    this.notifier.gap(gap);
+  }
+
+  #makeOutbound(): Outbound {
+    return new Outbound(this.config, {
+      onDrop: (data, reason) => this.notifier.drop(data, reason),
+      onError: (error) => this.notifier.error(error),
+      mayWait: () => isInsideGate(this.owner) ? waitsForItself() : undefined,
+    });
   }
 }

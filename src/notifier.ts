@@ -30,11 +30,10 @@ const NAMES = [
 
 /** The callbacks of one client, guarded. */
 export class Notifier {
-  /** How often each kind of error was reported. */
-  readonly failures: Record<WSErrorCode, number> = noFailures();
-  /** Undefined without `onMessage`, so that nothing is done for each message. */
-  readonly message: ((data: Message) => void) | undefined;
   readonly #callbacks: WSCallbacks;
+  readonly #onMessage: WSCallbacks["onMessage"];
+  /** Made for the first one. */
+  #failures: Record<WSErrorCode, number> | undefined;
 
   /**
    * Checks the callbacks.
@@ -46,22 +45,36 @@ export class Notifier {
       if (callbacks[name] !== undefined) callable(name, callbacks[name]);
     }
     this.#callbacks = callbacks;
-    if (callbacks.onMessage !== undefined) {
-      this.message = this.#guarded("onMessage", callbacks.onMessage);
-    }
+    this.#onMessage = callbacks.onMessage;
+  }
+
+  /** How often each kind of error was reported. */
+  get failures(): Readonly<Record<WSErrorCode, number>> {
+    return this.#failures ?? noFailures();
   }
 
   error(error: WSError): void {
-    this.failures[error.code]++;
+    const failures = this.#failures ??= noFailures();
+    failures[error.code]++;
     const uncaught = () => {
       // There is nobody left to tell; the count shows that it happened.
-      this.failures.CALLBACK++;
+      failures.CALLBACK++;
     };
     try {
       const result = this.#callbacks.onError?.(error);
       if (isThenable(result)) result.then(undefined, uncaught);
     } catch {
       uncaught();
+    }
+  }
+
+  /** As the others below, without a closure for each message. */
+  message(data: Message): void {
+    try {
+      const result = this.#onMessage?.call(this.#callbacks, data);
+      if (result !== undefined) this.#watch("onMessage", result);
+    } catch (cause) {
+      this.#thrown("onMessage", cause);
     }
   }
 
@@ -94,21 +107,6 @@ export class Notifier {
     } catch (cause) {
       this.#thrown(name, cause);
     }
-  }
-
-  /** As `#call`, without a closure for each message. */
-  #guarded(
-    name: string,
-    callback: (data: Message) => unknown,
-  ): (data: Message) => void {
-    return (data) => {
-      try {
-        const result = callback.call(this.#callbacks, data);
-        if (result !== undefined) this.#watch(name, result);
-      } catch (cause) {
-        this.#thrown(name, cause);
-      }
-    };
   }
 
   #watch(name: string, result: unknown): void {

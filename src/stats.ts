@@ -67,8 +67,12 @@ export interface WSStats {
   readonly downtime: number;
 }
 
-/** How connections came and went. */
+/** How connections came and went, and what they brought. */
 export class ConnectionLog {
+  /** Messages that arrived. */
+  messages = 0;
+  /** Their bytes: UTF-16 code units of texts, bytes of binary messages. */
+  bytes = 0;
   connects = 0;
   disconnects = 0;
   retries = 0;

@@ -20,6 +20,7 @@ import {
   failureOf,
 } from "./support/attempts.ts";
 import { certificates, type Identity } from "./support/certificates.ts";
+import { Ear } from "./support/ear.ts";
 import {
   badFragmentedPing,
   badOpcode,
@@ -576,7 +577,7 @@ for (const [name, script, closeCode, says] of ENDS) {
     for (const scheme of SCHEMES) {
       await using peer = peerFor(scheme, script);
       const socket = await attemptTo(peer.url, { tls: { caCerts: ca } });
-      const error = closeError(await socket.ended, socket.url);
+      const error = closeError(await new Ear(socket).ended, socket.url);
       assertVerdict(error, { code: "CLOSED", severity: "transient", says });
       assertEquals(error.closeCode, closeCode);
       assertEquals(error.url, `${peer.url}/`);
@@ -600,7 +601,7 @@ for (const [name, script] of VIOLATIONS) {
   Deno.test(`${name} is PROTOCOL, transient`, async () => {
     await using peer = new TcpPeer(script);
     const socket = await attemptTo(peer.url);
-    const end = await socket.ended;
+    const end = await new Ear(socket).ended;
     assertVerdict(closeError(end, socket.url), {
       code: "PROTOCOL",
       severity: "transient",

@@ -39,7 +39,7 @@ const EVENTS: readonly Event[] = [
   {
     name: "onMessage",
     args: ["a"],
-    raise: (notifier) => notifier.message?.("a"),
+    raise: (notifier) => notifier.message("a"),
   },
   {
     name: "onDisconnect",
@@ -255,13 +255,9 @@ Deno.test("every reported error is counted under its code, heard or not", () => 
   );
 });
 
-Deno.test("without onMessage there is nothing to call for a message", () => {
-  assertEquals(new Notifier({}).message, undefined);
-});
-
 Deno.test("a promise that onMessage returns is not waited for", () => {
   const notifier = new Notifier({ onMessage: () => new Promise(() => {}) });
-  assertEquals(notifier.message?.("a"), undefined);
+  assertEquals(notifier.message("a"), undefined);
 });
 
 Deno.test("a callback that is no function, or that nobody calls, is refused by name", () => {
@@ -302,7 +298,7 @@ Deno.test("callbacks may be the methods of a class", () => {
     }
   }
   const feed = new Feed();
-  new Notifier(feed).message?.("a");
+  new Notifier(feed).message("a");
   assertEquals(feed.seen, ["a"]);
 });
 

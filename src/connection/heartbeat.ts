@@ -31,7 +31,7 @@ import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { type Clock, Elapsed, SYSTEM_CLOCK } from "./elapsed.ts";
 import { Pings } from "./pings.ts";
-import { SharedTimers } from "./shared_timers.ts";
+import { SharedTimers, type Sleeper } from "./shared_timers.ts";
 import { StuckWriter } from "./stuck_writer.ts";
 
 /** What to watch for; durations in milliseconds. */
@@ -48,14 +48,14 @@ export interface HeartbeatOptions {
 /** The connection that is watched. */
 export interface Watched {
   /** How many messages came in so far. */
-  received(): number;
+  readonly received: number;
   /**
    * How much was handed to the socket so far: bytes, or UTF-16 code units of
    * texts, which are never more than their bytes.
    */
-  handed(): number;
+  readonly handed: number;
   /** The bytes that wait in the socket; `undefined` once it is not open. */
-  bufferedAmount(): number | undefined;
+  readonly bufferedAmount: number | undefined;
   /** Sends ahead of the queue; must not throw. */
   sendUrgent(data: Message): void;
 }
@@ -86,7 +86,7 @@ const LONGEST_PROBE = 5_000;
 const TIMERS = new SharedTimers();
 
 /** The heartbeat of one connection. */
-export class Heartbeat {
+export class Heartbeat implements Sleeper {
   /**
    * Whether a message is a pong, or a ping that was answered: not to be
    * delivered. Undefined when there is nothing to look for.
@@ -103,7 +103,6 @@ export class Heartbeat {
 
   /** How long the timer waits, in milliseconds. */
   #wait = 0;
-  readonly #look = () => this.#lookAround(this.#wait);
   /** Undefined while nobody watches. */
   #elapsed: Elapsed | undefined;
   /** Milliseconds watched; every moment below is told in it. */
@@ -162,15 +161,17 @@ export class Heartbeat {
 
   /** Ends watching; nothing is called after it. */
   stop(): void {
-    TIMERS.clear(this.#look);
+    TIMERS.clear(this);
     this.#elapsed = undefined;
   }
 
   #lookIn(delay: number): void {
-    this.#wait = TIMERS.set(this.#look, delay, this.#clock.monotonic());
+    this.#wait = TIMERS.set(this, delay, this.#clock.monotonic());
   }
 
-  #lookAround(waited: number): void {
+  /** Looks around. */
+  wake(): void {
+    const waited = this.#wait;
     const passed = this.#elapsed?.look(waited) ?? waited;
     const isLate = passed - waited > this.#tolerance;
     this.#time += isLate ? waited : passed;
@@ -190,7 +191,7 @@ export class Heartbeat {
   }
 
   #stamp(): void {
-    const received = this.#link.received();
+    const { received } = this.#link;
     if (received === this.#stamped) return;
     this.#stamped = received;
     this.#lastMessageAt = this.#clock.wall();
@@ -198,7 +199,7 @@ export class Heartbeat {
 
   #lookForMessages(passed: number): void {
     this.#quiet += passed;
-    const received = this.#link.received();
+    const { received } = this.#link;
     if (received === this.#received) return;
     this.#received = received;
     this.#quiet = 0;
@@ -208,8 +209,8 @@ export class Heartbeat {
 
   #lookForProgress(): void {
     // What is not open is about to end, or is closed within a limit of its own.
-    const buffered = this.#link.bufferedAmount() ?? 0;
-    this.#writer.look(this.#link.handed(), buffered, this.#time);
+    const { handed, bufferedAmount = 0 } = this.#link;
+    this.#writer.look(handed, bufferedAmount, this.#time);
   }
 
   #wakeUp(): void {
@@ -227,7 +228,7 @@ export class Heartbeat {
 
   #ping(timeout: number): void {
     this.#pingDue = this.#time + this.#options.pingInterval;
-    if (this.#link.bufferedAmount() === undefined) return;
+    if (this.#link.bufferedAmount === undefined) return;
     if (!this.#pings?.send()) return;
     if (this.#pongDue <= this.#time + timeout) return;
     this.#pongDue = this.#time + timeout;

@@ -9,42 +9,47 @@
 /** By which part of its delay a call may come early, to share a timer. */
 const EARLY = 0.05;
 
-/** Calls that were asked for at about the same time, with the same delay. */
+/** Who is woken; an object, as a closure for each would cost memory. */
+export interface Sleeper {
+  /** Must not throw. */
+  wake(): void;
+}
+
+/** Those who fell asleep at about the same time, for the same delay. */
 interface Batch {
   readonly delay: number;
   /** When it was begun, in milliseconds of the caller's clock. */
   readonly begun: number;
-  readonly calls: Set<() => void>;
+  readonly sleepers: Set<Sleeper>;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
-/** What is called together. */
+/** Wakes together who can be woken together. */
 export class SharedTimers {
   /** The latest batch of each delay. */
   readonly #latest = new Map<number, Batch>();
-  readonly #batchOf = new Map<() => void, Batch>();
+  readonly #batchOf = new Map<Sleeper, Batch>();
 
   /**
-   * Calls `call`, which must not throw, after about `delay` milliseconds, never
-   * later than a timer would. Returns how long it will take. A call that was
-   * set before is replaced.
+   * Wakes the sleeper after about `delay` milliseconds, never later than a timer
+   * would. Returns how long it will take. What was set before is replaced.
    * @param now in milliseconds of a clock that never jumps
    */
-  set(call: () => void, delay: number, now: number): number {
-    this.clear(call);
+  set(sleeper: Sleeper, delay: number, now: number): number {
+    this.clear(sleeper);
     const batch = this.#batchFor(delay, now);
-    batch.calls.add(call);
-    this.#batchOf.set(call, batch);
+    batch.sleepers.add(sleeper);
+    this.#batchOf.set(sleeper, batch);
     return delay - (now - batch.begun);
   }
 
-  /** Does not call it. */
-  clear(call: () => void): void {
-    const batch = this.#batchOf.get(call);
+  /** Does not wake it. */
+  clear(sleeper: Sleeper): void {
+    const batch = this.#batchOf.get(sleeper);
     if (batch === undefined) return;
-    this.#batchOf.delete(call);
-    batch.calls.delete(call);
-    if (batch.calls.size > 0) return;
+    this.#batchOf.delete(sleeper);
+    batch.sleepers.delete(sleeper);
+    if (batch.sleepers.size > 0) return;
     clearTimeout(batch.timer);
     this.#forget(batch);
   }
@@ -55,7 +60,7 @@ export class SharedTimers {
       return latest;
     }
     const timer = setTimeout(() => this.#fire(batch), delay);
-    const batch = { delay, begun: now, calls: new Set<() => void>(), timer };
+    const batch = { delay, begun: now, sleepers: new Set<Sleeper>(), timer };
     this.#latest.set(delay, batch);
     return batch;
   }
@@ -63,9 +68,9 @@ export class SharedTimers {
   #fire(batch: Batch): void {
     this.#forget(batch);
     // One may clear another; and what it sets anew is in another batch.
-    for (const call of batch.calls) {
-      this.#batchOf.delete(call);
-      call();
+    for (const sleeper of batch.sleepers) {
+      this.#batchOf.delete(sleeper);
+      sleeper.wake();
     }
   }
 

@@ -11,7 +11,7 @@
  *   the peer answered or just hung up. Who answers repeats the code (RFC 6455,
  *   section 5.5.1), and ours is never empty; so here it is 1006, not clean;
  * - what is set as `onmessage` and the like costs twice the memory of a listener
- *   that is added;
+ *   that is added, and an object that listens to everything the least;
  * - a peer that never answers a close frame keeps the native socket alive for
  *   ever, and nothing can end it; here it is abandoned: nobody hears of it any
  *   more, and it goes when the peer does.
@@ -31,6 +31,14 @@ export interface SocketEnd {
   readonly wasClean: boolean;
   /** The text of the runtime's error, if there was one. */
   readonly message?: string;
+}
+
+/** Who hears what comes through a {@linkcode Socket}. It must not throw. */
+export interface SocketListener {
+  /** A message, in order. */
+  onMessage(data: Message): void;
+  /** The connection has ended; called once, after the last message. */
+  onEnd(end: SocketEnd): void;
 }
 
 /** What to dial. */
@@ -103,14 +111,11 @@ export function dial(options: DialOptions): Promise<Socket> {
 /** What a native socket tells about its handshake. */
 const OUTCOMES = ["open", "error", "close"] as const;
 
+/** What an open native socket tells. */
+const EVENTS = ["message", "error", "close"] as const;
+
 /** An open connection, until it has ended. */
 export class Socket {
-  /** The URL that was dialled. */
-  readonly url: string;
-  /** The subprotocol the server chose; empty if none. */
-  readonly protocol: string;
-  /** How it ended. Never rejects. */
-  readonly ended: Promise<SocketEnd>;
   /**
    * How much was handed over so far: bytes, or UTF-16 code units of texts,
    * which are never more than their bytes.
@@ -118,45 +123,52 @@ export class Socket {
   handed = 0;
 
   readonly #native: WebSocket;
-  readonly #settle: (end: SocketEnd) => void;
-  #held: Message[] = [];
-  #listener: (data: Message) => void = (data) => this.#held.push(data);
-  #closing = false;
+  #early: Early | undefined;
+  #listener: SocketListener;
+  #closing: ReturnType<typeof setTimeout> | undefined;
+  /** The text of the runtime's error. */
+  #message: string | undefined;
 
   /** Takes over an open native socket, in the turn of its `open` event. */
   constructor(native: WebSocket) {
-    const { promise, resolve } = Promise.withResolvers<SocketEnd>();
-    this.url = native.url;
-    this.protocol = native.protocol;
-    this.ended = promise;
     this.#native = native;
-    this.#settle = resolve;
-
-    let message: string | undefined;
-    native.addEventListener("message", ({ data }) => {
-      this.#listener(typeof data === "string" ? data : new Uint8Array(data));
-    });
-    native.addEventListener("error", (event) => {
-      if (event instanceof ErrorEvent) message = event.message;
-    });
-    native.addEventListener("close", ({ code, reason, wasClean }) => {
-      const isAnswer = !this.#closing || code !== 1005;
-      resolve(
-        code !== 0 && isAnswer
-          ? { code, reason, wasClean }
-          : { ...DROPPED, message },
-      );
-    });
+    this.#listener = this.#early = new Early();
+    for (const type of EVENTS) native.addEventListener(type, this);
   }
 
-  /**
-   * Hands every message to the listener, which must not throw; a later call
-   * replaces it. What came in before the first call is handed over in order.
-   */
-  receive(listener: (data: Message) => void): void {
+  /** The URL that was dialled. */
+  get url(): string {
+    return this.#native.url;
+  }
+
+  /** The subprotocol the server chose; empty if none. */
+  get protocol(): string {
+    return this.#native.protocol;
+  }
+
+  /** Tells the listener everything, what came in before included; call it once. */
+  listen(listener: SocketListener): void {
+    const early = this.#early;
+    this.#early = undefined;
     this.#listener = listener;
-    let data: Message | undefined;
-    while ((data = this.#held.shift()) !== undefined) listener(data);
+    if (early === undefined) return;
+    // A listener that abandons the socket hears nothing more.
+    for (const data of early.messages) this.#listener.onMessage(data);
+    if (early.end !== undefined) this.#end(early.end);
+  }
+
+  /** What the native socket calls. */
+  handleEvent(event: Event): void {
+    if (event instanceof MessageEvent) {
+      const { data } = event;
+      this.#listener.onMessage(
+        typeof data === "string" ? data : new Uint8Array(data),
+      );
+    } else if (event instanceof CloseEvent) {
+      this.#end(this.#judge(event));
+    } else if (event instanceof ErrorEvent) {
+      this.#message = event.message;
+    }
   }
 
   /**
@@ -181,16 +193,13 @@ export class Socket {
 
   /**
    * Closes, and waits at most `timeout` ms for the peer to answer; then the
-   * socket is abandoned. Later calls wait for the first.
+   * socket is abandoned. Later calls change nothing.
    */
-  close(code: number, reason: string, timeout: number): Promise<SocketEnd> {
-    if (this.#closing) return this.ended;
+  close(code: number, reason: string, timeout: number): void {
+    if (this.#closing !== undefined) return;
     this.#native.close(code, reason);
-    this.#closing = true;
     const limit = Math.min(timeout, LONGEST_TIMER);
-    const timer = setTimeout(() => this.abandon(), limit);
-    this.ended.then(() => clearTimeout(timer));
-    return this.ended;
+    this.#closing = setTimeout(() => this.abandon(), limit);
   }
 
   /**
@@ -198,12 +207,40 @@ export class Socket {
    * close, so that it can go when the peer does.
    */
   abandon(): void {
-    this.#listener = ignore;
-    this.#held = [];
     this.#native.close();
-    this.#settle(DROPPED);
+    this.#end(DROPPED);
+  }
+
+  #judge({ code, reason, wasClean }: CloseEvent): SocketEnd {
+    const isAnswer = this.#closing === undefined || code !== 1005;
+    return code !== 0 && isAnswer
+      ? { code, reason, wasClean }
+      : { ...DROPPED, message: this.#message };
+  }
+
+  #end(end: SocketEnd): void {
+    clearTimeout(this.#closing);
+    const listener = this.#listener;
+    this.#listener = NOBODY;
+    listener.onEnd(end);
   }
 }
+
+/** Keeps what comes in until somebody listens. */
+class Early implements SocketListener {
+  readonly messages: Message[] = [];
+  end: SocketEnd | undefined;
+
+  onMessage(data: Message): void {
+    this.messages.push(data);
+  }
+
+  onEnd(end: SocketEnd): void {
+    this.end = end;
+  }
+}
+
+const NOBODY: SocketListener = { onMessage: () => {}, onEnd: () => {} };
 
 function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer;
@@ -214,5 +251,3 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** RFC 6455, section 7.4.1: no close frame came. */
 const DROPPED = { code: 1006, reason: "", wasClean: false };
-
-function ignore(): void {}

@@ -61,7 +61,6 @@ const KEYS = ["signal", "bufferMaxSize", "bufferMaxBytes", "overflow"];
 export class Readers {
   readonly #defaults: InboxOptions;
   readonly #hooks: ReadersHooks;
-  readonly #now: () => number;
   /** Never changed in place: a callback may end a reader during a delivery. */
   #inboxes: readonly Inbox[] = [];
   #end: { readonly error: WSError | undefined } | undefined;
@@ -73,7 +72,6 @@ export class Readers {
   constructor(defaults: InboxOptions, hooks: ReadersHooks) {
     this.#defaults = defaults;
     this.#hooks = hooks;
-    this.#now = () => hooks.now?.() ?? Date.now();
   }
 
   /** How many readers there are. */
@@ -101,7 +99,7 @@ export class Readers {
         signal?.removeEventListener("abort", stop);
         this.#inboxes = this.#inboxes.filter((other) => other !== inbox);
       },
-      now: this.#now,
+      now: () => this.#now(),
     });
     if (signal?.aborted) {
       stop();
@@ -169,6 +167,10 @@ export class Readers {
     const count = this.#missed;
     this.#missed = 0;
     return { from: this.#missedSince, to: this.#now(), count };
+  }
+
+  #now(): number {
+    return this.#hooks.now?.() ?? Date.now();
   }
 
   #check(options: ReadOptions): InboxOptions & { signal?: AbortSignal } {

@@ -41,6 +41,25 @@ export function reconnectRequested(url: string): WSError {
   });
 }
 
+/** What who sends or receives in a gate is told when we ended the link. */
+export function connectionGone(url: string): WSError {
+  return new WSError("The connection is closed", {
+    code: "CLOSED",
+    severity: "transient",
+    closeCode: 1006,
+    url,
+  });
+}
+
+/** The gate took too long for what came in. */
+export function gateOverrun(count: number, url: string): WSError {
+  return new WSError(
+    `${count} messages came in before onConnect took them or settled: ` +
+      "more than receiveBufferMaxSize or receiveBufferMaxBytes",
+    { code: "SLOW_CONSUMER", severity: "transient", url },
+  );
+}
+
 /**
  * The verdict of the program on top of ours: `fatalCloseCodes`, then
  * `classify`. What one of them throws is reported, and our verdict stays.

@@ -13,7 +13,7 @@ export interface HoldOptions {
   /** UTF-16 code units of texts, bytes of binary messages. */
   readonly holdMaxBytes: number;
   /** Told what the gate takes: that is not delivered to anybody else. */
-  readonly onTaken?: (data: Message) => void;
+  onTaken?(data: Message): void;
 }
 
 /** Messages held in order, within bounds. */

@@ -6,17 +6,33 @@
  * - {@linkcode Link.carry} attaches the queue; the link's end detaches it.
  * - {@linkcode Link.over} settles once, and after it nothing is delivered.
  *
+ * The link itself is what its socket and its heartbeat tell and ask: of many
+ * thousand idle connections each closure would cost.
+ *
  * @module
  */
 
 import { clearImmediate, setImmediate } from "node:timers";
-import { Heartbeat, type HeartbeatOptions } from "../connection/heartbeat.ts";
-import type { Socket, SocketEnd } from "../connection/socket.ts";
-import { WSError } from "../errors.ts";
+import {
+  Heartbeat,
+  type HeartbeatHooks,
+  type HeartbeatOptions,
+  type Watched,
+} from "../connection/heartbeat.ts";
+import type {
+  Socket,
+  SocketEnd,
+  SocketListener,
+} from "../connection/socket.ts";
+import type { WSError } from "../errors.ts";
+import { rejected } from "../handled.ts";
 import type { Message } from "../message.ts";
 import { wrongKind } from "../rules.ts";
-import { closeError } from "./classify.ts";
+import { closeError, connectionGone, gateOverrun } from "./classify.ts";
 import { Hold, type HoldOptions } from "./hold.ts";
+
+/** A socket, as far as a link is concerned. */
+export type LinkSocket = Omit<Socket, "handleEvent">;
 
 /** The queue, as far as a link is concerned. */
 export interface Outflow {
@@ -39,9 +55,9 @@ export interface LinkParts extends HoldOptions {
   readonly outflow: Outflow;
   readonly arrivals: Arrivals;
   /** Called for each message, in order. */
-  readonly deliver: (data: Message) => void;
-  readonly onRtt: (ms: number) => void;
-  readonly onError: (error: WSError) => void;
+  deliver(data: Message): void;
+  onRtt(ms: number): void;
+  onError(error: WSError): void;
 }
 
 /** How a link ended. */
@@ -55,15 +71,13 @@ export interface LinkEnd extends SocketEnd {
 const DROPPED: SocketEnd = { code: 1006, reason: "", wasClean: false };
 
 /** One open connection. */
-export class Link {
-  readonly url: string;
-  readonly protocol: string;
+export class Link implements SocketListener, Watched, HeartbeatHooks {
   /** Settles when the connection has ended; never rejects. */
   readonly over: Promise<LinkEnd>;
   /** Messages received on this link; the heartbeat's sign of life. */
   received = 0;
 
-  readonly #socket: Pick<Socket, keyof Socket>;
+  readonly #socket: LinkSocket;
   readonly #parts: LinkParts;
   readonly #heartbeat: Heartbeat;
   readonly #openedAt = performance.now();
@@ -74,20 +88,27 @@ export class Link {
   #closeCode: number | undefined;
   #error: WSError | undefined;
   #ending: ReturnType<typeof setImmediate> | undefined;
-  readonly #held: Hold;
+  /** Until it is live. */
+  #held: Hold | undefined;
 
-  constructor(socket: Pick<Socket, keyof Socket>, parts: LinkParts) {
+  constructor(socket: LinkSocket, parts: LinkParts) {
     this.#socket = socket;
     this.#parts = parts;
     this.#held = new Hold(parts);
-    this.url = socket.url;
-    this.protocol = socket.protocol;
     const { promise, resolve } = Promise.withResolvers<LinkEnd>();
     this.over = promise;
     this.#settleOver = resolve;
-    this.#heartbeat = this.#startHeartbeat();
-    socket.receive((data) => this.#hold(data));
-    socket.ended.then((end) => this.#closeSoon(end));
+    this.#heartbeat = new Heartbeat(parts.heartbeat, this, this);
+    this.#heartbeat.start();
+    socket.listen(this);
+  }
+
+  get url(): string {
+    return this.#socket.url;
+  }
+
+  get protocol(): string {
+    return this.#socket.protocol;
   }
 
   get isOver(): boolean {
@@ -119,12 +140,12 @@ export class Link {
 
   /** The next held message, for the gate; rejects with what ended the link. */
   takeNext(): Promise<Message> {
-    return this.#held.take();
+    return this.#held?.take() ?? rejected(this.#gone);
   }
 
   /** Who still waits for a message must not get what comes after the gate. */
   endTaking(error: Error): void {
-    this.#held.end(error);
+    this.#held?.end(error);
   }
 
   /**
@@ -173,63 +194,17 @@ export class Link {
     return this.#error ?? connectionGone(this.url);
   }
 
-  #startHeartbeat(): Heartbeat {
-    const { heartbeat: options, onRtt, onError } = this.#parts;
-    const heartbeat = new Heartbeat(options, {
-      received: () => this.received,
-      handed: () => this.#socket.handed,
-      bufferedAmount: () => this.#socket.bufferedAmount,
-      sendUrgent: (data) => {
-        if (this.#carries) this.#parts.outflow.sendUrgent(data);
-        else this.#socket.send(data);
-      },
-    }, { onDead: (error) => this.fail(error), onRtt, onError });
-    heartbeat.start();
-    return heartbeat;
-  }
-
-  #hold(data: Message): void {
-    this.#count(data);
-    if (this.#heartbeat.intercept?.(data)) return;
-    if (!this.#held.push(data)) {
-      this.#cut(gateOverrun(this.#held.size, this.url));
-    }
-  }
-
-  #goLive(): void {
-    if (this.#stage !== "released") return;
-    this.#stage = "live";
-    this.#deliverHeld();
-    // A callback or a reader that is too slow may have ended the link.
-    if (!this.isOver) this.#socket.receive(this.#receiver());
-  }
+  // What the socket tells ------------------------------------------------------
 
   /** The hot path: nothing for a message but what must be. */
-  #receiver(): (data: Message) => void {
-    const { arrivals, deliver } = this.#parts;
-    const { intercept } = this.#heartbeat;
-    if (intercept === undefined) {
-      return (data) => {
-        this.received++;
-        arrivals.messages++;
-        arrivals.bytes += data.length;
-        deliver(data);
-      };
-    }
-    return (data) => {
-      this.#count(data);
-      if (!intercept(data)) deliver(data);
-    };
-  }
-
-  #count(data: Message): void {
+  onMessage(data: Message): void {
+    const { arrivals } = this.#parts;
     this.received++;
-    this.#parts.arrivals.messages++;
-    this.#parts.arrivals.bytes += data.length;
-  }
-
-  #deliverHeld(): void {
-    for (const data of this.#held.takeAll()) this.#parts.deliver(data);
+    arrivals.messages++;
+    arrivals.bytes += data.length;
+    if (this.#heartbeat.intercept?.(data)) return;
+    if (this.#held === undefined) this.#parts.deliver(data);
+    else this.#hold(this.#held, data);
   }
 
   /**
@@ -237,11 +212,56 @@ export class Link {
    * event loop. A turn later a gate that waits for nothing has passed, so that
    * what a server said before it hung up is delivered.
    */
-  #closeSoon(end: SocketEnd): void {
+  onEnd(end: SocketEnd): void {
     if (this.isOver) return;
     // What an ended socket is given is lost.
     if (this.#carries && !this.isClosing) this.#parts.outflow.pause();
     this.#ending = setImmediate(() => this.#closed(end));
+  }
+
+  // What the heartbeat asks and tells ------------------------------------------
+
+  get handed(): number {
+    return this.#socket.handed;
+  }
+
+  get bufferedAmount(): number | undefined {
+    return this.#socket.bufferedAmount;
+  }
+
+  sendUrgent(data: Message): void {
+    if (this.#carries) this.#parts.outflow.sendUrgent(data);
+    else this.#socket.send(data);
+  }
+
+  onDead(error: WSError): void {
+    this.fail(error);
+  }
+
+  onRtt(ms: number): void {
+    this.#parts.onRtt(ms);
+  }
+
+  onError(error: WSError): void {
+    this.#parts.onError(error);
+  }
+
+  // Its life -------------------------------------------------------------------
+
+  #hold(held: Hold, data: Message): void {
+    if (!held.push(data)) this.#cut(gateOverrun(held.size, this.url));
+  }
+
+  #goLive(): void {
+    if (this.#stage !== "released") return;
+    this.#stage = "live";
+    this.#deliverHeld();
+  }
+
+  #deliverHeld(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    for (const data of held?.takeAll() ?? []) this.#parts.deliver(data);
   }
 
   #closed(end: SocketEnd): void {
@@ -274,21 +294,4 @@ export class Link {
     const connectedFor = performance.now() - this.#openedAt;
     this.#settleOver({ ...end, error, connectedFor });
   }
-}
-
-function connectionGone(url: string): WSError {
-  return new WSError("The connection is closed", {
-    code: "CLOSED",
-    severity: "transient",
-    closeCode: 1006,
-    url,
-  });
-}
-
-function gateOverrun(count: number, url: string): WSError {
-  return new WSError(
-    `${count} messages came in before onConnect took them or settled: ` +
-      "more than receiveBufferMaxSize or receiveBufferMaxBytes",
-    { code: "SLOW_CONSUMER", severity: "transient", url },
-  );
 }

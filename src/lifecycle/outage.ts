@@ -8,15 +8,16 @@
 import type { Gap } from "../callbacks.ts";
 import type { WSError } from "../errors.ts";
 
-/** Follows one client's outages, one at a time. */
+/** A time without a connection. */
 export class Outage {
-  #current: { readonly from: number; readonly cause: WSError } | undefined;
+  readonly #cause: WSError;
+  readonly #from: number;
   #attempts = 0;
 
-  /** A connection ended; `now` is in milliseconds since the epoch. */
-  begin(cause: WSError, now: number): void {
-    this.#current = { from: now, cause };
-    this.#attempts = 0;
+  /** The connection ended; `now` is in milliseconds since the epoch. */
+  constructor(cause: WSError, now: number) {
+    this.#cause = cause;
+    this.#from = now;
   }
 
   /** An attempt begins. */
@@ -24,13 +25,14 @@ export class Outage {
     this.#attempts++;
   }
 
-  /** A connection is there again: the gap, if there was one before. */
-  end(now: number): Gap | undefined {
-    const outage = this.#current;
-    this.#current = undefined;
-    if (outage === undefined) return undefined;
-    // The wall clock may have been set back meanwhile.
-    const to = Math.max(now, outage.from);
-    return { ...outage, to, attempts: this.#attempts };
+  /** A connection is there again. */
+  end(now: number): Gap {
+    return {
+      from: this.#from,
+      // The wall clock may have been set back meanwhile.
+      to: Math.max(now, this.#from),
+      cause: this.#cause,
+      attempts: this.#attempts,
+    };
   }
 }

@@ -54,7 +54,8 @@ export class Series {
   readonly #config: SeriesConfig;
   readonly #endpoints: Endpoints<Endpoint>;
   readonly #chance: () => number;
-  readonly #notBefore = new Map<Endpoint, number>();
+  /** Made at the first failure. */
+  #notBefore: Map<Endpoint, number> | undefined;
   #attempt = 0;
   #failures = 0;
   #rounds = 0;
@@ -124,6 +125,7 @@ export class Series {
     const { maxRetries, retryBudget } = this.#config;
     const { retryAfter = 0 } = error;
     // The newest word of an endpoint counts: an old one does not outlast it.
+    this.#notBefore ??= new Map();
     this.#notBefore.set(this.#endpoints.current, now + retryAfter);
     const isFatal = error.severity === "fatal";
     const step = wasStable
@@ -146,7 +148,7 @@ export class Series {
     const pause = step === "next"
       ? 0
       : backoff(this.#config, this.#rounds++, this.#chance());
-    const held = this.#notBefore.get(this.#endpoints.current) ?? now;
+    const held = this.#notBefore?.get(this.#endpoints.current) ?? now;
     return held > now
       ? withRetryAfter(pause, held - now, this.#chance())
       : pause;

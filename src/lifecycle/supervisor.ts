@@ -13,28 +13,15 @@
 
 import { delay } from "@std/async/delay";
 import { retry } from "@std/async/retry";
-import type { Gap } from "../callbacks.ts";
 import { WSError } from "../errors.ts";
-import type { ResolvedConfig } from "../resolve_config.ts";
 import { judge, reconnectRequested } from "./classify.ts";
 import { Endpoints } from "./endpoint.ts";
 import { Link, type LinkEnd } from "./link.ts";
-import { Opener, type OpenerParts } from "./opener.ts";
+import { Opener } from "./opener.ts";
 import { Outage } from "./outage.ts";
 import { findSuccessor } from "./rotation.ts";
 import { isQuiet, type Next, Series } from "./series.ts";
-
-/** What the supervisor works with. */
-export interface SupervisorParts extends OpenerParts {
-  readonly config: ResolvedConfig;
-  /** Settles when no reader is too far behind any more. */
-  readonly drained: (signal: AbortSignal) => Promise<void>;
-  /** A time without a connection is over. */
-  readonly onGap: (gap: Gap) => void;
-  readonly onState: (state: "connecting" | "open" | "waiting") => void;
-  /** Uniform in [0, 1). */
-  readonly chance: () => number;
-}
+import type { SupervisorParts } from "./supervisor_parts.ts";
 
 /** The client has ended: with this error, or in order. */
 interface End {
@@ -46,21 +33,24 @@ export class Supervisor {
   readonly #parts: SupervisorParts;
   readonly #series: Series;
   readonly #opener: Opener;
-  readonly #stop = new AbortController();
-  #hurry = new AbortController();
+  #isStopped = false;
+  /** Gives up what is tried, if anything is. */
+  #trying: AbortController | undefined;
+  /** Cuts the coming wait short. */
+  #hurry: AbortController | undefined;
   #next: Extract<Next, { kind: "retry" }> | undefined;
   #link: Link | undefined;
-  readonly #outage = new Outage();
+  #outage: Outage | undefined;
   #wasOpen = false;
   /** When the gate passed; a rotation does not change it. */
   #openSince: number | undefined;
   #lastMessageAt: number | undefined;
 
   constructor(parts: SupervisorParts) {
-    const { config, chance } = parts;
+    const { config } = parts;
     this.#parts = parts;
     const endpoints = new Endpoints(config.endpoints);
-    this.#series = new Series(config, endpoints, chance);
+    this.#series = new Series(config, endpoints, parts.chance);
     this.#opener = new Opener(parts, endpoints);
   }
 
@@ -74,41 +64,39 @@ export class Supervisor {
     return this.#link?.lastMessageAt ?? this.#lastMessageAt;
   }
 
-  /**
-   * Runs until the client has ended: with the error that ended it, or with
-   * `undefined` after `stop()` and after a normal close without reconnect.
-   */
-  async run(): Promise<WSError | undefined> {
+  /** Runs until the client has ended. Never rejects. */
+  async run(): Promise<void> {
     this.#series.begin(now());
+    let end: End | undefined;
     try {
-      for (;;) {
+      while (end === undefined) {
         const opened = await this.#connect();
-        if (!(opened instanceof Link)) return opened.error;
-        const last = this.#parts.config.maxConnectionAge === 0
-          ? opened
-          : await this.#rotate(opened);
-        const end = this.#settle(last, await last.over);
-        if (end !== undefined) return end.error;
+        if (opened instanceof Link) {
+          const last = this.#parts.config.maxConnectionAge === 0
+            ? opened
+            : await this.#rotate(opened);
+          end = this.#settle(last, await last.over);
+        } else end = opened;
       }
-    } catch (error) {
-      if (this.#stop.signal.aborted) return undefined;
-      throw error;
-    } finally {
-      this.#parts.log.end(Date.now());
-      this.#opener.close();
+    } catch (cause) {
+      end = { error: this.#isStopped ? undefined : this.#parts.broken(cause) };
     }
+    this.#parts.log.end(Date.now());
+    this.#opener.close();
+    this.#parts.onEnd(end.error);
   }
 
   /** Ends the run; an open connection is closed in order first. */
   stop(code: number, reason: string): void {
-    this.#stop.abort();
-    this.#hurry.abort();
+    this.#isStopped = true;
+    this.#trying?.abort();
+    this.#hurry?.abort();
     this.#link?.close(code, reason, this.#parts.config.closeTimeout);
   }
 
   /** Drops the connection, or cuts the wait short, and dials at once. */
   reconnect(): void {
-    this.#hurry.abort();
+    this.#hurry?.abort();
     this.#link?.drop();
   }
 
@@ -118,27 +106,37 @@ export class Supervisor {
   }
 
   /** Tries until there is a connection. */
-  #connect(): Promise<Link | End> {
+  async #connect(): Promise<Link | End> {
+    const signal = this.#tryNow();
     // The failures are counted in the series, because onDisconnect must tell
     // whether there is another attempt before retry() would know.
-    return retry(() => this.#attempt(), {
+    const opened = await retry(() => this.#attempt(signal), {
       maxAttempts: Number.MAX_SAFE_INTEGER,
       minTimeout: 0,
       jitter: 0,
       isRetriable: (error) =>
         error instanceof WSError && error.severity === "transient",
-      signal: this.#stop.signal,
+      signal,
     });
+    this.#trying = undefined;
+    return opened;
   }
 
-  async #attempt(): Promise<Link | End> {
+  /** What `stop()` aborts. */
+  #tryNow(): AbortSignal {
+    this.#trying = new AbortController();
+    if (this.#isStopped) this.#trying.abort();
+    return this.#trying.signal;
+  }
+
+  async #attempt(signal: AbortSignal): Promise<Link | End> {
     if (this.#next !== undefined) await this.#wait(this.#next);
     this.#parts.onState("connecting");
-    this.#outage.attempt();
+    this.#outage?.attempt();
     let link;
     try {
       const limit = this.#series.budgetLeft(now());
-      link = await this.#opener.dial(this.#stop.signal, limit);
+      link = await this.#opener.dial(signal, limit);
     } catch (error) {
       if (!(error instanceof WSError)) throw error;
       const judged = this.#judge(error);
@@ -147,31 +145,33 @@ export class Supervisor {
       // Fatal for its endpoint is not fatal for the client: others are left.
       throw judged.withSeverity("transient");
     }
-    if (this.#stop.signal.aborted) {
+    if (this.#isStopped) {
       link.drop();
       return { error: undefined };
     }
     this.#link = link;
-    const gap = this.#outage.end(Date.now());
-    if (gap !== undefined) this.#parts.onGap(gap);
+    const gap = this.#outage?.end(Date.now());
+    this.#outage = undefined;
+    if (gap !== undefined) this.#parts.onOutage(gap);
     await this.#opener.pass(link, this.#wasOpen, this.#series.attempt);
     if (!link.isOver) this.#open(link);
     return link;
   }
 
   async #wait(next: Extract<Next, { kind: "retry" }>): Promise<void> {
-    const { notifier, log, drained } = this.#parts;
+    const { notifier, log } = this.#parts;
     log.retries++;
     const { attempt, delay: ms, error } = next;
+    const { signal } = this.#hurry ??= new AbortController();
     notifier.retry({ attempt, delay: ms, error });
-    const { signal } = this.#hurry;
     try {
       await delay(ms, { signal });
-      await drained(signal);
+      await this.#parts.drained(signal);
     } catch (error) {
       // reconnect() cut it short; anything else ends the run.
-      if (this.#stop.signal.aborted || !signal.aborted) throw error;
+      if (this.#isStopped || !signal.aborted) throw error;
     }
+    this.#hurry = undefined;
   }
 
   #open(link: Link): void {
@@ -185,11 +185,12 @@ export class Supervisor {
 
   /** Lets one link take over from another; the one that nobody replaced. */
   async #rotate(link: Link): Promise<Link> {
+    const stop = this.#tryNow();
     for (let current = link;;) {
       const successor = await findSuccessor(current, {
         ...this.#parts.config,
         chance: this.#parts.chance,
-        stop: this.#stop.signal,
+        stop,
         dial: (signal) => this.#opener.dial(signal),
         pass: (link) => this.#opener.pass(link, true, 0),
         onFailed: (error, end) => this.#rotationFailed(error, end),
@@ -205,13 +206,13 @@ export class Supervisor {
     this.#lastMessageAt = old.lastMessageAt ?? this.#lastMessageAt;
     this.#link = link;
     // stop() may have come since the gate passed, and closed only the old one.
-    if (this.#stop.signal.aborted) link.drop();
+    if (this.#isStopped) link.drop();
     log.rotations++;
     log.up(Date.now());
     link.release();
     // Two TCP connections keep no order between them, so the queue moves only
     // when the old one has answered, or is given up: so soon, if nobody waits.
-    link.over.then(() => this.#stop.signal.aborted || old.drop());
+    link.over.then(() => this.#isStopped || old.drop());
     const end = await old.close(1000, "", config.closeTimeout);
     this.#disconnected(end, undefined, true);
     link.carry();
@@ -234,7 +235,7 @@ export class Supervisor {
       ? undefined
       : now() - this.#openSince;
     this.#openSince = undefined;
-    if (this.#stop.signal.aborted) {
+    if (this.#isStopped) {
       this.#disconnected(end, undefined, false);
       return { error: undefined };
     }
@@ -244,7 +245,7 @@ export class Supervisor {
       // What a gate held is lost when it fails: then the gap begins with it.
       const missed = openFor === undefined ? end.connectedFor : 0;
       const cause = error ?? reconnectRequested(link.url);
-      this.#outage.begin(cause, Date.now() - missed);
+      this.#outage = new Outage(cause, Date.now() - missed);
     }
     if (error === undefined) {
       this.#parts.onState("connecting");
@@ -258,10 +259,10 @@ export class Supervisor {
 
   /** Tells what follows a failure; `undefined`: another attempt. */
   #conclude(error: WSError, next: Next, end?: LinkEnd): End | undefined {
-    const { notifier, onState } = this.#parts;
+    const { notifier } = this.#parts;
     // Renewed before the callbacks, which may hurry; after stop() no more.
-    if (!this.#stop.signal.aborted) this.#hurry = new AbortController();
-    if (next.kind === "retry") onState("waiting");
+    if (!this.#isStopped) this.#hurry = new AbortController();
+    if (next.kind === "retry") this.#parts.onState("waiting");
     const shown = isQuiet(error) ? undefined : error;
     if (shown !== undefined) notifier.error(shown);
     const gaveUp = next.kind === "end" && next.error !== error;
@@ -281,7 +282,7 @@ export class Supervisor {
   ): void {
     this.#parts.log.disconnects++;
     const { code, reason, wasClean, connectedFor } = end;
-    const willRetry = goesOn && !this.#stop.signal.aborted;
+    const willRetry = goesOn && !this.#isStopped;
     this.#parts.notifier.disconnect(
       { code, reason, wasClean, connectedFor, error, willRetry },
     );

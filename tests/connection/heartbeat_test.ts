@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   Heartbeat,
   type HeartbeatOptions,
+  type Watched,
 } from "../../src/connection/heartbeat.ts";
 import type { WSError } from "../../src/errors.ts";
 import type { Message } from "../../src/message.ts";
@@ -361,16 +362,30 @@ Deno.test("no healthy connection is found dead, however the loop is blocked", ()
 
 // Support -------------------------------------------------------------------------------
 
-interface Link {
-  received: number;
-  handed: number;
-  buffered: number;
-  isOpen: boolean;
+class Link implements Watched {
+  received = 0;
+  handed = 0;
+  buffered = 0;
+  isOpen = true;
+  readonly #world: World;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get bufferedAmount(): number | undefined {
+    return this.isOpen ? this.buffered : undefined;
+  }
+
+  sendUrgent(data: Message): void {
+    this.#world.sent.push(data);
+    this.#world.sentAt.push(this.#world.now);
+  }
 }
 
 /** A heartbeat with its link, in a time of its own. */
 class World implements Disposable {
-  readonly link: Link = { received: 0, handed: 0, buffered: 0, isOpen: true };
+  readonly link = new Link(this);
   readonly heartbeat: Heartbeat;
   readonly sent: Message[] = [];
   readonly sentAt: number[] = [];
@@ -386,15 +401,7 @@ class World implements Disposable {
   constructor(options: HeartbeatOptions, { nested = false } = {}) {
     this.#time = nested ? undefined : new FakeTime();
     this.start = Date.now();
-    this.heartbeat = new Heartbeat(options, {
-      received: () => this.link.received,
-      handed: () => this.link.handed,
-      bufferedAmount: () => this.link.isOpen ? this.link.buffered : undefined,
-      sendUrgent: (data) => {
-        this.sent.push(data);
-        this.sentAt.push(this.now);
-      },
-    }, {
+    this.heartbeat = new Heartbeat(options, this.link, {
       onDead: (error) => {
         this.deaths++;
         this.death = { at: this.now, error };

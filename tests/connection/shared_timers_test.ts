@@ -5,7 +5,10 @@ import {
 } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import fc from "fast-check";
-import { SharedTimers } from "../../src/connection/shared_timers.ts";
+import {
+  SharedTimers,
+  type Sleeper,
+} from "../../src/connection/shared_timers.ts";
 
 /** Timers in fake time, and what they called when. */
 class World implements Disposable {
@@ -31,15 +34,17 @@ class World implements Disposable {
     return this.#time.now;
   }
 
-  /** A call of this name. */
-  call(name: string, then: () => void = () => {}): () => void {
-    return () => {
-      this.called.push([name, this.now]);
-      then();
+  /** A sleeper of this name. */
+  call(name: string, then: () => void = () => {}): Sleeper {
+    return {
+      wake: () => {
+        this.called.push([name, this.now]);
+        then();
+      },
     };
   }
 
-  set(call: () => void, delay: number): number {
+  set(call: Sleeper, delay: number): number {
     return this.timers.set(call, delay, this.now);
   }
 

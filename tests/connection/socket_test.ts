@@ -1,5 +1,4 @@
 import {
-  assert,
   assertEquals,
   assertInstanceOf,
   assertMatch,
@@ -14,6 +13,7 @@ import {
   Socket,
 } from "../../src/connection/socket.ts";
 import type { Message } from "../../src/message.ts";
+import { Ear } from "../support/ear.ts";
 import { within } from "../support/events.ts";
 import {
   closeAfterRequest,
@@ -69,17 +69,12 @@ class Partner {
   }
 }
 
-/** Resolves with the first so many messages; `each` hears them first. */
-function collect(
-  socket: Socket,
-  count: number,
-  each: (data: Message) => void = () => {},
-): Promise<Message[]> {
+/** Resolves with the first so many messages. */
+function collect(socket: Socket, count: number): Promise<Message[]> {
   const { promise, resolve } = Promise.withResolvers<Message[]>();
   const messages: Message[] = [];
-  socket.receive((data) => {
+  new Ear(socket, (data) => {
     messages.push(data);
-    each(data);
     if (messages.length === count) resolve(messages);
   });
   return within(promise, `${count} messages`);
@@ -95,56 +90,29 @@ Deno.test("texts come as strings, binary as Uint8Array", async () => {
   socket.abandon();
 });
 
-Deno.test("what came in before the first listener is held in order", async () => {
-  const partner = new Partner();
-  await using peer = new TcpPeer(partner.script);
-  const socket = await dialTo(peer.url);
-  await partner.say(...frame("a"), ...frame(""), ...frame("c"), 0x88, 0);
-  // The close frame came after them: they are all in.
-  assertEquals((await socket.ended).code, 1005);
-  assertEquals(await collect(socket, 3), ["a", "", "c"]);
-});
-
 /** An open socket, and what makes a message come in at once. */
 async function opened(url: string) {
   const native = new WebSocket(url);
   await new Promise((resolve) => native.onopen = resolve);
   return {
+    native,
     socket: new Socket(native),
     comeIn: (data: string) =>
       native.dispatchEvent(new MessageEvent("message", { data })),
   };
 }
 
-Deno.test("a later listener replaces the first, even from inside it", async () => {
+Deno.test("what came before anybody listened is told in order, the end too", async () => {
   await using peer = new TcpPeer(upgrade());
-  const { socket, comeIn } = await opened(peer.url);
+  const { socket, native, comeIn } = await opened(peer.url);
   comeIn("a");
-  comeIn("b");
-  comeIn("c");
-  const first: Message[] = [];
-  const second: Message[] = [];
-  socket.receive((data) => {
-    first.push(data);
-    if (data === "b") socket.receive((later) => second.push(later));
-  });
-  comeIn("d");
-  assertEquals([first, second], [["a", "b"], ["c", "d"]]);
-  socket.abandon();
-});
-
-Deno.test("a replaced listener hears nothing more", async () => {
-  const partner = new Partner();
-  await using peer = new TcpPeer(partner.script);
-  const socket = await dialTo(peer.url);
-  const first: Message[] = [];
-  const firstHeard = collect(socket, 1, (data) => first.push(data));
-  await partner.say(...frame("a"));
-  await firstHeard;
-  const secondHeard = collect(socket, 1);
-  await partner.say(...frame("b"));
-  assertEquals(await secondHeard, ["b"]);
-  assertEquals(first, ["a"]);
+  comeIn("");
+  native.dispatchEvent(new CloseEvent("close", { code: 4001, reason: "bye" }));
+  comeIn("too late");
+  const ear = new Ear(socket);
+  assertEquals(ear.heard, ["a", ""]);
+  const end = { code: 4001, reason: "bye", wasClean: false };
+  assertEquals(await ear.ended, end);
   socket.abandon();
 });
 
@@ -153,13 +121,10 @@ Deno.test("a listener that abandons the socket hears nothing more", async () => 
   const { socket, comeIn } = await opened(peer.url);
   comeIn("a");
   comeIn("b");
-  const heard: Message[] = [];
-  socket.receive((data) => {
-    heard.push(data);
-    socket.abandon();
-  });
+  const ear = new Ear(socket, () => socket.abandon());
   comeIn("c");
-  assertEquals(heard, ["a"]);
+  assertEquals(ear.heard, ["a"]);
+  assertEquals((await ear.ended).code, 1006);
 });
 
 Deno.test("a close frame gives its code and reason", async () => {
@@ -168,13 +133,13 @@ Deno.test("a close frame gives its code and reason", async () => {
   );
   const socket = await dialTo(peer.url);
   const end = { code: 4001, reason: "bye", wasClean: true };
-  assertEquals(await socket.ended, end);
+  assertEquals(await new Ear(socket).ended, end);
 });
 
 Deno.test("a drop is 1006, not clean, with the runtime's text", async () => {
   await using peer = new TcpPeer(upgrade({ then: () => {} }));
   const socket = await dialTo(peer.url);
-  assertEquals(await socket.ended, {
+  assertEquals(await new Ear(socket).ended, {
     code: 1006,
     reason: "",
     wasClean: false,
@@ -227,7 +192,9 @@ Deno.test("close() settles with the answer of the peer", async () => {
   };
   await using peer = new TcpPeer(upgrade({ then: answers }));
   const socket = await dialTo(peer.url);
-  assertEquals(await socket.close(3210, "why", 5_000), {
+  const { ended } = new Ear(socket);
+  socket.close(3210, "why", 5_000);
+  assertEquals(await ended, {
     code: 3210,
     reason: "",
     wasClean: true,
@@ -240,7 +207,9 @@ Deno.test("a peer that hangs up instead of an answer to close() is 1006, not cle
   };
   await using peer = new TcpPeer(upgrade({ then: hangsUp }));
   const socket = await dialTo(peer.url);
-  const { code, wasClean } = await socket.close(1000, "", 5_000);
+  const { ended } = new Ear(socket);
+  socket.close(1000, "", 5_000);
+  const { code, wasClean } = await ended;
   assertEquals([code, wasClean], [1006, false]);
 });
 
@@ -249,27 +218,31 @@ Deno.test("a peer that never answers close() is abandoned in time", async () => 
   await using peer = new TcpPeer(partner.script);
   const socket = await dialTo(peer.url);
   const end = { code: 1006, reason: "", wasClean: false };
-  assertEquals(await socket.close(1000, "", 30), end);
+  const { ended } = new Ear(socket);
+  socket.close(1000, "", 30);
+  assertEquals(await ended, end);
 });
 
 Deno.test("a limit longer than a timer can be is not over at once", async () => {
   const partner = new Partner();
   await using peer = new TcpPeer(partner.script);
   const socket = await dialTo(peer.url);
-  const ended = socket.close(1000, "", 2 ** 32);
+  const { ended } = new Ear(socket);
+  socket.close(1000, "", 2 ** 32);
   await partner.heard; // our close frame, which is not answered
   const noEnd = new Promise((resolve) => setTimeout(resolve, 20, "no end"));
   assertEquals(await Promise.race([ended, noEnd]), "no end");
   socket.abandon();
 });
 
-Deno.test("a second close() waits for the first", async () => {
+Deno.test("a second close() changes nothing", async () => {
   const partner = new Partner();
   await using peer = new TcpPeer(partner.script);
   const socket = await dialTo(peer.url);
-  const first = socket.close(1000, "", 30);
-  assert(socket.close(4000, "", 60_000) === first);
-  assertEquals((await first).code, 1006);
+  const { ended } = new Ear(socket);
+  socket.close(1000, "", 30);
+  socket.close(4000, "", 60_000);
+  assertEquals((await ended).code, 1006);
   const bytes = await partner.heard;
   assertEquals(bytes.length, 8, "one close frame");
 });
@@ -279,13 +252,14 @@ Deno.test("a second close() does not shorten the first", async () => {
   const socket = await dialTo(peer.url);
   using time = new FakeTime();
   let hasEnded = false;
-  const closed = socket.close(1000, "", 60_000);
-  closed.then(() => hasEnded = true);
+  const { ended } = new Ear(socket);
+  ended.then(() => hasEnded = true);
+  socket.close(1000, "", 60_000);
   socket.close(1000, "", 10);
   await time.tickAsync(59_999);
   assertEquals(hasEnded, false);
   await time.tickAsync(1);
-  assertEquals((await closed).code, 1006);
+  assertEquals((await ended).code, 1006);
 });
 
 Deno.test("close() refuses a code that must not be sent, and the socket stays open", async () => {
@@ -300,17 +274,16 @@ Deno.test("abandon() ends at once, and the peer is told", async () => {
   const partner = new Partner();
   await using peer = new TcpPeer(partner.script);
   const socket = await dialTo(peer.url);
-  const heard: Message[] = [];
-  socket.receive((data) => heard.push(data));
+  const ear = new Ear(socket);
   socket.abandon();
   const end = { code: 1006, reason: "", wasClean: false };
-  assertEquals(await socket.ended, end);
+  assertEquals(await ear.ended, end);
   const [opcode] = await partner.heard;
   assertEquals(opcode, 0x88);
   // Both the message and the answer are for nobody; then the peer may go.
   await partner.say(...frame("late"), 0x88, 0);
   await partner.gone;
-  assertEquals(heard, []);
+  assertEquals(ear.heard, []);
 });
 
 Deno.test("a handshake that fails rejects with the runtime's text", async () => {

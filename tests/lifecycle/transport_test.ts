@@ -10,6 +10,7 @@ import { createServer } from "node:tls";
 import { Transport } from "../../src/lifecycle/transport.ts";
 import { attemptTo, failureOf } from "../support/attempts.ts";
 import { certificates } from "../support/certificates.ts";
+import { Ear } from "../support/ear.ts";
 import {
   respond,
   TcpPeer,
@@ -156,7 +157,7 @@ Deno.test("an open socket outlives the transport it was opened with", async () =
   // attemptTo() closes the transport.
   const socket = await attemptTo(peer.url, { tls: { caCerts: ca } });
   const heard = Promise.withResolvers<unknown>();
-  socket.receive(heard.resolve);
+  new Ear(socket, heard.resolve);
   socket.send("?");
   assertEquals(await heard.promise, "!");
   socket.abandon();

@@ -4,48 +4,47 @@
  * @module
  */
 
-import type { Socket, SocketEnd } from "../../src/connection/socket.ts";
+import type { SocketEnd, SocketListener } from "../../src/connection/socket.ts";
 import { WSError } from "../../src/errors.ts";
-import { Link, type LinkParts } from "../../src/lifecycle/link.ts";
+import {
+  Link,
+  type LinkParts,
+  type LinkSocket,
+} from "../../src/lifecycle/link.ts";
 import type { Message } from "../../src/message.ts";
 
 /** A socket whose peer is the test. */
-export class FakeSocket implements Pick<Socket, keyof Socket> {
+export class FakeSocket implements LinkSocket {
   readonly url = "ws://example.com/feed";
   readonly protocol = "chat";
-  readonly ended: Promise<SocketEnd>;
   readonly sent: Message[] = [];
   /** What was done to it besides sending, in order. */
   readonly log: string[] = [];
   handed = 0;
   bufferedAmount: number | undefined = 0;
-  readonly #settle: (end: SocketEnd) => void;
   readonly #waiting: Message[] = [];
-  #listener: ((data: Message) => void) | undefined;
-
-  constructor() {
-    const { promise, resolve } = Promise.withResolvers<SocketEnd>();
-    this.ended = promise;
-    this.#settle = resolve;
-  }
+  #listener: SocketListener | undefined;
+  #hasEnded = false;
 
   /** The peer sends. */
   say(...messages: Message[]): void {
     for (const data of messages) {
       if (this.#listener === undefined) this.#waiting.push(data);
-      else this.#listener(data);
+      else if (!this.#hasEnded) this.#listener.onMessage(data);
     }
   }
 
   /** The connection ends. */
   end(end: Partial<SocketEnd> = {}): void {
     this.bufferedAmount = undefined;
-    this.#settle({ code: 1006, reason: "", wasClean: false, ...end });
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#listener?.onEnd({ code: 1006, reason: "", wasClean: false, ...end });
   }
 
-  receive(listener: (data: Message) => void): void {
+  listen(listener: SocketListener): void {
     this.#listener = listener;
-    for (const data of this.#waiting.splice(0)) listener(data);
+    for (const data of this.#waiting.splice(0)) listener.onMessage(data);
   }
 
   send(data: Message): void {
@@ -53,15 +52,13 @@ export class FakeSocket implements Pick<Socket, keyof Socket> {
     this.sent.push(data);
   }
 
-  close(code: number, reason: string, timeout: number): Promise<SocketEnd> {
+  close(code: number, reason: string, timeout: number): void {
     this.log.push(`close ${code} ${reason} ${timeout}`);
     this.bufferedAmount = undefined;
-    return this.ended;
   }
 
   abandon(): void {
     this.log.push("abandon");
-    this.#listener = () => {};
     this.end();
   }
 }
