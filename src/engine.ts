@@ -83,15 +83,15 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
     this.supervisor = new Supervisor(this);
   }
 
-  /** Opens what outlives the process, and connects. Never rejects. */
-  async run(): Promise<void> {
-    try {
-      if (this.config.spool !== undefined) await this.outbound.open();
-    } catch (cause) {
-      return this.onEnd(this.broken(cause));
+  /** Opens what outlives the process, if anything does, and connects. */
+  run(): void {
+    if (this.config.spool === undefined) this.supervisor.run();
+    else {
+      this.outbound.open().then(
+        () => this.supervisor.run(),
+        (cause) => this.onEnd(this.broken(cause)),
+      );
     }
-    // Not waited for: what waits costs, of many thousand idle clients.
-    this.supervisor.run();
   }
 
   /** Waits at most `ms` until nothing is left to send. Never rejects. */

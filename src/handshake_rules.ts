@@ -31,16 +31,16 @@ export function checkUrl(value: unknown): URL {
   if (typeof value !== "string" && !(value instanceof URL)) {
     throw wrongSecret("url", "a ws:// or wss:// URL", value);
   }
-  const shown = redactUrl(value);
-  if (!URL.canParse(String(value))) {
-    throw wrongKind("url", "an absolute ws:// or wss:// URL", shown);
+  const url = URL.parse(String(value));
+  if (url === null) {
+    const rule = "an absolute ws:// or wss:// URL";
+    throw wrongKind("url", rule, redactUrl(value));
   }
-  const url = new URL(value);
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    throw wrongKind("url", "a ws:// or wss:// URL", shown);
+    throw wrongKind("url", "a ws:// or wss:// URL", redactUrl(value));
   }
   if (url.href.includes("#")) {
-    throw wrongKind("url", "without a fragment ('#')", shown);
+    throw wrongKind("url", "without a fragment ('#')", redactUrl(value));
   }
   return url;
 }

@@ -78,27 +78,20 @@ export function dial(options: DialOptions): Promise<Socket> {
       protocols: [...subprotocols],
       client: httpClient,
     });
-    native.binaryType = "arraybuffer";
-    let failure = new HandshakeFailure("the connection closed");
+    const socket = new Socket(native);
 
     function giveUp(): void {
       leave();
       // While it connects this cancels the attempt; should it be open by now,
       // the runtime closes it as soon as it notices.
-      native.close();
+      socket.abandon();
       reject(signal.reason);
     }
     function settle(event: Event): void {
-      if (event instanceof ErrorEvent) {
-        const { message, error: cause } = event;
-        failure = new HandshakeFailure(message, { cause });
-      }
-      if (event.type === "error") return;
       leave();
-      if (event.type === "open") resolve(new Socket(native));
-      else reject(failure);
+      if (event.type === "open") resolve(socket);
+      else reject(socket.failure);
     }
-
     function leave(): void {
       signal.removeEventListener("abort", giveUp);
       for (const type of OUTCOMES) native.removeEventListener(type, settle);
@@ -108,10 +101,10 @@ export function dial(options: DialOptions): Promise<Socket> {
   });
 }
 
-/** What a native socket tells about its handshake. */
-const OUTCOMES = ["open", "error", "close"] as const;
+/** How a handshake ends. */
+const OUTCOMES = ["open", "close"] as const;
 
-/** What an open native socket tells. */
+/** What a native socket tells of an open connection. */
 const EVENTS = ["message", "error", "close"] as const;
 
 /** An open connection, until it has ended. */
@@ -126,11 +119,12 @@ export class Socket {
   #early: Early | undefined;
   #listener: SocketListener;
   #closing: ReturnType<typeof setTimeout> | undefined;
-  /** The text of the runtime's error. */
-  #message: string | undefined;
+  /** What the runtime says went wrong. */
+  #error: ErrorEvent | undefined;
 
-  /** Takes over an open native socket, in the turn of its `open` event. */
+  /** Takes over a native socket, open or about to be. */
   constructor(native: WebSocket) {
+    native.binaryType = "arraybuffer";
     this.#native = native;
     this.#listener = this.#early = new Early();
     for (const type of EVENTS) native.addEventListener(type, this);
@@ -144,6 +138,12 @@ export class Socket {
   /** The subprotocol the server chose; empty if none. */
   get protocol(): string {
     return this.#native.protocol;
+  }
+
+  /** Why it never opened. */
+  get failure(): HandshakeFailure {
+    const text = this.#error?.message ?? "the connection closed";
+    return new HandshakeFailure(text, { cause: this.#error?.error });
   }
 
   /** Tells the listener everything, what came in before included; call it once. */
@@ -167,7 +167,7 @@ export class Socket {
     } else if (event instanceof CloseEvent) {
       this.#end(this.#judge(event));
     } else if (event instanceof ErrorEvent) {
-      this.#message = event.message;
+      this.#error = event;
     }
   }
 
@@ -215,7 +215,7 @@ export class Socket {
     const isAnswer = this.#closing === undefined || code !== 1005;
     return code !== 0 && isAnswer
       ? { code, reason, wasClean }
-      : { ...DROPPED, message: this.#message };
+      : { ...DROPPED, message: this.#error?.message };
   }
 
   #end(end: SocketEnd): void {

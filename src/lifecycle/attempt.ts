@@ -6,8 +6,7 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
-import { dial, HandshakeFailure, Socket } from "../connection/socket.ts";
+import { dial, HandshakeFailure, type Socket } from "../connection/socket.ts";
 import { WSError } from "../errors.ts";
 import { diagnose } from "./diagnose.ts";
 import {
@@ -16,7 +15,7 @@ import {
   resolveRequest,
 } from "./handshake_request.ts";
 import { requireNetPermission } from "./permission.ts";
-import { type Redirect, Redirects } from "./redirect.ts";
+import { Redirects } from "./redirect.ts";
 import type { Transport } from "./transport.ts";
 
 /** What an attempt needs. */
@@ -37,6 +36,9 @@ interface Progress {
   cause?: unknown;
 }
 
+/** What a timer can wait: a longer one fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /**
  * Makes a connection, or tells why there is none.
  * @throws {WSError} it did not come about
@@ -46,14 +48,13 @@ export async function attempt(options: AttemptOptions): Promise<Socket> {
   const { connectTimeout, signal } = options;
   signal.throwIfAborted();
   const progress: Progress = { doing: "preparing" };
-  const done = new AbortController();
   // Not AbortSignal.any(), which leaves its mark on the client's own signal
   // until that is collected.
   const either = new AbortController();
   const stop = () => either.abort(signal.reason);
   signal.addEventListener("abort", stop);
-  delay(connectTimeout, { signal: done.signal })
-    .then(() => either.abort(), () => {});
+  const limit = Math.min(connectTimeout, LONGEST_TIMER);
+  const deadline = setTimeout(() => either.abort(), limit);
   try {
     return await connect(options, either.signal, progress);
   } catch (error) {
@@ -61,7 +62,7 @@ export async function attempt(options: AttemptOptions): Promise<Socket> {
     if (error instanceof WSError || !either.signal.aborted) throw error;
     throw timeoutError(connectTimeout, progress);
   } finally {
-    done.abort();
+    clearTimeout(deadline);
     signal.removeEventListener("abort", stop);
   }
 }
@@ -71,7 +72,8 @@ async function connect(
   signal: AbortSignal,
   progress: Progress,
 ): Promise<Socket> {
-  const redirects = new Redirects(options.followRedirects);
+  const { followRedirects, transport } = options;
+  const redirects = new Redirects(followRedirects);
   let request = await resolveRequest(options, signal, (key) => {
     progress.doing = `waiting for the function '${key}'`;
   });
@@ -79,36 +81,32 @@ async function connect(
     progress.doing = "connecting";
     progress.url = request.url;
     progress.cause = undefined;
-    const outcome = await open(request, options.transport, signal, progress);
-    if (outcome instanceof Socket) return outcome;
-    request = redirects.follow(request, outcome);
+    try {
+      const socket = await open(request, transport, signal);
+      checkSubprotocol(socket, request);
+      return socket;
+    } catch (cause) {
+      if (!(cause instanceof HandshakeFailure)) {
+        if (cause instanceof WSError || signal.aborted) throw cause;
+        throw refusalError(cause, request.url);
+      }
+      progress.doing = "finding out why the handshake failed";
+      progress.cause = cause;
+      const redirect = await diagnose(cause, request, transport, signal);
+      request = redirects.follow(request, redirect);
+    }
   }
 }
 
-async function open(
+function open(
   request: HandshakeRequest,
   transport: Transport,
   signal: AbortSignal,
-  progress: Progress,
-): Promise<Socket | Redirect> {
-  await requireNetPermission(request.url);
-  if (transport.proxy !== undefined) {
-    await requireNetPermission(transport.proxy);
-  }
+): Promise<Socket> {
+  requireNetPermission(request.url);
+  if (transport.proxy !== undefined) requireNetPermission(transport.proxy);
   const httpClient = openTransport(transport, request.url);
-  try {
-    const socket = await dial({ ...request, httpClient, signal });
-    checkSubprotocol(socket, request);
-    return socket;
-  } catch (cause) {
-    if (cause instanceof HandshakeFailure) {
-      progress.doing = "finding out why the handshake failed";
-      progress.cause = cause;
-      return await diagnose(cause, request, transport, signal);
-    }
-    if (cause instanceof WSError || signal.aborted) throw cause;
-    throw refusalError(cause, request.url);
-  }
+  return dial({ ...request, httpClient, signal });
 }
 
 function openTransport(

@@ -15,7 +15,7 @@ import type { Link } from "./link.ts";
 
 /** What a gate needs to know. */
 export interface GateOptions {
-  readonly onConnect: ((session: Session) => unknown) | undefined;
+  onConnect(session: Session): unknown;
   readonly reconnected: boolean;
   readonly attempt: number;
   /** How long `onConnect` may take, in milliseconds. */
@@ -55,7 +55,6 @@ export async function passGate(
   options: GateOptions,
 ): Promise<void> {
   const { onConnect, reconnected, attempt, timeout, owner } = options;
-  if (onConnect === undefined) return;
   const gate: Gate = { owner, pending: true, outer: context.getStore() };
   const session: Session = {
     url: link.url,

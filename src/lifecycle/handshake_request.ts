@@ -19,7 +19,8 @@ import { basicAuthorization, splitCredentials } from "./credentials.ts";
 export interface HandshakeRequest {
   /** Without user name and password. */
   readonly url: URL;
-  readonly headers: Headers;
+  /** Extra ones, if there are any. */
+  readonly headers?: Headers;
   readonly subprotocols: readonly string[];
 }
 
@@ -38,18 +39,17 @@ export interface RequestSources {
  * @throws the signal's reason, once it aborts
  */
 export async function resolveRequest(
-  { endpoint, headers = {}, subprotocols = [] }: RequestSources,
+  { endpoint, headers, subprotocols }: RequestSources,
   signal: AbortSignal,
   asking: (key: string) => void,
 ): Promise<HandshakeRequest> {
-  async function part<T>(
+  async function ask<T>(
     key: string,
-    source: unknown,
+    provider: () => unknown,
     check: (value: unknown) => T,
   ): Promise<T> {
-    if (typeof source !== "function") return check(source);
     asking(key);
-    const value = await call(key, () => source(), signal);
+    const value = await call(key, provider, signal);
     try {
       return check(value);
     } catch (cause) {
@@ -59,10 +59,20 @@ export async function resolveRequest(
       );
     }
   }
+  // Waiting costs memory, of which thousands that connect at once need much: it
+  // is for functions only.
   return withCredentials({
-    url: await part("url", endpoint, checkUrl),
-    headers: await part("headers", headers, checkHeaders),
-    subprotocols: await part("subprotocols", subprotocols, checkSubprotocols),
+    url: typeof endpoint === "function"
+      ? await ask("url", endpoint, checkUrl)
+      : checkUrl(endpoint),
+    headers: typeof headers === "function"
+      ? await ask("headers", headers, checkHeaders)
+      : headers && checkHeaders(headers),
+    subprotocols: typeof subprotocols === "function"
+      ? await ask("subprotocols", subprotocols, checkSubprotocols)
+      : subprotocols
+      ? checkSubprotocols(subprotocols)
+      : [],
   });
 }
 

@@ -32,7 +32,7 @@ import { closeError, connectionGone, gateOverrun } from "./classify.ts";
 import { Hold, type HoldOptions } from "./hold.ts";
 
 /** A socket, as far as a link is concerned. */
-export type LinkSocket = Omit<Socket, "handleEvent">;
+export type LinkSocket = Omit<Socket, "handleEvent" | "failure">;
 
 /** The queue, as far as a link is concerned. */
 export interface Outflow {

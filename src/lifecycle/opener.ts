@@ -45,19 +45,18 @@ export class Opener {
    * @throws {WSError} it did not come about
    * @throws the signal's reason, once it aborts
    */
-  async dial(
-    signal: AbortSignal,
-    limit: number = Infinity,
-  ): Promise<Link> {
-    const { config } = this.#parts;
-    const socket = await attempt({
-      ...config,
-      connectTimeout: Math.min(config.connectTimeout, limit),
+  dial(signal: AbortSignal, limit: number = Infinity): Promise<Link> {
+    const { headers, subprotocols, followRedirects, connectTimeout } =
+      this.#parts.config;
+    return attempt({
+      headers,
+      subprotocols,
+      followRedirects,
+      connectTimeout: Math.min(connectTimeout, limit),
       endpoint: this.#endpoints.current,
       transport: this.#transport,
       signal,
-    });
-    return new Link(socket, this.#parts.link);
+    }).then((socket) => new Link(socket, this.#parts.link));
   }
 
   /** Counts it and runs its gate; the link is over if it did not pass. */
@@ -68,6 +67,7 @@ export class Opener {
   ): Promise<void> {
     const { config, notifier, log, onConnect, owner } = this.#parts;
     log.connects++;
+    if (onConnect === undefined) return;
     await passGate(link, {
       onConnect,
       reconnected,

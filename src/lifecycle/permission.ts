@@ -19,10 +19,10 @@ const PORTS: ReadonlyMap<string, string> = new Map([
  * Makes sure that the program may connect to the URL's host.
  * @throws {WSError} `PERMISSION`, naming the flag
  */
-export async function requireNetPermission(url: URL): Promise<void> {
+export function requireNetPermission(url: URL): void {
   const port = url.port || PORTS.get(url.protocol);
   const host = `${url.hostname}:${port}`;
-  const { state } = await Deno.permissions.query({ name: "net", host });
+  const { state } = Deno.permissions.querySync({ name: "net", host });
   if (state === "granted") return;
   throw permissionError(host, state === "denied", url);
 }

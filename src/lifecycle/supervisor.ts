@@ -71,6 +71,7 @@ export class Supervisor {
     try {
       while (end === undefined) {
         const opened = await this.#connect();
+        this.#trying = undefined;
         if (opened instanceof Link) {
           const last = this.#parts.config.maxConnectionAge === 0
             ? opened
@@ -106,11 +107,11 @@ export class Supervisor {
   }
 
   /** Tries until there is a connection. */
-  async #connect(): Promise<Link | End> {
+  #connect(): Promise<Link | End> {
     const signal = this.#tryNow();
     // The failures are counted in the series, because onDisconnect must tell
     // whether there is another attempt before retry() would know.
-    const opened = await retry(() => this.#attempt(signal), {
+    return retry(() => this.#attempt(signal), {
       maxAttempts: Number.MAX_SAFE_INTEGER,
       minTimeout: 0,
       jitter: 0,
@@ -118,8 +119,6 @@ export class Supervisor {
         error instanceof WSError && error.severity === "transient",
       signal,
     });
-    this.#trying = undefined;
-    return opened;
   }
 
   /** What `stop()` aborts. */

@@ -40,12 +40,6 @@ class FakeGate extends FakeLink {
   }
 }
 
-Deno.test("without onConnect there is no gate", async () => {
-  using test = new FakeGate();
-  await test.pass(undefined);
-  assertFalse(test.link.isOver);
-});
-
 Deno.test("a session tells where it is connected, and how it came about", async () => {
   using test = new FakeGate();
   const sessions: Session[] = [];

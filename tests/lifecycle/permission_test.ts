@@ -1,22 +1,22 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { WSError } from "../../src/errors.ts";
 import { requireNetPermission } from "../../src/lifecycle/permission.ts";
 
-function refusal(url: string): Promise<WSError> {
-  return assertRejects(() => requireNetPermission(new URL(url)), WSError);
+function refusal(url: string): WSError {
+  return assertThrows(() => requireNetPermission(new URL(url)), WSError);
 }
 
 Deno.test({
   name: "what is allowed passes, by host and port",
   permissions: { net: ["example.com", "127.0.0.1:4711", "[::1]:443"] },
-  fn: async () => {
+  fn: () => {
     const allowed = [
       "ws://example.com/feed",
       "wss://example.com:8443/",
       "ws://127.0.0.1:4711/",
       "wss://[::1]/",
     ];
-    for (const url of allowed) await requireNetPermission(new URL(url));
+    for (const url of allowed) requireNetPermission(new URL(url));
   },
 });
 
@@ -24,7 +24,7 @@ Deno.test({
   name:
     "what is not allowed is PERMISSION, fatal, and the flag is named exactly",
   permissions: { net: ["example.com:443"] },
-  fn: async () => {
+  fn: () => {
     const flags = [
       ["ws://example.com/", "example.com:80"],
       ["wss://user:hush@sub.example.com/?token=hush", "sub.example.com:443"],
@@ -34,7 +34,7 @@ Deno.test({
       ["socks5://proxy/", "proxy:1080"],
     ] as const;
     for (const [url, host] of flags) {
-      const error = await refusal(url);
+      const error = refusal(url);
       assertEquals([error.code, error.severity], ["PERMISSION", "fatal"]);
       assertEquals(
         error.message,
@@ -50,7 +50,7 @@ Deno.test("what --deny-net forbids is said to be forbidden", async () => {
     import.meta.resolve("../../src/lifecycle/permission.ts")
   }";
     try {
-      await requireNetPermission(new URL("ws://127.0.0.1:4711"));
+      requireNetPermission(new URL("ws://127.0.0.1:4711"));
     } catch (error) {
       console.log(error.message);
     }
