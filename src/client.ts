@@ -56,10 +56,13 @@ export class WebSocketStreamClient
    */
   constructor(config: WSConfig, callbacks: WSCallbacks = {}) {
     this.#config = resolveConfig(config);
-    this.#engine = new Engine(this.#config, callbacks, this, {
-      onState: (state) => this.#follow(state),
-      onEnd: (error) => this.#end(error),
-    });
+    this.#engine = new Engine(
+      this.#config,
+      callbacks,
+      this,
+      (state, error) =>
+        state === "closed" ? this.#end(error) : this.#follow(state),
+    );
     if (this.#config.signal !== undefined) this.#obey(this.#config.signal);
   }
 

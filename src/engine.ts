@@ -42,12 +42,11 @@ const NOTHING_SENT = {
   redelivered: 0,
 };
 
-/** What a client is told. */
-export interface EngineHooks {
-  onState(state: ClientState): void;
-  /** It is over: with the error that ended it, or in order. Called once. */
-  onEnd(error: WSError | undefined): void;
-}
+/**
+ * Told where the client is in its life. Last and once comes `"closed"`, with
+ * the error that ended it, if one did.
+ */
+export type OnState = (state: ClientState, error?: WSError) => void;
 
 /** The parts of one client. */
 export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
@@ -56,7 +55,7 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
   readonly notifier: Notifier;
   readonly log = new ConnectionLog();
   readonly supervisor: Supervisor;
-  readonly #hooks: EngineHooks;
+  readonly onState: OnState;
   readonly #callbacks: WSCallbacks;
   readonly #outlet: Outlet;
   // What most of many thousand clients never need is made when it is needed.
@@ -72,12 +71,12 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
     config: ResolvedConfig,
     callbacks: WSCallbacks,
     owner: object,
-    hooks: EngineHooks,
+    onState: OnState,
   ) {
     this.config = config;
     this.owner = owner;
+    this.onState = onState;
     this.notifier = new Notifier(callbacks);
-    this.#hooks = hooks;
     this.#callbacks = callbacks;
     this.#outlet = new Outlet(() => this.#makeOutbound());
     this.supervisor = new Supervisor(this);
@@ -164,12 +163,8 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
     this.notifier.gap(this.#readers?.counted(gap) ?? gap);
   }
 
-  onState(state: ClientState): void {
-    this.#hooks.onState(state);
-  }
-
   onEnd(error: WSError | undefined): void {
-    this.#hooks.onEnd(error);
+    this.onState("closed", error);
   }
 
   broken(cause: unknown): WSError {

@@ -37,7 +37,7 @@ import {
 } from "./rules.ts";
 
 /** Where to connect: a checked URL, or the function that gives one. */
-export type Endpoint = URL | (() => string | URL | Promise<string | URL>);
+export type Endpoint = string | (() => string | URL | Promise<string | URL>);
 
 /** What may be absent; everything else has a default. */
 type Absent =
@@ -60,17 +60,39 @@ export interface ResolvedConfig
 }
 
 const MIB = 1024 * 1024;
-const UNLIMITED_COUNT: NumberRule = { min: 0, integer: true, infinity: true };
+const COUNT_OR_NONE: NumberRule = { min: 0, integer: true };
+const UNLIMITED_COUNT: NumberRule = { ...COUNT_OR_NONE, infinity: true };
+const UNLIMITED_DURATION: NumberRule = { ...POSITIVE_DURATION, infinity: true };
+const AT_LEAST_ONE: NumberRule = { min: 1 };
+const PART: NumberRule = { min: 0, max: 1 };
+const NO_CODES: readonly number[] = Object.freeze([]);
+const SEND_OVERFLOWS = [
+  "wait",
+  "reject",
+  "drop-oldest",
+  "drop-newest",
+] as const;
 
 /**
- * Checks a configuration.
+ * Checks a configuration. The result holds only what differs from the defaults,
+ * and inherits the rest: of many thousand clients each keeps one.
  * @throws {TypeError} a value of the wrong kind, an unknown key
  * @throws {RangeError} a number outside its limits
  */
 export function resolveConfig(config: WSConfig): ResolvedConfig {
+  const complete = resolveAll(config);
+  const kept = {};
+  for (const key of RESOLVED_KEYS) {
+    const value = Reflect.get(complete, key);
+    if (value !== Reflect.get(DEFAULTS, key)) Reflect.set(kept, key, value);
+  }
+  return Object.freeze(Object.setPrototypeOf(kept, DEFAULTS));
+}
+
+function resolveAll(config: WSConfig): ResolvedConfig {
   onlyKnownKeys("WSConfig", config, KEYS);
   const { signal, httpClient, reconnect = true, overflow = "wait" } = config;
-  const { fatalCloseCodes = [], redeliver = "unflushed" } = config;
+  const { fatalCloseCodes, redeliver = "unflushed" } = config;
   const { receiveOverflow = "disconnect" } = config;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw wrongKind("signal", "an AbortSignal", signal);
@@ -78,17 +100,14 @@ export function resolveConfig(config: WSConfig): ResolvedConfig {
   if (httpClient !== undefined) checkHttpClient(config);
   const sendQueueMaxSize = numberOr(config, "sendQueueMaxSize", 1000, COUNT);
   const ping = optional(config.ping, checkPing);
-  return Object.freeze({
+  return {
     endpoints: checkEndpoints(config.url),
     headers: checkProvider(config.headers, checkHeaders),
     subprotocols: checkProvider(config.subprotocols, checkSubprotocols),
     tls: optional(config.tls, checkTls),
     proxy: optional(config.proxy, checkProxy),
     httpClient,
-    followRedirects: numberOr(config, "followRedirects", 5, {
-      min: 0,
-      integer: true,
-    }),
+    followRedirects: numberOr(config, "followRedirects", 5, COUNT_OR_NONE),
     connectTimeout: numberOr(
       config,
       "connectTimeout",
@@ -105,21 +124,15 @@ export function resolveConfig(config: WSConfig): ResolvedConfig {
     ...checkBackoff(config),
     stableAfter: numberOr(config, "stableAfter", 5_000, DURATION),
     maxRetries: numberOr(config, "maxRetries", Infinity, UNLIMITED_COUNT),
-    retryBudget: numberOr(config, "retryBudget", Infinity, {
-      ...POSITIVE_DURATION,
-      infinity: true,
-    }),
-    fatalCloseCodes: checkFatalCloseCodes(fatalCloseCodes),
+    retryBudget: numberOr(config, "retryBudget", Infinity, UNLIMITED_DURATION),
+    fatalCloseCodes: fatalCloseCodes === undefined
+      ? NO_CODES
+      : checkFatalCloseCodes(fatalCloseCodes),
     classify: optional(config.classify, (f) => callable("classify", f)),
     signal,
     sendQueueMaxSize,
     sendQueueMaxBytes: numberOr(config, "sendQueueMaxBytes", 16 * MIB, COUNT),
-    overflow: oneOf<SendOverflow>("overflow", overflow, [
-      "wait",
-      "reject",
-      "drop-oldest",
-      "drop-newest",
-    ]),
+    overflow: oneOf<SendOverflow>("overflow", overflow, SEND_OVERFLOWS),
     redeliver: checkRedelivery(
       redeliver,
       sendQueueMaxSize,
@@ -141,7 +154,7 @@ export function resolveConfig(config: WSConfig): ResolvedConfig {
       "receiveOverflow",
       receiveOverflow,
     ),
-  });
+  };
 }
 
 type NumberKey = {
@@ -183,7 +196,7 @@ function checkEndpoints(url: WSConfig["url"]): readonly Endpoint[] {
   if (!isOne && !(Array.isArray(url) && url.length > 0)) {
     throw wrongSecret("url", "a ws:// or wss:// URL or a list of them", url);
   }
-  return Object.freeze([url].flat().map(checkUrl));
+  return Object.freeze([url].flat().map((one) => checkUrl(one).href));
 }
 
 function checkPingInterval(
@@ -220,8 +233,8 @@ function checkBackoff(config: WSConfig) {
       ...POSITIVE_DURATION,
       max: maxBackoff,
     }),
-    backoffMultiplier: numberOr(config, "backoffMultiplier", 2, { min: 1 }),
-    jitter: numberOr(config, "jitter", 1, { min: 0, max: 1 }),
+    backoffMultiplier: numberOr(config, "backoffMultiplier", 2, AT_LEAST_ONE),
+    jitter: numberOr(config, "jitter", 1, PART),
   };
 }
 
@@ -260,3 +273,6 @@ const KEYS = [
   "receiveBufferMaxBytes",
   "receiveOverflow",
 ] as const satisfies readonly (keyof WSConfig)[];
+
+const DEFAULTS = Object.freeze(resolveAll({ url: "ws://default.invalid" }));
+const RESOLVED_KEYS = Object.keys(DEFAULTS);

@@ -6,12 +6,10 @@ import {
   assertThrows,
 } from "@std/assert";
 import type { WSCallbacks } from "../mod.ts";
-import { Engine, type EngineHooks } from "../src/engine.ts";
+import { Engine } from "../src/engine.ts";
 import { resolveConfig } from "../src/resolve_config.ts";
 import { echo } from "../src/server/behaviours.ts";
 import { World } from "./support/client_world.ts";
-
-const HOOKS: EngineHooks = { onState: () => {}, onEnd: () => {} };
 
 Deno.test("a message goes to the ledger, then to the callback, then to the readers", async () => {
   const order: string[] = [];
@@ -81,7 +79,7 @@ Deno.test("without ledger and callback the readers get it all the same", async (
 
 Deno.test("a client that has done nothing has nothing to tell", () => {
   const config = resolveConfig({ url: "ws://127.0.0.1:9" });
-  const engine = new Engine(config, {}, {}, HOOKS);
+  const engine = new Engine(config, {}, {}, () => {});
   const { failures, ...stats } = engine.stats();
   assertEquals(stats, {
     messagesSent: 0,
@@ -183,7 +181,7 @@ Deno.test("a reader that is too slow drops the link, and one gap tells of both",
 Deno.test("callbacks that nobody calls are refused", () => {
   const config = resolveConfig({ url: "ws://127.0.0.1:9" });
   const callbacks = { onOpen: () => {} } as WSCallbacks;
-  assertThrows(() => new Engine(config, callbacks, {}, HOOKS), TypeError);
+  assertThrows(() => new Engine(config, callbacks, {}, () => {}), TypeError);
 });
 
 Deno.test("onConnect is called as a method of the callbacks, like the others", async () => {

@@ -26,7 +26,7 @@ function entries(headers: ResolvedConfig["headers"]): string[][] {
 }
 
 const DEFAULTS: ResolvedConfig = {
-  endpoints: [new URL(URL_GIVEN)],
+  endpoints: [URL_GIVEN],
   headers: undefined,
   subprotocols: undefined,
   tls: undefined,
@@ -98,7 +98,16 @@ const GIVEN = {
 } as const satisfies WSConfig;
 
 Deno.test("an address alone makes a complete configuration", () => {
-  assertEquals({ ...resolve({}) }, DEFAULTS);
+  const resolved = resolve({});
+  for (const [key, value] of Object.entries(DEFAULTS)) {
+    assertEquals(Reflect.get(resolved, key), value, key);
+  }
+});
+
+Deno.test("what is as by default is shared by all clients", () => {
+  assertEquals(Object.keys(resolve({ closeTimeout: 3_000 })), ["endpoints"]);
+  const resolved = resolve({ closeTimeout: 1, tls: undefined });
+  assertEquals(Object.keys(resolved), ["endpoints", "closeTimeout"]);
 });
 
 Deno.test("what is given is taken over, key by key", () => {
@@ -116,7 +125,7 @@ Deno.test("what is given is taken over, key by key", () => {
 Deno.test("a key whose value is undefined counts as absent, whichever it is", () => {
   for (const key of [...Object.keys(GIVEN), "httpClient"]) {
     if (key === "url") continue;
-    assertEquals({ ...resolve({ [key]: undefined }) }, DEFAULTS, key);
+    assertEquals(resolve({ [key]: undefined }), resolve({}), key);
   }
 });
 
@@ -294,9 +303,10 @@ Deno.test("a pingInterval needs a ping.message, and the error says why", () => {
 
 Deno.test("an address is a text, a URL, a list of them, or a function", () => {
   const url = new URL("ws://h/a");
-  assertEquals(resolve({ url: "ws://h/a" }).endpoints, [url]);
-  assertEquals(resolve({ url }).endpoints, [url]);
-  assertEquals(resolve({ url: ["ws://h/a", url] }).endpoints, [url, url]);
+  const { href } = url;
+  assertEquals(resolve({ url: "ws://h/a" }).endpoints, [href]);
+  assertEquals(resolve({ url }).endpoints, [href]);
+  assertEquals(resolve({ url: ["ws://h/a", url] }).endpoints, [href, href]);
   const provider = () => url;
   assertEquals(resolve({ url: provider }).endpoints, [provider]);
 });
@@ -307,7 +317,7 @@ Deno.test("an address that is changed later changes nothing", () => {
   const { endpoints } = resolve({ url: list });
   url.pathname = "/b";
   list.push(url);
-  assertEquals(endpoints, [new URL("ws://h/a")]);
+  assertEquals(endpoints, ["ws://h/a"]);
 });
 
 const WRONG_ADDRESSES: readonly (readonly [value: unknown, says: string])[] = [

@@ -22,7 +22,10 @@ export const SYSTEM_CLOCK: Clock = {
 /** By how much the wall clock must run ahead to mean sleep, not adjustment. */
 const SLEPT = 2_000;
 
-/** Measures the time from one look to the next. */
+/**
+ * Measures the time from one look to the next, in whole milliseconds: a small
+ * integer needs no memory of its own.
+ */
 export class Elapsed {
   readonly #clock: Clock;
   #wall: number;
@@ -31,7 +34,7 @@ export class Elapsed {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#wall = clock.wall();
-    this.#monotonic = clock.monotonic();
+    this.#monotonic = Math.round(clock.monotonic());
   }
 
   /**
@@ -40,7 +43,7 @@ export class Elapsed {
    */
   look(atLeast: number): number {
     const wall = this.#clock.wall();
-    const monotonic = this.#clock.monotonic();
+    const monotonic = Math.round(this.#clock.monotonic());
     const awake = Math.max(atLeast, monotonic - this.#monotonic);
     const asleep = wall - this.#wall - awake;
     this.#wall = wall;

@@ -166,7 +166,8 @@ export class Heartbeat implements Sleeper {
   }
 
   #lookIn(delay: number): void {
-    this.#wait = TIMERS.set(this, delay, this.#clock.monotonic());
+    const now = Math.round(this.#clock.monotonic());
+    this.#wait = TIMERS.set(this, delay, now);
   }
 
   /** Looks around. */

@@ -26,7 +26,10 @@ export interface HandshakeRequest {
 
 /** Where the parts come from. */
 export interface RequestSources {
-  readonly endpoint: URL | (() => string | URL | Promise<string | URL>);
+  readonly endpoint:
+    | string
+    | URL
+    | (() => string | URL | Promise<string | URL>);
   readonly headers?: Provider<HeadersInit>;
   readonly subprotocols?: Provider<string | readonly string[]>;
 }

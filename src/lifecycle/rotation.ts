@@ -11,9 +11,11 @@ import { backoff, type BackoffOptions } from "./backoff.ts";
 import type { Link, LinkEnd } from "./link.ts";
 
 /** How to come by a successor. */
-export interface RotationOptions extends BackoffOptions {
-  /** In milliseconds; it is due at 0.9 to 1.0 of it, so that a fleet spreads. */
-  readonly maxConnectionAge: number;
+export interface RotationOptions {
+  readonly config: BackoffOptions & {
+    /** In milliseconds; due at 0.9 to 1.0 of it, so that a fleet spreads. */
+    readonly maxConnectionAge: number;
+  };
   /** Uniform in [0, 1). */
   readonly chance: () => number;
   /** The client stops. */
@@ -36,11 +38,11 @@ export async function findSuccessor(
   old: Link,
   options: RotationOptions,
 ): Promise<Link | undefined> {
-  const { maxConnectionAge, chance, stop, onFailed } = options;
+  const { config, chance, stop, onFailed } = options;
   const over = new AbortController();
   old.over.then(() => over.abort());
   const signal = AbortSignal.any([stop, over.signal]);
-  let wait = maxConnectionAge * (0.9 + 0.1 * chance());
+  let wait = config.maxConnectionAge * (0.9 + 0.1 * chance());
   for (let round = 0; !signal.aborted; round++) {
     try {
       await delay(wait, { signal });
@@ -53,7 +55,7 @@ export async function findSuccessor(
       if (!(error instanceof WSError)) throw error;
       onFailed(error, undefined);
     }
-    wait = backoff(options, round, chance());
+    wait = backoff(config, round, chance());
   }
   return undefined;
 }

@@ -187,7 +187,7 @@ export class Supervisor {
     const stop = this.#tryNow();
     for (let current = link;;) {
       const successor = await findSuccessor(current, {
-        ...this.#parts.config,
+        config: this.#parts.config,
         chance: this.#parts.chance,
         stop,
         dial: (signal) => this.#opener.dial(signal),

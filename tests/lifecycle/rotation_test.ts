@@ -34,11 +34,13 @@ class Bench implements Disposable {
 
   constructor(options: Partial<RotationOptions> = {}) {
     this.found = findSuccessor(this.old.link, {
-      maxConnectionAge: AGE,
-      initialBackoff: 100,
-      maxBackoff: 200,
-      backoffMultiplier: 2,
-      jitter: 0,
+      config: {
+        maxConnectionAge: AGE,
+        initialBackoff: 100,
+        maxBackoff: 200,
+        backoffMultiplier: 2,
+        jitter: 0,
+      },
       chance: () => 0.5,
       stop: this.stop.signal,
       dial: () => Promise.resolve(this.next()),

@@ -30,7 +30,7 @@ const CONFIG: SeriesConfig = {
 };
 
 const HOUR = 3_600_000;
-const [A, B, C] = ["ws://a/", "ws://b/", "ws://c/"].map((url) => new URL(url));
+const [A, B, C] = ["ws://a/", "ws://b/", "ws://c/"] as const;
 
 function wsError(options: Partial<WSErrorOptions> = {}): WSError {
   return new WSError("refused", {
@@ -58,10 +58,10 @@ class Bench {
 
   constructor(
     config: Partial<SeriesConfig> = {},
-    list: readonly (URL | undefined)[] = [A],
+    list: readonly Endpoint[] = [A],
     chance = () => 0,
   ) {
-    this.endpoints = new Endpoints(list.filter((url) => url !== undefined));
+    this.endpoints = new Endpoints(list);
     this.series = new Series(
       { ...CONFIG, ...config },
       this.endpoints,
