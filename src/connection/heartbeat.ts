@@ -31,7 +31,7 @@ import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { type Clock, Elapsed, SYSTEM_CLOCK } from "./elapsed.ts";
 import { Pings } from "./pings.ts";
-import { SharedTimers, type Sleeper } from "./shared_timers.ts";
+import { type Batch, SharedTimers, type Sleeper } from "./shared_timers.ts";
 import { StuckWriter } from "./stuck_writer.ts";
 
 /** What to watch for; durations in milliseconds. */
@@ -92,6 +92,8 @@ export class Heartbeat implements Sleeper {
    * delivered. Undefined when there is nothing to look for.
    */
   readonly intercept: ((data: Message) => boolean) | undefined;
+  /** For the timers. */
+  batch: Batch | undefined;
   readonly #options: HeartbeatOptions;
   readonly #link: Watched;
   readonly #hooks: HeartbeatHooks;

@@ -13,10 +13,12 @@ const EARLY = 0.05;
 export interface Sleeper {
   /** Must not throw. */
   wake(): void;
+  /** With whom it sleeps: the timers' own note. */
+  batch: Batch | undefined;
 }
 
 /** Those who fell asleep at about the same time, for the same delay. */
-interface Batch {
+export interface Batch {
   readonly delay: number;
   /** When it was begun, in milliseconds of the caller's clock. */
   readonly begun: number;
@@ -28,7 +30,6 @@ interface Batch {
 export class SharedTimers {
   /** The latest batch of each delay. */
   readonly #latest = new Map<number, Batch>();
-  readonly #batchOf = new Map<Sleeper, Batch>();
 
   /**
    * Wakes the sleeper after about `delay` milliseconds, never later than a timer
@@ -39,15 +40,15 @@ export class SharedTimers {
     this.clear(sleeper);
     const batch = this.#batchFor(delay, now);
     batch.sleepers.add(sleeper);
-    this.#batchOf.set(sleeper, batch);
+    sleeper.batch = batch;
     return delay - (now - batch.begun);
   }
 
   /** Does not wake it. */
   clear(sleeper: Sleeper): void {
-    const batch = this.#batchOf.get(sleeper);
+    const { batch } = sleeper;
     if (batch === undefined) return;
-    this.#batchOf.delete(sleeper);
+    sleeper.batch = undefined;
     batch.sleepers.delete(sleeper);
     if (batch.sleepers.size > 0) return;
     clearTimeout(batch.timer);
@@ -69,7 +70,7 @@ export class SharedTimers {
     this.#forget(batch);
     // One may clear another; and what it sets anew is in another batch.
     for (const sleeper of batch.sleepers) {
-      this.#batchOf.delete(sleeper);
+      sleeper.batch = undefined;
       sleeper.wake();
     }
   }

@@ -37,6 +37,7 @@ class World implements Disposable {
   /** A sleeper of this name. */
   call(name: string, then: () => void = () => {}): Sleeper {
     return {
+      batch: undefined,
       wake: () => {
         this.called.push([name, this.now]);
         then();
