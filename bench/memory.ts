@@ -1,6 +1,10 @@
 /**
- * What idle connections cost: our client beside the raw socket. Server, ours
- * and raw each run in a process of their own.
+ * What idle connections cost: our client beside the raw socket, over ws:// and
+ * over wss://. Server, ours and raw each run in a process of their own.
+ *
+ * V8's young generation grows while many connections are made, and shrinks again
+ * by itself when the process has been idle for about a minute. So the memory is
+ * looked at twice: right after connecting, and with that reserve given back.
  *
  * @module
  */
@@ -8,8 +12,10 @@
 import { cpuUsage } from "node:process";
 import { WebSocketStreamClient } from "../mod.ts";
 import { serve } from "../src/server/server.ts";
+import { certificates } from "../tests/support/certificates.ts";
 import {
   collectGarbage,
+  giveBackReserve,
   measure,
   median,
   openFilesLimit,
@@ -19,18 +25,29 @@ import {
 
 /** What one connection costs. */
 interface Cost {
-  /** Bytes of the process. */
-  readonly rss: number;
+  /** Bytes of the process, right after connecting. */
+  readonly fresh: number;
+  /** Bytes of the process, without V8's reserve. */
+  readonly settled: number;
   /** Bytes of JavaScript's heap, after garbage collection. */
   readonly heap: number;
   /** Microseconds of a processor each second. */
   readonly processor: number;
 }
 
-/** Opens one connection that stays. */
-type Open = (url: string) => Promise<unknown>;
+/** Where to connect, and the certificate of who signed the server's. */
+interface Server {
+  readonly url: string;
+  readonly ca?: string;
+}
 
-const WANTED = 5000;
+/** Opens one connection that stays. */
+type Open = (server: Server) => Promise<unknown>;
+
+/** How many of them; TLS handshakes take their time. */
+const WANTED = { ws: 5000, wss: 3000 };
+type Scheme = keyof typeof WANTED;
+
 /** Opened before the first look: code and pools are there then. */
 const WARM_UP = 100;
 /** Opened at the same time. */
@@ -41,81 +58,108 @@ const WATCHED = 4000;
 /** Files of a process besides its connections. */
 const OTHER_FILES = 100;
 
+/** Trusts one authority, for all raw sockets of a process. */
+let trusting: Deno.HttpClient | undefined;
+
 const KINDS: Readonly<Record<string, Open>> = {
-  raw: (url) =>
+  raw: ({ url, ca }) =>
     new Promise((resolve, reject) => {
-      const socket = new WebSocket(url);
+      if (ca !== undefined) {
+        trusting ??= Deno.createHttpClient({ caCerts: [ca], http2: false });
+      }
+      const socket = new WebSocket(url, { client: trusting });
       socket.onopen = () => resolve(socket);
       socket.onmessage = () => {};
       socket.onclose = () => {};
       socket.onerror = reject;
     }),
-  ours: async (url) => {
-    const client = new WebSocketStreamClient({ url }, { onMessage: () => {} });
+  ours: async ({ url, ca }) => {
+    const tls = ca === undefined ? undefined : { caCerts: ca };
+    const client = new WebSocketStreamClient(
+      { url, tls },
+      { onMessage: () => {} },
+    );
     await client.start();
     return client;
   },
 };
 
 async function main(): Promise<void> {
+  await compare("ws");
+  await compare("wss");
+}
+
+async function compare(scheme: Scheme): Promise<void> {
   const self = new URL(import.meta.url);
   const limit = await openFilesLimit() - WARM_UP - OTHER_FILES;
-  const connections = Math.min(WANTED, limit);
-  await using server = await startScript(self, "serve");
+  const connections = Math.min(WANTED[scheme], limit);
+  await using server = await startScript(self, "serve", scheme);
+  const target = JSON.stringify(server.first);
   const costs: Record<string, Cost[]> = { raw: [], ours: [] };
   for (let run = 0; run < RUNS; run++) {
     for (const kind of Object.keys(costs)) {
-      const cost = await measure(self, kind, String(server.first), connections);
+      const cost = await measure(self, kind, target, connections);
       costs[kind]?.push(asCost(cost));
     }
   }
   const typical = (kind: string, part: keyof Cost) =>
     median((costs[kind] ?? []).map((cost) => cost[part]));
-  const raw = typical("raw", "rss");
+  const ofRaw = (kind: string, part: keyof Cost) =>
+    typical(kind, part) / typical("raw", part);
   printTable({
-    title: `What each of ${connections} idle connections (ws://) costs`,
+    title: `What each of ${connections} idle connections (${scheme}://) costs`,
     columns: [
       "client",
-      "RSS, KiB",
+      "RSS settled, KiB",
+      "of raw",
+      "RSS fresh, KiB",
       "of raw",
       "JS heap, KiB",
       "processor, us/s",
     ],
     rows: Object.keys(costs).map((kind) => [
       kind,
-      typical(kind, "rss") / 1024,
-      typical(kind, "rss") / raw,
+      typical(kind, "settled") / 1024,
+      ofRaw(kind, "settled"),
+      typical(kind, "fresh") / 1024,
+      ofRaw(kind, "fresh"),
       typical(kind, "heap") / 1024,
       typical(kind, "processor"),
     ]),
     notes: [
       `median of ${RUNS} processes each; growth after the first ${WARM_UP}`,
-      ...(connections < WANTED
-        ? [`fewer than ${WANTED}: this machine allows no more open files`]
+      "fresh: right after connecting; settled: without the reserve of V8's " +
+      "young generation, which it gives back after about a minute",
+      ...(connections < WANTED[scheme]
+        ? ["fewer than wanted: this machine allows no more open files"]
         : []),
     ],
   });
 }
 
-async function hold(open: Open, url: string, count: number): Promise<Cost> {
-  const held = await openMany(open, url, WARM_UP);
+async function hold(open: Open, server: Server, count: number): Promise<Cost> {
+  const held = await openMany(open, server, WARM_UP);
+  giveBackReserve();
   const before = await usage();
-  held.push(...await openMany(open, url, count));
-  const after = await usage();
+  held.push(...await openMany(open, server, count));
+  const fresh = await usage();
   const processor = await idle();
+  giveBackReserve();
+  const settled = await usage();
   if (held.length !== WARM_UP + count) throw new Error("some are missing");
   return {
-    rss: (after.rss - before.rss) / count,
-    heap: (after.heapUsed - before.heapUsed) / count,
+    fresh: (fresh.rss - before.rss) / count,
+    settled: (settled.rss - before.rss) / count,
+    heap: (fresh.heapUsed - before.heapUsed) / count,
     processor: processor / held.length,
   };
 }
 
-async function openMany(open: Open, url: string, count: number) {
+async function openMany(open: Open, server: Server, count: number) {
   const opened: unknown[] = [];
   while (opened.length < count) {
     const next = Math.min(BATCH, count - opened.length);
-    const batch = Array.from({ length: next }, () => open(url));
+    const batch = Array.from({ length: next }, () => open(server));
     opened.push(...await Promise.all(batch));
   }
   return opened;
@@ -139,23 +183,34 @@ async function idle(): Promise<number> {
 }
 
 function asCost(value: unknown): Cost {
-  if (
-    typeof value === "object" && value !== null && "rss" in value &&
-    "heap" in value && "processor" in value && typeof value.rss === "number" &&
-    typeof value.heap === "number" && typeof value.processor === "number"
-  ) {
-    return { rss: value.rss, heap: value.heap, processor: value.processor };
-  }
-  throw new TypeError(`This is no cost: ${JSON.stringify(value)}`);
+  const part = (name: keyof Cost) => {
+    const cost: unknown = Object(value)[name];
+    if (typeof cost === "number") return cost;
+    throw new TypeError(`This is no cost: ${JSON.stringify(value)}`);
+  };
+  return {
+    fresh: part("fresh"),
+    settled: part("settled"),
+    heap: part("heap"),
+    processor: part("processor"),
+  };
+}
+
+/** Serves until it is killed. */
+async function serveFor(scheme: string): Promise<Server> {
+  if (scheme === "ws") return { url: serve({ onPeer: () => {} }).url };
+  const { ca, good } = await certificates();
+  return { url: serve({ tls: good, onPeer: () => {} }).url, ca };
 }
 
 if (import.meta.main) {
-  const [role, url = "", count] = Deno.args;
+  const [role, argument = "", count] = Deno.args;
   const open = KINDS[role ?? ""];
   if (role === "serve") {
-    console.log(JSON.stringify(serve({ onPeer: () => {} }).url));
+    console.log(JSON.stringify(await serveFor(argument)));
   } else if (open !== undefined) {
-    console.log(JSON.stringify(await hold(open, url, Number(count))));
+    const cost = await hold(open, JSON.parse(argument), Number(count));
+    console.log(JSON.stringify(cost));
   } else {
     await main();
   }

@@ -2,17 +2,15 @@
  * What connects: the `Deno.HttpClient` behind the sockets of one client, and
  * behind the diagnosis of their failures.
  *
- * - `ws://` without certificates and proxy: the runtime's own client. Another
- *   one would do the same, and cost some 100 KiB for each of our clients.
- * - `wss://` without certificates and proxy: one that all our clients share,
- *   made for `http2: false`. With the runtime's own client every failed
- *   handshake is tried once more over HTTP/2, on a second TLS connection, and
- *   only the second error is told. Without HTTP/2 there is one connection and
- *   one plain sign that the cause is hidden. Measured, in TLS connections of an
- *   attempt that the server refuses, diagnosis included: 3 before, 2 now. What
- *   is given up: WebSockets over HTTP/2 (RFC 8441) to a server that has no
- *   HTTP/1.1.
- * - Certificates or a proxy: one of its own.
+ * - `ws://` without certificates and proxy: the runtime's own client.
+ * - Everything else: one that all clients share whose certificates and proxy are
+ *   the same, as one for each would cost some 100 KiB. It is made for
+ *   `http2: false`. With the runtime's own client every failed handshake is tried
+ *   once more over HTTP/2, on a second TLS connection, and only the second error
+ *   is told. Without HTTP/2 there is one connection and one plain sign that the
+ *   cause is hidden. Measured, in TLS connections of an attempt that the server
+ *   refuses, diagnosis included: 3 before, 2 now. What is given up: WebSockets
+ *   over HTTP/2 (RFC 8441) to a server that has no HTTP/1.1.
  *
  * @module
  */
@@ -36,8 +34,7 @@ export class Transport {
   readonly given: boolean;
 
   readonly #options: TransportOptions;
-  #own: Deno.HttpClient | undefined;
-  #shared: Deno.HttpClient | undefined;
+  #shared: SharedClient | undefined;
   #closed = false;
 
   /** Takes the settings; nothing is opened yet. */
@@ -66,16 +63,15 @@ export class Transport {
     }
     const { httpClient } = this.#options;
     if (httpClient !== undefined) return httpClient;
-    if (this.#isBare) return this.#shared ??= SHARED.take();
-    return this.#own ??= makeClient(this.#options);
+    this.#shared ??= SharedClient.take(this.#options);
+    return this.#shared.client;
   }
 
-  /** Closes what was made here. */
+  /** Gives back what was taken. */
   close(): void {
     this.#closed = true;
-    if (this.#shared !== undefined) SHARED.giveBack();
-    this.#own?.close();
-    this.#own = this.#shared = undefined;
+    this.#shared?.giveBack();
+    this.#shared = undefined;
   }
 
   get #isBare(): boolean {
@@ -84,24 +80,43 @@ export class Transport {
   }
 }
 
-/** A client without settings: made for the first user, closed by the last. */
+/** An HTTP client in use, for all who have the same settings. */
 class SharedClient {
-  #client: Deno.HttpClient | undefined;
+  readonly client: Deno.HttpClient;
+  readonly #key: string;
   #users = 0;
 
-  take(): Deno.HttpClient {
-    this.#users++;
-    return this.#client ??= makeClient({});
+  /**
+   * The client with these settings, made for its first user.
+   * @throws {Error} certificates or a key that cannot be used
+   */
+  static take(options: TransportOptions): SharedClient {
+    const key = keyOf(options);
+    const shared = IN_USE.get(key) ?? new SharedClient(key, options);
+    shared.#users++;
+    return shared;
   }
 
+  private constructor(key: string, options: TransportOptions) {
+    this.client = makeClient(options);
+    this.#key = key;
+    IN_USE.set(key, this);
+  }
+
+  /** The last user closes it. */
   giveBack(): void {
     if (--this.#users > 0) return;
-    this.#client?.close();
-    this.#client = undefined;
+    IN_USE.delete(this.#key);
+    this.client.close();
   }
 }
 
-const SHARED = new SharedClient();
+const IN_USE = new Map<string, SharedClient>();
+
+function keyOf({ tls = {}, proxy }: TransportOptions): string {
+  const { caCerts, cert, key } = tls;
+  return JSON.stringify([caCerts, cert, key, proxy?.href]);
+}
 
 function makeClient({ tls, proxy }: TransportOptions): Deno.HttpClient {
   const { caCerts, cert, key } = tls ?? {};

@@ -114,14 +114,37 @@ Deno.test("closing twice gives the shared client back once", () => {
   second.close();
 });
 
-Deno.test("certificates make a client of one's own, for ws:// too", () => {
-  const transport = new Transport({ tls: { caCerts: [ca] } });
-  const own = transport.forSocket(new URL("ws://h/"));
-  assertStrictEquals(transport.forRequest(), own);
-  const other = new Transport({ tls: { caCerts: [ca] } });
-  assertNotStrictEquals(other.forRequest(), own);
-  transport.close();
-  other.close();
+Deno.test("who has the same certificates and proxy shares a client, for ws:// too", () => {
+  const proxy = new URL("socks5://user:pass@h:1080");
+  const settings = [
+    {},
+    { tls: { caCerts: [ca] } },
+    { tls: { caCerts: [ca, ca] } },
+    { tls: { caCerts: [ca], ...client } },
+    { proxy },
+    { proxy: new URL("socks5://other:pass@h:1080") },
+    { tls: { caCerts: [ca] }, proxy },
+  ];
+  const [first, second] = [0, 1].map(() =>
+    settings.map((options) => new Transport({ ...options }))
+  );
+  const url = new URL("ws://h/");
+  const clients = first?.map((transport) => transport.forRequest()) ?? [];
+  assertEquals(new Set(clients).size, settings.length);
+  for (const [index, transport] of (second ?? []).entries()) {
+    assertStrictEquals(transport.forRequest(), clients[index]);
+    if (index > 0) assertStrictEquals(transport.forSocket(url), clients[index]);
+  }
+  for (const transport of [...first ?? [], ...second ?? []]) transport.close();
+  // The sanitizers see to it that none is left open.
+});
+
+Deno.test("what cannot be used is shared by nobody", () => {
+  for (let i = 0; i < 2; i++) {
+    const transport = new Transport({ tls: { cert: "x", key: "y" } });
+    assertThrows(() => transport.forRequest());
+    transport.close();
+  }
 });
 
 Deno.test("the program's client is used for all, and stays open", async () => {
