@@ -19,6 +19,7 @@
  * @module
  */
 
+import { LONGEST_TIMER } from "../longest_timer.ts";
 import type { Message } from "../message.ts";
 
 /** How a connection ended. */
@@ -245,9 +246,6 @@ const NOBODY: SocketListener = { onMessage: () => {}, onEnd: () => {} };
 function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
   return bytes.buffer instanceof ArrayBuffer;
 }
-
-/** What a timer can wait: a longer one fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** RFC 6455, section 7.4.1: no close frame came. */
 const DROPPED = { code: 1006, reason: "", wasClean: false };

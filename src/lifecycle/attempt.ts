@@ -8,6 +8,7 @@
 
 import { dial, HandshakeFailure, type Socket } from "../connection/socket.ts";
 import { WSError } from "../errors.ts";
+import { LONGEST_TIMER } from "../longest_timer.ts";
 import { diagnose } from "./diagnose.ts";
 import {
   type HandshakeRequest,
@@ -35,9 +36,6 @@ interface Progress {
   url?: URL;
   cause?: unknown;
 }
-
-/** What a timer can wait: a longer one fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * Makes a connection, or tells why there is none.

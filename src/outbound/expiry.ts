@@ -8,13 +8,11 @@
  * @module
  */
 
+import { LONGEST_TIMER } from "../longest_timer.ts";
 import type { Entry } from "./entry.ts";
 
 /** So many entries can be searched in a small part of a millisecond. */
 const ENTRIES_PER_MS = 10_000;
-/** What a timer can wait: a longer one fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
 /** The clock of the messages that may expire. */
 export class Expiry {
   readonly #lists: readonly Iterable<Entry>[];

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { LONGEST_TIMER } from "../longest_timer.ts";
+
 /** One who waits. */
 interface Flush {
   /** Settled when everything up to this order is. */
@@ -13,8 +15,6 @@ interface Flush {
   /** Whether something was lost that it waited for. */
   lost: boolean;
 }
-
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Everybody who waits. */
 export class Flushes {
