@@ -48,8 +48,11 @@ type Open = (server: Server) => Promise<unknown>;
 const WANTED = { ws: 5000, wss: 3000 };
 type Scheme = keyof typeof WANTED;
 
-/** Opened before the first look: code and pools are there then. */
-const WARM_UP = 100;
+/**
+ * Opened before the first look: what all of them share is there then, which is
+ * some 5 MB of code that the compiler makes during the first thousand.
+ */
+const WARM_UP = 1000;
 /** Opened at the same time. */
 const BATCH = 50;
 const RUNS = 3;

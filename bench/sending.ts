@@ -34,7 +34,7 @@ const ReconnectingWebSocket =
   reconnectingWebSocket as unknown as typeof reconnectingWebSocket.default;
 
 /** How often each contender has its turn. */
-const ROUNDS = 5;
+const ROUNDS = 9;
 
 interface Load {
   readonly name: string;

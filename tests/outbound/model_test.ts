@@ -19,7 +19,7 @@ const setups = fc.record<Setup>({
   mode: fc.constantFrom("unflushed", "none", "acknowledged"),
   overflow: fc.constantFrom("wait", "reject", "drop-oldest", "drop-newest"),
   maxSize: fc.integer({ min: 1, max: 6 }),
-  maxBytes: fc.constantFrom(30_000, 90_000, 1_000_000),
+  maxBytes: fc.constantFrom(120_000, 360_000, 4_000_000),
   window: fc.integer({ min: 1, max: 6 }),
   plain: fc.constantFrom(0, 8, 10),
 });
@@ -27,7 +27,7 @@ const setups = fc.record<Setup>({
 const sends = fc.record<Step & { do: "send" }>({
   do: fc.constant("send"),
   how: fc.constantFrom("send", "trySend"),
-  size: fc.constantFrom(0, 1, 10, 100, 20_000, 40_000),
+  size: fc.constantFrom(0, 1, 10, 100, 80_000, 160_000),
   binary: fc.boolean(),
   turn: fc.nat(9),
   ttl: sometimes(fc.integer({ min: 1, max: 30 })),

@@ -208,7 +208,7 @@ Deno.test("urgent messages go out ahead of the queue, and only while there is a 
   assertEquals(out.sendUrgent("!"), false);
   const sink = new FakeSink();
   out.attach(sink);
-  for (let i = 0; i < 100; i++) out.trySend("x".repeat(1000));
+  for (let i = 0; i < 300; i++) out.trySend("x".repeat(1000));
   assertEquals(out.sendUrgent("!"), true);
   assertEquals(sink.texts.at(-1), "!");
   assertEquals(out.queued > 0, true);

@@ -390,7 +390,7 @@ export class OutboundModel {
     const { mode, window } = this.#setup;
     if (mode === "acknowledged") assert(this.#inFlight.length <= window);
     const unflushed = this.#sink?.bytesLeft ?? 0;
-    assert(unflushed - text.length < 64 * 1024 + 100, "within the window");
+    assert(unflushed - text.length < 256 * 1024 + 100, "within the window");
   }
 
   #onDrop(text: string, reason: DropReason): void {
