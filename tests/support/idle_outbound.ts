@@ -20,7 +20,7 @@ await out.open();
 // On a socket that has stalled, in the queue, and before it; and a row that is
 // to be erased.
 out.attach(new FakeSink());
-await out.send("x".repeat(100_000));
+await out.send("x".repeat(300_000));
 await out.send("replaced", { key: "k" });
 await out.send("expires", { key: "k", ttl: 3_600_000 });
 await out.send("queued");
