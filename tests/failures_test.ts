@@ -11,6 +11,7 @@ import {
   assertInstanceOf,
   assertMatch,
 } from "@std/assert";
+import { connect } from "../mod.ts";
 import type { Severity, WSError, WSErrorCode } from "../src/errors.ts";
 import { closeError } from "../src/lifecycle/classify.ts";
 import {
@@ -499,6 +500,32 @@ Deno.test("a handshake that goes through when asked again is CONNECT, transient"
     says: /went through when it was made again/,
   });
 });
+
+for (const scheme of SCHEMES) {
+  for (const status of [503, 404]) {
+    Deno.test(`${scheme}: where two servers take turns and one says ${status}, the client gets in by the other`, async () => {
+      const [bad, sound] = [respondStatus(status), upgrade()];
+      const script: TcpScript = (exchange) =>
+        exchange.index % 2 === 0 ? bad(exchange) : sound(exchange);
+      const tls = scheme === "wss" ? good : undefined;
+      await using peer = new TcpPeer(script, { tls });
+      const errors: WSError[] = [];
+      await using _client = await connect(peer.url, {
+        tls: tls && { caCerts: ca },
+        initialBackoff: 1,
+        maxBackoff: 1,
+        maxRetries: 5,
+        closeTimeout: 0,
+      }, { onError: (error) => void errors.push(error) });
+      assertEquals(errors.map(({ severity }) => severity), [
+        "transient",
+        "transient",
+      ]);
+      // Refused, asked; refused and not asked; in.
+      assertEquals(peer.connections, 4);
+    });
+  }
+}
 
 Deno.test("a 101 with a wrong Sec-WebSocket-Accept, when asked, is HANDSHAKE", async () => {
   const wrong = upgrade({ headers: { "sec-websocket-accept": "bm90IGl0" } });

@@ -9,7 +9,7 @@
 import { dial, HandshakeFailure, type Socket } from "../connection/socket.ts";
 import { WSError } from "../errors.ts";
 import { LONGEST_TIMER } from "../longest_timer.ts";
-import { diagnose } from "./diagnose.ts";
+import type { Diagnosis } from "./diagnose.ts";
 import {
   type HandshakeRequest,
   type RequestSources,
@@ -26,6 +26,7 @@ export interface AttemptOptions extends RequestSources {
   /** The limit of the whole attempt, in milliseconds. */
   readonly connectTimeout: number;
   readonly transport: Transport;
+  readonly diagnosis: Diagnosis;
   /** Gives up. */
   readonly signal: AbortSignal;
 }
@@ -70,7 +71,7 @@ async function connect(
   signal: AbortSignal,
   progress: Progress,
 ): Promise<Socket> {
-  const { followRedirects, transport } = options;
+  const { followRedirects, transport, diagnosis } = options;
   const redirects = new Redirects(followRedirects);
   let request = await resolveRequest(options, signal, (key) => {
     progress.doing = `waiting for the function '${key}'`;
@@ -90,7 +91,7 @@ async function connect(
       }
       progress.doing = "finding out why the handshake failed";
       progress.cause = cause;
-      const redirect = await diagnose(cause, request, transport, signal);
+      const redirect = await diagnosis.find(cause, request, signal);
       request = redirects.follow(request, redirect);
     }
   }

@@ -17,45 +17,70 @@ import {
   bareStatusError,
   type Circumstances,
   failureError,
+  notAskedError,
 } from "./handshake_error.ts";
 import type { HandshakeRequest } from "./handshake_request.ts";
 import { isRedirect, type Redirect } from "./redirect.ts";
 import type { Transport } from "./transport.ts";
 
-/**
- * Finds out why the handshake failed; a redirect is returned, to be followed.
- * @throws {WSError} the cause
- * @throws the signal's reason, once it aborts
- */
-export async function diagnose(
-  failure: HandshakeFailure,
-  request: HandshakeRequest,
-  transport: Transport,
-  signal: AbortSignal,
-): Promise<Redirect> {
-  const { url } = request;
-  const { code, plain, ...found } = readFailure(failure.message);
-  const status = code === "HTTP_STATUS" ? found.status : undefined;
-  const isHidden = url.protocol === "wss:" && !plain;
-  const cause = isHidden ? hidden(failure) : failure.cause ?? failure;
-  const circumstances = { url, cause, proxy: transport.proxy };
-  if (!isHidden && status === undefined) {
-    throw failureError(failure.message, circumstances);
+/** Finds out why handshakes of one client fail. */
+export class Diagnosis {
+  readonly #transport: Transport;
+  /** The URL at which the last request went through. */
+  #wentThrough: string | undefined;
+
+  /** `transport` makes the requests. */
+  constructor(transport: Transport) {
+    this.#transport = transport;
   }
-  let reply;
-  try {
-    reply = await askAgain(request, transport.forRequest(), signal);
-  } catch (error) {
-    // Out of time. What is known is still worth telling.
-    if (status !== undefined) throw bareStatusError(status, circumstances);
-    throw error;
+
+  /**
+   * Finds out why this one failed; a redirect is returned, to be followed.
+   * @throws {WSError} the cause
+   * @throws the signal's reason, once it aborts
+   */
+  async find(
+    failure: HandshakeFailure,
+    request: HandshakeRequest,
+    signal: AbortSignal,
+  ): Promise<Redirect> {
+    const { url } = request;
+    const { code, plain, ...found } = readFailure(failure.message);
+    const status = code === "HTTP_STATUS" ? found.status : undefined;
+    const isHidden = url.protocol === "wss:" && !plain;
+    const cause = isHidden ? hidden(failure) : failure.cause ?? failure;
+    const circumstances = { url, cause, proxy: this.#transport.proxy };
+    if (!isHidden && status === undefined) {
+      throw failureError(failure.message, circumstances);
+    }
+    if (this.#mustNotAsk(url)) throw notAskedError(status, circumstances);
+    let reply;
+    try {
+      reply = await askAgain(request, this.#transport.forRequest(), signal);
+    } catch (error) {
+      // Out of time. What is known is still worth telling.
+      if (status !== undefined) throw bareStatusError(status, circumstances);
+      throw error;
+    }
+    if (reply.kind === "failure") {
+      if (status !== undefined) throw bareStatusError(status, circumstances);
+      throw hiddenError(reply.text, circumstances, this.#transport);
+    }
+    if (isRedirect(reply)) return { ...reply, cause };
+    if (reply.status === 101) this.#wentThrough = url.href;
+    throw answerError(reply, circumstances, Date.now());
   }
-  if (reply.kind === "failure") {
-    if (status !== undefined) throw bareStatusError(status, circumstances);
-    throw hiddenError(reply.text, circumstances, transport);
+
+  /**
+   * Where two servers take turns and one of them refuses, asking again would
+   * always take the turn of the good one, and the client never get in. So it is
+   * not asked right after it went through.
+   */
+  #mustNotAsk(url: URL): boolean {
+    const wentThrough = this.#wentThrough === url.href;
+    this.#wentThrough = undefined;
+    return wentThrough;
   }
-  if (isRedirect(reply)) return { ...reply, cause };
-  throw answerError(reply, circumstances, Date.now());
 }
 
 /** What the runtime says is about HTTP/2, and would mislead who reads it. */

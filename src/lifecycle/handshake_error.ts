@@ -88,6 +88,23 @@ export function bareStatusError(
   return LATER.has(status) ? error.withSeverity("transient") : error;
 }
 
+/** The error for a handshake that went through when the last one was asked. */
+export function notAskedError(
+  status: number | undefined,
+  circumstances: Circumstances,
+): WSError {
+  if (status !== undefined) {
+    // Another of the servers behind this URL says something else.
+    return bareStatusError(status, circumstances).withSeverity("transient");
+  }
+  const { url, cause } = circumstances;
+  return new WSError(
+    "No connection: the handshake failed once more; it was not made again to " +
+      "find out why, as that went through the last time",
+    { code: "CONNECT", severity: "transient", url, cause },
+  );
+}
+
 /** Statuses that say by themselves: not now. */
 const LATER = new Set([408, 425, 429]);
 

@@ -10,6 +10,7 @@ import type { Notifier } from "../notifier.ts";
 import type { Endpoint } from "../resolve_config.ts";
 import type { ConnectionLog } from "../stats.ts";
 import { attempt, type AttemptOptions } from "./attempt.ts";
+import { Diagnosis } from "./diagnose.ts";
 import type { Endpoints } from "./endpoint.ts";
 import { passGate } from "./gate.ts";
 import { Link, type LinkParts } from "./link.ts";
@@ -18,7 +19,7 @@ import { Transport, type TransportOptions } from "./transport.ts";
 /** What an {@linkcode Opener} works with. */
 export interface OpenerParts {
   readonly config:
-    & Omit<AttemptOptions, "endpoint" | "transport" | "signal">
+    & Omit<AttemptOptions, "endpoint" | "transport" | "diagnosis" | "signal">
     & TransportOptions;
   readonly onConnect: ((session: Session) => unknown) | undefined;
   readonly notifier: Notifier;
@@ -33,11 +34,13 @@ export class Opener {
   readonly #parts: OpenerParts;
   readonly #endpoints: Endpoints<Endpoint>;
   readonly #transport: Transport;
+  readonly #diagnosis: Diagnosis;
 
   constructor(parts: OpenerParts, endpoints: Endpoints<Endpoint>) {
     this.#parts = parts;
     this.#endpoints = endpoints;
     this.#transport = new Transport(parts.config);
+    this.#diagnosis = new Diagnosis(this.#transport);
   }
 
   /**
@@ -55,6 +58,7 @@ export class Opener {
       connectTimeout: Math.min(connectTimeout, limit),
       endpoint: this.#endpoints.current,
       transport: this.#transport,
+      diagnosis: this.#diagnosis,
       signal,
     }).then((socket) => new Link(socket, this.#parts.link));
   }

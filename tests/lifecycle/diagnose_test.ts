@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { HandshakeFailure } from "../../src/connection/socket.ts";
 import { WSError } from "../../src/errors.ts";
-import { diagnose } from "../../src/lifecycle/diagnose.ts";
+import { Diagnosis } from "../../src/lifecycle/diagnose.ts";
 import type { Redirect } from "../../src/lifecycle/redirect.ts";
 import {
   Transport,
@@ -20,6 +20,7 @@ import {
   closeAfterRequest,
   respondStatus,
   TcpPeer,
+  upgrade,
 } from "../support/tcp_peer.ts";
 
 const { ca, good } = await certificates();
@@ -37,10 +38,9 @@ async function diagnosed(
     subprotocols: [],
   };
   try {
-    return await diagnose(
+    return await new Diagnosis(transport).find(
       new HandshakeFailure(text, { cause: ORIGINAL }),
       asked,
-      transport,
       signal,
     );
   } finally {
@@ -116,6 +116,45 @@ Deno.test("a redirect is returned with what the runtime made of it", async () =>
   const { status, headers, cause } = await diagnosed(text, peer.url);
   assertEquals([status, headers.get("location")], [307, "/b"]);
   assertStrictEquals(cause, ORIGINAL);
+});
+
+Deno.test("what went through is not asked again at once, but the time after", async () => {
+  const [sound, bad] = [upgrade(), respondStatus(401)];
+  await using peer = new TcpPeer([sound, bad]);
+  const transport = new Transport();
+  const diagnosis = new Diagnosis(transport);
+  const ask = (status: number, path: string) =>
+    assertRejects(
+      () =>
+        diagnosis.find(
+          new HandshakeFailure(`Invalid status code: ${status}`),
+          { url: new URL(path, peer.url), subprotocols: [] },
+          new AbortController().signal,
+        ),
+      WSError,
+    );
+  const tell = ({ code, severity, status }: WSError) =>
+    [peer.connections, code, severity, status].join(" ");
+  assertEquals(tell(await ask(404, "/")), "1 CONNECT transient ");
+  assertEquals(tell(await ask(404, "/")), "1 HTTP_STATUS transient 404");
+  assertEquals(tell(await ask(404, "/")), "2 HTTP_STATUS fatal 401");
+  transport.close();
+});
+
+Deno.test("what went through elsewhere says nothing of another URL", async () => {
+  await using peer = new TcpPeer([upgrade(), respondStatus(401)]);
+  const transport = new Transport();
+  const diagnosis = new Diagnosis(transport);
+  for (const path of ["/a", "/b"]) {
+    await assertRejects(() =>
+      diagnosis.find(
+        new HandshakeFailure("Invalid status code: 404"),
+        { url: new URL(path, peer.url), subprotocols: [] },
+        new AbortController().signal,
+      ), WSError);
+  }
+  assertEquals(peer.connections, 2);
+  transport.close();
 });
 
 Deno.test("with an httpClient of the program's own the cause is told as well", async () => {

@@ -8,6 +8,7 @@ import { assertInstanceOf } from "@std/assert";
 import type { Socket } from "../../src/connection/socket.ts";
 import { WSError } from "../../src/errors.ts";
 import { attempt, type AttemptOptions } from "../../src/lifecycle/attempt.ts";
+import { Diagnosis } from "../../src/lifecycle/diagnose.ts";
 import {
   Transport,
   type TransportOptions,
@@ -16,7 +17,7 @@ import type { TcpScript } from "./tcp_peer.ts";
 
 /** What differs from a client without options. */
 export type AttemptSettings =
-  & Partial<Omit<AttemptOptions, "endpoint" | "transport">>
+  & Partial<Omit<AttemptOptions, "endpoint" | "transport" | "diagnosis">>
   & TransportOptions;
 
 /** One attempt, with a transport of its own. */
@@ -33,6 +34,7 @@ export async function attemptTo(
       ...settings,
       endpoint: typeof endpoint === "string" ? new URL(endpoint) : endpoint,
       transport,
+      diagnosis: new Diagnosis(transport),
     });
   } finally {
     transport.close();
