@@ -150,7 +150,8 @@ export class Backlog {
     if (this.#admission.waiting.count > 0) return false;
     if (!this.#express.accept(data)) return false;
     this.lastOrder++;
-    this.#host.accepted();
+    // Whoever comes for those that were queued before it comes for it too.
+    if (this.#express.queuedCount === 1) this.#host.accepted();
     return true;
   }
 
@@ -247,7 +248,7 @@ export class Backlog {
       entry.sender?.resolve();
       return;
     }
-    if (this.#express.isOpen) this.leaveExpress();
+    this.leaveExpress();
     const old = this.#queue.withKey(entry.key);
     if (old === undefined) {
       this.#append(entry);

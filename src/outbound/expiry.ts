@@ -13,6 +13,7 @@ import type { Entry } from "./entry.ts";
 
 /** So many entries can be searched in a small part of a millisecond. */
 const ENTRIES_PER_MS = 10_000;
+
 /** The clock of the messages that may expire. */
 export class Expiry {
   readonly #lists: readonly Iterable<Entry>[];

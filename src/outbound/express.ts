@@ -30,10 +30,10 @@ export interface ExpressOptions {
   readonly maxBytes: number;
 }
 
-/** Both are powers of two. */
+/** Of a new ring; a power of two, as it stays when the ring doubles. */
 const FEWEST_SLOTS = 16;
-/** What an empty ring keeps. */
-const MOST_KEPT = 1024;
+/** An empty ring that has more is made anew. */
+const MOST_SLOTS_KEPT = 1024;
 
 /** The messages on the short way. */
 export class Express {
@@ -44,6 +44,7 @@ export class Express {
   /** How many are in the socket. */
   socketCount = 0;
   readonly #options: ExpressOptions;
+  /** Whether messages may go this way now. */
   #isOpen: boolean;
   #messages: Message[] = [];
   /** The bytes of each message. */
@@ -61,11 +62,6 @@ export class Express {
     this.#options = options;
     this.#isOpen = options.isUsed;
     this.#empty();
-  }
-
-  /** Whether messages may go this way now. */
-  get isOpen(): boolean {
-    return this.#isOpen;
   }
 
   /** How many are on this way. */
@@ -136,18 +132,21 @@ export class Express {
       this.#shift();
       this.#socketBytes = after - this.#takeUrgent();
     }
-    if (this.count === 0 && this.#messages.length > MOST_KEPT) this.#empty();
+    if (this.count === 0 && this.#messages.length > MOST_SLOTS_KEPT) {
+      this.#empty();
+    }
   }
 
   /**
    * Moves what is in the socket to the ledger and what is queued to the queue,
-   * and is closed. `order` is that of the first message.
+   * and is closed. `order` is that of the first message. Closed, it is empty.
    */
   leave(
     order: number,
     ledger: Pick<Ledger, "add" | "addUrgent">,
     queue: Pick<EntryList, "push">,
   ): void {
+    if (!this.#isOpen) return;
     const { socketCount, count } = this;
     for (let i = 0; i < count; i++) {
       const bytes = this.#bytes[this.#first] ?? 0;

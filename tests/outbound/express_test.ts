@@ -100,7 +100,7 @@ Deno.test("all that leaves keeps its order, and its place in the socket", () => 
   const ledger = new FlushLedger(({ data }) => way.given.push(`-${data}`));
   const queue = new EntryList();
   way.express.leave(5, ledger, queue);
-  assertEquals(way.express.isOpen, false);
+  assertEquals(way.accept("e"), [false]);
   assertEquals([way.express.count, way.express.queuedBytes], [0, 0]);
   assertEquals(describe(queue), ["7 cc new"]);
   way.given.length = 0;
