@@ -1,5 +1,6 @@
 /**
- * The public class. It wires the parts and holds no policy.
+ * The public class: one client's life, from `start()` to its end, and what a
+ * program may ask of it. It holds no policy; the parts are wired in `engine.ts`.
  *
  * @module
  */

@@ -143,7 +143,7 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
 
   // What the supervisor needs ----------------------------------------------------
 
-  get link(): LinkParts {
+  get linkParts(): LinkParts {
     return this;
   }
 
@@ -155,7 +155,7 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
     return Math.random();
   }
 
-  async drained(signal: AbortSignal): Promise<void> {
+  async readersCaughtUp(signal: AbortSignal): Promise<void> {
     await this.#readers?.drained(signal);
   }
 
@@ -197,15 +197,13 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
 
   /** Who gets a message, in this order: the ledger, the callback, the readers. */
   deliver(data: Message): void {
-    this.onTaken(data);
+    this.#acknowledge(data);
     this.notifier.message(data);
     this.#readers?.deliver(data);
   }
 
   onTaken(data: Message): void {
-    if (typeof this.config.redeliver === "object") {
-      this.outbound.acknowledge(data);
-    }
+    this.#acknowledge(data);
   }
 
   onRtt(ms: number): void {
@@ -225,6 +223,12 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
 
   onGap(gap: Gap): void {
     this.notifier.gap(gap);
+  }
+
+  #acknowledge(data: Message): void {
+    if (typeof this.config.redeliver === "object") {
+      this.outbound.acknowledge(data);
+    }
   }
 
   #makeOutbound(): Outbound {

@@ -24,7 +24,7 @@ export interface OpenerParts {
   readonly onConnect: ((session: Session) => unknown) | undefined;
   readonly notifier: Notifier;
   readonly log: ConnectionLog;
-  readonly link: LinkParts;
+  readonly linkParts: LinkParts;
   /** Whose gate this is; see `isInsideGate`. */
   readonly owner: object;
 }
@@ -60,7 +60,7 @@ export class Opener {
       transport: this.#transport,
       diagnosis: this.#diagnosis,
       signal,
-    }).then((socket) => new Link(socket, this.#parts.link));
+    }).then((socket) => new Link(socket, this.#parts.linkParts));
   }
 
   /** Counts it and runs its gate; the link is over if it did not pass. */

@@ -165,7 +165,7 @@ export class Supervisor {
     notifier.retry({ attempt, delay: ms, error });
     try {
       await delay(ms, { signal });
-      await this.#parts.drained(signal);
+      await this.#parts.readersCaughtUp(signal);
     } catch (error) {
       // reconnect() cut it short; anything else ends the run.
       if (this.#isStopped || !signal.aborted) throw error;

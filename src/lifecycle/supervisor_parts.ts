@@ -13,7 +13,7 @@ import type { OpenerParts } from "./opener.ts";
 export interface SupervisorParts extends OpenerParts {
   readonly config: ResolvedConfig;
   /** Settles when no reader is too far behind any more. */
-  drained(signal: AbortSignal): Promise<void>;
+  readersCaughtUp(signal: AbortSignal): Promise<void>;
   /** Uniform in [0, 1). */
   chance(): number;
   /** A time without a connection is over. */

@@ -33,7 +33,7 @@ class Bench implements Disposable {
       onConnect: undefined,
       notifier: new Notifier({ onError: (error) => this.errors.push(error) }),
       log: this.log,
-      link: {
+      linkParts: {
         heartbeat: config,
         holdMaxSize: 10,
         holdMaxBytes: 1_000,
