@@ -29,7 +29,9 @@ export type Request =
     readonly operands: readonly string[];
   };
 
-const NOT_NEGATABLE: readonly FlagName[] = ["help", "version"];
+const NEGATABLE = FLAG_NAMES.filter((name) =>
+  name !== "help" && name !== "version"
+);
 
 /**
  * Takes the command line apart.
@@ -63,7 +65,7 @@ function split(argv: readonly string[]) {
     boolean: ["h", ...FLAG_NAMES.filter(isToggle)],
     string: FLAG_NAMES.filter((name) => !isToggle(name)),
     collect: FLAG_NAMES.filter((name) => FLAGS[name].kind === "many"),
-    negatable: FLAG_NAMES.filter((name) => !NOT_NEGATABLE.includes(name)),
+    negatable: NEGATABLE,
     default: defaultToggles(),
     unknown: (arg, key) => {
       if (key === undefined) operands.push(arg);
@@ -130,7 +132,10 @@ function unknownFlag(arg: string, key: string): string {
     return `unknown flag ${show(shown)} ` +
       "(a value that begins with - is written --flag=-...)";
   }
-  const flags = similar(key, FLAG_NAMES).map((name) => `--${name}`);
+  const no = "no-";
+  const flags = key.startsWith(no)
+    ? similar(key.slice(no.length), NEGATABLE).map((name) => `--${no}${name}`)
+    : similar(key, FLAG_NAMES).map((name) => `--${name}`);
   return `unknown flag ${show(shown)}${guess(flags)}`;
 }
 

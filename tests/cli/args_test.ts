@@ -184,6 +184,11 @@ Deno.test("an unknown flag may have been meant as another one", () => {
   assertStringIncludes(refusal("--jsonl"), "(do you mean --json?)");
   assertStringIncludes(refusal("--jsn"), "(do you mean --json?)");
   assertStringIncludes(refusal("---json"), "(do you mean --json?)");
+  assertStringIncludes(
+    refusal("--no-reconect"),
+    "(do you mean --no-reconnect?)",
+  );
+  assertEquals(refusal("--no-versoin"), 'unknown flag "--no-versoin"');
 });
 
 Deno.test("a value that looks like a flag is told how to be written", () => {
