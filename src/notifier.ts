@@ -31,6 +31,7 @@ const NAMES = [
 /** The callbacks of one client, guarded. */
 export class Notifier {
   readonly #callbacks: WSCallbacks;
+  /** Looked up once, for the hot path. */
   readonly #onMessage: WSCallbacks["onMessage"];
   /** Made for the first one. */
   #failures: Record<WSErrorCode, number> | undefined;

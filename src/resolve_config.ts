@@ -274,5 +274,6 @@ const KEYS = [
   "receiveOverflow",
 ] as const satisfies readonly (keyof WSConfig)[];
 
+/** What every configuration inherits; here, as it needs all of the above. */
 const DEFAULTS = Object.freeze(resolveAll({ url: "ws://default.invalid" }));
 const RESOLVED_KEYS = Object.keys(DEFAULTS);

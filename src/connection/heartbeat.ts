@@ -168,6 +168,7 @@ export class Heartbeat implements Sleeper {
   }
 
   #lookIn(delay: number): void {
+    // Whole, so that `#wait` is: a small integer needs no memory of its own.
     const now = Math.round(this.#clock.monotonic());
     this.#wait = TIMERS.set(this, delay, now);
   }
