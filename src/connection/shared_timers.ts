@@ -6,7 +6,7 @@
  * @module
  */
 
-/** By which part of its delay a call may come early, to share a timer. */
+/** By which part of its delay one may be woken early, to share a timer. */
 const EARLY = 0.05;
 
 /** Who is woken; an object, as a closure for each would cost memory. */

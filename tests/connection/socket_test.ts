@@ -181,7 +181,7 @@ Deno.test("a view of shared memory is sent like any other", async () => {
   socket.abandon();
 });
 
-Deno.test("close() settles with the answer of the peer", async () => {
+Deno.test("after close() the end is the answer of the peer", async () => {
   const answers: TcpScript = async (exchange) => {
     // A masked close frame of four bytes and more; the payload is the code.
     const buffer = new Uint8Array(64);
