@@ -20,6 +20,16 @@ Deno.test("what came in before the link was made is held too", async () => {
   assertEquals(await test.link.takeNext(), "b");
 });
 
+Deno.test("an end before the link was made is its end, after what came before", async () => {
+  const end = { code: 4001, reason: "bye", wasClean: true };
+  using test = new FakeLink({}, ["a"], end);
+  assertEquals([test.link.isOver, test.link.isClosing], [false, true]);
+  test.link.release();
+  const { code, error } = await test.link.over;
+  assertEquals([code, error?.code, error?.reason], [4001, "CLOSED", "bye"]);
+  assertEquals(test.delivered, ["a"]);
+});
+
 Deno.test("until the release nothing is delivered, then all that was not taken, in order", async () => {
   using test = new FakeLink();
   test.socket.say("a", "b", "c");

@@ -24,27 +24,30 @@ export class FakeSocket implements LinkSocket {
   bufferedAmount: number | undefined = 0;
   readonly #waiting: Message[] = [];
   #listener: SocketListener | undefined;
-  #hasEnded = false;
+  #end: SocketEnd | undefined;
 
   /** The peer sends. */
   say(...messages: Message[]): void {
     for (const data of messages) {
       if (this.#listener === undefined) this.#waiting.push(data);
-      else if (!this.#hasEnded) this.#listener.onMessage(data);
+      else if (this.#end === undefined) this.#listener.onMessage(data);
     }
   }
 
   /** The connection ends. */
   end(end: Partial<SocketEnd> = {}): void {
     this.bufferedAmount = undefined;
-    if (this.#hasEnded) return;
-    this.#hasEnded = true;
-    this.#listener?.onEnd({ code: 1006, reason: "", wasClean: false, ...end });
+    if (this.#end !== undefined) return;
+    this.#end = { code: 1006, reason: "", wasClean: false, ...end };
+    this.#listener?.onEnd(this.#end);
   }
 
   listen(listener: SocketListener): void {
     this.#listener = listener;
+    const end = this.#end;
     for (const data of this.#waiting.splice(0)) listener.onMessage(data);
+    // Unless the listener has ended it itself, and heard of it.
+    if (end !== undefined) listener.onEnd(end);
   }
 
   send(data: Message): void {
@@ -72,8 +75,14 @@ export class FakeLink {
   readonly roundTrips: number[] = [];
   readonly link: Link;
 
-  constructor(parts: Partial<LinkParts> = {}, said: Message[] = []) {
+  /** `said`, and perhaps the `end`, came before there was a link. */
+  constructor(
+    parts: Partial<LinkParts> = {},
+    said: Message[] = [],
+    end?: Partial<SocketEnd>,
+  ) {
     this.socket.say(...said);
+    if (end !== undefined) this.socket.end(end);
     const { log } = this.socket;
     this.link = new Link(this.socket, {
       heartbeat: { pingInterval: 0, pingTimeout: 20_000, idleTimeout: 0 },
