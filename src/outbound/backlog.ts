@@ -150,8 +150,7 @@ export class Backlog {
     if (this.#admission.waiting.count > 0) return false;
     if (!this.#express.accept(data)) return false;
     this.lastOrder++;
-    // Whoever comes for those that were queued before it comes for it too.
-    if (this.#express.queuedCount === 1) this.#host.accepted();
+    this.#host.accepted();
     return true;
   }
 
