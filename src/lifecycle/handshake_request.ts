@@ -13,6 +13,7 @@ import {
   checkSubprotocols,
   checkUrl,
 } from "../handshake_rules.ts";
+import type { Endpoint } from "../resolve_config.ts";
 import { basicAuthorization, splitCredentials } from "./credentials.ts";
 
 /** A handshake to be made. */
@@ -26,10 +27,7 @@ export interface HandshakeRequest {
 
 /** Where the parts come from. */
 export interface RequestSources {
-  readonly endpoint:
-    | string
-    | URL
-    | (() => string | URL | Promise<string | URL>);
+  readonly endpoint: Endpoint;
   readonly headers?: Provider<HeadersInit>;
   readonly subprotocols?: Provider<string | readonly string[]>;
 }

@@ -12,7 +12,7 @@ import {
   withCredentials,
 } from "../../src/lifecycle/handshake_request.ts";
 
-const endpoint = new URL("ws://127.0.0.1/feed");
+const endpoint = "ws://127.0.0.1/feed";
 
 function resolve(
   sources: Partial<RequestSources>,
@@ -45,7 +45,7 @@ Deno.test("headers and subprotocols may be missing", async () => {
 Deno.test("only what is a function is said to be asked for, one after the other", async () => {
   const asked: string[] = [];
   await resolve(
-    { endpoint: () => endpoint, subprotocols: () => "chat" },
+    { endpoint: () => new URL(endpoint), subprotocols: () => "chat" },
     undefined,
     (key) => asked.push(key),
   );

@@ -13,6 +13,7 @@ import {
   Transport,
   type TransportOptions,
 } from "../../src/lifecycle/transport.ts";
+import type { Endpoint } from "../../src/resolve_config.ts";
 import type { TcpScript } from "./tcp_peer.ts";
 
 /** What differs from a client without options. */
@@ -22,7 +23,7 @@ export type AttemptSettings =
 
 /** One attempt, with a transport of its own. */
 export async function attemptTo(
-  endpoint: string | AttemptOptions["endpoint"],
+  endpoint: Endpoint,
   { tls, proxy, httpClient, ...settings }: AttemptSettings = {},
 ): Promise<Socket> {
   const transport = new Transport({ tls, proxy, httpClient });
@@ -32,7 +33,7 @@ export async function attemptTo(
       connectTimeout: 5_000,
       signal: new AbortController().signal,
       ...settings,
-      endpoint: typeof endpoint === "string" ? new URL(endpoint) : endpoint,
+      endpoint,
       transport,
       diagnosis: new Diagnosis(transport),
     });
@@ -43,7 +44,7 @@ export async function attemptTo(
 
 /** The error that one attempt ends with. */
 export async function failureOf(
-  endpoint: string | AttemptOptions["endpoint"],
+  endpoint: Endpoint,
   settings: AttemptSettings = {},
 ): Promise<WSError> {
   try {
