@@ -27,10 +27,10 @@ const DENO = [Deno.execPath(), "run", "--allow-net", "--no-prompt"];
 
 /** What to run with the server's URL behind it; the first one writes nothing. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
-  "raw receive": [...DENO, new URL(import.meta.url).pathname],
+  "raw receive": [...DENO, import.meta.url],
   "ws-stream": [
     ...DENO,
-    new URL("../cli.ts", import.meta.url).pathname,
+    new URL("../cli.ts", import.meta.url).href,
     "--no-reconnect",
     "--quiet",
   ],

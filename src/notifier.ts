@@ -31,8 +31,6 @@ const NAMES = [
 /** The callbacks of one client, guarded. */
 export class Notifier {
   readonly #callbacks: WSCallbacks;
-  /** Looked up once, for the hot path. */
-  readonly #onMessage: WSCallbacks["onMessage"];
   /** Made for the first one. */
   #failures: Record<WSErrorCode, number> | undefined;
 
@@ -46,7 +44,6 @@ export class Notifier {
       if (callbacks[name] !== undefined) callable(name, callbacks[name]);
     }
     this.#callbacks = callbacks;
-    this.#onMessage = callbacks.onMessage;
   }
 
   /** How often each kind of error was reported. */
@@ -72,7 +69,7 @@ export class Notifier {
   /** As the others below, without a closure for each message. */
   message(data: Message): void {
     try {
-      const result = this.#onMessage?.call(this.#callbacks, data);
+      const result = this.#callbacks.onMessage?.(data);
       if (result !== undefined) this.#watch("onMessage", result);
     } catch (cause) {
       this.#thrown("onMessage", cause);

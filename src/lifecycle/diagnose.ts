@@ -53,7 +53,12 @@ export class Diagnosis {
     if (!isHidden && status === undefined) {
       throw failureError(failure.message, circumstances);
     }
-    if (this.#mustNotAsk(url)) throw notAskedError(status, circumstances);
+    // Where two servers take turns and one of them refuses, asking again would
+    // always take the turn of the good one, and the client never get in. So it
+    // is not asked right after it went through.
+    const wentThrough = this.#wentThrough === url.href;
+    this.#wentThrough = undefined;
+    if (wentThrough) throw notAskedError(status, circumstances);
     let reply;
     try {
       reply = await askAgain(request, this.#transport.forRequest(), signal);
@@ -69,17 +74,6 @@ export class Diagnosis {
     if (isRedirect(reply)) return { ...reply, cause };
     if (reply.status === 101) this.#wentThrough = url.href;
     throw answerError(reply, circumstances, Date.now());
-  }
-
-  /**
-   * Where two servers take turns and one of them refuses, asking again would
-   * always take the turn of the good one, and the client never get in. So it is
-   * not asked right after it went through.
-   */
-  #mustNotAsk(url: URL): boolean {
-    const wentThrough = this.#wentThrough === url.href;
-    this.#wentThrough = undefined;
-    return wentThrough;
   }
 }
 

@@ -15,12 +15,11 @@ import { Admission, type Bounds, type Verdict } from "./admission.ts";
 import type { Entry, EntryList } from "./entry.ts";
 import { Expiry } from "./expiry.ts";
 import type { Express } from "./express.ts";
-import type { Intake } from "./intake.ts";
+import { type Intake, makeIntake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
 import { Queue } from "./queue.ts";
 import { aborted, expired } from "./refusals.ts";
 import type { Stored } from "./spool.ts";
-import { makeIntake } from "./spool_intake.ts";
 
 /** Who hears of what happens to messages. */
 export interface BacklogHost {
@@ -120,7 +119,7 @@ export class Backlog {
    * accepted; else `Infinity`.
    */
   get nextOrder(): number {
-    if (this.#express.count > 0) return this.#firstExpressed;
+    if (this.#express.count > 0) return this.#firstOnExpress;
     if (this.#queue.head !== undefined) return this.#queue.head.order;
     const more = this.#intake.staged.count + this.#admission.waiting.count;
     return more > 0 ? this.lastOrder + 1 : Infinity;
@@ -157,7 +156,7 @@ export class Backlog {
   /** Moves what is on the short way to the ledger and the queue. */
   leaveExpress(): void {
     this.#express.leave(
-      this.#firstExpressed,
+      this.#firstOnExpress,
       this.#ledger,
       this.#queue.fresh,
     );
@@ -236,7 +235,7 @@ export class Backlog {
   }
 
   /** What is on the short way was accepted last, without anything between. */
-  get #firstExpressed(): number {
+  get #firstOnExpress(): number {
     return this.lastOrder + 1 - this.#express.count;
   }
 

@@ -5,6 +5,8 @@
  */
 
 import { type Entry, EntryList } from "./entry.ts";
+import type { Queue } from "./queue.ts";
+import { spoolAt, type SpoolHost, SpoolIntake } from "./spool_intake.ts";
 
 /** From let in to queued. */
 export interface Intake {
@@ -24,6 +26,17 @@ export interface Intake {
   eraseNow(): void;
   /** Queues what it has taken, and ends. */
   close(): void;
+}
+
+/** Queues by way of the file with this path, or at once where there is none. */
+export function makeIntake(
+  path: string | undefined,
+  queue: Queue,
+  host: SpoolHost,
+): Intake {
+  return path === undefined
+    ? new MemoryIntake((entry) => host.enqueue(entry))
+    : new SpoolIntake(spoolAt(path), queue, host);
 }
 
 /** Queues at once; nothing outlives the process. */

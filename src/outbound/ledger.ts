@@ -75,9 +75,11 @@ export class FlushLedger implements Ledger {
   sampled(buffered: number, turned: boolean): void {
     const entries = this.#entries;
     let entry = entries.head;
-    while (entry !== undefined && this.#isFlushed(entry, buffered, turned)) {
+    while (entry !== undefined) {
+      const isUrgent = entry.order === 0;
+      if (!isUrgent && !this.#isFlushed(entry, buffered, turned)) break;
       entries.remove(entry);
-      if (entry.order > 0) this.#settle(entry);
+      if (!isUrgent) this.#settle(entry);
       entry = entries.head;
     }
     if (!turned) return;

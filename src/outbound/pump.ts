@@ -131,7 +131,7 @@ export class Pump {
 
   /** Lets go of the socket, after a last look. */
   detach(): void {
-    this.#sample(false);
+    this.pause();
     this.#sink = undefined;
     this.#cancel?.();
     this.#cancel = undefined;

@@ -14,7 +14,7 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import { WSError } from "../errors.ts";
 import { type Entry, EntryList } from "./entry.ts";
-import { type Intake, MemoryIntake } from "./intake.ts";
+import type { Intake } from "./intake.ts";
 import type { Queue } from "./queue.ts";
 import type { Put, Spool, Stored } from "./spool.ts";
 
@@ -39,7 +39,7 @@ export type Opener = (
 ) => Promise<{ readonly spool: SpoolFile; readonly stored: Stored[] }>;
 
 /** Opens the spool with this path. */
-function spoolAt(path: string): Opener {
+export function spoolAt(path: string): Opener {
   return async (now, onDamaged) => {
     // Not before: who has no spool does without SQLite.
     const { openSpool } = await import("./spool_file.ts");
@@ -52,17 +52,6 @@ export type SpoolFile = Pick<Spool, "write" | "erase" | "close">;
 
 /** How long a row may outlive its message, in milliseconds. */
 const ERASE_DELAY = 50;
-
-/** Queues by way of the file with this path, or at once where there is none. */
-export function makeIntake(
-  path: string | undefined,
-  queue: Queue,
-  host: SpoolHost,
-): Intake {
-  return path === undefined
-    ? new MemoryIntake((entry) => host.enqueue(entry))
-    : new SpoolIntake(spoolAt(path), queue, host);
-}
 
 /** Queues by way of a file. */
 export class SpoolIntake implements Intake {

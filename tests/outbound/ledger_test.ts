@@ -25,8 +25,10 @@ Deno.test("an urgent message has its place among the bytes, and does not go back
   const book = new Book("aa");
   book.ledger.addUrgent(10);
   book.add("bb");
+  assertEquals(book.ledger.oldest?.order, 1);
   book.ledger.sampled(12, true);
   assertEquals(book.settled, ["aa"]);
+  assertEquals(book.ledger.oldest?.order, 2, "nobody waits for the urgent one");
   book.ledger.sampled(2, true);
   assertEquals(book.settled, ["aa"]);
   assertEquals(book.takeBack(), ["bb"]);
