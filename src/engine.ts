@@ -56,7 +56,7 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
   readonly log = new ConnectionLog();
   readonly supervisor: Supervisor;
   readonly onState: OnState;
-  readonly #callbacks: WSCallbacks;
+  readonly onConnect: ((session: Session) => unknown) | undefined;
   readonly #outlet: Outlet;
   // What most of many thousand clients never need is made when it is needed.
   #readers: Readers | undefined;
@@ -77,7 +77,7 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
     this.owner = owner;
     this.onState = onState;
     this.notifier = new Notifier(callbacks);
-    this.#callbacks = callbacks;
+    this.onConnect = callbacks.onConnect?.bind(callbacks);
     this.#outlet = new Outlet(() => this.#makeOutbound());
     this.supervisor = new Supervisor(this);
   }
@@ -147,10 +147,6 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
     return this;
   }
 
-  get onConnect(): ((session: Session) => unknown) | undefined {
-    return this.#callbacks.onConnect?.bind(this.#callbacks);
-  }
-
   chance(): number {
     return Math.random();
   }
@@ -177,6 +173,10 @@ export class Engine implements SupervisorParts, LinkParts, ReadersHooks {
 
   get heartbeat(): HeartbeatOptions {
     return this.config;
+  }
+
+  get hasGate(): boolean {
+    return this.onConnect !== undefined;
   }
 
   get holdMaxSize(): number {

@@ -196,7 +196,8 @@ function checkEndpoints(url: WSConfig["url"]): readonly Endpoint[] {
   if (!isOne && !(Array.isArray(url) && url.length > 0)) {
     throw wrongSecret("url", "a ws:// or wss:// URL or a list of them", url);
   }
-  return Object.freeze([url].flat().map((one) => checkUrl(one).href));
+  const hrefs = [url].flat().map((one) => checkUrl(one).href);
+  return Object.freeze([...new Set(hrefs)]);
 }
 
 function checkPingInterval(

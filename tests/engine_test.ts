@@ -2,14 +2,22 @@ import {
   assert,
   assertEquals,
   assertGreaterOrEqual,
+  assertMatch,
   assertNotStrictEquals,
   assertThrows,
 } from "@std/assert";
-import type { WSCallbacks } from "../mod.ts";
+import {
+  WebSocketStreamClient,
+  type WSCallbacks,
+  type WSError,
+} from "../mod.ts";
 import { Engine } from "../src/engine.ts";
 import { resolveConfig } from "../src/resolve_config.ts";
 import { echo } from "../src/server/behaviours.ts";
+import type { PeerClose } from "../src/server/peer_link.ts";
+import { serve } from "../src/server/server.ts";
 import { World } from "./support/client_world.ts";
+import { within } from "./support/events.ts";
 
 Deno.test("a message goes to the ledger, then to the callback, then to the readers", async () => {
   const order: string[] = [];
@@ -42,6 +50,38 @@ Deno.test("a message goes to the ledger, then to the callback, then to the reade
   await world.calls.next("message");
   assertEquals(order, ["ledger", "callback, unacknowledged 0", "reader"]);
   assertEquals((await reader.next()).value, "a");
+});
+
+Deno.test("an error of our own ends the client, and leaves no connection behind", async () => {
+  const left = Promise.withResolvers<PeerClose>();
+  await using server = serve({
+    onPeer: (peer) => void peer.closed.then(left.resolve),
+  });
+  const ended = Promise.withResolvers<WSError | undefined>();
+  const engine = new Engine(
+    resolveConfig({ url: server.url }),
+    {},
+    {},
+    (state, error) => {
+      if (state === "open") throw new Error("ours");
+      if (state === "closed") ended.resolve(error);
+    },
+  );
+  engine.run();
+  assertMatch((await ended.promise)?.message ?? "", /ours/);
+  const { wasClean } = await within(left.promise, "letting the server go");
+  assertEquals(wasClean, true);
+});
+
+Deno.test("what onConnect is when the client is made is what is called", async () => {
+  await using server = serve({ onPeer: () => {} });
+  const called: string[] = [];
+  const callbacks: WSCallbacks = { onConnect: () => void called.push("first") };
+  const client = new WebSocketStreamClient({ url: server.url }, callbacks);
+  callbacks.onConnect = () => void called.push("second");
+  await client.start();
+  await client.stop();
+  assertEquals(called, ["first"]);
 });
 
 Deno.test("what the gate receives acknowledges too, and is not sent again", async () => {

@@ -25,11 +25,41 @@ import {
 import type { Peer } from "../src/server/peer.ts";
 import { serve, type WebSocketServer } from "../src/server/server.ts";
 import { Recorder } from "./support/events.ts";
+import { TcpPeer, upgrade } from "./support/tcp_peer.ts";
 import { ToxicProxy, type Toxics } from "./support/toxic_proxy.ts";
 
 /** How much later than promised a busy machine may find a dead connection. */
 const SLACK = 1_000;
 const QUICK = { initialBackoff: 1, maxBackoff: 1, closeTimeout: 200 };
+
+// What comes at once -----------------------------------------------------------------
+
+for (const [count, bound] of [[30_000, 10_000], [3, 1]] as const) {
+  Deno.test(`without a gate ${count} messages right behind the 101 are delivered, whatever a buffer of ${bound} holds`, async () => {
+    const frames = new Uint8Array(3 * count);
+    for (let i = 0; i < count; i++) frames.set([0x81, 1, 0x61], 3 * i);
+    await using server = new TcpPeer(upgrade({
+      then: async ({ write, gone }) => {
+        await write(frames);
+        await gone();
+      },
+    }));
+    const all = Promise.withResolvers<void>();
+    let received = 0;
+    const client = new WebSocketStreamClient({
+      ...QUICK,
+      url: server.url,
+      receiveBufferMaxSize: bound,
+    }, {
+      onMessage: () => ++received === count && all.resolve(),
+      onError: (error) => all.reject(error),
+    });
+    await client.start();
+    await all.promise;
+    assertEquals(client.stats.connects, 1);
+    await client.stop();
+  });
+}
 
 // Dead connections -------------------------------------------------------------------
 

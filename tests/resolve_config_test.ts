@@ -306,7 +306,8 @@ Deno.test("an address is a text, a URL, a list of them, or a function", () => {
   const { href } = url;
   assertEquals(resolve({ url: "ws://h/a" }).endpoints, [href]);
   assertEquals(resolve({ url }).endpoints, [href]);
-  assertEquals(resolve({ url: ["ws://h/a", url] }).endpoints, [href, href]);
+  const list = ["ws://h/a", "ws://h/b", url];
+  assertEquals(resolve({ url: list }).endpoints, [href, "ws://h/b"], "once");
   const provider = () => url;
   assertEquals(resolve({ url: provider }).endpoints, [provider]);
 });

@@ -248,4 +248,4 @@ function isUnshared(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
 }
 
 /** RFC 6455, section 7.4.1: no close frame came. */
-const DROPPED = { code: 1006, reason: "", wasClean: false };
+export const DROPPED: SocketEnd = { code: 1006, reason: "", wasClean: false };

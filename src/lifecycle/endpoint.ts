@@ -48,14 +48,11 @@ export class Endpoints<T> {
    */
   failed(fatal: boolean): NextStep {
     const failed = this.current;
-    this.#round = this.#round.slice(1);
     if (fatal) {
-      // All of them: the same URL may be listed twice.
-      const isSound = (endpoint: T) => endpoint !== failed;
-      this.#left = this.#left.filter(isSound);
-      this.#round = this.#round.filter(isSound);
+      this.#left = this.#left.filter((endpoint) => endpoint !== failed);
       if (this.#left.length === 0) return this.#endRound("none left");
     }
+    this.#round = this.#round.slice(1);
     return this.#round.length > 0 ? "next" : this.#endRound("round");
   }
 

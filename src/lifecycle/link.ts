@@ -19,10 +19,11 @@ import {
   type HeartbeatOptions,
   type Watched,
 } from "../connection/heartbeat.ts";
-import type {
-  Socket,
-  SocketEnd,
-  SocketListener,
+import {
+  DROPPED,
+  type Socket,
+  type SocketEnd,
+  type SocketListener,
 } from "../connection/socket.ts";
 import type { WSError } from "../errors.ts";
 import { rejected } from "../handled.ts";
@@ -52,6 +53,8 @@ export interface Arrivals {
 /** What a link works with. */
 export interface LinkParts extends HoldOptions {
   readonly heartbeat: HeartbeatOptions;
+  /** Whether somebody takes what is held before the release. */
+  readonly hasGate: boolean;
   readonly outflow: Outflow;
   readonly arrivals: Arrivals;
   /** Called for each message, in order. */
@@ -67,8 +70,6 @@ export interface LinkEnd extends SocketEnd {
   /** In milliseconds. */
   readonly connectedFor: number;
 }
-
-const DROPPED: SocketEnd = { code: 1006, reason: "", wasClean: false };
 
 /** One open connection. */
 export class Link implements SocketListener, Watched, HeartbeatHooks {
@@ -246,10 +247,11 @@ export class Link implements SocketListener, Watched, HeartbeatHooks {
     this.#parts.onError(error);
   }
 
-  // Its life -------------------------------------------------------------------
-
   #hold(held: Hold, data: Message): void {
-    if (!held.push(data)) this.#cut(gateOverrun(held.size, this.url));
+    if (held.push(data)) return;
+    // Without a pending gate nobody is too slow: the burst fills one turn.
+    if (this.#stage === "released") this.#goLive();
+    else if (this.#parts.hasGate) this.#cut(gateOverrun(held.size, this.url));
   }
 
   #goLive(): void {

@@ -81,6 +81,7 @@ export class Supervisor {
       }
     } catch (cause) {
       end = { error: this.#isStopped ? undefined : this.#parts.broken(cause) };
+      this.#link?.drop();
     }
     this.#parts.log.end(Date.now());
     this.#opener.close();

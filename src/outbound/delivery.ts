@@ -164,8 +164,12 @@ export class Delivery {
   }
 
   #handOver(give: Give): boolean {
-    if (this.#express.queuedCount > 0) this.#handOverExpress(give);
-    else if (!this.#handOverEntry(give)) return false;
+    const express = this.#express;
+    if (express.queuedCount > 0 || !this.#handOverEntry(give)) {
+      // What the long way dropped may have let somebody in by the short one.
+      if (express.queuedCount === 0 || !this.isTaking) return false;
+      this.#handOverExpress(give);
+    }
     this.#host.handedOver();
     return true;
   }

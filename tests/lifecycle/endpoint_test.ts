@@ -39,15 +39,6 @@ Deno.test("a fatal failure takes its URL out for good", () => {
   );
 });
 
-Deno.test("a URL that is listed twice is taken out twice", () => {
-  const endpoints = new Endpoints(["a", "a", "b"]);
-  assertEquals(play(endpoints, "!.!"), [
-    "a: next",
-    "b: round",
-    "b: none left",
-  ]);
-});
-
 Deno.test("when all are out none is left", () => {
   const endpoints = new Endpoints(["a", "b"]);
   assertEquals(play(endpoints, ".!!"), ["a: next", "b: round", "a: none left"]);

@@ -97,6 +97,25 @@ Deno.test("what is held may be as many messages and bytes as allowed, and no mor
   }
 });
 
+Deno.test("once the gate has passed nobody is cut off for what is held: it is delivered", async () => {
+  using test = new FakeLink({ holdMaxSize: 2 }, ["a"]);
+  test.link.release();
+  test.socket.say("b", "c", "d");
+  assertEquals(test.delivered, ["a", "b", "c", "d"]);
+  await setImmediate();
+  test.socket.say("e");
+  assertEquals(test.delivered, ["a", "b", "c", "d", "e"]);
+  assertEquals(test.link.isOver, false);
+});
+
+Deno.test("without a gate as much is held as comes before the release", async () => {
+  using test = new FakeLink({ holdMaxSize: 1, hasGate: false }, ["a", "b"]);
+  test.socket.say("c");
+  test.link.release();
+  await setImmediate();
+  assertEquals(test.delivered, ["a", "b", "c"]);
+});
+
 Deno.test("what was taken makes room again", async () => {
   using test = new FakeLink({ holdMaxSize: 2, holdMaxBytes: 10 });
   for (let i = 0; i < 5; i++) {

@@ -34,6 +34,7 @@ class Bench implements Disposable {
       notifier: new Notifier({ onError: (error) => this.errors.push(error) }),
       log: this.log,
       linkParts: {
+        hasGate: false,
         heartbeat: config,
         holdMaxSize: 10,
         holdMaxBytes: 1_000,

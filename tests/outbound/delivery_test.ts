@@ -131,6 +131,14 @@ Deno.test("the short way is settled, goes back and is counted as the long one", 
   assertEquals(link.queue.map(({ data }) => data), ["d"]);
 });
 
+Deno.test("who gets in by the short way while the long one is emptied goes out at once", () => {
+  const link = new Links("unflushed");
+  // As when what has expired is dropped, and makes room for who waits.
+  link.onNext = () => link.express.accept("a");
+  link.delivery.run();
+  assertEquals([link.sink.texts, link.express.queuedCount], [["a"], 0]);
+});
+
 Deno.test("what is queued on the short way stays there when a link comes", () => {
   const link = new Links("unflushed");
   link.delivery.detach(false);
@@ -149,6 +157,8 @@ class Links {
   readonly express = new Express({ isUsed: true, maxSize: 9, maxBytes: 99 });
   readonly delivery: Delivery;
   returned: Entry[] = [];
+  /** Called once, instead of giving a message. */
+  onNext: (() => void) | undefined;
 
   constructor(redeliver: Redelivery, ...texts: string[]) {
     this.delivery = new Delivery(redeliver, 1000, this.express, {
@@ -157,7 +167,12 @@ class Links {
         this.express.leave(1, this.delivery.ledger, left);
         this.queue.push(...left);
       },
-      next: () => this.queue.shift(),
+      next: () => {
+        const { onNext } = this;
+        this.onNext = undefined;
+        onNext?.();
+        return onNext === undefined ? this.queue.shift() : undefined;
+      },
       handedOver: () => {},
       ranOut: () => {},
       settled: ({ data }) => this.log.push(`settled ${data}`),

@@ -35,6 +35,21 @@ Deno.test("with a link and room a message goes straight to the socket", () => {
   out.end(STOPPED);
 });
 
+Deno.test("who waits behind what has expired goes out when the link comes", async () => {
+  let now = 0;
+  const { out, dropped } = setUp({ sendQueueMaxSize: 1 }, { now: () => now });
+  out.trySend("old", { ttl: 30 });
+  const accepted = out.send("new");
+  // The event loop is late: no timer has fired yet.
+  now = 60;
+  const sink = new FakeSink();
+  out.attach(sink);
+  await accepted;
+  assertEquals([sink.texts, out.queued], [["new"], 0]);
+  assertEquals(dropped, ["expired old"]);
+  out.end(STOPPED);
+});
+
 Deno.test("a link's end brings back what it did not deliver, before what came later", () => {
   const { out } = setUp({});
   const sink = new FakeSink();

@@ -86,6 +86,7 @@ export class FakeLink {
     const { log } = this.socket;
     this.link = new Link(this.socket, {
       heartbeat: { pingInterval: 0, pingTimeout: 20_000, idleTimeout: 0 },
+      hasGate: true,
       holdMaxSize: 10,
       holdMaxBytes: 1_000,
       outflow: {
