@@ -78,7 +78,7 @@ Deno.test("what onConnect is when the client is made is what is called", async (
   const called: string[] = [];
   const callbacks: WSCallbacks = { onConnect: () => void called.push("first") };
   const client = new WebSocketStreamClient({ url: server.url }, callbacks);
-  callbacks.onConnect = () => void called.push("second");
+  Object.assign(callbacks, { onConnect: () => void called.push("second") });
   await client.start();
   await client.stop();
   assertEquals(called, ["first"]);
