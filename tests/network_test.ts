@@ -11,7 +11,11 @@ import {
 } from "./support/network.ts";
 
 const PING_INTERVAL = 200;
-const PING_TIMEOUT = 300;
+/**
+ * Longer than TCP takes to send a segment twice more, after 0.2 and 0.4 s: what
+ * a way loses in the moment it comes back must not look like another cut.
+ */
+const PING_TIMEOUT = 1_000;
 /**
  * How late a dead connection may be found, ms: one look of the heartbeat and
  * its confirmations are 140, the rest is for a busy machine.
@@ -136,7 +140,7 @@ for (const [cut, tries] of CUTS) {
         Array.from({ length: count }, (_, index) => `message ${index}`),
       );
       assertEquals(new Set(peersAfter(client, "disconnect")).has("0"), false);
-      assertEquals(client.lines.all("disconnect").length, 1);
+      assertEquals(client.lines.all("disconnect"), ["1006 HEARTBEAT"]);
     },
   );
 }
