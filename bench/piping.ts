@@ -13,6 +13,7 @@
  * @module
  */
 
+import { canRun } from "../tests/support/foreign_server.ts";
 import { TcpPeer, upgrade } from "../tests/support/tcp_peer.ts";
 import { median, printTable } from "./harness.ts";
 
@@ -72,21 +73,11 @@ async function feed(write: (data: Uint8Array) => Promise<void>): Promise<void> {
   await write(new Uint8Array([0x88, 2, 0x03, 0xe8]));
 }
 
-async function isThere(program: string): Promise<boolean> {
-  try {
-    await new Deno.Command(program, { args: ["--version"] }).output();
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 async function main(): Promise<void> {
   const runs = new Map<string, Run[]>();
   const missing = [];
   for (const [name, [program = ""]] of Object.entries(PROGRAMS)) {
-    if (await isThere(program)) runs.set(name, []);
+    if (await canRun(program, "--version")) runs.set(name, []);
     else missing.push(`${name} is missing`);
   }
   const names = [...runs.keys()];

@@ -1,16 +1,17 @@
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { COMMAND_NAMES } from "../../../src/cli/flags/flag.ts";
+import {
+  canRun,
+  type Program,
+  testWith,
+} from "../../support/foreign_server.ts";
 import { cli } from "../session.ts";
 
-const bash = await which("bash");
-
-Deno.test({
-  name: bash
-    ? "bash completes commands, flags, words and shells"
-    : "bash completes (skipped: there is no bash)",
-  ignore: !bash,
-  fn: async () => {
-    const script = (await cli("completions", "bash").allow().run()).stdout;
+testWith(
+  await shell("bash"),
+  "bash completes commands, flags, words and shells",
+  async (complete) => {
+    const script = await complete();
     const ask = async (...words: string[]) => {
       const call = `${script}
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ws_stream
@@ -35,35 +36,22 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     ]);
     assertEquals(await ask("ws-stream", "completions", "f"), ["fish"]);
   },
+);
+
+testWith(await shell("zsh"), "zsh takes its script", async (complete) => {
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, await complete());
+  const { stderr, code } = await cli("-n", file).program("zsh").run();
+  assertEquals(stderr, "");
+  assertEquals(code, 0);
+  await Deno.remove(file);
 });
 
-const zsh = await which("zsh");
-
-Deno.test({
-  name: zsh
-    ? "zsh takes its script"
-    : "zsh takes its script (skipped: there is no zsh)",
-  ignore: !zsh,
-  fn: async () => {
-    const script = (await cli("completions", "zsh").allow().run()).stdout;
-    const file = await Deno.makeTempFile();
-    await Deno.writeTextFile(file, script);
-    const { stderr, code } = await cli("-n", file).program("zsh").run();
-    assertEquals(stderr, "");
-    assertEquals(code, 0);
-    await Deno.remove(file);
-  },
-});
-
-const fish = await which("fish");
-
-Deno.test({
-  name: fish
-    ? "fish completes commands, flags, words and shells"
-    : "fish completes (skipped: there is no fish)",
-  ignore: !fish,
-  fn: async () => {
-    const script = (await cli("completions", "fish").allow().run()).stdout;
+testWith(
+  await shell("fish"),
+  "fish completes commands, flags, words and shells",
+  async (complete) => {
+    const script = await complete();
     const ask = async (line: string) => {
       const call = `${script}\ncomplete -C '${line}'`;
       const { stdout, stderr } = await cli("--no-config", "-c", call)
@@ -84,15 +72,12 @@ Deno.test({
     ]);
     assertEquals(await ask("ws-stream completions f"), ["fish"]);
   },
-});
+);
 
-async function which(program: string): Promise<boolean> {
-  try {
-    const args = ["-c", "true"];
-    const { success } = await new Deno.Command(program, { args }).output();
-    return success;
-  } catch (error) {
-    assert(error instanceof Deno.errors.NotFound);
-    return false;
-  }
+/** A shell, where it is there: what gives the script for it. */
+async function shell(name: string): Promise<Program<() => Promise<string>>> {
+  if (!await canRun(name, "-c", "true")) return { missing: `no ${name}` };
+  return {
+    start: async () => (await cli("completions", name).allow().run()).stdout,
+  };
 }
