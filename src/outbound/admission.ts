@@ -12,7 +12,6 @@
 
 import type { SendOverflow } from "../config.ts";
 import { type Entry, EntryList } from "./entry.ts";
-import type { Express } from "./express.ts";
 import type { Intake } from "./intake.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Queue } from "./queue.ts";
@@ -28,7 +27,8 @@ export interface Bounds {
 export interface Places {
   readonly intake: Pick<Intake, "isOpen" | "take" | "commit" | "staged">;
   readonly queue: Queue;
-  readonly express: Pick<Express, "queuedCount" | "queuedBytes">;
+  /** All that is accepted and not handed over, wherever it is. */
+  readonly queued: { readonly count: number; readonly bytes: number };
   readonly ledger: Pick<Ledger, "heldCount" | "heldBytes">;
 }
 
@@ -142,11 +142,9 @@ export class Admission {
 
   #fits(entry: Entry): boolean {
     const { maxSize, maxBytes } = this.#bounds;
-    const { intake: { staged }, queue, ledger, express } = this.#places;
-    const bytes = queue.bytes + ledger.heldBytes + staged.bytes +
-      express.queuedBytes + entry.bytes;
-    const count = queue.count + ledger.heldCount + staged.count +
-      express.queuedCount;
+    const { queue, queued, ledger } = this.#places;
+    const bytes = queued.bytes + ledger.heldBytes + entry.bytes;
+    const count = queued.count + ledger.heldCount;
     if (count < maxSize && bytes <= maxBytes) return true;
     const old = queue.withKey(entry.key);
     return old !== undefined &&
@@ -170,9 +168,9 @@ export class Admission {
   /** Whether it would fit if all that may be dropped were. */
   #fitsWithoutFresh(entry: Entry): boolean {
     const { maxSize, maxBytes } = this.#bounds;
-    const { intake: { staged }, queue: { again }, ledger } = this.#places;
-    const bytes = again.bytes + ledger.heldBytes + staged.bytes + entry.bytes;
-    const count = again.count + ledger.heldCount + staged.count;
+    const { queue: { fresh }, queued, ledger } = this.#places;
+    const bytes = queued.bytes - fresh.bytes + ledger.heldBytes + entry.bytes;
+    const count = queued.count - fresh.count + ledger.heldCount;
     return count < maxSize && bytes <= maxBytes;
   }
 }

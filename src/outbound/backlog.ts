@@ -84,7 +84,7 @@ export class Backlog {
     });
     this.#admission = new Admission(
       options,
-      { intake: this.#intake, queue: this.#queue, express, ledger },
+      { intake: this.#intake, queue: this.#queue, queued: this, ledger },
       {
         leaveExpress: () => this.leaveExpress(),
         overflow: (entry) => this.#drop(entry, "overflow"),

@@ -166,6 +166,14 @@ class Door {
     const { queue, intake } = this;
     const express = new Express({ isUsed: true, maxSize, maxBytes });
     this.express = express;
+    const queued = {
+      get count() {
+        return queue.count + intake.staged.count + express.queuedCount;
+      },
+      get bytes() {
+        return queue.bytes + intake.staged.bytes + express.queuedBytes;
+      },
+    };
     const ledgerOf = () => this.ledger;
     const ledger = {
       get heldCount() {
@@ -177,7 +185,7 @@ class Door {
     };
     this.admission = new Admission(
       { maxSize, maxBytes, overflow },
-      { queue, intake, express, ledger },
+      { queue, intake, queued, ledger },
       {
         leaveExpress: () => {
           express.leave(1, new FlushLedger(() => {}), queue.fresh);
