@@ -479,7 +479,7 @@ Deno.test("start() inside onStateChange of stop() rejects", async () => {
   });
   await world.client.stop();
   assertEquals(outcomes.length, 2);
-  for (const outcome of outcomes) assertInstanceOf(await outcome, WSError);
+  for (const reason of outcomes) assertInstanceOf(await reason, WSError);
 });
 
 Deno.test("a client is stopped at the end of its scope", async () => {

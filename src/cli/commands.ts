@@ -1,11 +1,43 @@
 /**
- * Every command: how it is called, what it does, and where its code is. That is
- * loaded when it is needed: a pipe shall not wait for a server's code.
+ * The commands: how each is called, what it does, and where its code is. The code
+ * is loaded when it is needed, so that a pipe does not wait for a server's code.
  *
  * @module
  */
 
-import type { Command } from "./command.ts";
+import type { CommandName } from "./args/flag.ts";
+import type { Flags } from "./args/flags.ts";
+import type { ExitStatus } from "./exit_status.ts";
+
+/** What a command is called with. */
+export interface Invocation {
+  readonly flags: Flags;
+  /** The words that are no flags. */
+  readonly operands: readonly string[];
+}
+
+/** One command of the program. */
+export interface Command {
+  readonly name: CommandName;
+  /** What follows the program's name. */
+  readonly usage: string;
+  /** One line. */
+  readonly summary: string;
+  /** Command lines with what they do. */
+  readonly examples: readonly (readonly [line: string, does: string])[];
+  /** Loads its code. */
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** The code of a command. */
+export interface CommandModule {
+  /**
+   * Does it.
+   * @throws {UsageError} before anything was started
+   * @throws {MissingPermissionError} before anything was started
+   */
+  readonly run: (invocation: Invocation) => Promise<ExitStatus>;
+}
 
 /** In the order of the help. */
 export const COMMANDS: readonly Command[] = [

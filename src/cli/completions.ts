@@ -4,8 +4,8 @@
  * @module
  */
 
-import { COMMAND_NAMES, type CommandName, type Flag } from "./flags/flag.ts";
-import { type FlagName, flagsOf } from "./flags/table.ts";
+import { COMMAND_NAMES, type CommandName, type Flag } from "./args/flag.ts";
+import { type FlagName, flagsOf } from "./args/flags.ts";
 
 /** The shells that there are scripts for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;

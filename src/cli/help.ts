@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Command } from "./command.ts";
-import { EXIT_CODES } from "./exit_code.ts";
-import { COMMAND_NAMES, type Flag, GROUPS } from "./flags/flag.ts";
-import { FLAG_NAMES, type FlagName, FLAGS } from "./flags/table.ts";
-import { wrap } from "./wrap.ts";
+import type { Command } from "./commands.ts";
+import { EXIT_CODES } from "./exit_status.ts";
+import { COMMAND_NAMES, type Flag, GROUPS } from "./args/flag.ts";
+import { FLAG_NAMES, type FlagName, FLAGS } from "./args/flags.ts";
+import { wrap } from "./format.ts";
 
 /** What a help is made from. */
 export interface HelpOptions {

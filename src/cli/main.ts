@@ -5,29 +5,29 @@
  */
 
 import config from "../../deno.json" with { type: "json" };
-import { parseCommandLine } from "./args.ts";
-import type { Command, Ending } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
-import { dieOf } from "./run/signals.ts";
-import { UsageError } from "./flags/values.ts";
+import { parseCommandLine } from "./args/parse.ts";
+import { type Command, COMMANDS } from "./commands.ts";
+import type { ExitStatus } from "./exit_status.ts";
+import { exitBySignal } from "./run/signals.ts";
+import { UsageError } from "./args/values.ts";
 import { briefHelp, fullHelp } from "./help.ts";
-import { InputFormError } from "./output/message_codec.ts";
+import { InputFormatError } from "./output/message_codec.ts";
 import { printToStderr } from "./notices.ts";
 import { blockingSink } from "./output/output.ts";
 import { MissingPermissionError } from "./permissions.ts";
-import { terminalWidth } from "./terminal/width.ts";
+import { terminalWidth } from "./style.ts";
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const ending = await run(argv);
+  const status = await run(argv);
   // A read of stdin cannot be taken back, and would keep the program alive.
-  if (typeof ending === "number") Deno.exit(ending);
-  dieOf(ending);
+  if (typeof status === "number") Deno.exit(status);
+  exitBySignal(status);
 }
 
-async function run(argv: readonly string[]): Promise<Ending> {
+async function run(argv: readonly string[]): Promise<ExitStatus> {
   try {
-    return await carryOut(argv);
+    return await runCommand(argv);
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return 0;
     if (isUsersMistake(error)) {
@@ -40,7 +40,7 @@ async function run(argv: readonly string[]): Promise<Ending> {
 }
 
 function isUsersMistake(error: unknown): error is Error {
-  return error instanceof UsageError || error instanceof InputFormError ||
+  return error instanceof UsageError || error instanceof InputFormatError ||
     error instanceof MissingPermissionError;
 }
 
@@ -49,7 +49,7 @@ function isUsersMistake(error: unknown): error is Error {
  * @throws {UsageError} before anything was started
  * @throws {MissingPermissionError} before anything was started
  */
-export async function carryOut(argv: readonly string[]): Promise<Ending> {
+export async function runCommand(argv: readonly string[]): Promise<ExitStatus> {
   const request = parseCommandLine(argv);
   switch (request.kind) {
     case "version":

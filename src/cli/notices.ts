@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Flags } from "./flags/table.ts";
-import type { Notices } from "./run/link_events.ts";
+import type { Flags } from "./args/flags.ts";
+import type { Notices } from "./run/connection_events.ts";
 import { type Style, styleOf, wantsColor } from "./style.ts";
 
 /** Everything that goes to stderr. */

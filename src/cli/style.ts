@@ -1,6 +1,6 @@
 /**
- * Colours, or their absence. Only the sixteen that every terminal's own theme
- * chooses, so that nothing is unreadable on anybody's background.
+ * What a terminal can show: colors and columns. Only the sixteen colors that every
+ * terminal's own theme chooses, so that everything is readable on any background.
  *
  * @module
  */
@@ -47,4 +47,15 @@ export function styleOf(colored: boolean): Style {
     yellow: wrap(33, 39),
     cyan: wrap(36, 39),
   };
+}
+
+const DEFAULT = 80;
+
+/** Columns; 80 where there is no terminal. */
+export function terminalWidth(): number {
+  try {
+    return Deno.consoleSize().columns || DEFAULT;
+  } catch {
+    return DEFAULT;
+  }
 }

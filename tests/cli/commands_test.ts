@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS } from "../../src/cli/commands.ts";
-import { COMMAND_NAMES } from "../../src/cli/flags/flag.ts";
+import { COMMAND_NAMES } from "../../src/cli/args/flag.ts";
 
 Deno.test("each command name has its command, in the same order", () => {
   assertEquals(COMMANDS.map(({ name }) => name), [...COMMAND_NAMES]);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { completionScript, SHELLS } from "../../src/cli/completions.ts";
-import { COMMAND_NAMES } from "../../src/cli/flags/flag.ts";
-import { FLAG_NAMES, FLAGS } from "../../src/cli/flags/table.ts";
+import { COMMAND_NAMES } from "../../src/cli/args/flag.ts";
+import { FLAG_NAMES, FLAGS } from "../../src/cli/args/flags.ts";
 
 const SUMMARIES = new Map(COMMAND_NAMES.map((name) => [name, `it's ${name}`]));
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { EXIT_CODES } from "../../src/cli/exit_code.ts";
-import { COMMAND_NAMES } from "../../src/cli/flags/flag.ts";
-import { FLAG_NAMES, FLAGS } from "../../src/cli/flags/table.ts";
+import { EXIT_CODES } from "../../src/cli/exit_status.ts";
+import { COMMAND_NAMES } from "../../src/cli/args/flag.ts";
+import { FLAG_NAMES, FLAGS } from "../../src/cli/args/flags.ts";
 import {
   briefHelp,
   description,

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
-import { carryOut } from "../../src/cli/main.ts";
-import { COMMAND_NAMES } from "../../src/cli/flags/flag.ts";
-import { UsageError } from "../../src/cli/flags/values.ts";
+import { runCommand } from "../../src/cli/main.ts";
+import { COMMAND_NAMES } from "../../src/cli/args/flag.ts";
+import { UsageError } from "../../src/cli/args/values.ts";
 import { cli } from "./session.ts";
 
 Deno.test("help and version go to stdout and need no permission", async (t) => {
@@ -63,7 +63,7 @@ Deno.test("what is wrong is named before anything starts", async () => {
     [["demo", "now"], /no operand/],
   ];
   for (const [argv, pattern] of cases) {
-    const { message } = await assertRejects(() => carryOut(argv), UsageError);
+    const { message } = await assertRejects(() => runCommand(argv), UsageError);
     assertMatch(message, pattern);
   }
 });

@@ -10,9 +10,9 @@
  * @module
  */
 
-import { EXIT_CODES } from "../../src/cli/exit_code.ts";
-import { type Flag, GROUPS } from "../../src/cli/flags/flag.ts";
-import { FLAG_NAMES, FLAGS } from "../../src/cli/flags/table.ts";
+import { EXIT_CODES } from "../../src/cli/exit_status.ts";
+import { type Flag, GROUPS } from "../../src/cli/args/flag.ts";
+import { FLAG_NAMES, FLAGS } from "../../src/cli/args/flags.ts";
 import { written } from "../../src/cli/help.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { styleOf, wantsColor } from "../../src/cli/style.ts";
+import { styleOf, terminalWidth, wantsColor } from "../../src/cli/style.ts";
 
 Deno.test("colours are asked for, or not wanted, or for terminals alone", () => {
   for (const isTerminal of [true, false]) {
@@ -40,5 +40,13 @@ Deno.test("a painted text ends with what undoes its paint, and no more", () => {
 Deno.test("without colours texts are as they are", () => {
   for (const paint of Object.values(styleOf(false))) {
     assertEquals(paint("a"), "a");
+  }
+});
+
+Deno.test("without a terminal it is 80 columns", () => {
+  if (Deno.stdout.isTerminal() || Deno.stderr.isTerminal()) {
+    assertEquals(terminalWidth(), Deno.consoleSize().columns);
+  } else {
+    assertEquals(terminalWidth(), 80);
   }
 });

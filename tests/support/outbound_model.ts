@@ -65,7 +65,7 @@ interface Item {
   /** A link took it along, and nothing promises to send it again. */
   isLost: boolean;
   /** What its sender must see; undefined while it waits. */
-  outcome: WSErrorCode | "accepted" | undefined;
+  reason: WSErrorCode | "accepted" | undefined;
   /** What its sender sees. */
   seen: unknown;
 }
@@ -167,7 +167,7 @@ export class OutboundModel {
     const result = this.#out.end(error);
     const left = [...this.#queue, ...this.#lost];
     assertEquals(result, { unsent: left.length, unsentBytes: total(left) });
-    for (const item of this.#waiting) item.outcome = "STOPPED";
+    for (const item of this.#waiting) item.reason = "STOPPED";
     await microtasks();
     this.#compareSenders();
     for (const { result } of this.#flushes) assert(result !== undefined);
@@ -234,7 +234,7 @@ export class OutboundModel {
       isHanded: false,
       wasLeaving: false,
       isLost: false,
-      outcome: undefined,
+      reason: undefined,
       seen: undefined,
     };
     const data = binary ? new TextEncoder().encode(text) : text;
@@ -253,8 +253,8 @@ export class OutboundModel {
         (error) => item.seen = error,
       );
       this.#decide(offer);
-      if (offer.verdict === "dropped") item.outcome = "accepted";
-      else if (item.outcome === undefined) this.#refuse(item);
+      if (offer.verdict === "dropped") item.reason = "accepted";
+      else if (item.reason === undefined) this.#refuse(item);
       this.#senders.push(item);
     }
     this.#offer = undefined;
@@ -275,9 +275,9 @@ export class OutboundModel {
 
   /** Not accepted: it is an error, or it waits. */
   #refuse(item: Item): void {
-    if (item.signal?.aborted) item.outcome = "ABORTED";
-    else if (item.size > this.#setup.maxBytes) item.outcome = "TOO_LARGE";
-    else if (this.#setup.overflow === "reject") item.outcome = "QUEUE_FULL";
+    if (item.signal?.aborted) item.reason = "ABORTED";
+    else if (item.size > this.#setup.maxBytes) item.reason = "TOO_LARGE";
+    else if (this.#setup.overflow === "reject") item.reason = "QUEUE_FULL";
     else this.#waiting.push(item);
   }
 
@@ -478,7 +478,7 @@ export class OutboundModel {
   }
 
   #enqueue(item: Item): void {
-    item.outcome = "accepted";
+    item.reason = "accepted";
     const old = this.#withKey(item.key);
     if (old === undefined) {
       this.#queue.push(item);
@@ -532,7 +532,7 @@ export class OutboundModel {
   }
 
   #leaveWaiting(is: (item: Item) => boolean, code: WSErrorCode): void {
-    for (const item of this.#waiting.filter(is)) item.outcome = code;
+    for (const item of this.#waiting.filter(is)) item.reason = code;
     this.#waiting = this.#waiting.filter((item) => !is(item));
   }
 
@@ -587,14 +587,14 @@ export class OutboundModel {
   }
 
   #compareSenders(): void {
-    this.#senders = this.#senders.filter(({ outcome, seen }) => {
-      if (outcome === undefined || outcome === "accepted") {
-        assertEquals(seen, outcome);
+    this.#senders = this.#senders.filter(({ reason, seen }) => {
+      if (reason === undefined || reason === "accepted") {
+        assertEquals(seen, reason);
       } else {
         assertInstanceOf(seen, WSError);
-        assertEquals(seen.code, outcome);
+        assertEquals(seen.code, reason);
       }
-      return outcome === undefined;
+      return reason === undefined;
     });
   }
 }

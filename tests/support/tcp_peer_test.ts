@@ -20,7 +20,7 @@ import {
 } from "./tcp_peer.ts";
 
 /** Dials, waits for the end; the texts of the errors and whether it opened. */
-async function outcome(url: string, client?: Deno.HttpClient) {
+async function reason(url: string, client?: Deno.HttpClient) {
   const events = new Recorder<{ open: Event; error: Event; close: Event }>();
   const socket = client === undefined
     ? new WebSocket(url)
@@ -75,7 +75,7 @@ const CASES: readonly [string, TcpScript, boolean, string][] = [
 for (const [name, script, opened, error] of CASES) {
   Deno.test(`the runtime reports ${name} as it did`, async () => {
     await using peer = new TcpPeer(script);
-    assertEquals(await outcome(peer.url), { opened, error });
+    assertEquals(await reason(peer.url), { opened, error });
   });
 }
 
@@ -83,7 +83,7 @@ Deno.test("requests and connections are recorded, script by script", async () =>
   await using peer = new TcpPeer([respondStatus(401), respondStatus(503)]);
   for (const status of [401, 503, 503]) {
     assertEquals(
-      (await outcome(`${peer.url}/a?b`)).error,
+      (await reason(`${peer.url}/a?b`)).error,
       `Invalid status code: ${status}`,
     );
   }
@@ -115,7 +115,7 @@ Deno.test("over TLS with h2 offered, a refusal hides behind two attempts", async
     tls: good,
     alpn: ["h2", "http/1.1"],
   });
-  const { opened } = await outcome(peer.url, client);
+  const { opened } = await reason(peer.url, client);
   assertEquals(opened, false);
   assertEquals(peer.connections, 2);
   assertEquals(peer.requests.length, 1);
@@ -123,7 +123,7 @@ Deno.test("over TLS with h2 offered, a refusal hides behind two attempts", async
 
 Deno.test("a silent peer holds the client until it is disposed of", async () => {
   const peer = new TcpPeer(silence);
-  const ended = outcome(peer.url);
+  const ended = reason(peer.url);
   const tick = new Promise((resolve) => setTimeout(resolve, 20, "waiting"));
   assertEquals(await Promise.race([ended, tick]), "waiting");
   await peer[Symbol.asyncDispose]();
@@ -146,7 +146,7 @@ Deno.test("what a script throws is thrown at the end", async () => {
   const peer = new TcpPeer(() => {
     throw new Error("as it should");
   });
-  await outcome(peer.url);
+  await reason(peer.url);
   await assertRejects(
     () => peer[Symbol.asyncDispose](),
     Error,

@@ -4,14 +4,14 @@
  * @module
  */
 
-import type { Ending, Invocation } from "../command.ts";
-import { COMMANDS } from "../commands.ts";
+import { COMMANDS, type Invocation } from "../commands.ts";
+import type { ExitStatus } from "../exit_status.ts";
 import { completionScript, SHELLS } from "../completions.ts";
-import { UsageError } from "../flags/values.ts";
+import { UsageError } from "../args/values.ts";
 import { blockingSink } from "../output/output.ts";
 
 /** Does it. */
-export function run({ operands }: Invocation): Promise<Ending> {
+export function run({ operands }: Invocation): Promise<ExitStatus> {
   const shell = SHELLS.find((name) => name === operands[0]);
   if (shell === undefined || operands.length > 1) {
     throw new UsageError(`completions takes one of ${SHELLS.join(", ")}`);

@@ -9,17 +9,17 @@ import { delay } from "@std/async/delay";
 import { WebSocketStreamClient } from "../../../mod.ts";
 import { echo } from "../../server/behaviours.ts";
 import { serve } from "../../server/server.ts";
-import type { Ending, Invocation } from "../command.ts";
+import type { Invocation } from "../commands.ts";
+import type { ExitStatus } from "../exit_status.ts";
 import { DemoClient } from "../demo/demo_client.ts";
 import { DemoScreen } from "../demo/demo_screen.ts";
 import { type Tally, verdictOn } from "../demo/tally.ts";
 import { type Cut, DemoServer } from "../demo/demo_server.ts";
 import { blockingSink } from "../output/output.ts";
-import { UsageError } from "../flags/values.ts";
+import { UsageError } from "../args/values.ts";
 import { requirePermissions } from "../permissions.ts";
 import { Signals } from "../run/signals.ts";
-import { styleOf, wantsColor } from "../style.ts";
-import { terminalWidth } from "../terminal/width.ts";
+import { styleOf, terminalWidth, wantsColor } from "../style.ts";
 
 /** When the link is cut, in milliseconds from the start of the second part. */
 const CUTS: readonly (readonly [at: number, how: Cut])[] = [
@@ -40,7 +40,9 @@ const PACE = 5;
 const SETTLE = 2_000;
 
 /** Does it. */
-export async function run({ flags, operands }: Invocation): Promise<Ending> {
+export async function run(
+  { flags, operands }: Invocation,
+): Promise<ExitStatus> {
   if (operands.length > 0) throw new UsageError("demo takes no operand");
   requirePermissions([{ kind: "net", host: "127.0.0.1" }]);
   const isTerminal = Deno.stdout.isTerminal();
@@ -72,8 +74,8 @@ async function firstExample(print: (line: string) => void): Promise<void> {
   await client.stop();
 }
 
-async function secondPart(screen: DemoScreen): Promise<Ending> {
-  const end = Promise.withResolvers<Ending>();
+async function secondPart(screen: DemoScreen): Promise<ExitStatus> {
+  const end = Promise.withResolvers<ExitStatus>();
   using _ = new Signals(end.resolve, () => screen.finish());
   await using server = new DemoServer();
   const client = new DemoClient(server.url, {

@@ -4,25 +4,27 @@
  * @module
  */
 
-import { clientNeeds, handshakeConfig } from "../flags/client_config.ts";
+import { clientNeeds, handshakeConfig, textOf } from "../args/client_config.ts";
 import { ClientRun } from "../run/client_run.ts";
-import type { Ending, Invocation } from "../command.ts";
-import { sayFarewell } from "../run/farewell.ts";
-import { textOf } from "../flags/files.ts";
-import { onlyUrl } from "../flags/values.ts";
-import type { Flags } from "../flags/table.ts";
-import { greetingOf } from "../run/greeting.ts";
-import { sentences } from "../run/link_events.ts";
+import type { Invocation } from "../commands.ts";
+import type { ExitStatus } from "../exit_status.ts";
+import { printSummary } from "../run/summary.ts";
+import { onlyUrl } from "../args/values.ts";
+import type { Flags } from "../args/flags.ts";
+import { connectSteps } from "../run/connect_steps.ts";
+import { sentences } from "../run/connection_events.ts";
 import { stderrNotices } from "../notices.ts";
 import { blockingSink, Output } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { pingReport } from "../ping/report.ts";
 import { Pinger } from "../ping/pinger.ts";
-import { showDuration } from "../quantities.ts";
+import { showDuration } from "../format.ts";
 import { RoundTrips } from "../ping/round_trips.ts";
 
 /** Does it. */
-export async function run({ flags, operands }: Invocation): Promise<Ending> {
+export async function run(
+  { flags, operands }: Invocation,
+): Promise<ExitStatus> {
   const url = onlyUrl("ping", operands);
   requirePermissions(clientNeeds(flags, [url]));
   const output = new Output(
@@ -48,7 +50,7 @@ export async function run({ flags, operands }: Invocation): Promise<Ending> {
     // Whoever measures a link wants to know of its end.
     config: { ...handshakeConfig(flags, [url]), reconnect: false },
     events: sentences(notices),
-    greet: greetingOf(flags),
+    greet: connectSteps(flags),
     deliver: (data) => pinger.onMessage(data),
     timeout: flags.timeout,
     begin: async (run) => {
@@ -62,9 +64,9 @@ export async function run({ flags, operands }: Invocation): Promise<Ending> {
     pingReport(trips, url).forEach((line) => output.text(line));
   }
   output.flush();
-  sayFarewell(result, notices);
+  printSummary(result, notices);
   const allLost = trips.sent > 0 && trips.times.length === 0;
-  return result.ending === 0 && allLost ? 1 : result.ending;
+  return result.status === 0 && allLost ? 1 : result.status;
 }
 
 function pingsOf(flags: Flags) {

@@ -5,21 +5,21 @@
  */
 
 import process from "node:process";
-import { clientNeeds, headerListOf, tlsOf } from "../flags/client_config.ts";
-import type { Ending, Invocation } from "../command.ts";
-import { displayUrl } from "../display_url.ts";
-import { onlyUrl } from "../flags/values.ts";
+import { clientNeeds, headerListOf, tlsOf } from "../args/client_config.ts";
+import type { Invocation } from "../commands.ts";
+import type { ExitStatus } from "../exit_status.ts";
+import { displayUrl, showDuration, wrap } from "../format.ts";
+import { onlyUrl } from "../args/values.ts";
 import { blockingSink } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
-import { adviceOn, type Step, troubleExitCode } from "../probe/findings.ts";
+import { adviceOn, probeExitCode, type Step } from "../probe/findings.ts";
 import { probe as probeUrl } from "../probe/prober.ts";
-import { showDuration } from "../quantities.ts";
-import { type Style, styleOf, wantsColor } from "../style.ts";
-import { terminalWidth } from "../terminal/width.ts";
-import { wrap } from "../wrap.ts";
+import { type Style, styleOf, terminalWidth, wantsColor } from "../style.ts";
 
 /** Does it. */
-export async function run({ flags, operands }: Invocation): Promise<Ending> {
+export async function run(
+  { flags, operands }: Invocation,
+): Promise<ExitStatus> {
   const url = onlyUrl("probe", operands);
   const { hostname } = new URL(url);
   // Looking up a name is no matter of a port: the whole host must be allowed.
@@ -51,7 +51,7 @@ export async function run({ flags, operands }: Invocation): Promise<Ending> {
   for (const line of wrap(verdict, Math.min(terminalWidth(), 80))) {
     print(paint(line));
   }
-  return trouble === undefined ? 0 : troubleExitCode(trouble);
+  return trouble === undefined ? 0 : probeExitCode(trouble);
 }
 
 /** A step: its name, result and time, and below what is known of it. */

@@ -4,22 +4,23 @@
  * @module
  */
 
-import { clientConfig, clientNeeds } from "../flags/client_config.ts";
-import { ClientRun } from "../run/client_run.ts";
-import type { Ending, Invocation } from "../command.ts";
-import { sayFarewell } from "../run/farewell.ts";
-import { onlyUrl } from "../flags/values.ts";
-import { greetingOf } from "../run/greeting.ts";
-import { limitsOf } from "../run/limits.ts";
-import { both, jsonLines, sentences } from "../run/link_events.ts";
+import { clientConfig, clientNeeds } from "../args/client_config.ts";
+import { ClientRun, limitsOf } from "../run/client_run.ts";
+import type { Invocation } from "../commands.ts";
+import type { ExitStatus } from "../exit_status.ts";
+import { printSummary, statsLine } from "../run/summary.ts";
+import { onlyUrl } from "../args/values.ts";
+import { connectSteps } from "../run/connect_steps.ts";
+import { both, jsonLines, sentences } from "../run/connection_events.ts";
 import { stderrNotices } from "../notices.ts";
 import { openOutput, outputNeeds } from "../output/open_output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { recordLine } from "../replay/recording.ts";
-import { statsLine } from "../run/summary.ts";
 
 /** Does it. */
-export async function run({ flags, operands }: Invocation): Promise<Ending> {
+export async function run(
+  { flags, operands }: Invocation,
+): Promise<ExitStatus> {
   const url = onlyUrl("record", operands);
   requirePermissions([...clientNeeds(flags, [url]), ...outputNeeds(flags)]);
   const notices = stderrNotices(flags);
@@ -39,12 +40,12 @@ export async function run({ flags, operands }: Invocation): Promise<Ending> {
       const t = performance.now() - start;
       output.text(recordLine(data, Date.now(), t));
     },
-    greet: greetingOf(flags),
+    greet: connectSteps(flags),
     finish: () => opened[Symbol.dispose](),
     ...limitsOf(flags),
     onStats: (stats, state) => notices.line(statsLine(stats, state)),
   });
   const result = await run.run();
-  sayFarewell(result, notices);
-  return result.ending;
+  printSummary(result, notices);
+  return result.status;
 }

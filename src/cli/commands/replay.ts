@@ -5,17 +5,17 @@
  * @module
  */
 
-import type { Peer } from "../../server/peer.ts";
-import { PeerClosedError } from "../../server/peer.ts";
+import { type Peer, PeerClosedError } from "../../server/peer.ts";
 import { serve } from "../../server/server.ts";
-import { clientConfig, clientNeeds } from "../flags/client_config.ts";
+import { clientConfig, clientNeeds } from "../args/client_config.ts";
 import { ClientRun } from "../run/client_run.ts";
-import type { Ending, Invocation } from "../command.ts";
-import { sayFarewell } from "../run/farewell.ts";
-import { type Address, UsageError, webSocketUrl } from "../flags/values.ts";
-import type { Flags } from "../flags/table.ts";
-import { greetingOf } from "../run/greeting.ts";
-import { sentences } from "../run/link_events.ts";
+import type { Invocation } from "../commands.ts";
+import type { ExitStatus } from "../exit_status.ts";
+import { printSummary } from "../run/summary.ts";
+import { type Address, UsageError, webSocketUrl } from "../args/values.ts";
+import type { Flags } from "../args/flags.ts";
+import { connectSteps } from "../run/connect_steps.ts";
+import { sentences } from "../run/connection_events.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, requirePermissions } from "../permissions.ts";
 import { play, type PlayOptions } from "../replay/player.ts";
@@ -23,7 +23,9 @@ import { readRecording } from "../replay/recording.ts";
 import { serveUntilEnd } from "../run/serve_until_end.ts";
 
 /** Does it. */
-export async function run({ flags, operands }: Invocation): Promise<Ending> {
+export async function run(
+  { flags, operands }: Invocation,
+): Promise<ExitStatus> {
   const [path, url, ...more] = operands;
   const { serve: address } = flags;
   const targets = Number(url !== undefined) + Number(address !== undefined);
@@ -48,12 +50,12 @@ async function asClient(
   url: string,
   flags: Flags,
   notices: Stderr,
-): Promise<Ending> {
+): Promise<ExitStatus> {
   const run = new ClientRun({
     config: clientConfig(flags, [url]),
     events: sentences(notices),
     deliver: () => {},
-    greet: greetingOf(flags),
+    greet: connectSteps(flags),
     timeout: flags.timeout,
     begin: async (run) => {
       try {
@@ -74,8 +76,8 @@ async function asClient(
     },
   });
   const result = await run.run();
-  sayFarewell(result, notices);
-  return result.ending;
+  printSummary(result, notices);
+  return result.status;
 }
 
 async function asServer(
@@ -83,7 +85,7 @@ async function asServer(
   { hostname, port }: Address,
   flags: Flags,
   notices: Stderr,
-): Promise<Ending> {
+): Promise<ExitStatus> {
   return await serveUntilEnd(flags.timeout, () => {
     const server = serve({
       hostname,

@@ -15,11 +15,12 @@ import {
   serveWithResets,
   type WebSocketServer,
 } from "../../server/server.ts";
-import type { Ending, Invocation } from "../command.ts";
-import { escapeLine } from "../escape.ts";
-import { readFlagText } from "../flags/files.ts";
-import { address, UsageError } from "../flags/values.ts";
-import type { Flags } from "../flags/table.ts";
+import type { Invocation } from "../commands.ts";
+import type { ExitStatus } from "../exit_status.ts";
+import { escapeLine } from "../format.ts";
+import { readFlagText } from "../args/client_config.ts";
+import { address, UsageError } from "../args/values.ts";
+import type { Flags } from "../args/flags.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
 import { serveUntilEnd } from "../run/serve_until_end.ts";
@@ -27,7 +28,9 @@ import { serveUntilEnd } from "../run/serve_until_end.ts";
 const DEFAULT_ADDRESS = "127.0.0.1:8080";
 
 /** Does it. */
-export async function run({ flags, operands }: Invocation): Promise<Ending> {
+export async function run(
+  { flags, operands }: Invocation,
+): Promise<ExitStatus> {
   const [given = DEFAULT_ADDRESS, ...more] = operands;
   if (more.length > 0) throw new UsageError("serve takes one address");
   const { hostname, port } = address(given);

@@ -8,9 +8,8 @@
 import type { Cut } from "./demo_server.ts";
 import { type Direction, lostOf, type Tally } from "./tally.ts";
 import type { Sink } from "../output/output.ts";
-import { showDuration } from "../quantities.ts";
+import { showDuration, wrap } from "../format.ts";
 import type { Style } from "../style.ts";
-import { wrap } from "../wrap.ts";
 
 /** Where and how it is shown. */
 export interface ScreenOptions {

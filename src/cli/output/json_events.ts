@@ -17,7 +17,7 @@
  * @module
  */
 
-import { displayUrl } from "../display_url.ts";
+import { displayUrl } from "../format.ts";
 import type {
   DisconnectInfo,
   Gap,

@@ -5,15 +5,15 @@
  */
 
 import type { Message } from "../../../mod.ts";
-import type { TextOrFile } from "../flags/values.ts";
-import { readFlagFile, readFlagText } from "../flags/files.ts";
+import type { TextOrFile } from "../args/values.ts";
+import { readFlagFile, readFlagText } from "../args/client_config.ts";
 
 /** How binary messages are written; undefined: input is text. */
 export type BinaryForm = "raw" | "base64" | "hex" | undefined;
 
 /** Input that does not have the form it should have. */
-export class InputFormError extends Error {
-  override readonly name = "InputFormError";
+export class InputFormatError extends Error {
+  override readonly name = "InputFormatError";
 }
 
 /** Gives the message that bytes of the input stand for. */
@@ -26,7 +26,7 @@ export function decoderOf(form: BinaryForm): Decode {
     try {
       return utf8.decode(bytes);
     } catch {
-      throw new InputFormError(`the input must be ${rule}`);
+      throw new InputFormatError(`the input must be ${rule}`);
     }
   };
   switch (form) {
@@ -50,7 +50,7 @@ function decodeText(form: "base64" | "hex", text: string): Uint8Array {
       ? Uint8Array.fromHex(text.replaceAll(/\s/g, ""))
       : Uint8Array.fromBase64(text);
   } catch {
-    throw new InputFormError(
+    throw new InputFormatError(
       `the input must be ${form}: got ${JSON.stringify(text.slice(0, 40))}`,
     );
   }
@@ -64,7 +64,7 @@ export function encodeText(form: "base64" | "hex", bytes: Uint8Array): string {
 /**
  * The message that a flag gives, in the form of the input.
  * @throws {UsageError} a file that cannot be read
- * @throws {InputFormError} not in that form
+ * @throws {InputFormatError} not in that form
  */
 export function messageOf(
   flag: string,

@@ -4,11 +4,10 @@
  * @module
  */
 
-import { templateFolder } from "./file_template.ts";
-import { UsageError } from "../flags/values.ts";
-import type { Flags } from "../flags/table.ts";
+import { OutputFiles, templateFolder } from "./files.ts";
+import { UsageError } from "../args/values.ts";
+import type { Flags } from "../args/flags.ts";
 import { blockingSink, Output } from "./output.ts";
-import { OutputFiles } from "./output_files.ts";
 import { fileNeeds, type Need } from "../permissions.ts";
 
 /** The flags that say where the payload goes. */

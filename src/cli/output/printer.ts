@@ -6,10 +6,10 @@
  */
 
 import type { Message } from "../../../mod.ts";
-import type { Flags } from "../flags/table.ts";
+import type { Flags } from "../args/flags.ts";
 import { eventLine, messageEvent } from "./json_events.ts";
 import { encodeText } from "./message_codec.ts";
-import { displayMessage, type DisplayOptions } from "./message_display.ts";
+import { displayMessage, type DisplayOptions } from "./display.ts";
 import type { Output } from "./output.ts";
 
 /** What the way of printing depends on. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { showDuration } from "../quantities.ts";
+import { showDuration } from "../format.ts";
 
 /** Each step is a quarter of an octave or more, so that there are few rows. */
 const MAX_ROWS = 10;

@@ -7,7 +7,7 @@
 import { delay } from "@std/async/delay";
 import type { Message } from "../../../mod.ts";
 import type { ClientRun } from "../run/client_run.ts";
-import { matches } from "../run/message_match.ts";
+import { matches } from "../run/connect_steps.ts";
 import type { Answered, RoundTrips } from "./round_trips.ts";
 
 /** What the pinging consists of. */

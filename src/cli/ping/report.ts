@@ -4,9 +4,8 @@
  * @module
  */
 
-import { displayUrl } from "../display_url.ts";
+import { displayUrl, showDuration } from "../format.ts";
 import { histogram, quantile } from "./histogram.ts";
-import { showDuration } from "../quantities.ts";
 import type { RoundTrips } from "./round_trips.ts";
 
 /** The lines of the summary. */

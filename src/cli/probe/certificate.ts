@@ -4,7 +4,7 @@
  * @module
  */
 
-import { showMany } from "../quantities.ts";
+import { showMany } from "../format.ts";
 
 /** A certificate's facts. */
 export interface Certificate {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { escapeLine } from "../escape.ts";
-import type { ExitCode } from "../exit_code.ts";
+import { escapeLine } from "../format.ts";
+import type { ExitCode } from "../exit_status.ts";
 
 /** The steps, in their order. */
 export type StepName = "DNS" | "TCP" | "TLS" | "HTTP" | "WebSocket";
@@ -23,7 +23,7 @@ export interface Step {
 }
 
 /** What went wrong. */
-export type Trouble =
+export type ProbeFailure =
   | { readonly kind: "dns"; readonly hostname: string }
   | { readonly kind: "tcp"; readonly port: number; readonly message: string }
   | { readonly kind: "tls"; readonly message: string }
@@ -39,7 +39,7 @@ export type Trouble =
   | { readonly kind: "subprotocol"; readonly chosen: string };
 
 /** The exit code of a trouble; the same that `connect` would end with. */
-export function troubleExitCode(trouble: Trouble): ExitCode {
+export function probeExitCode(trouble: ProbeFailure): ExitCode {
   switch (trouble.kind) {
     case "dns":
       return 6;
@@ -62,7 +62,7 @@ export function troubleExitCode(trouble: Trouble): ExitCode {
 }
 
 /** One line on what to do. */
-export function adviceOn(trouble: Trouble): string {
+export function adviceOn(trouble: ProbeFailure): string {
   switch (trouble.kind) {
     case "dns":
       return `The name ${trouble.hostname} does not resolve: check its ` +

@@ -6,8 +6,8 @@
 
 import { abortable } from "@std/async/abortable";
 import { certificateLines, fetchCertificate } from "./certificate.ts";
-import { escapeLine } from "../escape.ts";
-import type { Step, StepName, Trouble } from "./findings.ts";
+import { escapeLine } from "../format.ts";
+import type { ProbeFailure, Step, StepName } from "./findings.ts";
 import { exchange, upgradeFlaw } from "./upgrade_exchange.ts";
 
 /** What to probe. */
@@ -26,9 +26,9 @@ export interface ProbeRequest {
 
 /** Ends the probe: what is wrong is known. */
 class Found extends Error {
-  readonly trouble: Trouble;
+  readonly trouble: ProbeFailure;
 
-  constructor(trouble: Trouble) {
+  constructor(trouble: ProbeFailure) {
     super(trouble.kind);
     this.trouble = trouble;
   }
@@ -37,7 +37,7 @@ class Found extends Error {
 /** Makes the steps until one fails; undefined if none did. */
 export async function probe(
   request: ProbeRequest,
-): Promise<Trouble | undefined> {
+): Promise<ProbeFailure | undefined> {
   const prober = new Prober(request);
   try {
     await prober.run();
@@ -223,7 +223,7 @@ class Prober {
   /** Tells of the failed step, and ends the probe. */
   #fail(
     error: unknown,
-    trouble: Trouble,
+    trouble: ProbeFailure,
     details: readonly string[] = [],
     time = performance.now() - this.#step.since,
   ): never {

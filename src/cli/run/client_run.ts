@@ -16,11 +16,12 @@ import {
   type WSConfig,
   type WSStats,
 } from "../../../mod.ts";
-import type { Ending } from "../command.ts";
-import { UsageError } from "../flags/values.ts";
-import type { Greeting } from "./greeting.ts";
-import type { LinkEvents } from "./link_events.ts";
-import { drainOf, endingOf, type Outcome } from "./outcome.ts";
+import type { Flags } from "../args/flags.ts";
+import { UsageError } from "../args/values.ts";
+import type { ExitStatus } from "../exit_status.ts";
+import type { ConnectSteps } from "./connect_steps.ts";
+import type { ConnectionEvents } from "./connection_events.ts";
+import { drainOf, type EndReason, exitStatusOf } from "./end_reason.ts";
 import { OutageWatch } from "./outage_watch.ts";
 import { Signals } from "./signals.ts";
 import { after, every } from "./timers.ts";
@@ -28,11 +29,11 @@ import { after, every } from "./timers.ts";
 /** What a run consists of. */
 export interface RunParts {
   readonly config: WSConfig;
-  readonly events: LinkEvents;
+  readonly events: ConnectionEvents;
   /** Takes each message. */
   readonly deliver: (data: Message) => void;
   /** What each connection begins with, before the queue may move. */
-  readonly greet?: Greeting;
+  readonly greet?: ConnectSteps;
   /** Called once the client has been started. */
   readonly begin?: (run: ClientRun) => unknown;
   /** Called at the end, for what is not written yet. */
@@ -51,8 +52,8 @@ export interface RunParts {
 
 /** How a run went. */
 export interface RunResult {
-  readonly ending: Ending;
-  readonly outcome: Outcome;
+  readonly status: ExitStatus;
+  readonly reason: EndReason;
   readonly stats: WSStats;
   readonly unsent: StopResult;
 }
@@ -61,11 +62,11 @@ export interface RunResult {
 export class ClientRun {
   readonly client: WebSocketStreamClient;
   readonly #parts: RunParts;
-  readonly #outcome = Promise.withResolvers<Outcome>();
+  readonly #reason = Promise.withResolvers<EndReason>();
   readonly #outages = new OutageWatch();
   readonly #over = new AbortController();
   #opened: Promise<void> = Promise.resolve();
-  #outputFailure: Outcome | undefined;
+  #outputFailure: EndReason | undefined;
   #lost = false;
   /** How many messages are still to be delivered. */
   #left: number;
@@ -86,14 +87,14 @@ export class ClientRun {
     }
   }
 
-  /** Ends the run; only the first outcome counts. */
-  end(outcome: Outcome): void {
+  /** Ends the run; only the first reason counts. */
+  end(reason: EndReason): void {
     this.#over.abort();
-    this.#outcome.resolve(outcome);
+    this.#reason.resolve(reason);
   }
 
   /**
-   * The output failed. That counts even if another outcome was first: the last
+   * The output failed. That counts even if another reason was first: the last
    * messages are written when it is decided, and must not be lost unsaid.
    */
   outputFailed(error: Error): void {
@@ -145,24 +146,24 @@ export class ClientRun {
     this.client.closed.then((error) => this.end({ kind: "ended", error }));
     this.#opened = this.client.start();
     begin?.(this);
-    return await this.#takeDown(await this.#outcome.promise);
+    return await this.#takeDown(await this.#reason.promise);
   }
 
   #tellStats(): void {
     this.#parts.onStats?.(this.client.stats, this.client.state);
   }
 
-  async #takeDown(decided: Outcome): Promise<RunResult> {
+  async #takeDown(decided: EndReason): Promise<RunResult> {
     const drain = drainOf(decided, this.client.state === "open");
     const { close = {} } = decided.kind === "done" ? decided : {};
     const unsent = await this.client.stop({ drain, ...close });
     const gap = this.#outages.end(Date.now());
     if (gap !== undefined) this.#gap(gap, false);
     this.#parts.finish?.();
-    const outcome = this.#outputFailure ?? decided;
+    const reason = this.#outputFailure ?? decided;
     return {
-      ending: endingOf(outcome, this.#lost),
-      outcome,
+      status: exitStatusOf(reason, this.#lost),
+      reason,
       stats: this.client.stats,
       unsent,
     };
@@ -217,4 +218,22 @@ export class ClientRun {
       if (this.#left === 0) this.end({ kind: "done" });
     };
   }
+}
+
+/** The flags' part of a run. */
+export type Limits = Pick<
+  RunParts,
+  "count" | "timeout" | "failOnGap" | "statsEvery"
+>;
+
+/** As the flags say. */
+export function limitsOf(
+  flags: Pick<Flags, "count" | "timeout" | "fail-on-gap" | "stats">,
+): Limits {
+  return {
+    count: flags.count,
+    timeout: flags.timeout,
+    failOnGap: flags["fail-on-gap"],
+    statsEvery: flags.stats,
+  };
 }

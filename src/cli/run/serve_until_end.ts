@@ -5,8 +5,8 @@
  */
 
 import type { WebSocketServer } from "../../server/server.ts";
-import type { Ending } from "../command.ts";
-import { UsageError } from "../flags/values.ts";
+import type { ExitStatus } from "../exit_status.ts";
+import { UsageError } from "../args/values.ts";
 import { Signals } from "./signals.ts";
 import { after } from "./timers.ts";
 
@@ -17,15 +17,15 @@ import { after } from "./timers.ts";
 export async function serveUntilEnd(
   timeout: number | undefined,
   start: () => WebSocketServer | Promise<WebSocketServer>,
-): Promise<Ending> {
-  const end = Promise.withResolvers<Ending>();
+): Promise<ExitStatus> {
+  const end = Promise.withResolvers<ExitStatus>();
   const over = new AbortController();
   using _ = new Signals(end.resolve);
   await using _server = await listening(start);
   after(timeout, over.signal, () => end.resolve(124));
-  const ending = await end.promise;
+  const status = await end.promise;
   over.abort();
-  return ending;
+  return status;
 }
 
 async function listening(

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type EndSignal, signalExitCode } from "../exit_code.ts";
+import { type EndSignal, signalExitCode } from "../exit_status.ts";
 
 const SIGNALS: readonly EndSignal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
@@ -34,7 +34,7 @@ export class Signals implements Disposable {
         } else {
           beforeSecond();
           this[Symbol.dispose]();
-          dieOf(signal);
+          exitBySignal(signal);
         }
       };
       Deno.addSignalListener(signal, listener);
@@ -54,7 +54,7 @@ export class Signals implements Disposable {
 const GRACE = 1_000;
 
 /** Ends the program by a signal that nobody listens to any more. */
-export function dieOf(signal: EndSignal): void {
+export function exitBySignal(signal: EndSignal): void {
   if (Deno.build.os === "windows") Deno.exit(signalExitCode(signal));
   try {
     Deno.kill(Deno.pid, signal);

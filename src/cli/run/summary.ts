@@ -1,11 +1,13 @@
 /**
- * What a run came to, in a line.
+ * What a run came to: the lines of `--stats` and at the end.
  *
  * @module
  */
 
 import type { WSStats } from "../../../mod.ts";
-import { showBytes, showDuration, showMany } from "../quantities.ts";
+import { escapeLine, showBytes, showDuration, showMany } from "../format.ts";
+import type { Stderr } from "../notices.ts";
+import type { RunResult } from "./client_run.ts";
 
 /** `received 3 messages (45 B), sent 1 message (12 B), 2 reconnects, ...` */
 export function summaryLine(stats: WSStats, unsent = 0): string {
@@ -35,4 +37,40 @@ export function statsLine(stats: WSStats, state: string): string {
   const queue = queued > 0 ? `, ${showMany(queued, "message")} queued` : "";
   const trip = rtt === undefined ? "" : `, rtt ${showDuration(rtt.last)}`;
   return `${state}: ${summaryLine(stats)}${queue}${trip}`;
+}
+
+/** Says why the run ended, and what it came to. */
+export function printSummary(
+  { reason, stats, unsent }: RunResult,
+  notices: Stderr,
+): void {
+  const summary = summaryLine(stats, unsent.unsent);
+  switch (reason.kind) {
+    case "ended":
+      if (reason.error !== undefined) {
+        notices.fatal(escapeLine(reason.error.message));
+      }
+      break;
+    case "timeout":
+      notices.trouble("the time is up (--timeout)");
+      break;
+    case "gap":
+      notices.fatal("messages may have been missed (--fail-on-gap)");
+      break;
+    case "failed":
+      notices.fatal(escapeLine(reason.error.message));
+      break;
+    case "signal":
+      notices.good(summary);
+      return;
+    case "done":
+      break;
+    default:
+      reason satisfies never;
+  }
+  if (unsent.unsent > 0) {
+    const verb = unsent.unsent === 1 ? "was" : "were";
+    notices.trouble(`${showMany(unsent.unsent, "message")} ${verb} not sent`);
+  }
+  notices.detail(summary);
 }

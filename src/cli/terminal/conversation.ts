@@ -8,8 +8,8 @@
 import type { Message } from "../../../mod.ts";
 import type { ClientRun } from "../run/client_run.ts";
 import type { EditorEvent } from "./line_editor.ts";
-import { type Decode, InputFormError } from "../output/message_codec.ts";
-import { showDuration } from "../quantities.ts";
+import { type Decode, InputFormatError } from "../output/message_codec.ts";
+import { showDuration } from "../format.ts";
 import type { Style } from "../style.ts";
 import { statsLine } from "../run/summary.ts";
 
@@ -97,7 +97,7 @@ export class Conversation {
     try {
       this.#offer(this.#parts.decode(this.#encoder.encode(text)));
     } catch (error) {
-      if (!(error instanceof InputFormError)) throw error;
+      if (!(error instanceof InputFormatError)) throw error;
       this.#complain(error.message);
     }
   }

@@ -5,7 +5,7 @@
  */
 
 import { unicodeWidth } from "@std/cli/unicode-width";
-import { escapeLine } from "../escape.ts";
+import { escapeLine } from "../format.ts";
 import type { Key } from "./keys.ts";
 
 /** What a key led to, when it was more than an edit. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { escapeLine } from "../escape.ts";
+import { escapeLine } from "../format.ts";
 import { type EditorEvent, LineEditor } from "./line_editor.ts";
 import { KeyDecoder } from "./keys.ts";
 import type { Sink } from "../output/output.ts";

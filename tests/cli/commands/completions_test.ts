@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { COMMAND_NAMES } from "../../../src/cli/flags/flag.ts";
+import { COMMAND_NAMES } from "../../../src/cli/args/flag.ts";
 import {
   canRun,
   type Program,

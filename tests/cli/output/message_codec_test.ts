@@ -1,11 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { UsageError } from "../../../src/cli/flags/values.ts";
+import { UsageError } from "../../../src/cli/args/values.ts";
 import {
   type BinaryForm,
   decoderOf,
   encodeText,
-  InputFormError,
+  InputFormatError,
   messageOf,
 } from "../../../src/cli/output/message_codec.ts";
 import { anyText } from "../../support/texts.ts";
@@ -14,7 +14,7 @@ const utf8 = new TextEncoder();
 
 function refusal(form: BinaryForm, input: string | Uint8Array): string {
   const bytes = typeof input === "string" ? utf8.encode(input) : input;
-  return assertThrows(() => decoderOf(form)(bytes), InputFormError).message;
+  return assertThrows(() => decoderOf(form)(bytes), InputFormatError).message;
 }
 
 Deno.test("any text of the input is the message, byte order mark included", () => {
@@ -77,7 +77,7 @@ Deno.test("input that is not in its form is refused with the form", () => {
 Deno.test("a line that is refused spoils none that follows", () => {
   const decode = decoderOf(undefined);
   // The first two bytes of a character of three.
-  assertThrows(() => decode(Uint8Array.of(0xe4, 0xb8)), InputFormError);
+  assertThrows(() => decode(Uint8Array.of(0xe4, 0xb8)), InputFormatError);
   assertEquals(decode(utf8.encode("next")), "next");
 });
 
@@ -87,7 +87,7 @@ Deno.test("whatever the input is, it is a message or refused as input", () => {
     try {
       decoderOf(form)(bytes);
     } catch (error) {
-      if (!(error instanceof InputFormError)) throw error;
+      if (!(error instanceof InputFormatError)) throw error;
     }
   }));
 });
@@ -103,7 +103,7 @@ Deno.test("a message given by a flag has the form of the input", () => {
   );
   assertThrows(
     () => messageOf("--on-open", { text: "x" }, "hex"),
-    InputFormError,
+    InputFormatError,
   );
 });
 

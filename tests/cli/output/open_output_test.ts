@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { UsageError } from "../../../src/cli/flags/values.ts";
+import { UsageError } from "../../../src/cli/args/values.ts";
 import {
   openOutput,
   type OutputFlags,

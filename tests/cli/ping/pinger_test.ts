@@ -3,7 +3,7 @@ import { FakeTime } from "@std/testing/time";
 import { Pinger } from "../../../src/cli/ping/pinger.ts";
 import { RoundTrips } from "../../../src/cli/ping/round_trips.ts";
 import { ClientRun } from "../../../src/cli/run/client_run.ts";
-import { sentences } from "../../../src/cli/run/link_events.ts";
+import { sentences } from "../../../src/cli/run/connection_events.ts";
 import { serve } from "../../../src/server/server.ts";
 
 function pinger(count: number, pong?: RegExp, wait = 500) {
@@ -147,13 +147,13 @@ async function pingEcho(count: number, message?: string, pong?: RegExp) {
       await it.run(run);
     },
   });
-  const { ending } = await run.run();
-  return { ending, heard, answered: trips.times.length };
+  const { status } = await run.run();
+  return { status, heard, answered: trips.times.length };
 }
 
 Deno.test("numbers are sent, which an echo server returns", async () => {
   assertEquals(await pingEcho(3), {
-    ending: 0,
+    status: 0,
     heard: ["1", "2", "3"],
     answered: 3,
   });
@@ -161,7 +161,7 @@ Deno.test("numbers are sent, which an echo server returns", async () => {
 
 Deno.test("a message of one's own is sent as it is, and any message answers it", async () => {
   assertEquals(await pingEcho(2, "hello"), {
-    ending: 0,
+    status: 0,
     heard: ["hello", "hello"],
     answered: 2,
   });
@@ -169,7 +169,7 @@ Deno.test("a message of one's own is sent as it is, and any message answers it",
 
 Deno.test("numbers may have answers that are told by a pattern", async () => {
   assertEquals(await pingEcho(2, undefined, /./), {
-    ending: 0,
+    status: 0,
     heard: ["1", "2"],
     answered: 2,
   });

@@ -1,20 +1,20 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   adviceOn,
-  type Trouble,
-  troubleExitCode,
+  probeExitCode,
+  type ProbeFailure,
 } from "../../../src/cli/probe/findings.ts";
 
-const status = (code: number, headers: HeadersInit = {}): Trouble => ({
+const status = (code: number, headers: HeadersInit = {}): ProbeFailure => ({
   kind: "status",
   status: code,
   headers: new Headers(headers),
 });
 
-const tls = (message: string): Trouble => ({ kind: "tls", message });
+const tls = (message: string): ProbeFailure => ({ kind: "tls", message });
 
 /** What the runtime says, in its own words. */
-const CASES: readonly (readonly [Trouble, number, RegExp])[] = [
+const CASES: readonly (readonly [ProbeFailure, number, RegExp])[] = [
   [{ kind: "dns", hostname: "nope" }, 6, /name nope does not resolve/],
   [{ kind: "tcp", port: 9, message: "Connection refused" }, 7, /port 9/],
   [{ kind: "tcp", port: 9, message: "No route: unreachable" }, 7, /no way/],
@@ -55,6 +55,6 @@ Deno.test("each trouble has its exit code and one line of advice", () => {
     const advice = adviceOn(trouble);
     assertMatch(advice, pattern);
     assert(/^[^\n]+[.?]$/.test(advice), advice);
-    assertEquals(troubleExitCode(trouble), code, advice);
+    assertEquals(probeExitCode(trouble), code, advice);
   }
 });

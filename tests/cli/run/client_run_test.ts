@@ -5,9 +5,14 @@ import {
   assertThrows,
 } from "@std/assert";
 import type { Gap, Message, WSConfig } from "../../../mod.ts";
-import { UsageError } from "../../../src/cli/flags/values.ts";
-import { ClientRun, type RunParts } from "../../../src/cli/run/client_run.ts";
-import type { LinkEvents } from "../../../src/cli/run/link_events.ts";
+import { parseCommandLine } from "../../../src/cli/args/parse.ts";
+import { UsageError } from "../../../src/cli/args/values.ts";
+import {
+  ClientRun,
+  limitsOf,
+  type RunParts,
+} from "../../../src/cli/run/client_run.ts";
+import type { ConnectionEvents } from "../../../src/cli/run/connection_events.ts";
 import type { Peer } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
 
@@ -15,7 +20,7 @@ import { serve } from "../../../src/server/server.ts";
 function noted(config: WSConfig, parts: Partial<RunParts> = {}) {
   const notes: string[] = [];
   const note = (name: string) => () => void notes.push(name);
-  const events: LinkEvents = {
+  const events: ConnectionEvents = {
     open: note("open"),
     close: note("close"),
     retry: note("retry"),
@@ -46,8 +51,8 @@ function flaky() {
 Deno.test("it ends after so many messages, across reconnects, and delivers no more", async () => {
   await using server = flaky();
   const { run, notes } = noted({ url: server.url }, { count: 2 });
-  const { ending, outcome } = await run.run();
-  assertEquals([ending, outcome.kind], [0, "done"]);
+  const { status, reason } = await run.run();
+  assertEquals([status, reason.kind], [0, "done"]);
   assertEquals(notes, [
     ...["open", "hello 1", "error", "close", "retry"],
     ...["gap", "open", "hello 2", "close"],
@@ -59,21 +64,21 @@ Deno.test("only what comes first decides how it ends", async () => {
   const { run } = noted({ url: server.url }, { timeout: 50 });
   run.end({ kind: "gap" });
   run.end({ kind: "done" });
-  assertEquals((await run.run()).ending, 9);
+  assertEquals((await run.run()).status, 9);
 });
 
 Deno.test("the time is up, also while nothing answers", async () => {
   const { run } = noted({ url: "ws://127.0.0.1:9", initialBackoff: 9_000 }, {
     timeout: 100,
   });
-  const { ending, outcome } = await run.run();
-  assertEquals([ending, outcome.kind], [124, "timeout"]);
+  const { status, reason } = await run.run();
+  assertEquals([status, reason.kind], [124, "timeout"]);
 });
 
 Deno.test("an outage that is still there at the end is told once, unless the end made it", async () => {
   await using server = serve({ onPeer: (peer) => peer.drop() });
   const first = noted({ url: server.url, reconnect: false });
-  assertEquals((await first.run.run()).ending, 5);
+  assertEquals((await first.run.run()).status, 5);
   assertEquals(first.notes, ["open", "error", "close", "gap at the end"]);
 
   await using sound = serve({ onPeer: () => {} });
@@ -85,7 +90,7 @@ Deno.test("an outage that is still there at the end is told once, unless the end
 Deno.test("with failOnGap nothing behind the first gap is delivered", async () => {
   await using server = flaky();
   const { run, notes } = noted({ url: server.url }, { failOnGap: true });
-  assertEquals((await run.run()).ending, 9);
+  assertEquals((await run.run()).status, 9);
   assertEquals(notes.includes("hello 1"), true);
   assertEquals(notes.includes("hello 2"), false);
 });
@@ -95,7 +100,7 @@ Deno.test("with failOnGap a dropped message is a loss too", async () => {
     failOnGap: true,
     begin: (run) => run.dropped("overflow"),
   });
-  assertEquals((await run.run()).ending, 9);
+  assertEquals((await run.run()).status, 9);
   assertEquals(notes.includes("drop"), true);
 });
 
@@ -143,8 +148,8 @@ Deno.test("what was to be sent at the end is sent, and then its close", async ()
       assertEquals(run.isOver, true);
     },
   });
-  const { ending, unsent, stats } = await run.run();
-  assertEquals([ending, unsent.unsent, stats.messagesSent], [0, 0, 5]);
+  const { status, unsent, stats } = await run.run();
+  assertEquals([status, unsent.unsent, stats.messagesSent], [0, 0, 5]);
   assertEquals(await closed.promise, "4001 so long");
   assertEquals(heard, ["0", "1", "2", "3", "4"]);
 });
@@ -157,7 +162,7 @@ Deno.test("what is lost while it ends turns success into 9", async () => {
       run.dropped("overflow");
     },
   });
-  assertEquals((await run.run()).ending, 9);
+  assertEquals((await run.run()).status, 9);
 });
 
 Deno.test("it tells how it goes, as often as asked, until the end", async () => {
@@ -188,7 +193,7 @@ Deno.test("an outage at the end has its attempts", async () => {
       gap: (gap) => void gaps.push(gap),
     },
   });
-  assertEquals((await run.run()).ending, 3);
+  assertEquals((await run.run()).status, 3);
   assertEquals(gaps.map(({ attempts }) => attempts), [2]);
 });
 
@@ -216,4 +221,30 @@ Deno.test("when messages came is known from when it is asked for", async () => {
 
 Deno.test("a configuration that the client refuses is wrong usage", () => {
   assertThrows(() => noted({ url: "ws://h", maxBackoff: 0 }), UsageError);
+});
+
+Deno.test("the flags say what ends a run, and how often it tells how it goes", () => {
+  const limits = {
+    count: 3,
+    timeout: 2_000,
+    "fail-on-gap": true,
+    stats: 10_000,
+  };
+  assertEquals(limitsOf(limits), {
+    count: 3,
+    timeout: 2_000,
+    failOnGap: true,
+    statsEvery: 10_000,
+  });
+});
+
+Deno.test("without flags nothing ends a run by itself", () => {
+  const line = parseCommandLine(["ws://127.0.0.1"]);
+  if (!("flags" in line)) throw new Error("no run was asked for");
+  assertEquals(limitsOf(line.flags), {
+    count: undefined,
+    timeout: undefined,
+    failOnGap: false,
+    statsEvery: undefined,
+  });
 });

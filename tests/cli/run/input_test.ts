@@ -1,10 +1,17 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import type { SendOverflow } from "../../../mod.ts";
+import { decoderOf } from "../../../src/cli/output/message_codec.ts";
+import { ClientRun, type RunResult } from "../../../src/cli/run/client_run.ts";
+import type { ConnectionEvents } from "../../../src/cli/run/connection_events.ts";
 import {
   InputTooLongError,
   readMessages,
+  sendInput,
+  type SendInputOptions,
   type Source,
 } from "../../../src/cli/run/input.ts";
+import { serve } from "../../../src/server/server.ts";
 
 const utf8 = new TextEncoder();
 
@@ -173,4 +180,98 @@ Deno.test("long input comes through whole", async () => {
     }),
     { numRuns: 2 },
   );
+});
+
+/** Input in these pieces, and then its end. */
+function source(...pieces: readonly string[]): Source {
+  const rest = [...pieces];
+  return {
+    read(buffer) {
+      const piece = rest.shift();
+      return Promise.resolve(
+        piece === undefined
+          ? null
+          : new TextEncoder().encodeInto(piece, buffer).written,
+      );
+    },
+  };
+}
+
+interface Sent extends RunResult {
+  readonly heard: readonly string[];
+  readonly drops: number;
+}
+
+async function send(
+  options: Partial<SendInputOptions>,
+  overflow: SendOverflow = "wait",
+): Promise<Sent> {
+  const heard: string[] = [];
+  let drops = 0;
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = (data) => void heard.push(String(data));
+    },
+  });
+  const ignore = () => {};
+  const events: ConnectionEvents = {
+    ...{ open: ignore, close: ignore, retry: ignore, gap: ignore },
+    error: ignore,
+    drop: () => drops++,
+  };
+  const run = new ClientRun({
+    config: { url: server.url, sendQueueMaxSize: 3, overflow },
+    events,
+    deliver: ignore,
+    timeout: 1_000,
+    begin: (run) =>
+      sendInput(run, {
+        source: source(),
+        delimiter: new TextEncoder().encode("\n"),
+        maxBytes: 1_000,
+        decode: decoderOf(undefined),
+        linger: 0,
+        ...options,
+      }),
+  });
+  return { ...await run.run(), heard, drops };
+}
+
+Deno.test("more than the queue holds is sent, in order, and then it ends", async () => {
+  const lines = Array.from({ length: 50 }, (_, i) => `${i}`);
+  const { heard, status, unsent } = await send({
+    source: source(lines.join("\n")),
+  });
+  assertEquals(heard, lines);
+  assertEquals([status, unsent.unsent], [0, 0]);
+});
+
+Deno.test("input without one byte ends nothing", async () => {
+  const { reason } = await send({ source: source() });
+  assertEquals(reason.kind, "timeout");
+});
+
+Deno.test("one empty line is an empty message", async () => {
+  const { heard, reason } = await send({ source: source("\n") });
+  assertEquals(heard, [""]);
+  assertEquals(reason.kind, "done");
+});
+
+Deno.test("what cannot be a message ends it with 2", async () => {
+  const { reason, status } = await send({
+    source: source("good\nzz\n"),
+    decode: decoderOf("hex"),
+  });
+  assertEquals([reason.kind, status], ["failed", 2]);
+  assertMatch(reason.kind === "failed" ? reason.error.message : "", /hex/);
+});
+
+Deno.test("with overflow reject what does not fit is told as dropped, and the rest is sent", async () => {
+  const lines = Array.from({ length: 50 }, (_, i) => `${i}`);
+  const { heard, drops, status } = await send({
+    source: source(lines.join("\n")),
+  }, "reject");
+  assertEquals(drops, 47);
+  assertEquals(heard, ["0", "1", "2"]);
+  assertEquals(status, 0);
 });

@@ -1,16 +1,16 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { UsageError } from "../../../src/cli/flags/values.ts";
+import { UsageError } from "../../../src/cli/args/values.ts";
 import { serveUntilEnd } from "../../../src/cli/run/serve_until_end.ts";
 import { serve } from "../../../src/server/server.ts";
 
 Deno.test("the time ends the server, with 124", async () => {
   const server = Promise.withResolvers<{ port: number }>();
-  const ending = await serveUntilEnd(50, () => {
+  const status = await serveUntilEnd(50, () => {
     const started = serve({ onPeer: () => {} });
     server.resolve(started);
     return started;
   });
-  assertEquals(ending, 124);
+  assertEquals(status, 124);
   const { port } = await server.promise;
   await assertRejects(
     () => Deno.connect({ hostname: "127.0.0.1", port }),
@@ -22,11 +22,11 @@ Deno.test({
   name: "a signal ends the server",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    const ending = serveUntilEnd(60_000, () => {
+    const status = serveUntilEnd(60_000, () => {
       setTimeout(() => Deno.kill(Deno.pid, "SIGTERM"), 10);
       return serve({ onPeer: () => {} });
     });
-    assertEquals(await ending, "SIGTERM");
+    assertEquals(await status, "SIGTERM");
   },
 });
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { ClientRun } from "../../../src/cli/run/client_run.ts";
-import { sentences } from "../../../src/cli/run/link_events.ts";
+import { sentences } from "../../../src/cli/run/connection_events.ts";
 import { decoderOf } from "../../../src/cli/output/message_codec.ts";
 import { styleOf } from "../../../src/cli/style.ts";
 import { serve } from "../../../src/server/server.ts";
@@ -88,7 +88,7 @@ Deno.test("each command of /help is there", () => {
 
 /** A conversation with a server that notes what becomes of its links. */
 async function talkTo(
-  talk: (
+  runInteractive: (
     say: (text: string) => void,
     heard: Recorder<{ open: null; message: string; close: string }>,
   ) => Promise<void>,
@@ -107,19 +107,19 @@ async function talkTo(
   const ended = run.run();
   await heard.next("open");
   await run.opened;
-  await talk(say, heard);
-  const { ending } = await within(ended, "the end");
-  return { ending, printed };
+  await runInteractive(say, heard);
+  const { status } = await within(ended, "the end");
+  return { status, printed };
 }
 
 Deno.test("what is typed is sent, with // for a leading /", async () => {
-  const { ending, printed } = await talkTo(async (say, heard) => {
+  const { status, printed } = await talkTo(async (say, heard) => {
     ["hello", "//me", " /no command", "/close"].forEach(say);
     await heard.next("close");
     assertEquals(heard.all("message"), ["hello", "/me", " /no command"]);
     assertEquals(heard.all("close"), ["1000 "]);
   });
-  assertEquals(ending, 0);
+  assertEquals(status, 0);
   assertEquals(printed, []);
 });
 
@@ -145,10 +145,10 @@ Deno.test("Ctrl-D ends it with 0, Ctrl-C by the signal, Ctrl-L not at all", asyn
   ended.talker.onEvent({ kind: "clear-screen" });
   assertEquals(ended.run.isOver, false);
   ended.talker.onEvent({ kind: "end" });
-  assertEquals((await ended.run.run()).ending, 0);
+  assertEquals((await ended.run.run()).status, 0);
   const interrupted = conversation();
   interrupted.talker.onEvent({ kind: "interrupt" });
-  assertEquals((await interrupted.run.run()).ending, "SIGINT");
+  assertEquals((await interrupted.run.run()).status, "SIGINT");
 });
 
 Deno.test("a command that there is not is told, and not sent", () => {

@@ -1,0 +1,119 @@
+/**
+ * What a flag of the command line is: how it is written, what it does, which
+ * commands take it.
+ *
+ * @module
+ */
+
+import { oneOf } from "./values.ts";
+
+/** The commands, in the order of the help. */
+export const COMMAND_NAMES = [
+  "connect",
+  "serve",
+  "demo",
+  "ping",
+  "probe",
+  "record",
+  "replay",
+  "completions",
+] as const;
+
+/** A command's name. */
+export type CommandName = typeof COMMAND_NAMES[number];
+
+/** The groups of the help, in its order. */
+export const GROUPS = [
+  "Handshake",
+  "Staying connected",
+  "Messages",
+  "Sending",
+  "Output",
+  "ExitStatus",
+  "Ping",
+  "Replay",
+  "Server",
+  "General",
+] as const;
+
+/** What every flag has. */
+interface FlagFacts {
+  /** The one-letter form. */
+  readonly short?: string;
+  /** Where the help lists it. */
+  readonly group: typeof GROUPS[number];
+  /** The commands that take it. */
+  readonly of: readonly CommandName[];
+  /** What it does. */
+  readonly help: string;
+  /** What `-h` says of it; without it `-h` does not list it. */
+  readonly brief?: string;
+  /** Whether the help shows it as `--no-...`, because that is its use. */
+  readonly negated?: boolean;
+}
+
+/** A flag without a value. */
+export interface Toggle extends FlagFacts {
+  readonly kind: "toggle";
+  readonly default?: boolean;
+}
+
+/** A flag with a value; the last one counts. */
+export interface One<T> extends FlagFacts {
+  readonly kind: "one";
+  /** How the help writes the value. */
+  readonly value: string;
+  readonly parse: (text: string) => T;
+  /** What counts when the flag is absent, as it would be typed. */
+  readonly default?: string;
+  /** What `--no-...` sets; without it that takes the default back. */
+  readonly off?: T;
+  /** The values to choose from, for the completions. */
+  readonly words?: readonly string[];
+}
+
+/** A flag with a value that may come several times. */
+export interface Many<T> extends FlagFacts {
+  readonly kind: "many";
+  readonly value: string;
+  readonly parse: (text: string) => T;
+}
+
+/** Any flag. */
+export type Flag = Toggle | One<unknown> | Many<unknown>;
+
+/** A flag without a value. */
+export function toggle<const F extends Omit<Toggle, "kind">>(facts: F) {
+  return { kind: "toggle", ...facts } as const;
+}
+
+/** A flag with a value. */
+export function one<T, const F extends Omit<One<T>, "kind" | "parse">>(
+  parse: (text: string) => T,
+  facts: F & { readonly off?: T },
+) {
+  return { kind: "one", parse, ...facts } as const;
+}
+
+/** A flag with a value that may come several times. */
+export function many<T, const F extends Omit<Many<T>, "kind" | "parse">>(
+  parse: (text: string) => T,
+  facts: F,
+) {
+  return { kind: "many", parse, ...facts } as const;
+}
+
+/** A flag whose value is one of a few words. */
+export function word<
+  const T extends string,
+  const F extends FlagFacts & { readonly default?: T },
+>(words: readonly T[], facts: F) {
+  const parse = oneOf(...words);
+  return {
+    kind: "one",
+    parse,
+    value: words.join("|"),
+    words,
+    ...facts,
+  } as const;
+}

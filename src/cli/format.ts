@@ -1,0 +1,100 @@
+/**
+ * Text for people: quantities, URLs without secrets, text from the network that
+ * cannot drive a terminal, wrapped paragraphs.
+ *
+ * @module
+ */
+
+/** `0.42 ms`, `4.2 ms`, `850 ms`, `1.3 s`, `2 m 5 s`, `3 h 20 m`. */
+export function showDuration(ms: number): string {
+  if (ms < 0.995) return `${ms.toFixed(2)} ms`;
+  if (ms < 9.95) return `${ms.toFixed(1)} ms`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 3600) {
+    return `${Math.floor(seconds / 60)} m ${seconds % 60} s`;
+  }
+  const minutes = Math.round(seconds / 60);
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
+}
+
+/** `1,234,567`. */
+export function showCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** `1 message`, `1,234 messages`. */
+export function showMany(count: number, noun: string): string {
+  return `${showCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** `512 B`, `3.4 kB`, `12 MB`. */
+export function showBytes(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
+  let unit = 0;
+  // A value that would round up to 1000 belongs to the next unit.
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  const digits = unit === 0 || value >= 9.95 ? 0 : 1;
+  return `${value.toFixed(digits)} ${units[unit]}`;
+}
+
+/** Without user, password and query: a token may be in each of them. */
+export function displayUrl(url: string): string {
+  const { protocol, host, pathname, search } = new URL(url);
+  return `${protocol}//${host}${pathname}${search === "" ? "" : "?***"}`;
+}
+
+/**
+ * C0 and C1 controls but tab and newline, bidirectional controls (they show
+ * text in another order than it has), line separators, lone surrogates.
+ */
+const UNSAFE =
+  // deno-lint-ignore no-control-regex -- control characters are the point
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Cs}/gu;
+
+/** The text with control characters written out, as `\x1b`. */
+export function escapeControls(text: string): string {
+  return text.replace(UNSAFE, written);
+}
+
+/** The same on one line: newlines and tabs are written out too. */
+export function escapeLine(text: string): string {
+  return escapeControls(text).replace(/[\n\t]/g, written);
+}
+
+function written(character: string): string {
+  switch (character) {
+    case "\n":
+      return "\\n";
+    case "\r":
+      return "\\r";
+    case "\t":
+      return "\\t";
+    default: {
+      const code = character.charCodeAt(0).toString(16);
+      return code.length <= 2
+        ? `\\x${code.padStart(2, "0")}`
+        : `\\u${code.padStart(4, "0")}`;
+    }
+  }
+}
+
+/** Lines of at most `width` characters; a longer word has a line to itself. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,177 @@
+/**
+ * Output files that follow one another, and their names: `feeds/{date}/{hour}.log`.
+ *
+ * A file has its final name only when it is complete; until then the name ends in
+ * `.part`. A new file begins between two messages. Times are UTC, so that no hour is
+ * missing or repeated when the clocks change.
+ *
+ * @module
+ */
+
+import { UsageError } from "../args/values.ts";
+import type { Sink } from "./output.ts";
+
+/** How files follow one another. */
+export interface RotationOptions {
+  readonly template: string;
+  /** The host of the URL, for the name. */
+  readonly host: string;
+  /** Begin a new file before this one gets larger, in bytes. */
+  readonly maxSize?: number;
+  /** Begin a new file at this age, in milliseconds. */
+  readonly maxAge?: number;
+  /** Told of each file that is complete. */
+  readonly onComplete?: (path: string) => void;
+}
+
+interface OpenFile {
+  readonly file: Deno.FsFile;
+  readonly path: string;
+  /** Its name if it were the first of that name: changes with the time. */
+  readonly base: string;
+  readonly since: number;
+  size: number;
+}
+
+/** Writes to one file after another. */
+export class OutputFiles implements Sink, Disposable {
+  readonly #options: RotationOptions;
+  readonly #now: () => number;
+  #open: OpenFile | undefined;
+
+  /** @param now the clock, in milliseconds since the epoch */
+  constructor(options: RotationOptions, now: () => number = Date.now) {
+    this.#options = options;
+    this.#now = now;
+  }
+
+  /** Writes whole messages. */
+  write(bytes: Uint8Array): void {
+    const { maxSize = Infinity } = this.#options;
+    this.completeIfDue();
+    const { size = 0 } = this.#open ?? {};
+    if (size > 0 && size + bytes.length > maxSize) this.#complete();
+    this.#open ??= this.#begin();
+    for (let rest = bytes; rest.length > 0;) {
+      rest = rest.subarray(this.#open.file.writeSync(rest));
+    }
+    this.#open.size += bytes.length;
+  }
+
+  /** Gives the file its name if its time is over: a quiet feed has no writes. */
+  completeIfDue(): void {
+    if (this.#open === undefined) return;
+    const { base, since } = this.#open;
+    const { maxAge = Infinity } = this.#options;
+    const now = this.#now();
+    if (base !== this.#base(now) || now - since >= maxAge) this.#complete();
+  }
+
+  /** Gives the last file its name. */
+  [Symbol.dispose](): void {
+    this.#complete();
+  }
+
+  #base(now: number): string {
+    const { template, host } = this.#options;
+    return fileName(template, { now, host, n: 1 });
+  }
+
+  #begin(): OpenFile {
+    const { template, host } = this.#options;
+    const now = this.#now();
+    const base = this.#base(now);
+    const folder = base.replace(/[^/\\]*$/, "");
+    if (folder !== "") Deno.mkdirSync(folder, { recursive: true });
+    for (let n = 1;; n++) {
+      const path = fileName(template, { now, host, n });
+      const file = exists(path) ? undefined : createNew(`${path}.part`);
+      if (file !== undefined) return { file, path, base, since: now, size: 0 };
+    }
+  }
+
+  #complete(): void {
+    if (this.#open === undefined) return;
+    const { file, path } = this.#open;
+    this.#open = undefined;
+    // A name that survives a power cut must not be one of an empty file.
+    file.syncDataSync();
+    file.close();
+    Deno.renameSync(`${path}.part`, path);
+    this.#options.onComplete?.(path);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** The new file; undefined if there is one, perhaps of another process. */
+function createNew(path: string): Deno.FsFile | undefined {
+  try {
+    return Deno.openSync(path, { write: true, createNew: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return undefined;
+    throw error;
+  }
+}
+
+/** What a name is filled with. */
+export interface NameFacts {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** The host of the URL. */
+  readonly host: string;
+  /** Counts the files that would have the same name, from 1. */
+  readonly n: number;
+}
+
+const FIELDS: Readonly<Record<string, (facts: NameFacts) => string>> = {
+  date: ({ now }) => new Date(now).toISOString().slice(0, 10),
+  hour: ({ now }) => new Date(now).toISOString().slice(11, 13),
+  minute: ({ now }) => new Date(now).toISOString().slice(14, 16),
+  host: ({ host }) => host.replaceAll(/[^\w.-]/g, "_"),
+  n: ({ n }) => String(n).padStart(4, "0"),
+};
+
+/**
+ * Checks a template; returns it.
+ * @throws {UsageError} an unknown field
+ */
+export function fileTemplate(template: string): string {
+  for (const [, field = ""] of template.matchAll(/\{([^}]*)\}/g)) {
+    if (!Object.hasOwn(FIELDS, field)) {
+      throw new UsageError(
+        `must use only ${
+          Object.keys(FIELDS).map((name) => `{${name}}`).join(" ")
+        }, and not {${field}}`,
+      );
+    }
+  }
+  if (/[/\\]$/.test(template)) throw new UsageError("must name a file");
+  return template;
+}
+
+/** The name of a file. Without `{n}` the second one is `name.2.ext`. */
+export function fileName(template: string, facts: NameFacts): string {
+  const name = template.replaceAll(
+    /\{(\w+)\}/g,
+    (whole, field: string) => FIELDS[field]?.(facts) ?? whole,
+  );
+  if (facts.n === 1 || template.includes("{n}")) return name;
+  return name.replace(/(\.[^./\\]*)?$/, (end) => `.${facts.n}${end}`);
+}
+
+/** The folder below which all the names are; it is all that must be allowed. */
+export function templateFolder(template: string): string {
+  const [fixed = ""] = template.split("{", 1);
+  const folder = fixed.replace(/[^/\\]*$/, "");
+  if (folder === "") return ".";
+  return folder.length > 1 ? folder.slice(0, -1) : folder;
+}
