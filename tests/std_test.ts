@@ -6,7 +6,6 @@ import {
   assertThrows,
 } from "@std/assert";
 import { abortable } from "@std/async/abortable";
-import { deadline } from "@std/async/deadline";
 import { delay } from "@std/async/delay";
 import { retry, RetryError } from "@std/async/retry";
 import { parseArgs } from "@std/cli/parse-args";
@@ -55,14 +54,6 @@ Deno.test("abortable lets go of a promise that never settles", async () => {
   const waiting = abortable(new Promise<never>(() => {}), stop.signal);
   stop.abort(new Error("stopped"));
   await assertRejects(() => waiting, Error, "stopped");
-});
-
-Deno.test("deadline rejects with a TimeoutError in fake time", async () => {
-  using time = new FakeTime();
-  const waiting = deadline(new Promise<never>(() => {}), 1_000);
-  time.tick(1_000);
-  const error = await assertRejects(() => waiting, DOMException);
-  assertEquals(error.name, "TimeoutError");
 });
 
 Deno.test("retry tries as often as it may, then reports the cause", async () => {

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { encodeBase64 } from "./base64.ts";
 import type { HandshakeRequest } from "./handshake_request.ts";
 
 /** The HTTP answer to a handshake. */
@@ -34,7 +33,7 @@ export async function askAgain(
   client: Deno.HttpClient,
   signal: AbortSignal,
 ): Promise<Reply> {
-  const key = encodeBase64(crypto.getRandomValues(new Uint8Array(16)));
+  const key = crypto.getRandomValues(new Uint8Array(16)).toBase64();
   const request = new Headers(headers);
   request.set("connection", "Upgrade");
   request.set("upgrade", "websocket");
@@ -78,9 +77,7 @@ function findFlaw(headers: Headers, accept: string): string | undefined {
 
 async function acceptFor(key: string): Promise<string> {
   const bytes = new TextEncoder().encode(key + ACCEPT_GUID);
-  return encodeBase64(
-    new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)),
-  );
+  return new Uint8Array(await crypto.subtle.digest("SHA-1", bytes)).toBase64();
 }
 
 /** With its causes: in newer Denos the text that tells is in one of them. */

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { encodeBase64 } from "./base64.ts";
-
 /** As they were meant, not as the URL writes them. */
 export interface Credentials {
   readonly username: string;
@@ -33,7 +31,7 @@ export function basicAuthorization(
   { username, password }: Credentials,
 ): string {
   const pair = new TextEncoder().encode(`${username}:${password}`);
-  return `Basic ${encodeBase64(pair)}`;
+  return `Basic ${pair.toBase64()}`;
 }
 
 function decode(text: string): string {
