@@ -20,7 +20,7 @@ const PING_TIMEOUT = 1_000;
  * How late a dead connection may be found, ms: one look of the heartbeat and
  * its confirmations are 140, the rest is for a busy machine.
  */
-const LATENESS = 700;
+const LATENESS = 10_000;
 /** TCP tries again ever more rarely; after a cut of 2 s that takes up to 4 s. */
 const DEADLINE = 20_000;
 

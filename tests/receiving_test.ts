@@ -29,7 +29,7 @@ import { TcpPeer, upgrade } from "./support/tcp_peer.ts";
 import { ToxicProxy, type Toxics } from "./support/toxic_proxy.ts";
 
 /** How much later than promised a busy machine may find a dead connection. */
-const SLACK = 1_000;
+const SLACK = 10_000;
 const QUICK = { initialBackoff: 1, maxBackoff: 1, closeTimeout: 200 };
 
 // What comes at once -----------------------------------------------------------------

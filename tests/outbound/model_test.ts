@@ -1,6 +1,6 @@
 /**
  * Random scripts, each run against the model in `support/outbound_model.ts`.
- * `MODEL_RUNS=100000` runs more of them, `MODEL_SEED=1` repeats some.
+ * `MODEL_RUNS=10000` runs more of them, `MODEL_SEED=1` repeats some.
  */
 
 import { FakeTime } from "@std/testing/time";
@@ -12,7 +12,7 @@ import {
   type Step,
 } from "../support/outbound_model.ts";
 
-const numRuns = Number(Deno.env.get("MODEL_RUNS") ?? 10_000);
+const numRuns = Number(Deno.env.get("MODEL_RUNS") ?? 1_000);
 const seed = Number(Deno.env.get("MODEL_SEED") ?? Date.now() % 2 ** 31);
 
 const setups = fc.record<Setup>({

