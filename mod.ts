@@ -34,13 +34,19 @@ export type {
 } from "./src/callbacks.ts";
 export type {
   AcknowledgedRedelivery,
+  ClassifyContext,
+  CompressionConfig,
   Conflation,
+  HandshakeHeaders,
   PingConfig,
+  PingReply,
   Provider,
   ReceiveOverflow,
   Redelivery,
   SendOverflow,
+  SendRate,
   TlsConfig,
+  TransportName,
   WSConfig,
 } from "./src/config.ts";
 export type { ReadOptions } from "./src/inbound/readers.ts";

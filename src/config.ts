@@ -1,6 +1,6 @@
 /**
- * What a client can be told: every option with its unit, default and how to
- * switch it off. `resolve_config.ts` checks it and fills in the defaults.
+ * The options of a client: each with its unit, its default and how to switch it
+ * off. `resolve_config.ts` checks them and fills in the defaults.
  *
  * @module
  */
@@ -11,35 +11,101 @@ import type { Message } from "./message.ts";
 /** A value, or a function called for each attempt that returns one. */
 export type Provider<T> = T | (() => T | Promise<T>);
 
-/** Certificates, each as PEM text. */
+/**
+ * What carries the connection.
+ *
+ * - `"native"`: Deno's `WebSocket`. The smallest, with the runtime's limits: no
+ *   ping frames, no compression, no way to stop reading.
+ * - `"tcp"`: our own RFC 6455 framing over `Deno.connect` and
+ *   `Deno.connectTls`, loaded only when it is asked for.
+ */
+export type TransportName = "native" | "tcp";
+
+/** Headers, where an `undefined` value counts as absent. */
+export type HandshakeHeaders =
+  | HeadersInit
+  | Readonly<Record<string, string | undefined>>;
+
+/** Certificates, each as PEM text, and how the server's is checked. */
 export interface TlsConfig {
-  /** Certificate authorities to trust besides the ones Deno trusts. */
+  /** Certificate authorities to trust in addition to the ones Deno trusts. */
   readonly caCerts?: string | readonly string[];
   /** The client certificate (chain); needs `key`. */
   readonly cert?: string;
   /** The private key of `cert`. */
   readonly key?: string;
+  /**
+   * The name for SNI and for the check of the certificate (RFC 6066, section
+   * 3), when it differs from the URL's host. Only with `transport: "tcp"`.
+   * @default the URL's host
+   */
+  readonly serverName?: string;
+  /**
+   * Accepts any certificate. **Anybody on the way can then read and change
+   * everything, credentials included.** For tests against your own machines;
+   * for a private certificate use `caCerts`. Only with `transport: "tcp"`.
+   * @default false
+   */
+  readonly insecure?: boolean;
+}
+
+/** How messages are compressed (permessage-deflate, RFC 7692). */
+export interface CompressionConfig {
+  /**
+   * Outgoing messages of fewer bytes are sent uncompressed; 0 compresses all.
+   * @default 1024
+   */
+  readonly threshold?: number;
+  /**
+   * Whether each message may refer to earlier ones (RFC 7692, section 7.1.1).
+   * It compresses small similar messages much better and costs up to 300 KiB of
+   * memory for each connection.
+   * @default true
+   */
+  readonly contextTakeover?: boolean;
+}
+
+/** An answer to a server's ping that is not simply the message to send back. */
+export interface PingReply {
+  /** The message to send, ahead of the queue. */
+  readonly reply: Message;
+  /**
+   * Whether the server's message is delivered as well: for protocols that put a
+   * ping and data into one message.
+   * @default false
+   */
+  readonly deliver?: boolean;
 }
 
 /**
- * The application heartbeat: Deno's WebSocket can neither send nor see ping
- * frames (RFC 6455, section 5.5.2), so a heartbeat is a message of the
- * application's own protocol.
+ * The application heartbeat. Deno's WebSocket can neither send nor see ping
+ * frames (RFC 6455, section 5.5.2), so with `transport: "native"` a heartbeat
+ * is a message of the application's own protocol. What one of the functions
+ * throws is reported to `onError` (`CALLBACK`) and changes nothing else.
  */
 export interface PingConfig {
-  /** What to send each `pingInterval`; without it nothing is sent by itself. */
+  /** What to send every `pingInterval`; without it no message is sent. */
   readonly message?: Message | (() => Message);
   /**
-   * Tells the answer to our ping. It gives the round-trip time in `stats.rtt`
-   * and is not delivered. Without it any message is a sign of life, and there
-   * is no round-trip time.
+   * Recognizes the pong to our ping; any truthy result counts as yes. The pong
+   * gives the round-trip time in `stats.rtt` and is not delivered. Without this
+   * function any message is a sign of life, and there is no round-trip time.
    */
   readonly isPong?: (data: Message) => boolean;
   /**
-   * For servers that ping the client: what it returns is sent at once, ahead of
-   * the queue, and the server's ping is not delivered.
+   * Answers the pings of the server. The result is sent at once, ahead of the
+   * queue. A plain reply consumes the server's message; `{ reply, deliver: true
+   * }` also delivers it; `undefined` means that the message is no ping.
    */
-  readonly answer?: (data: Message) => Message | undefined;
+  readonly answer?: (data: Message) => Message | PingReply | undefined;
+}
+
+/** At most so many messages in each interval. */
+export interface SendRate {
+  /** Messages per interval: a whole number from 1. */
+  readonly messages: number;
+  /** The interval, in milliseconds. */
+  readonly interval: number;
 }
 
 /** Keep each message until the server acknowledges it. */
@@ -47,8 +113,9 @@ export interface AcknowledgedRedelivery {
   /** The id of an outgoing message. */
   readonly id: (data: Message) => string | number;
   /**
-   * The id or ids that an inbound message acknowledges, if any, just as `id`
-   * gave them: `5` does not acknowledge `"5"`.
+   * The id or ids that an inbound message acknowledges, if any, exactly as `id`
+   * returned them: `5` does not acknowledge `"5"`. The message is delivered
+   * either way.
    */
   readonly acknowledged: (
     data: Message,
@@ -63,9 +130,10 @@ export interface AcknowledgedRedelivery {
 /** Keep only the latest message of each key. */
 export interface Conflation {
   /**
-   * The key of an inbound message: for quotes, the symbol. With more keys than
-   * the buffer has room for, the oldest is dropped. If it throws, that is
-   * reported, and the message is kept as one of its own.
+   * The key of an inbound message: for quotes, the symbol. When the buffer has
+   * no room for another key, the oldest message is dropped. If the function
+   * throws, that is reported (`CALLBACK`), and the message is kept beside the
+   * others.
    */
   readonly conflate: (data: Message) => string | number;
 }
@@ -78,23 +146,38 @@ export type ReceiveOverflow =
   | "disconnect"
   | "drop-oldest"
   | "drop-newest"
+  | "pause"
   | Conflation;
 
 /** Which sent messages are sent again on the next connection. */
 export type Redelivery = "unflushed" | "none" | AcknowledgedRedelivery;
 
+/** The circumstances of an error, for {@linkcode WSConfig.classify}. */
+export interface ClassifyContext {
+  /** Whether this client has been open before. */
+  readonly wasOpen: boolean;
+  /** The number of the attempt, as `onRetry` reports it; 0 for the first. */
+  readonly attempt: number;
+}
+
 /**
- * The options of a client. Durations are in milliseconds. A wrong value or an
- * unknown key throws a `TypeError` or `RangeError` that names it; a key whose
- * value is `undefined` counts as absent.
+ * The options of a client. Durations are in milliseconds, at most 2^31-1 (24.8
+ * days). A key whose value is `undefined` counts as absent.
+ *
+ * The constructor throws a `TypeError` for a value of the wrong kind, for an
+ * unknown key and for a key that the chosen transport does not have, and a
+ * `RangeError` for a number outside its limits. The error names the key, the
+ * rule and the value, except where the value may be a secret.
  */
 export interface WSConfig {
-  // Where to connect -------------------------------------------------------
+  // Where to connect, and how --------------------------------------------------
 
   /**
-   * `ws://` or `wss://`. A list is for failover: after a failure the next one
-   * is tried at once, the backoff comes after each full round. A function is
-   * called for each attempt, for example to get a fresh token.
+   * `ws://` or `wss://`; with `transport: "tcp"` also
+   * `ws+unix:/path/to/socket:/path`. A list is for failover: after a failure
+   * the next URL is tried at once, and the backoff comes after each full round.
+   * A function is called for each attempt, for example to get a fresh token; it
+   * may be async.
    */
   readonly url:
     | string
@@ -102,50 +185,93 @@ export interface WSConfig {
     | readonly (string | URL)[]
     | (() => string | URL | Promise<string | URL>);
   /**
-   * Extra headers of the handshake, but none that it sets itself: `Host`,
-   * `Connection`, `Upgrade`, `Content-Length`, `Transfer-Encoding`,
-   * `Sec-WebSocket-*`.
+   * What carries the connection.
+   * @default "native"
    */
-  readonly headers?: Provider<HeadersInit>;
-  /** Subprotocols to offer, best first (RFC 6455, section 1.9). */
+  readonly transport?: TransportName;
+  /**
+   * Additional headers of the handshake, or a function called for each attempt.
+   * A header whose value is `undefined` is not sent. The handshake sets these
+   * itself: `Host`, `Connection`, `Upgrade`, `Content-Length`,
+   * `Transfer-Encoding`, `Sec-WebSocket-*`.
+   * @default none
+   */
+  readonly headers?: Provider<HandshakeHeaders>;
+  /**
+   * Subprotocols to offer, best first (RFC 6455, section 1.9), or a function
+   * called for each attempt. A server that chooses another one is refused.
+   * @default none
+   */
   readonly subprotocols?: Provider<string | readonly string[]>;
-  /** Own certificate authorities, client certificate. */
+  /**
+   * Own certificate authorities and client certificate.
+   * @default none
+   */
   readonly tls?: TlsConfig;
-  /** `http://`, `https://` or `socks5://` proxy; for `ws://` use `socks5`. */
+  /**
+   * An `http://`, `https://` or `socks5://` proxy, with its credentials. With
+   * the native transport a `ws://` URL needs `socks5`.
+   * @default none; the native transport obeys `HTTP_PROXY` and its relatives
+   */
   readonly proxy?: string | URL;
-  /** A ready HTTP client instead of `tls` and `proxy`; the caller closes it. */
+  /**
+   * A ready HTTP client instead of `tls` and `proxy`; the caller closes it.
+   * Only with `transport: "native"`.
+   * @default none
+   */
   readonly httpClient?: Deno.HttpClient;
   /**
-   * How many redirects of the handshake to follow; 0 follows none.
-   * `Authorization` and `Cookie` are not sent to another origin.
+   * Offers permessage-deflate (RFC 7692): `true`, or the details. Only with
+   * `transport: "tcp"`.
+   * @default false
+   */
+  readonly compression?: boolean | CompressionConfig;
+  /**
+   * The largest inbound message, in bytes after decompression. A larger one
+   * closes the connection with 1009. With `transport: "native"` the runtime's
+   * limit of 64 MiB cannot be changed.
+   * @default 64 MiB
+   */
+  readonly maxMessageBytes?: number;
+  /**
+   * How many redirects of the handshake to follow (301, 302, 303, 307, 308); 0
+   * follows none. `Authorization`, `Cookie` and `Proxy-Authorization` are not
+   * sent to another origin, and `wss` never becomes `ws`.
    * @default 5
    */
   readonly followRedirects?: number;
 
-  // Time ---------------------------------------------------------------------
+  // Time -------------------------------------------------------------------------
 
   /**
-   * The whole attempt: providers, DNS, TCP, TLS, handshake, diagnosis. Also
-   * the limit of the gate in `onConnect`.
+   * The limit of a whole attempt: providers, DNS, TCP, TLS, handshake,
+   * diagnosis. Also the limit of the connect hook.
    * @default 10_000
    */
   readonly connectTimeout?: number;
   /**
-   * Each step of closing; a peer that does not answer is then abandoned.
+   * The limit of each step of closing; a connection whose server does not
+   * answer is then given up.
    * @default 3_000
    */
   readonly closeTimeout?: number;
-  /** The application heartbeat. */
+  /**
+   * The application heartbeat. Without `ping.message` the tcp transport sends
+   * protocol pings (RFC 6455, section 5.5.2), and the native one sends nothing.
+   * @default none
+   */
   readonly ping?: PingConfig;
   /**
-   * The period of the heartbeat; 0 switches it off. Needs `ping.message`.
-   * @default 20_000
+   * The period of the heartbeat; 0 switches it off. The native transport needs
+   * `ping.message` for it: given without one, it is a `TypeError`.
+   * @default 20_000; on native without `ping.message` 0
    */
   readonly pingInterval?: number;
   /**
-   * How long after a ping without any inbound message the link counts as dead;
-   * also how long bytes may sit in the socket without moving, for each MiB that
-   * does (the runtime tells only when a whole message has left).
+   * How long after a ping without any sign of life the connection counts as
+   * dead (`HEARTBEAT`). Signs of life are inbound messages (on tcp: bytes) and
+   * outgoing bytes that still leave the socket. Bytes that do not move for so
+   * long, for each MiB of them, are a dead connection with or without pings.
    * @default 20_000
    */
   readonly pingTimeout?: number;
@@ -155,94 +281,132 @@ export interface WSConfig {
    */
   readonly idleTimeout?: number;
   /**
-   * Replace the connection before the server cuts it, at 0.9 to 1.0 of this
-   * age; 0 is off.
+   * Reconnect when no message was delivered for so long; 0 is off. Unlike with
+   * `idleTimeout`, pongs and consumed pings do not count: it notices a server
+   * that answers pings but has stopped to send data.
+   * @default 0
+   */
+  readonly staleTimeout?: number;
+  /**
+   * Replace the connection before it reaches this age, counted from the
+   * handshake: the next one is open before the old one is closed. The change
+   * begins at a random 0.8 to 0.9 of the age; 0 is off.
    * @default 0
    */
   readonly maxConnectionAge?: number;
 
-  // Reconnecting ---------------------------------------------------------------
+  // Reconnecting -------------------------------------------------------------------
 
   /**
-   * `false`: one attempt, one connection.
+   * `false`: one attempt, one connection, no rotation. The client ends with the
+   * error that ended the connection; without one after a close with 1000 or
+   * 1001.
    * @default true
    */
   readonly reconnect?: boolean;
   /**
-   * The first delay.
-   * @default 500
+   * The delay after the first failure, before the jitter. Given alone and
+   * longer than 30 s, it raises `maxBackoff` to itself.
+   * @default 500; `maxBackoff` if that is less
    */
   readonly initialBackoff?: number;
   /**
-   * The longest delay, before `Retry-After`.
-   * @default 30_000
+   * The longest delay, before the jitter; a `Retry-After` may exceed it.
+   * @default 30_000; `initialBackoff` if that is more
    */
   readonly maxBackoff?: number;
   /**
-   * What each delay is multiplied by for the next.
+   * The factor from each delay to the next: from 1.
    * @default 2
    */
   readonly backoffMultiplier?: number;
   /**
-   * 1 draws uniformly from 0 to the delay, 0 takes the delay as it is.
+   * From 0 to 1: 1 draws uniformly from 0 to the delay, 0 takes the delay as it
+   * is. Drawn for each attempt, after the cap.
    * @default 1
    */
   readonly jitter?: number;
   /**
-   * A connection that held so long resets the attempts; one that fell before
-   * counts as a failure.
+   * A connection that held so long resets the backoff; a shorter one counts as
+   * a failed attempt. With 0 each one that opened resets it.
    * @default 5_000
    */
   readonly stableAfter?: number;
   /**
-   * Attempts after the first failed one in a row; 0 means one attempt.
+   * Retries in a row before the client ends with `RETRIES_EXHAUSTED`; 0 means
+   * one attempt.
    * @default Infinity
    */
   readonly maxRetries?: number;
   /**
-   * The total time without a stable connection.
+   * The time without a stable connection before the client ends with
+   * `RETRIES_EXHAUSTED`. Waiting for a slow reader of ours does not count.
    * @default Infinity
    */
   readonly retryBudget?: number;
   /**
-   * Close codes after which there is no reconnect.
+   * Close codes after which there is no reconnect: a list, or a function whose
+   * truthy results count as yes.
    * @default []
    */
   readonly fatalCloseCodes?: readonly number[] | ((code: number) => boolean);
-  /** The last word on what is worth another attempt; `undefined` keeps ours. */
-  readonly classify?: (error: WSError) => Severity | undefined;
-  /** Stops the client at once: what is queued is not sent any more. */
+  /**
+   * Overrides whether an error is worth another attempt; `undefined` keeps our
+   * classification. What it throws is reported (`CALLBACK`).
+   * @default none
+   */
+  readonly classify?: (
+    error: WSError,
+    context: ClassifyContext,
+  ) => Severity | undefined;
+  /**
+   * Stops the client at once; queued messages are not sent any more.
+   * @default none
+   */
   readonly signal?: AbortSignal;
 
-  // Sending ----------------------------------------------------------------------
+  // Sending ------------------------------------------------------------------------
 
   /**
-   * Messages the queue holds.
+   * Messages the queue holds: a whole number from 1.
    * @default 1000
    */
   readonly sendQueueMaxSize?: number;
   /**
-   * Bytes the queue holds; a larger message is `TOO_LARGE`.
+   * Bytes the queue holds; a larger message is refused at once (`TOO_LARGE`).
    * @default 16 MiB
    */
   readonly sendQueueMaxBytes?: number;
   /**
-   * What to do when the queue is full.
+   * What to do when the queue is full: `send()` waits, or rejects
+   * (`QUEUE_FULL`), or the oldest or newest message is dropped (`onDrop`).
    * @default "wait"
    */
   readonly overflow?: SendOverflow;
   /**
-   * What is sent again on the next connection.
+   * At most so many messages per interval leave the queue, across reconnects.
+   * Heartbeats and `session.send` count but do not wait.
+   * @default none
+   */
+  readonly sendRate?: SendRate;
+  /**
+   * What is sent again on the next connection: messages that were not on the
+   * network yet, none, or those the server has not acknowledged.
    * @default "unflushed"
    */
   readonly redeliver?: Redelivery;
-  /** A file in which the queue outlives the process. */
+  /**
+   * The path of a file in which the queue outlives the process. Needs
+   * `--allow-read` and `--allow-write` for it.
+   * @default none
+   */
   readonly spool?: string;
 
-  // Receiving --------------------------------------------------------------------
+  // Receiving ------------------------------------------------------------------------
 
   /**
-   * Messages the buffer of each reader holds.
+   * Messages the buffer of each reader holds: a whole number from 1. Also the
+   * bound of what arrives during the connect hook.
    * @default 10_000
    */
   readonly receiveBufferMaxSize?: number;
@@ -252,8 +416,21 @@ export interface WSConfig {
    */
   readonly receiveBufferMaxBytes?: number;
   /**
-   * What to do when the buffer of a reader is full.
-   * @default "disconnect"
+   * What to do when the buffer of a reader is full: drop the connection
+   * (`SLOW_CONSUMER`) and come back once the reader has caught up; drop the
+   * oldest or the newest message, or all but the latest of each key (`onGap`
+   * tells); or, only with `transport: "tcp"`, `"pause"`: stop reading from the
+   * socket until the slowest reader has drained to half. Nothing is lost then,
+   * and the server feels the backpressure.
+   * @default "disconnect"; "pause" with `transport: "tcp"`
    */
   readonly receiveOverflow?: ReceiveOverflow;
+  /**
+   * Applied once to each inbound message, before heartbeat, acknowledgements,
+   * callbacks and readers see it: for example to unzip the binary frames of an
+   * exchange. What it throws is reported (`CALLBACK`); the message is then
+   * dropped and reported as a gap.
+   * @default none
+   */
+  readonly decode?: (data: Message) => Message;
 }

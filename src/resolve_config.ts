@@ -1,29 +1,34 @@
 /**
- * From what the program gave to what the client works with: complete, checked
- * and frozen.
+ * From the options that a program gives to the ones the client works with:
+ * checked, complete and frozen. One table holds the default and the check of
+ * every key.
  *
  * @module
  */
 
-import type { PingConfig, SendOverflow, WSConfig } from "./config.ts";
+import type {
+  CompressionConfig,
+  Conflation,
+  HandshakeHeaders,
+  PingConfig,
+  Provider,
+  ReceiveOverflow,
+  Redelivery,
+  SendRate,
+  TlsConfig,
+  TransportName,
+  WSConfig,
+} from "./config.ts";
+import { redactUrl } from "./errors.ts";
 import {
+  abortSignal,
+  boolean,
+  callable,
   checkHeaders,
   checkSubprotocols,
   checkUrl,
-} from "./handshake_rules.ts";
-import {
-  checkFatalCloseCodes,
-  checkHttpClient,
-  checkPing,
-  checkProxy,
-  checkReceiveOverflow,
-  checkRedelivery,
-  checkTls,
-} from "./nested_options.ts";
-import {
-  boolean,
-  callable,
   COUNT,
+  COUNT_OR_NONE,
   DURATION,
   number,
   type NumberRule,
@@ -39,7 +44,7 @@ import {
 /** Where to connect: a checked URL, or the function that gives one. */
 export type Endpoint = string | (() => string | URL | Promise<string | URL>);
 
-/** What may be absent; everything else has a default. */
+/** These may be absent; every other key has a value. */
 type Absent =
   | "headers"
   | "subprotocols"
@@ -48,233 +53,462 @@ type Absent =
   | "ping"
   | "classify"
   | "signal"
-  | "spool";
+  | "sendRate"
+  | "spool"
+  | "decode";
 
 /** A {@linkcode WSConfig} without gaps. */
 export interface ResolvedConfig
   extends
-    Required<Omit<WSConfig, "url" | "proxy" | Absent>>,
+    Required<Omit<WSConfig, "url" | "proxy" | "compression" | Absent>>,
     Pick<WSConfig, Absent> {
+  /** `url`, checked; a list without repetitions. */
   readonly endpoints: readonly Endpoint[];
   readonly proxy: URL | undefined;
+  readonly compression: false | Required<CompressionConfig>;
+}
+
+/** All keys of the table: `url` becomes `endpoints`. */
+type Key = Exclude<keyof WSConfig, "url">;
+
+type Given<K extends Key> = Exclude<WSConfig[K], undefined>;
+
+/** One row of the table. */
+interface Row<T, R> {
+  /** The value of a key that is absent. */
+  readonly fallback: (config: WSConfig) => R;
+  /** Checks, and copies, the value that was given. */
+  readonly check: (value: T, key: Key, config: WSConfig) => R;
+}
+
+type Table = { readonly [K in Key]: Row<Given<K>, ResolvedConfig[K]> };
+
+/** A row whose default depends on nothing. */
+function row<T, R>(fallback: R, check: Row<T, R>["check"]): Row<T, R> {
+  return { fallback: () => fallback, check };
+}
+
+/** A row for a number. */
+function limit(fallback: number, rule: NumberRule): Row<number, number> {
+  return row(fallback, (value: number, key) => number(key, value, rule));
+}
+
+/** A row for a value or a function that is called for each attempt. */
+function provider<T>(
+  check: (value: unknown) => T,
+): Row<Provider<T>, Provider<T> | undefined> {
+  // What a function returns is checked in each attempt.
+  return row(
+    undefined,
+    (value) => typeof value === "function" ? value : check(value),
+  );
 }
 
 const MIB = 1024 * 1024;
-const COUNT_OR_NONE: NumberRule = { min: 0, integer: true };
-const UNLIMITED_COUNT: NumberRule = { ...COUNT_OR_NONE, infinity: true };
-const UNLIMITED_DURATION: NumberRule = { ...POSITIVE_DURATION, infinity: true };
-const AT_LEAST_ONE: NumberRule = { min: 1 };
-const PART: NumberRule = { min: 0, max: 1 };
-const NO_CODES: readonly number[] = Object.freeze([]);
-const SEND_OVERFLOWS = [
-  "wait",
-  "reject",
-  "drop-oldest",
-  "drop-newest",
-] as const;
+const RUNTIME_MAX_MESSAGE = 64 * MIB;
+const PING_INTERVAL = 20_000;
+const INITIAL_BACKOFF = 500;
+const MAX_BACKOFF = 30_000;
+
+/** Keys whose checks need others come after them: `transport` is first. */
+const TABLE: Table = {
+  // Where to connect, and how
+  transport: row(
+    "native",
+    (value, key) => oneOf<TransportName>(key, value, ["native", "tcp"]),
+  ),
+  headers: provider<HandshakeHeaders>(checkHeaders),
+  subprotocols: provider<string | readonly string[]>(checkSubprotocols),
+  tls: row(undefined, checkTls),
+  proxy: row(undefined, checkProxy),
+  httpClient: row(undefined, checkHttpClient),
+  compression: row(false, checkCompression),
+  maxMessageBytes: row(RUNTIME_MAX_MESSAGE, checkMaxMessageBytes),
+  followRedirects: limit(5, COUNT_OR_NONE),
+
+  // Time
+  connectTimeout: limit(10_000, POSITIVE_DURATION),
+  closeTimeout: limit(3_000, DURATION),
+  ping: row(undefined, checkPing),
+  pingInterval: {
+    fallback: (config) => canPing(config) ? PING_INTERVAL : 0,
+    check: (value, _, config) => checkPingInterval(value, config),
+  },
+  pingTimeout: limit(20_000, POSITIVE_DURATION),
+  idleTimeout: limit(0, DURATION),
+  staleTimeout: limit(0, DURATION),
+  maxConnectionAge: limit(0, DURATION),
+
+  // Reconnecting
+  reconnect: row(true, (value, key) => boolean(key, value)),
+  maxBackoff: {
+    // One of the two alone takes the other with it; they contradict each other
+    // only when both are given.
+    fallback: ({ initialBackoff }) =>
+      initialBackoff === undefined
+        ? MAX_BACKOFF
+        : Math.max(MAX_BACKOFF, backoff("initialBackoff", initialBackoff)),
+    check: (value, key) => backoff(key, value),
+  },
+  initialBackoff: {
+    fallback: ({ maxBackoff = INITIAL_BACKOFF }) =>
+      Math.min(INITIAL_BACKOFF, maxBackoff),
+    check: checkInitialBackoff,
+  },
+  backoffMultiplier: limit(2, { min: 1 }),
+  jitter: limit(1, { min: 0, max: 1 }),
+  stableAfter: limit(5_000, DURATION),
+  maxRetries: limit(Infinity, { ...COUNT_OR_NONE, infinity: true }),
+  retryBudget: limit(Infinity, { ...POSITIVE_DURATION, infinity: true }),
+  fatalCloseCodes: row(Object.freeze([]), checkFatalCloseCodes),
+  classify: row(undefined, (value, key) => callable(key, value)),
+  signal: row(undefined, (value, key) => abortSignal(key, value)),
+
+  // Sending
+  sendQueueMaxSize: limit(1000, COUNT),
+  sendQueueMaxBytes: limit(16 * MIB, COUNT),
+  overflow: row(
+    "wait",
+    (value, key) =>
+      oneOf(key, value, ["wait", "reject", "drop-oldest", "drop-newest"]),
+  ),
+  sendRate: row(undefined, checkSendRate),
+  redeliver: row("unflushed", checkRedelivery),
+  spool: row(undefined, (value, key) => text(key, value)),
+
+  // Receiving
+  receiveBufferMaxSize: limit(10_000, COUNT),
+  receiveBufferMaxBytes: limit(64 * MIB, COUNT),
+  receiveOverflow: {
+    fallback: ({ transport }) => transport === "tcp" ? "pause" : "disconnect",
+    check: (value, key, { transport }) =>
+      checkReceiveOverflow(key, value, transport),
+  },
+  decode: row(undefined, (value, key) => callable(key, value)),
+};
+
+const TABLE_KEYS = Object.keys(TABLE).filter(isKey);
+const CONFIG_KEYS = ["url", ...TABLE_KEYS];
+
+type Draft = { -readonly [K in keyof ResolvedConfig]?: ResolvedConfig[K] };
 
 /**
- * Checks a configuration. The result holds only what differs from the defaults,
- * and inherits the rest: of many thousand clients each keeps one.
- * @throws {TypeError} a value of the wrong kind, an unknown key
+ * Checks the options and fills in the defaults.
+ * @throws {TypeError} a value of the wrong kind, an unknown key, a key that the
+ * transport does not have
  * @throws {RangeError} a number outside its limits
  */
 export function resolveConfig(config: WSConfig): ResolvedConfig {
-  const complete = resolveAll(config);
-  const kept = {};
-  for (const key of RESOLVED_KEYS) {
-    const value = Reflect.get(complete, key);
-    if (value !== Reflect.get(DEFAULTS, key)) Reflect.set(kept, key, value);
-  }
-  return Object.freeze(Object.setPrototypeOf(kept, DEFAULTS));
+  onlyKnownKeys("WSConfig", config, CONFIG_KEYS);
+  const draft: Draft = {};
+  for (const key of TABLE_KEYS) resolveKey(key, config, draft);
+  draft.endpoints = checkEndpoints(config.url, draft.transport);
+  if (!isComplete(draft)) throw new TypeError("An option has no row");
+  return Object.freeze(draft);
 }
 
-function resolveAll(config: WSConfig): ResolvedConfig {
-  onlyKnownKeys("WSConfig", config, KEYS);
-  const { signal, httpClient, reconnect = true, overflow = "wait" } = config;
-  const { fatalCloseCodes, redeliver = "unflushed" } = config;
-  const { receiveOverflow = "disconnect" } = config;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw wrongKind("signal", "an AbortSignal", signal);
-  }
-  if (httpClient !== undefined) checkHttpClient(config);
-  const sendQueueMaxSize = numberOr(config, "sendQueueMaxSize", 1000, COUNT);
-  const ping = optional(config.ping, checkPing);
-  return {
-    endpoints: checkEndpoints(config.url),
-    headers: checkProvider(config.headers, checkHeaders),
-    subprotocols: checkProvider(config.subprotocols, checkSubprotocols),
-    tls: optional(config.tls, checkTls),
-    proxy: optional(config.proxy, checkProxy),
-    httpClient,
-    followRedirects: numberOr(config, "followRedirects", 5, COUNT_OR_NONE),
-    connectTimeout: numberOr(
-      config,
-      "connectTimeout",
-      10_000,
-      POSITIVE_DURATION,
-    ),
-    closeTimeout: numberOr(config, "closeTimeout", 3_000, DURATION),
-    ping,
-    pingInterval: checkPingInterval(config, ping),
-    pingTimeout: numberOr(config, "pingTimeout", 20_000, POSITIVE_DURATION),
-    idleTimeout: numberOr(config, "idleTimeout", 0, DURATION),
-    maxConnectionAge: numberOr(config, "maxConnectionAge", 0, DURATION),
-    reconnect: boolean("reconnect", reconnect),
-    ...checkBackoff(config),
-    stableAfter: numberOr(config, "stableAfter", 5_000, DURATION),
-    maxRetries: numberOr(config, "maxRetries", Infinity, UNLIMITED_COUNT),
-    retryBudget: numberOr(config, "retryBudget", Infinity, UNLIMITED_DURATION),
-    fatalCloseCodes: fatalCloseCodes === undefined
-      ? NO_CODES
-      : checkFatalCloseCodes(fatalCloseCodes),
-    classify: optional(config.classify, (f) => callable("classify", f)),
-    signal,
-    sendQueueMaxSize,
-    sendQueueMaxBytes: numberOr(config, "sendQueueMaxBytes", 16 * MIB, COUNT),
-    overflow: oneOf<SendOverflow>("overflow", overflow, SEND_OVERFLOWS),
-    redeliver: checkRedelivery(
-      redeliver,
-      sendQueueMaxSize,
-    ),
-    spool: optional(config.spool, (path) => text("spool", path)),
-    receiveBufferMaxSize: numberOr(
-      config,
-      "receiveBufferMaxSize",
-      10_000,
-      COUNT,
-    ),
-    receiveBufferMaxBytes: numberOr(
-      config,
-      "receiveBufferMaxBytes",
-      64 * MIB,
-      COUNT,
-    ),
-    receiveOverflow: checkReceiveOverflow(
-      "receiveOverflow",
-      receiveOverflow,
-    ),
-  };
-}
-
-type NumberKey = {
-  [K in keyof WSConfig]-?: WSConfig[K] extends number | undefined ? K : never;
-}[keyof WSConfig];
-
-function numberOr(
+function resolveKey<K extends Key>(
+  key: K,
   config: WSConfig,
-  key: NumberKey,
-  fallback: number,
-  rule: NumberRule,
-): number {
-  const { [key]: value = fallback } = config;
-  return number(key, value, rule);
+  draft: Draft,
+): void {
+  const row: Table[K] = TABLE[key];
+  const given: WSConfig[K] = config[key];
+  draft[key] = isGiven(given)
+    ? row.check(given, key, config)
+    : row.fallback(config);
 }
 
-function optional<T, R>(
-  value: T | undefined,
-  check: (value: T) => R,
-): R | undefined {
-  return value === undefined ? undefined : check(value);
+function isKey(key: string): key is Key {
+  return Object.hasOwn(TABLE, key);
 }
 
-/**
- * A value is checked, and copied, now; what a function returns is checked at
- * each attempt.
- */
-function checkProvider<P>(
-  provider: P | undefined,
-  check: (value: unknown) => P,
-): P | undefined {
-  if (provider === undefined || typeof provider === "function") return provider;
-  return check(provider);
+function isGiven<T>(value: T): value is Exclude<T, undefined> {
+  return value !== undefined;
 }
 
-function checkEndpoints(url: WSConfig["url"]): readonly Endpoint[] {
+function isComplete(draft: Draft): draft is ResolvedConfig {
+  return "endpoints" in draft && TABLE_KEYS.every((key) => key in draft);
+}
+
+/** The error for a key that only the other transport has. */
+function notOn(
+  transport: TransportName,
+  key: string,
+  why: string,
+  value: unknown,
+): TypeError {
+  const other = transport === "tcp" ? "native" : "tcp";
+  return new TypeError(
+    `Cannot use '${key}' with transport "${transport}" as ${why}: ` +
+      `set transport to "${other}", or remove '${key}'. ` +
+      `Current value is ${show(value)}`,
+  );
+}
+
+// Where to connect, and how -----------------------------------------------------
+
+function checkEndpoints(
+  url: WSConfig["url"],
+  transport: TransportName | undefined,
+): readonly Endpoint[] {
   if (typeof url === "function") return Object.freeze([url]);
   const isOne = typeof url === "string" || url instanceof URL;
   if (!isOne && !(Array.isArray(url) && url.length > 0)) {
     throw wrongSecret("url", "a ws:// or wss:// URL or a list of them", url);
   }
-  const hrefs = [url].flat().map((one) => checkUrl(one).href);
+  const hrefs = [url].flat().map((one) => checkUrl(one, transport).href);
   return Object.freeze([...new Set(hrefs)]);
 }
 
-function checkPingInterval(
-  config: WSConfig,
-  ping: PingConfig | undefined,
-): number {
-  const given = config.pingInterval;
-  const interval = numberOr(config, "pingInterval", 20_000, DURATION);
-  if (ping?.message !== undefined) return interval;
-  if (given !== undefined && given > 0) {
+function checkTls(tls: TlsConfig, _: string, config: WSConfig): TlsConfig {
+  const keys = ["caCerts", "cert", "key", "serverName", "insecure"];
+  onlyKnownKeys("tls", tls, keys);
+  const { caCerts, cert, key, serverName, insecure = false } = tls;
+  if ((cert === undefined) !== (key === undefined)) {
     throw new TypeError(
-      "Cannot use 'pingInterval' without 'ping.message': Deno's WebSocket " +
-        "cannot send ping frames, so a heartbeat is a message of your " +
-        "protocol. Give 'ping: { message }', or use 'idleTimeout': current " +
-        `value is ${show(given)}`,
+      "Cannot use 'tls' as a client certificate needs both 'cert' and 'key': " +
+        `current value lacks '${cert === undefined ? "cert" : "key"}'`,
     );
   }
-  return 0;
+  const authorities = caCerts === undefined ? [] : [caCerts].flat();
+  for (const pem of authorities) checkPem("tls.caCerts", pem);
+  if (cert !== undefined) checkPem("tls.cert", cert);
+  if (key !== undefined) checkPem("tls.key", key);
+  boolean("tls.insecure", insecure);
+  if (serverName !== undefined) text("tls.serverName", serverName);
+  if (config.transport !== "tcp") {
+    const why = "Deno's WebSocket has no such option";
+    if (insecure) throw notOn("native", "tls.insecure", why, insecure);
+    if (serverName !== undefined) {
+      throw notOn("native", "tls.serverName", why, serverName);
+    }
+  }
+  return Object.freeze({
+    caCerts: Object.freeze(authorities),
+    cert,
+    key,
+    serverName,
+    insecure,
+  });
 }
 
-function checkBackoff(config: WSConfig) {
-  const maxBackoff = numberOr(
-    config,
-    "maxBackoff",
-    30_000,
-    POSITIVE_DURATION,
-  );
-  // A low cap alone lowers the first delay too; the two contradict each other
-  // only when both were given.
-  const first = Math.min(500, maxBackoff);
-  return {
-    maxBackoff,
-    initialBackoff: numberOr(config, "initialBackoff", first, {
-      ...POSITIVE_DURATION,
-      max: maxBackoff,
-    }),
-    backoffMultiplier: numberOr(config, "backoffMultiplier", 2, AT_LEAST_ONE),
-    jitter: numberOr(config, "jitter", 1, PART),
+/** A key must not be shown, so the error names only the kind of the value. */
+function checkPem(key: string, value: unknown): void {
+  if (typeof value !== "string" || !value.includes("-----BEGIN ")) {
+    throw wrongSecret(key, 'PEM text ("-----BEGIN ...")', value);
+  }
+}
+
+const PROXY_SCHEMES = ["http:", "https:", "socks5:"];
+
+function checkProxy(value: string | URL): URL {
+  const rule = "an http://, https:// or socks5:// URL";
+  if (typeof value !== "string" && !(value instanceof URL)) {
+    throw wrongSecret("proxy", rule, value);
+  }
+  const url = URL.parse(String(value));
+  if (url === null || !PROXY_SCHEMES.includes(url.protocol)) {
+    throw wrongKind("proxy", rule, redactUrl(value));
+  }
+  return url;
+}
+
+/** An HTTP client brings its own certificates and proxy. */
+function checkHttpClient(
+  client: Deno.HttpClient,
+  key: string,
+  config: WSConfig,
+): Deno.HttpClient {
+  if (!(client instanceof Deno.HttpClient)) {
+    throw wrongSecret(key, "a Deno.HttpClient", client);
+  }
+  if (config.transport === "tcp") {
+    throw notOn("tcp", key, "it uses no HTTP client", client);
+  }
+  const clash = (["tls", "proxy"] as const)
+    .find((key) => config[key] !== undefined);
+  if (clash !== undefined) {
+    throw new TypeError(
+      `Cannot use '${clash}' together with 'httpClient': ` +
+        "give it to Deno.createHttpClient instead",
+    );
+  }
+  return client;
+}
+
+/** The threshold of the widely used `ws` package. */
+const COMPRESSION_THRESHOLD = 1024;
+
+function checkCompression(
+  value: boolean | CompressionConfig,
+  key: string,
+  config: WSConfig,
+): ResolvedConfig["compression"] {
+  if (value === false) return false;
+  if (value !== true && (typeof value !== "object" || value === null)) {
+    throw wrongKind(key, "true, false or an object", value);
+  }
+  const options: CompressionConfig = value === true ? {} : value;
+  onlyKnownKeys(key, options, ["threshold", "contextTakeover"]);
+  const { threshold = COMPRESSION_THRESHOLD, contextTakeover = true } = options;
+  const resolved = {
+    threshold: number(`${key}.threshold`, threshold, COUNT_OR_NONE),
+    contextTakeover: boolean(`${key}.contextTakeover`, contextTakeover),
   };
+  if (config.transport !== "tcp") {
+    const why = "Deno's WebSocket does not offer permessage-deflate";
+    throw notOn("native", key, why, value);
+  }
+  return Object.freeze(resolved);
 }
 
-const KEYS = [
-  "url",
-  "headers",
-  "subprotocols",
-  "tls",
-  "proxy",
-  "httpClient",
-  "followRedirects",
-  "connectTimeout",
-  "closeTimeout",
-  "ping",
-  "pingInterval",
-  "pingTimeout",
-  "idleTimeout",
-  "maxConnectionAge",
-  "reconnect",
-  "initialBackoff",
-  "maxBackoff",
-  "backoffMultiplier",
-  "jitter",
-  "stableAfter",
-  "maxRetries",
-  "retryBudget",
-  "fatalCloseCodes",
-  "classify",
-  "signal",
-  "sendQueueMaxSize",
-  "sendQueueMaxBytes",
-  "overflow",
-  "redeliver",
-  "spool",
-  "receiveBufferMaxSize",
-  "receiveBufferMaxBytes",
-  "receiveOverflow",
-] as const satisfies readonly (keyof WSConfig)[];
+function checkMaxMessageBytes(
+  value: number,
+  key: string,
+  config: WSConfig,
+): number {
+  number(key, value, COUNT);
+  if (config.transport !== "tcp" && value !== RUNTIME_MAX_MESSAGE) {
+    const why = `the runtime's limit of ${RUNTIME_MAX_MESSAGE} bytes is fixed`;
+    throw notOn("native", key, why, value);
+  }
+  return value;
+}
 
-/** What every configuration inherits; here, as it needs all of the above. */
-const DEFAULTS = Object.freeze(resolveAll({ url: "ws://default.invalid" }));
-const RESOLVED_KEYS = Object.keys(DEFAULTS);
+// Time ----------------------------------------------------------------------------
+
+function checkPing(ping: PingConfig): PingConfig {
+  onlyKnownKeys("ping", ping, ["message", "isPong", "answer"]);
+  const { message, isPong, answer } = ping;
+  if (isPong !== undefined) callable("ping.isPong", isPong);
+  if (answer !== undefined) callable("ping.answer", answer);
+  const isMessage = typeof message === "string" ||
+    message instanceof Uint8Array || typeof message === "function";
+  if (message !== undefined && !isMessage) {
+    const rule = "a string, a Uint8Array or a function";
+    throw wrongSecret("ping.message", rule, message);
+  }
+  if (message === undefined && answer === undefined) {
+    throw wrongKind("ping", "given a 'message', an 'answer' or both", ping);
+  }
+  if (message === undefined && isPong !== undefined) {
+    throw new TypeError(
+      "Cannot use 'ping.isPong' without 'ping.message': " +
+        "a pong answers a ping of ours",
+    );
+  }
+  return Object.freeze({ message, isPong, answer });
+}
+
+type Pinging = Pick<WSConfig, "transport" | "ping">;
+
+/** Whether there is anything to send at each `pingInterval`. */
+function canPing({ transport, ping }: Pinging): boolean {
+  return transport === "tcp" || ping?.message !== undefined;
+}
+
+/** Checks a period for the heartbeat of a client with these options. */
+export function checkPingInterval(value: number, config: Pinging): number {
+  number("pingInterval", value, DURATION);
+  if (value > 0 && !canPing(config)) {
+    throw new TypeError(
+      "Cannot use 'pingInterval' without 'ping.message' with transport " +
+        '"native" as Deno\'s WebSocket cannot send ping frames: a heartbeat ' +
+        "is then a message of your protocol. Set 'ping: { message }', use " +
+        "'idleTimeout', or set transport to \"tcp\", which sends ping frames. " +
+        `Current value is ${show(value)}`,
+    );
+  }
+  return value;
+}
+
+// Reconnecting ----------------------------------------------------------------------
+
+function backoff(key: string, value: number): number {
+  return number(key, value, POSITIVE_DURATION);
+}
+
+function checkInitialBackoff(
+  value: number,
+  key: string,
+  { maxBackoff }: WSConfig,
+): number {
+  backoff(key, value);
+  if (maxBackoff !== undefined && value > maxBackoff) {
+    throw new RangeError(
+      `Cannot use '${key}' as it must be at most 'maxBackoff' ` +
+        `(${maxBackoff}): current value is ${value}`,
+    );
+  }
+  return value;
+}
+
+const CLOSE_CODE: NumberRule = { min: 1000, max: 4999, integer: true };
+
+/** Close codes (RFC 6455, section 7.4), or a function that knows them. */
+function checkFatalCloseCodes(
+  codes: Given<"fatalCloseCodes">,
+  key: string,
+): Given<"fatalCloseCodes"> {
+  if (typeof codes === "function") return codes;
+  if (!Array.isArray(codes)) {
+    throw wrongKind(key, "a list of close codes or a function", codes);
+  }
+  return Object.freeze(codes.map((code) => number(key, code, CLOSE_CODE)));
+}
+
+// Sending -----------------------------------------------------------------------------
+
+function checkSendRate(rate: SendRate, key: string): SendRate {
+  onlyKnownKeys(key, rate, ["messages", "interval"]);
+  const { messages, interval } = rate;
+  return Object.freeze({
+    messages: number(`${key}.messages`, messages, COUNT),
+    interval: number(`${key}.interval`, interval, POSITIVE_DURATION),
+  });
+}
+
+function checkRedelivery(
+  redeliver: Redelivery,
+  key: string,
+  { sendQueueMaxSize }: WSConfig,
+): Redelivery {
+  if (typeof redeliver === "string") {
+    return oneOf(key, redeliver, ["unflushed", "none"]);
+  }
+  onlyKnownKeys(key, redeliver, ["id", "acknowledged", "window"]);
+  const queue = sendQueueMaxSize ??
+    TABLE.sendQueueMaxSize.fallback({ url: "" });
+  const { id, acknowledged, window = queue } = redeliver;
+  return Object.freeze({
+    id: callable(`${key}.id`, id),
+    acknowledged: callable(`${key}.acknowledged`, acknowledged),
+    window: number(`${key}.window`, window, COUNT),
+  });
+}
+
+// Receiving ---------------------------------------------------------------------------
+
+/** Checks what to do when a reader's buffer is full. */
+export function checkReceiveOverflow(
+  key: string,
+  overflow: ReceiveOverflow,
+  transport: TransportName = "native",
+): ReceiveOverflow {
+  if (typeof overflow !== "string") {
+    onlyKnownKeys(key, overflow, ["conflate"]);
+    const { conflate }: Conflation = overflow;
+    return Object.freeze({ conflate: callable(`${key}.conflate`, conflate) });
+  }
+  if (overflow === "pause" && transport !== "tcp") {
+    const why = "reading from Deno's WebSocket cannot be paused";
+    throw notOn("native", key, why, overflow);
+  }
+  return oneOf(key, overflow, [
+    "disconnect",
+    "drop-oldest",
+    "drop-newest",
+    "pause",
+  ]);
+}

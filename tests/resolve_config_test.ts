@@ -27,11 +27,14 @@ function entries(headers: ResolvedConfig["headers"]): string[][] {
 
 const DEFAULTS: ResolvedConfig = {
   endpoints: [URL_GIVEN],
+  transport: "native",
   headers: undefined,
   subprotocols: undefined,
   tls: undefined,
   proxy: undefined,
   httpClient: undefined,
+  compression: false,
+  maxMessageBytes: 64 * KIB * KIB,
   followRedirects: 5,
   connectTimeout: 10_000,
   closeTimeout: 3_000,
@@ -39,6 +42,7 @@ const DEFAULTS: ResolvedConfig = {
   pingInterval: 0, // 20_000, once there is something to send
   pingTimeout: 20_000,
   idleTimeout: 0,
+  staleTimeout: 0,
   maxConnectionAge: 0,
   reconnect: true,
   initialBackoff: 500,
@@ -54,20 +58,25 @@ const DEFAULTS: ResolvedConfig = {
   sendQueueMaxSize: 1000,
   sendQueueMaxBytes: 16 * KIB * KIB,
   overflow: "wait",
+  sendRate: undefined,
   redeliver: "unflushed",
   spool: undefined,
   receiveBufferMaxSize: 10_000,
   receiveBufferMaxBytes: 64 * KIB * KIB,
   receiveOverflow: "disconnect",
+  decode: undefined,
 };
 
-/** Every option, each with a value that is not its default. */
+/** Every option of the tcp transport, each with a value that is not its default. */
 const GIVEN = {
   url: URL_GIVEN,
+  transport: "tcp",
   headers: { authorization: "Bearer abc" },
   subprotocols: ["graphql-transport-ws"],
   tls: { caCerts: ["-----BEGIN CERTIFICATE-----"] },
   proxy: "socks5://127.0.0.1:1080",
+  compression: { threshold: 0, contextTakeover: false },
+  maxMessageBytes: 1,
   followRedirects: 0,
   connectTimeout: 1,
   closeTimeout: 0,
@@ -75,6 +84,7 @@ const GIVEN = {
   pingInterval: 1_000,
   pingTimeout: 2_000,
   idleTimeout: 3_000,
+  staleTimeout: 3_500,
   maxConnectionAge: 4_000,
   reconnect: false,
   initialBackoff: 1,
@@ -90,11 +100,13 @@ const GIVEN = {
   sendQueueMaxSize: 1,
   sendQueueMaxBytes: 1,
   overflow: "reject",
+  sendRate: { messages: 5, interval: 1_000 },
   redeliver: "none",
   spool: "queue.db",
   receiveBufferMaxSize: 1,
   receiveBufferMaxBytes: 1,
   receiveOverflow: "drop-oldest",
+  decode: (data) => data,
 } as const satisfies WSConfig;
 
 Deno.test("an address alone makes a complete configuration", () => {
@@ -104,10 +116,15 @@ Deno.test("an address alone makes a complete configuration", () => {
   }
 });
 
-Deno.test("what is as by default is shared by all clients", () => {
-  assertEquals(Object.keys(resolve({ closeTimeout: 3_000 })), ["endpoints"]);
-  const resolved = resolve({ closeTimeout: 1, tls: undefined });
-  assertEquals(Object.keys(resolved), ["endpoints", "closeTimeout"]);
+Deno.test("a resolved configuration is one flat object with every key", () => {
+  const shown = Deno.inspect(resolve({ closeTimeout: 1 }));
+  for (const key of Object.keys(DEFAULTS)) {
+    assertStringIncludes(shown, `${key}:`);
+  }
+  assertEquals(
+    Object.keys(resolve({})).sort(),
+    Object.keys(DEFAULTS).sort(),
+  );
 });
 
 Deno.test("what is given is taken over, key by key", () => {
@@ -171,8 +188,10 @@ Deno.test("a resolved configuration is frozen, and so are its lists", () => {
 
 // Numbers --------------------------------------------------------------------
 
-const DURATION_SAYS = "a number of milliseconds from 0";
-const POSITIVE_SAYS = "a number of milliseconds greater than 0";
+const LONGEST = 2 ** 31 - 1;
+const DURATION_SAYS = `a number of milliseconds from 0 to ${LONGEST}`;
+const POSITIVE_SAYS =
+  `a number of milliseconds greater than 0 and at most ${LONGEST}`;
 const COUNT_SAYS = "a whole number from 1";
 
 interface NumberOption {
@@ -184,8 +203,8 @@ interface NumberOption {
 
 /** What no number option takes. */
 const NEVER = [NaN, -1, -0.5, -Infinity];
-const POSITIVE = { allowed: [0.5, 1], refused: [0, Infinity] };
-const FROM_ZERO = { allowed: [0, 0.5, 1], refused: [Infinity] };
+const POSITIVE = { allowed: [0.5, LONGEST], refused: [0, 2 ** 31, Infinity] };
+const FROM_ZERO = { allowed: [0, 0.5, LONGEST], refused: [2 ** 31, Infinity] };
 const COUNTED = { allowed: [1, 2 ** 40], refused: [0, 1.5, Infinity] };
 
 const NUMBERS: readonly NumberOption[] = [
@@ -193,15 +212,11 @@ const NUMBERS: readonly NumberOption[] = [
   { key: "closeTimeout", says: DURATION_SAYS, ...FROM_ZERO },
   { key: "pingTimeout", says: POSITIVE_SAYS, ...POSITIVE },
   { key: "idleTimeout", says: DURATION_SAYS, ...FROM_ZERO },
+  { key: "staleTimeout", says: DURATION_SAYS, ...FROM_ZERO },
   { key: "maxConnectionAge", says: DURATION_SAYS, ...FROM_ZERO },
   { key: "maxBackoff", says: POSITIVE_SAYS, ...POSITIVE },
   { key: "stableAfter", says: DURATION_SAYS, ...FROM_ZERO },
-  {
-    key: "initialBackoff",
-    says: `${POSITIVE_SAYS} to 30000`,
-    allowed: [0.5, 30_000],
-    refused: [0, 30_001, Infinity],
-  },
+  { key: "initialBackoff", says: POSITIVE_SAYS, ...POSITIVE },
   {
     key: "backoffMultiplier",
     says: "a number from 1",
@@ -223,8 +238,8 @@ const NUMBERS: readonly NumberOption[] = [
   {
     key: "retryBudget",
     says: `${POSITIVE_SAYS}, or Infinity`,
-    allowed: [0.5, Infinity],
-    refused: [0],
+    allowed: [0.5, LONGEST, Infinity],
+    refused: [0, 2 ** 31],
   },
   {
     key: "followRedirects",
@@ -264,18 +279,20 @@ Deno.test("every option with a number as its default is in the table above", () 
   const numbers = Object.entries(DEFAULTS)
     .filter(([, value]) => typeof value === "number")
     .map(([key]) => key)
-    .filter((key) => key !== "pingInterval");
+    .filter((key) => key !== "pingInterval" && key !== "maxMessageBytes");
   assertEquals(numbers.sort(), NUMBERS.map(({ key }) => key).sort());
 });
 
-Deno.test("a low cap lowers the first delay, unless both were given", () => {
+Deno.test("one of the two backoffs alone takes the other one with it", () => {
   assertEquals(resolve({ maxBackoff: 100 }).initialBackoff, 100);
   assertEquals(resolve({ maxBackoff: 1_000 }).initialBackoff, 500);
+  assertEquals(resolve({ initialBackoff: 60_000 }).maxBackoff, 60_000);
+  assertEquals(resolve({ initialBackoff: 1_000 }).maxBackoff, 30_000);
   assertThrows(
     () => resolve({ maxBackoff: 100, initialBackoff: 101 }),
     RangeError,
-    "Cannot use 'initialBackoff' as it must be a number of milliseconds " +
-      "greater than 0 to 100: current value is 101",
+    "Cannot use 'initialBackoff' as it must be at most 'maxBackoff' (100): " +
+      "current value is 101",
   );
 });
 
@@ -297,6 +314,109 @@ Deno.test("a pingInterval needs a ping.message, and the error says why", () => {
   for (const value of [...NEVER, Infinity]) {
     assertThrows(() => resolve({ pingInterval: value }), RangeError);
   }
+});
+
+// Transports -----------------------------------------------------------------
+
+Deno.test("tcp sends protocol pings unless there is a message to send", () => {
+  const tcp = { transport: "tcp" };
+  assertEquals(resolve(tcp).pingInterval, 20_000);
+  assertEquals(resolve({ ...tcp, pingInterval: 5 }).pingInterval, 5);
+  assertEquals(resolve({ ...tcp, pingInterval: 0 }).pingInterval, 0);
+  const ping = { answer: () => undefined };
+  assertEquals(resolve({ ...tcp, ping }).pingInterval, 20_000);
+});
+
+Deno.test("a slow reader pauses tcp, and disconnects the native socket", () => {
+  assertEquals(resolve({ transport: "tcp" }).receiveOverflow, "pause");
+  assertEquals(resolve({ transport: "native" }).receiveOverflow, "disconnect");
+});
+
+const CLIENT = Deno.createHttpClient({});
+CLIENT.close();
+
+/** Options that one transport alone has. */
+const ONE_SIDED: readonly (readonly [
+  on: "native" | "tcp",
+  key: string,
+  options: Record<string, unknown>,
+])[] = [
+  ["tcp", "compression", { compression: true }],
+  ["tcp", "compression", { compression: {} }],
+  ["tcp", "maxMessageBytes", { maxMessageBytes: 1 }],
+  ["tcp", "tls.insecure", { tls: { insecure: true } }],
+  ["tcp", "tls.serverName", { tls: { serverName: "h" } }],
+  ["tcp", "receiveOverflow", { receiveOverflow: "pause" }],
+  ["native", "httpClient", { httpClient: CLIENT }],
+];
+
+for (const [on, key, options] of ONE_SIDED) {
+  Deno.test(`${Deno.inspect(options)} is an option of ${on} alone`, () => {
+    resolve({ ...options, transport: on });
+    const other = on === "tcp" ? "native" : "tcp";
+    const error = assertThrows(
+      () => resolve({ ...options, transport: other }),
+      TypeError,
+      `Cannot use '${key}' with transport "${other}"`,
+    );
+    assertStringIncludes(error.message, `set transport to "${on}"`);
+  });
+}
+
+Deno.test("native takes what says that it has none of the tcp options", () => {
+  resolve({ compression: false, maxMessageBytes: 64 * KIB * KIB });
+  resolve({ tls: { insecure: false, serverName: undefined } });
+});
+
+Deno.test("a Unix socket is an address for tcp alone", () => {
+  const url = "ws+unix:/run/feed.sock:/feed?a=b";
+  assertEquals(resolve({ url, transport: "tcp" }).endpoints, [url]);
+  assertThrows(() => resolve({ url }), TypeError, 'transport "tcp"');
+  for (const wrong of ["ws+unix:feed", "ws+unix://h/feed", "ws+unix:/"]) {
+    assertThrows(
+      () => resolve({ url: wrong, transport: "tcp" }),
+      TypeError,
+      "Cannot use 'url' as it must be ws+unix:/path/to/socket",
+    );
+  }
+});
+
+Deno.test("compression has defaults, and may be given in detail", () => {
+  const resolved = (compression: unknown) =>
+    resolve({ transport: "tcp", compression }).compression;
+  const defaults = { threshold: 1024, contextTakeover: true };
+  assertEquals(resolved(true), defaults);
+  assertEquals(resolved({}), defaults);
+  assertEquals(resolved(false), false);
+  assertEquals(resolved({ threshold: 0 }), { ...defaults, threshold: 0 });
+  assert(Object.isFrozen(resolved(true)));
+  for (const threshold of [-1, 0.5, Infinity]) {
+    assertThrows(() => resolved({ threshold }), RangeError, "threshold");
+  }
+});
+
+Deno.test("a larger message than the largest is a whole number of bytes from 1", () => {
+  for (const value of [...NEVER, 0, 1.5, Infinity]) {
+    assertThrows(
+      () => resolve({ transport: "tcp", maxMessageBytes: value }),
+      RangeError,
+      `Cannot use 'maxMessageBytes' as it must be ${COUNT_SAYS}: ` +
+        `current value is ${value}`,
+    );
+  }
+});
+
+Deno.test("a send rate is a number of messages and an interval", () => {
+  const sendRate = { messages: 5, interval: 1_000 };
+  assertEquals(resolve({ sendRate }).sendRate, sendRate);
+  for (
+    const [wrong, key] of [
+      [{ ...sendRate, messages: 0 }, "sendRate.messages"],
+      [{ ...sendRate, messages: 0.5 }, "sendRate.messages"],
+      [{ ...sendRate, interval: 0 }, "sendRate.interval"],
+      [{ ...sendRate, interval: 2 ** 31 }, "sendRate.interval"],
+    ] as const
+  ) assertThrows(() => resolve({ sendRate: wrong }), RangeError, `'${key}'`);
 });
 
 // Addresses ------------------------------------------------------------------
@@ -349,6 +469,11 @@ for (const [value, says] of WRONG_ADDRESSES) {
 // The others -----------------------------------------------------------------
 
 const WRONG_KINDS: readonly (readonly [key: string, values: unknown[]])[] = [
+  ["transport", ["TCP", "udp", 1, {}, true]],
+  ["compression", ["yes", 1, [], { level: 1 }, { contextTakeover: 1 }]],
+  ["maxMessageBytes", ["1", {}, [1]]],
+  ["sendRate", [5, "5/s", {}, { messages: 5 }, { messages: "5", interval: 1 }]],
+  ["decode", ["gzip", {}, true]],
   ["reconnect", [0, "yes", {}]],
   ["overflow", ["Wait", "drop", 1, {}]],
   ["receiveOverflow", ["wait", 1, { conflate: "symbol" }, { key: () => 1 }]],
@@ -360,7 +485,16 @@ const WRONG_KINDS: readonly (readonly [key: string, values: unknown[]])[] = [
   ["headers", ["a: b", 5, [["a"]]]],
   ["subprotocols", [5, "a b", ["a", "a"], ["a", "A"], [""], "a,b"]],
   ["ping", ["ping", {}, { message: 5 }, { isPong: () => true }]],
-  ["tls", ["pem", [], { ca: "" }, { caCerts: 5 }, { caCerts: [5] }]],
+  ["tls", [
+    { serverName: "" },
+    { serverName: 5 },
+    { insecure: 1 },
+    "pem",
+    [],
+    { ca: "" },
+    { caCerts: 5 },
+    { caCerts: [5] },
+  ]],
   ["proxy", [5, {}, "127.0.0.1:1080", "ftp://h/", "ws://h/", ""]],
   ["httpClient", [{}, "client", () => {}]],
 ];
@@ -407,6 +541,13 @@ Deno.test("headers and subprotocols that are changed later change nothing", () =
   assertEquals(resolved.subprotocols, ["chat"]);
 });
 
+Deno.test("a header whose value is undefined is absent", () => {
+  const { headers } = resolve({
+    headers: { Authorization: undefined, "X-Id": "1" },
+  });
+  assertEquals(entries(headers), [["x-id", "1"]]);
+});
+
 // Secrets --------------------------------------------------------------------
 
 const SECRET = "s3cr3t";
@@ -443,6 +584,8 @@ const MISTAKES: readonly Record<string, unknown>[] = [
   { proxy: `user:${SECRET}@h:1080` },
   { proxy: { url: "http://h/", basicAuth: { password: SECRET } } },
   { httpClient: { key: KEY } },
+  { subprotocols: [`bearer ${SECRET}`] },
+  { subprotocols: [SECRET, SECRET] },
   { ping: SECRET },
   { ping: { message: { token: SECRET } } },
 ];

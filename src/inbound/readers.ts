@@ -10,7 +10,7 @@ import type { Gap } from "../callbacks.ts";
 import type { ReceiveOverflow } from "../config.ts";
 import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
-import { checkReceiveOverflow } from "../nested_options.ts";
+import { checkReceiveOverflow } from "../resolve_config.ts";
 import { COUNT, number, onlyKnownKeys, wrongKind } from "../rules.ts";
 import { Inbox, type InboxOptions } from "./inbox.ts";
 

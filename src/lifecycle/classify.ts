@@ -82,7 +82,10 @@ export function judge(
     () => isFatalClose(error, fatalCloseCodes),
   );
   const judged = isFatal ? error.withSeverity("fatal") : error;
-  const verdict = ask("classify", () => check(classify?.(judged)));
+  const verdict = ask(
+    "classify",
+    () => check(classify?.(judged, { wasOpen: false, attempt: 0 })),
+  );
   return verdict === undefined ? judged : judged.withSeverity(verdict);
 }
 

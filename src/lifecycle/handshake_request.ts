@@ -6,7 +6,7 @@
  */
 
 import { abortable } from "@std/async/abortable";
-import type { Provider } from "../config.ts";
+import type { HandshakeHeaders, Provider } from "../config.ts";
 import { WSError } from "../errors.ts";
 import {
   checkHeaders,
@@ -28,7 +28,7 @@ export interface HandshakeRequest {
 /** Where the parts come from. */
 export interface RequestSources {
   readonly endpoint: Endpoint;
-  readonly headers?: Provider<HeadersInit>;
+  readonly headers?: Provider<HandshakeHeaders>;
   readonly subprotocols?: Provider<string | readonly string[]>;
 }
 

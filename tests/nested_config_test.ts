@@ -1,49 +1,52 @@
 import {
   assert,
   assertEquals,
+  assertExists,
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import type {
-  PingConfig,
-  ReceiveOverflow,
-  Redelivery,
-  TlsConfig,
-  WSConfig,
-} from "../src/config.ts";
-import {
-  checkFatalCloseCodes,
-  checkHttpClient,
-  checkPing,
-  checkProxy,
-  checkReceiveOverflow,
-  checkRedelivery,
-  checkTls,
-} from "../src/nested_options.ts";
+import type { PingConfig, WSConfig } from "../src/config.ts";
+import { resolveConfig, type ResolvedConfig } from "../src/resolve_config.ts";
+
+/** Options as a program without types could give them. */
+function resolve(options: Record<string, unknown>): ResolvedConfig {
+  return resolveConfig({ url: "wss://h/", ...options } as WSConfig);
+}
+
+/** The value of one key, given the value and other options. */
+function checked<K extends keyof ResolvedConfig & keyof WSConfig>(
+  key: K,
+  value: unknown,
+  others: Partial<WSConfig> = {},
+): NonNullable<ResolvedConfig[K]> {
+  const result = resolve({ ...others, [key]: value })[key];
+  assertExists(result);
+  return result;
+}
 
 const CERT = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n";
 const KEY = "-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----\n";
 
 Deno.test("certificate authorities may be one PEM text or a list of them", () => {
-  assertEquals(checkTls({}).caCerts, []);
-  assertEquals(checkTls({ caCerts: CERT }).caCerts, [CERT]);
-  assertEquals(checkTls({ caCerts: [CERT, CERT] }).caCerts, [CERT, CERT]);
+  assertEquals(checked("tls", {}).caCerts, []);
+  assertEquals(checked("tls", { caCerts: CERT }).caCerts, [CERT]);
+  assertEquals(checked("tls", { caCerts: [CERT, CERT] }).caCerts, [CERT, CERT]);
 });
 
 Deno.test("a list of authorities that is changed later changes nothing", () => {
   const given = [CERT];
-  const { caCerts } = checkTls({ caCerts: given });
+  const { caCerts } = checked("tls", { caCerts: given });
   given.push("");
   assertEquals(caCerts, [CERT]);
   assert(Object.isFrozen(caCerts));
 });
 
 Deno.test("a client certificate comes with its key", () => {
-  const tls = checkTls({ cert: CERT, key: KEY });
+  const tls = checked("tls", { cert: CERT, key: KEY });
   assertEquals([tls.cert, tls.key], [CERT, KEY]);
   assert(Object.isFrozen(tls));
-  assertThrows(() => checkTls({ cert: CERT }), TypeError, "lacks 'key'");
-  assertThrows(() => checkTls({ key: KEY }), TypeError, "lacks 'cert'");
+  assertThrows(() => checked("tls", { cert: CERT }), TypeError, "lacks 'key'");
+  assertThrows(() => checked("tls", { key: KEY }), TypeError, "lacks 'cert'");
 });
 
 Deno.test("a path in the place of PEM text is refused, and which one it was", () => {
@@ -59,7 +62,7 @@ Deno.test("a path in the place of PEM text is refused, and which one it was", ()
   ];
   for (const [tls, key, kind] of cases) {
     assertThrows(
-      () => checkTls(tls as TlsConfig),
+      () => checked("tls", tls),
       TypeError,
       `Cannot use '${key}' as it must be PEM text ("-----BEGIN ..."): ` +
         `current value is ${kind}`,
@@ -70,36 +73,35 @@ Deno.test("a path in the place of PEM text is refused, and which one it was", ()
 Deno.test("a proxy speaks HTTP, HTTPS or SOCKS5", () => {
   for (const scheme of ["http", "https", "socks5"]) {
     const url = `${scheme}://user:pw@127.0.0.1:1080`;
-    assertEquals(checkProxy(url), new URL(url));
-    assertEquals(checkProxy(new URL(url)), new URL(url));
+    assertEquals(checked("proxy", url), new URL(url));
+    assertEquals(checked("proxy", new URL(url)), new URL(url));
   }
   for (const url of ["socks4://h/", "ws://h/", "h:1080", "", "/"]) {
-    assertThrows(() => checkProxy(url), TypeError, "'proxy'");
+    assertThrows(() => checked("proxy", url), TypeError, "'proxy'");
   }
 });
 
 Deno.test("a proxy that is changed later changes nothing", () => {
   const given = new URL("http://h/");
-  const proxy = checkProxy(given);
+  const proxy = checked("proxy", given);
   given.host = "other";
   assertEquals(proxy.host, "h");
 });
 
 Deno.test("an HTTP client brings its own certificates and proxy", () => {
   using httpClient = Deno.createHttpClient({});
-  const url = "ws://h/";
-  checkHttpClient({ url, httpClient });
-  checkHttpClient({ url, httpClient, tls: undefined, proxy: undefined });
+  assertStrictEquals(checked("httpClient", httpClient), httpClient);
+  resolve({ httpClient, tls: undefined, proxy: undefined });
   for (const clash of [{ tls: {} }, { proxy: "http://h/" }]) {
     const [key] = Object.keys(clash);
     assertThrows(
-      () => checkHttpClient({ url, httpClient, ...clash }),
+      () => resolve({ httpClient, ...clash }),
       TypeError,
       `Cannot use '${key}' together with 'httpClient'`,
     );
   }
   assertThrows(
-    () => checkHttpClient({ url, httpClient: {} } as WSConfig),
+    () => resolve({ httpClient: {} }),
     TypeError,
     "Cannot use 'httpClient' as it must be a Deno.HttpClient: " +
       "current value is an object",
@@ -119,10 +121,10 @@ Deno.test("a heartbeat sends something, answers something, or both", () => {
     { message, isPong, answer },
   ];
   for (const ping of pings) {
-    assert(Object.isFrozen(checkPing(ping)));
-    assertEquals(checkPing(ping).message, ping.message);
-    assertStrictEquals(checkPing(ping).isPong, ping.isPong);
-    assertStrictEquals(checkPing(ping).answer, ping.answer);
+    assert(Object.isFrozen(checked("ping", ping)));
+    assertEquals(checked("ping", ping).message, ping.message);
+    assertStrictEquals(checked("ping", ping).isPong, ping.isPong);
+    assertStrictEquals(checked("ping", ping).answer, ping.answer);
   }
 });
 
@@ -144,19 +146,19 @@ Deno.test("a heartbeat that can do nothing is refused, and says what it lacks", 
     [{ mesage: "a" }, "'mesage' in ping"],
   ];
   for (const [ping, says] of cases) {
-    assertThrows(() => checkPing(ping as PingConfig), TypeError, says);
+    assertThrows(() => checked("ping", ping), TypeError, says);
   }
 });
 
 Deno.test("fatal close codes are a list from 1000 to 4999, or a function", () => {
   const isFatal = (code: number) => code > 4000;
-  assertStrictEquals(checkFatalCloseCodes(isFatal), isFatal);
-  assertEquals(checkFatalCloseCodes([]), []);
-  assertEquals(checkFatalCloseCodes([1000, 4999]), [1000, 4999]);
-  assert(Object.isFrozen(checkFatalCloseCodes([4001])));
+  assertStrictEquals(checked("fatalCloseCodes", isFatal), isFatal);
+  assertEquals(checked("fatalCloseCodes", []), []);
+  assertEquals(checked("fatalCloseCodes", [1000, 4999]), [1000, 4999]);
+  assert(Object.isFrozen(checked("fatalCloseCodes", [4001])));
   for (const code of [0, 999, 5000, 4001.5, NaN, Infinity, -1]) {
     assertThrows(
-      () => checkFatalCloseCodes([4001, code]),
+      () => checked("fatalCloseCodes", [4001, code]),
       RangeError,
       "Cannot use 'fatalCloseCodes' as it must be a whole number " +
         `from 1000 to 4999: current value is ${code}`,
@@ -168,15 +170,23 @@ Deno.test("acknowledged redelivery needs both functions; its window has a defaul
   const id = () => 1;
   const acknowledged = () => undefined;
   const redeliver = { id, acknowledged };
-  assertEquals(checkRedelivery("unflushed", 9), "unflushed");
-  assertEquals(checkRedelivery("none", 9), "none");
-  assertEquals(checkRedelivery(redeliver, 9), { ...redeliver, window: 9 });
   assertEquals(
-    checkRedelivery({ ...redeliver, window: undefined }, 9),
+    checked("redeliver", "unflushed", { sendQueueMaxSize: 9 }),
+    "unflushed",
+  );
+  assertEquals(checked("redeliver", "none", { sendQueueMaxSize: 9 }), "none");
+  assertEquals(checked("redeliver", redeliver, { sendQueueMaxSize: 9 }), {
+    ...redeliver,
+    window: 9,
+  });
+  assertEquals(
+    checked("redeliver", { ...redeliver, window: undefined }, {
+      sendQueueMaxSize: 9,
+    }),
     { ...redeliver, window: 9 },
   );
   assertEquals(
-    checkRedelivery({ ...redeliver, window: 3 }, 9),
+    checked("redeliver", { ...redeliver, window: 3 }, { sendQueueMaxSize: 9 }),
     { ...redeliver, window: 3 },
   );
   const wrong: [value: unknown, key: string][] = [
@@ -191,14 +201,15 @@ Deno.test("acknowledged redelivery needs both functions; its window has a defaul
   ];
   for (const [value, key] of wrong) {
     assertThrows(
-      () => checkRedelivery(value as Redelivery, 9),
+      () => checked("redeliver", value, { sendQueueMaxSize: 9 }),
       TypeError,
       `'${key}'`,
     );
   }
   for (const window of [0, -1, 0.5, NaN, Infinity]) {
     assertThrows(
-      () => checkRedelivery({ ...redeliver, window }, 9),
+      () =>
+        checked("redeliver", { ...redeliver, window }, { sendQueueMaxSize: 9 }),
       RangeError,
       `'redeliver.window'`,
     );
@@ -207,22 +218,22 @@ Deno.test("acknowledged redelivery needs both functions; its window has a defaul
 
 Deno.test("a full buffer disconnects, drops, or keeps the latest of each key", () => {
   for (const policy of ["disconnect", "drop-oldest", "drop-newest"] as const) {
-    assertEquals(checkReceiveOverflow("overflow", policy), policy);
+    assertEquals(checked("receiveOverflow", policy), policy);
   }
   const conflate = () => "symbol";
-  const checked = checkReceiveOverflow("overflow", { conflate });
-  assertEquals(checked, { conflate });
-  assert(Object.isFrozen(checked));
+  const policy = checked("receiveOverflow", { conflate });
+  assertEquals(policy, { conflate });
+  assert(Object.isFrozen(policy));
   const wrong: [value: unknown, key: string][] = [
-    ["wait", "overflow"],
-    [null, "overflow"],
-    [{}, "overflow.conflate"],
-    [{ conflate: "symbol" }, "overflow.conflate"],
+    ["wait", "receiveOverflow"],
+    [null, "receiveOverflow"],
+    [{}, "receiveOverflow.conflate"],
+    [{ conflate: "symbol" }, "receiveOverflow.conflate"],
     [{ conflate, key: "symbol" }, "key"],
   ];
   for (const [value, key] of wrong) {
     assertThrows(
-      () => checkReceiveOverflow("overflow", value as ReceiveOverflow),
+      () => checked("receiveOverflow", value),
       TypeError,
       `'${key}'`,
     );

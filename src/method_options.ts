@@ -1,0 +1,251 @@
+/**
+ * The options of the client's methods, and their checks. Each check throws a
+ * `TypeError` for a value of the wrong kind or an unknown key and a
+ * `RangeError` for a number outside its limits.
+ *
+ * @module
+ */
+
+import type { ReceiveOverflow } from "./config.ts";
+import {
+  checkPingInterval,
+  checkReceiveOverflow,
+  type ResolvedConfig,
+} from "./resolve_config.ts";
+import {
+  abortSignal,
+  boolean,
+  closeCode,
+  closeReason,
+  COUNT,
+  DURATION,
+  number,
+  type NumberRule,
+  onlyKnownKeys,
+  POSITIVE_DURATION,
+  wrongKind,
+} from "./rules.ts";
+
+/** Options of `start()` and `connect()`: they bound the first open only. */
+export interface StartOptions {
+  /** Ends the client when it aborts before the first open. */
+  readonly signal?: AbortSignal;
+  /**
+   * Ends the client when it is not open after so many milliseconds.
+   * @default none
+   */
+  readonly timeout?: number;
+}
+
+/** Checks the options of `start()` and `connect()`. */
+export function checkStartOptions(options: StartOptions): StartOptions {
+  onlyKnownKeys("start()", options, ["signal", "timeout"]);
+  const { signal, timeout } = options;
+  if (signal !== undefined) abortSignal("signal", signal);
+  if (timeout !== undefined) number("timeout", timeout, POSITIVE_DURATION);
+  return { signal, timeout };
+}
+
+/** Options of `stop()`. */
+export interface StopOptions {
+  /**
+   * The close code: 1000, or 3000 to 4999 (RFC 6455, section 7.4.2).
+   * @default 1000
+   */
+  readonly code?: number;
+  /**
+   * The reason in the close frame: at most 123 bytes.
+   * @default ""
+   */
+  readonly reason?: string;
+  /**
+   * How long queued messages may still be sent, in milliseconds; 0 closes at
+   * once.
+   * @default `closeTimeout`
+   */
+  readonly drain?: number;
+}
+
+/** What `stop()` could not send. */
+export interface StopResult {
+  /** Messages left; with a spool they are in it. */
+  readonly unsent: number;
+  /** Bytes left. */
+  readonly unsentBytes: number;
+}
+
+/** Checks the options of `stop()` and fills in the defaults. */
+export function resolveStopOptions(
+  options: StopOptions,
+  closeTimeout: number,
+): Required<StopOptions> {
+  onlyKnownKeys("stop()", options, ["code", "reason", "drain"]);
+  const { code = 1000, reason = "", drain = closeTimeout } = options;
+  return {
+    code: closeCode(code),
+    reason: closeReason(reason),
+    drain: number("drain", drain, DURATION),
+  };
+}
+
+/** Options of `reconnect()`. */
+export interface ReconnectOptions {
+  /**
+   * `true` opens the new connection before it closes the old one, as at
+   * `maxConnectionAge`; `false` ends the connection, or the dial in progress,
+   * first.
+   * @default false
+   */
+  readonly graceful?: boolean;
+  /**
+   * The close code for the old connection: 1000, or 3000 to 4999.
+   * @default 1000
+   */
+  readonly code?: number;
+  /**
+   * The reason in its close frame: at most 123 bytes.
+   * @default ""
+   */
+  readonly reason?: string;
+}
+
+/** Checks the options of `reconnect()` and fills in the defaults. */
+export function resolveReconnectOptions(
+  options: ReconnectOptions,
+): Required<ReconnectOptions> {
+  onlyKnownKeys("reconnect()", options, ["graceful", "code", "reason"]);
+  const { graceful = false, code = 1000, reason = "" } = options;
+  return {
+    graceful: boolean("graceful", graceful),
+    code: closeCode(code),
+    reason: closeReason(reason),
+  };
+}
+
+/** Options of one outgoing message. */
+export interface SendOptions {
+  /**
+   * How long the message is worth sending, in milliseconds, more than 0. If no
+   * connection got it by then, it is dropped as `"expired"`.
+   * @default Infinity
+   */
+  readonly ttl?: number;
+  /**
+   * While this message is queued, a newer one with the same key takes its
+   * place; it is dropped as `"replaced"`.
+   * @default none
+   */
+  readonly key?: string;
+  /**
+   * Takes the message back while no connection has got it.
+   * @default none
+   */
+  readonly signal?: AbortSignal;
+}
+
+const UNLIMITED: NumberRule = { ...DURATION, infinity: true };
+const TTL: NumberRule = { ...POSITIVE_DURATION, infinity: true };
+
+/** Checks the options of one outgoing message. */
+export function checkSendOptions(options: SendOptions): void {
+  onlyKnownKeys("send()", options, ["ttl", "key", "signal"]);
+  const { ttl, key, signal } = options;
+  if (ttl !== undefined) number("ttl", ttl, TTL);
+  if (key !== undefined && typeof key !== "string") {
+    throw wrongKind("key", "a string", key);
+  }
+  if (signal !== undefined) abortSignal("signal", signal);
+}
+
+/** Checks the limit of `flush()`, in milliseconds; `undefined` is none. */
+export function checkFlushLimit(ms: number | undefined): number | undefined {
+  if (ms === undefined) return undefined;
+  return number("ms", ms, UNLIMITED) === Infinity ? undefined : ms;
+}
+
+/** Options of `messages()`; whatever is absent is as in the client's options. */
+export interface ReadOptions {
+  /**
+   * Ends the reader at once; its buffered messages are dropped.
+   * @default none
+   */
+  readonly signal?: AbortSignal;
+  /**
+   * Messages its buffer holds.
+   * @default `receiveBufferMaxSize`
+   */
+  readonly bufferMaxSize?: number;
+  /**
+   * Bytes its buffer holds (texts as UTF-16 code units).
+   * @default `receiveBufferMaxBytes`
+   */
+  readonly bufferMaxBytes?: number;
+  /**
+   * What to do when its buffer is full.
+   * @default `receiveOverflow`
+   */
+  readonly overflow?: ReceiveOverflow;
+}
+
+/** The bounds of a reader. */
+export interface ReadBounds {
+  readonly maxSize: number;
+  readonly maxBytes: number;
+  readonly overflow: ReceiveOverflow;
+}
+
+/** Checks the options of `messages()` and fills in the defaults. */
+export function resolveReadOptions(
+  options: ReadOptions,
+  config: Pick<
+    ResolvedConfig,
+    | "transport"
+    | "receiveBufferMaxSize"
+    | "receiveBufferMaxBytes"
+    | "receiveOverflow"
+  >,
+): ReadBounds & Pick<ReadOptions, "signal"> {
+  const keys = ["signal", "bufferMaxSize", "bufferMaxBytes", "overflow"];
+  onlyKnownKeys("messages()", options, keys);
+  const {
+    signal,
+    bufferMaxSize = config.receiveBufferMaxSize,
+    bufferMaxBytes = config.receiveBufferMaxBytes,
+    overflow,
+  } = options;
+  if (signal !== undefined) abortSignal("signal", signal);
+  return {
+    signal,
+    maxSize: number("bufferMaxSize", bufferMaxSize, COUNT),
+    maxBytes: number("bufferMaxBytes", bufferMaxBytes, COUNT),
+    overflow: overflow === undefined
+      ? config.receiveOverflow
+      : checkReceiveOverflow("overflow", overflow, config.transport),
+  };
+}
+
+/** The heartbeat that a server dictates, for `session.setHeartbeat()`. */
+export interface HeartbeatTimes {
+  /** As in the client's options. */
+  readonly pingInterval?: number;
+  /** As in the client's options. */
+  readonly pingTimeout?: number;
+  /** As in the client's options. */
+  readonly idleTimeout?: number;
+}
+
+/** Checks the options of `session.setHeartbeat()`. */
+export function checkHeartbeatTimes(
+  times: HeartbeatTimes,
+  config: Pick<ResolvedConfig, "transport" | "ping">,
+): HeartbeatTimes {
+  const keys = ["pingInterval", "pingTimeout", "idleTimeout"];
+  onlyKnownKeys("setHeartbeat()", times, keys);
+  const { pingInterval, pingTimeout, idleTimeout } = times;
+  if (pingInterval !== undefined) checkPingInterval(pingInterval, config);
+  if (pingTimeout !== undefined) {
+    number("pingTimeout", pingTimeout, POSITIVE_DURATION);
+  }
+  if (idleTimeout !== undefined) number("idleTimeout", idleTimeout, DURATION);
+  return { pingInterval, pingTimeout, idleTimeout };
+}
