@@ -77,6 +77,7 @@ const CASES: readonly Case[] = [
         'import type { B } from "../transport/transport.ts";',
       ),
       file("src/server/a.ts", 'import { b } from "../protocol/b.ts";'),
+      file("src/protocol/a.ts", 'import type { B } from "../message.ts";'),
       file("src/config.ts", 'import type { B } from "./errors.ts";'),
       file("src/receive/a.ts", '/**\n * import "../client.ts";\n */'),
     ],
