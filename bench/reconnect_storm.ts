@@ -6,7 +6,7 @@
  * @module
  */
 
-import { random } from "../src/server/random.ts";
+import { random } from "../src/server/fault_plan.ts";
 import { type Formula, FORMULAS } from "./backoff_formulas.ts";
 import { printTable } from "./harness.ts";
 

@@ -186,7 +186,7 @@ class Run {
       case "reset":
         return void peer.flush().then(() => peer.reset());
       case "mute":
-        return void peer.flush().then(() => peer.mute());
+        return void peer.flush().then(() => peer.blackhole());
       case "close":
         return void peer.close(fate.code);
       default:

@@ -374,8 +374,8 @@ Deno.test("stop() of a client that never started says what it could not send", a
 
 Deno.test("stop() is bounded, whatever the peer does", async () => {
   const deeds: [name: string, deed: (world: World) => void][] = [
-    ["is mute", (world) => world.peer.mute()],
-    ["reads nothing", (world) => world.peer.stall()],
+    ["is mute", (world) => world.peer.blackhole()],
+    ["reads nothing", (world) => world.peer.stopReading()],
     ["resets", (world) => world.peer.reset()],
     ["drops", (world) => void world.peer.drop()],
     ["closes too", (world) => void world.peer.close(4000)],

@@ -321,7 +321,7 @@ Deno.test("stop(): onDisconnect with the code seen, no error, and the client is 
 
 Deno.test("stop() of a peer that never answers: 1006, not clean, no error", async () => {
   await using world = await World.open({ config: { closeTimeout: 50 } });
-  world.peer.mute();
+  world.peer.blackhole();
   await within(world.client.stop(), "stop", 500);
   const { code, wasClean, error, willRetry } = only(
     world.calls.all("disconnect"),

@@ -96,7 +96,7 @@ Deno.test("a half-open connection is found by the ping, and nothing of it comes 
 
 Deno.test("a mute peer is found by idleTimeout", async () => {
   await using world = await World.open({ idleTimeout: 200 });
-  world.peer.mute();
+  world.peer.blackhole();
   const muted = performance.now();
   const error = await world.events.next("error");
   const took = performance.now() - muted;
@@ -179,7 +179,7 @@ Deno.test({
   async fn() {
     await using sleeper = await Sleeper.start(ASLEEP);
     sleeper.signal("SIGSTOP");
-    sleeper.peer.mute();
+    sleeper.peer.blackhole();
     await delay(STOPPED);
     sleeper.signal("SIGCONT");
     const woken = performance.now();

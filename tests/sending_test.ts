@@ -58,7 +58,7 @@ Deno.test("what a dead link still had in its socket is sent whole on the next on
   await using world = await World.open({
     server: {
       onPeer(peer) {
-        if (isFirst) peer.stall();
+        if (isFirst) peer.stopReading();
         isFirst = false;
         peer.onmessage = arrivals.on("message");
       },
@@ -91,7 +91,7 @@ Deno.test("sent at most once, what a dead link had in its socket does not come a
     config: { redeliver: "none" },
     server: {
       onPeer(peer) {
-        if (isFirst) peer.stall();
+        if (isFirst) peer.stopReading();
         isFirst = false;
         peer.onmessage = arrivals.on("message");
       },
@@ -106,7 +106,7 @@ Deno.test("sent at most once, what a dead link had in its socket does not come a
 });
 
 Deno.test("to a peer that does not read no more goes than the kernels take", async () => {
-  const stalled = serve({ onPeer: (peer) => peer.stall() });
+  const stalled = serve({ onPeer: (peer) => peer.stopReading() });
   await using world = await World.open({
     config: { url: stalled.url, sendQueueMaxBytes: MIB },
   });

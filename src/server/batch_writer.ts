@@ -34,7 +34,7 @@ export class BatchWriter implements FrameWriter {
   #stopped = false;
   /** The running write loop; it never rejects. */
   #running: Promise<void> | undefined;
-  #relief: PromiseWithResolvers<void> | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
   readonly #onFailure: (error: unknown) => void;
 
   /** `onFailure` is called once, when a write fails; nothing is written then. */
@@ -51,10 +51,10 @@ export class BatchWriter implements FrameWriter {
     return this.size >= HIGH_WATER;
   }
 
-  relief(): Promise<void> {
+  drained(): Promise<void> {
     if (!this.full || this.#stopped) return DONE;
-    this.#relief ??= Promise.withResolvers();
-    return this.#relief.promise;
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
   }
 
   flush(): Promise<void> {
@@ -146,8 +146,8 @@ export class BatchWriter implements FrameWriter {
   }
 
   #settle(): void {
-    this.#relief?.resolve();
-    this.#relief = undefined;
+    this.#drained?.resolve();
+    this.#drained = undefined;
   }
 }
 

@@ -1,12 +1,12 @@
 /**
- * What may go wrong on purpose, as a text that fits on a command line:
+ * Faults that a server makes on purpose, as a text that fits on a command line:
  *
  * ```txt
  * drop=5%,close=1011@30s,refuse=503/10,latency=50..200ms,half-open,reset
  * ```
  *
- * Items are separated by commas. Each connection suffers all of them, the
- * first that strikes ends it:
+ * Items are separated by commas. All of them apply to each connection; the
+ * first fault that occurs ends it:
  *
  * | item                | meaning                                             |
  * | ------------------- | --------------------------------------------------- |
@@ -17,19 +17,19 @@
  * | `close=CODE WHEN`   | the server closes with this code                    |
  * | `refuse=STATUS[/N]` | every Nth handshake (without N: each) is refused    |
  * |                     | with this HTTP status                               |
- * | `latency=T[..T]`    | what goes to the client comes so much later, drawn  |
+ * | `latency=T[..T]`    | frames to the client leave so much later, drawn     |
  * |                     | uniformly for each message; the order is kept       |
  *
  * `WHEN` (written without the space) is one of
  *
- * - `=P%`: with this chance at each message, in both directions; the message
- *   that is struck is lost, those before it are not;
+ * - `=P%`: with this chance at each message, in both directions; that message
+ *   is lost, those before it are not;
  * - `@T`: at this age of the connection;
  * - nothing: as `=1%`.
  *
  * `T` is a number with `ms`, `s` or `m`; the first of a range may leave its
- * unit to the second. What happens depends on the seed, the number of the
- * handshake and the number of the message alone, never on timing.
+ * unit to the second. What happens depends only on the seed, the number of the
+ * handshake and the number of the message, never on timing.
  *
  * @module
  */
@@ -37,28 +37,32 @@
 import { show } from "../rules.ts";
 import { isCloseCode } from "./close_body.ts";
 
-/** How a connection is struck. */
-export type Blow =
+/** What happens to a connection. */
+export type Fault =
   | { readonly kind: "drop" }
   | { readonly kind: "reset" }
   | { readonly kind: "half-open" }
   | { readonly kind: "close"; readonly code: number };
 
-/** When it is. */
-export type When =
+/** When it happens. */
+export type FaultTime =
   /** At each message, 0 to 1. */
   | { readonly kind: "chance"; readonly chance: number }
   /** At this age of the connection, ms. */
   | { readonly kind: "age"; readonly after: number };
 
-/** One thing that goes wrong. */
+/** One item of the specification. */
 export type ChaosItem =
-  | { readonly kind: "blow"; readonly blow: Blow; readonly when: When }
+  | {
+    readonly kind: "fault";
+    readonly fault: Fault;
+    readonly time: FaultTime;
+  }
   | { readonly kind: "refuse"; readonly status: number; readonly every: number }
   /** From `least` to `most` ms. */
   | { readonly kind: "latency"; readonly least: number; readonly most: number };
 
-/** All that goes wrong with a server, and the seed of its chances. */
+/** All faults of a server, and the seed of their chances. */
 export interface Chaos {
   readonly items: readonly ChaosItem[];
   /** A whole number; its lowest 32 bits count. */
@@ -68,7 +72,7 @@ export interface Chaos {
 const DEFAULT_CHANCE = 0.01;
 
 /**
- * Reads a specification of chaos.
+ * Parses a specification of faults.
  *
  * @example
  * ```ts
@@ -97,9 +101,9 @@ function parseItem(item: string): ChaosItem {
     case "reset":
     case "half-open":
       return {
-        kind: "blow",
-        blow: { kind: name },
-        when: parseWhen(item, rest),
+        kind: "fault",
+        fault: { kind: name },
+        time: parseFaultTime(item, rest),
       };
     case "close":
       return parseClose(item, rest);
@@ -116,10 +120,10 @@ function parseItem(item: string): ChaosItem {
   }
 }
 
-function parseWhen(item: string, text: string): When {
+function parseFaultTime(item: string, text: string): FaultTime {
   if (text === "") return { kind: "chance", chance: DEFAULT_CHANCE };
   if (text.startsWith("@")) {
-    return { kind: "age", after: parseTime(item, text.slice(1)) };
+    return { kind: "age", after: parseDuration(item, text.slice(1)) };
   }
   const [, percent] = /^=(\d+(?:\.\d+)?)%$/.exec(text) ?? [];
   const chance = Number(percent) / 100;
@@ -130,15 +134,15 @@ function parseWhen(item: string, text: string): When {
 }
 
 function parseClose(item: string, text: string): ChaosItem {
-  const [, digits, when = ""] = /^=(\d+)(.*)$/.exec(text) ?? [];
+  const [, digits, time = ""] = /^=(\d+)(.*)$/.exec(text) ?? [];
   const code = Number(digits);
   if (!isCloseCode(code)) {
     throw wrong(item, "close= with a code that may be sent", text);
   }
   return {
-    kind: "blow",
-    blow: { kind: "close", code },
-    when: parseWhen(item, when),
+    kind: "fault",
+    fault: { kind: "close", code },
+    time: parseFaultTime(item, time),
   };
 }
 
@@ -160,9 +164,9 @@ function parseLatency(item: string, text: string): ChaosItem {
   if (from === undefined) {
     throw wrong(item, "latency=T or latency=T..T", text);
   }
-  const most = parseTime(item, to ?? from);
+  const most = parseDuration(item, to ?? from);
   const unit = /[a-z]+$/.exec(to ?? from)?.[0] ?? "";
-  const least = parseTime(item, /\d$/.test(from) ? from + unit : from);
+  const least = parseDuration(item, /\d$/.test(from) ? from + unit : from);
   if (least > most) {
     throw wrong(item, "a range from less to more", text);
   }
@@ -170,7 +174,7 @@ function parseLatency(item: string, text: string): ChaosItem {
 }
 
 /** Milliseconds. */
-function parseTime(item: string, text: string): number {
+function parseDuration(item: string, text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
   const ms = Number(number) *
     (unit === "ms" ? 1 : unit === "s" ? 1000 : 60_000);

@@ -38,9 +38,9 @@ export class DelayedWriter implements FrameWriter {
     return this.#lineSize >= HIGH_WATER || this.#writer.full;
   }
 
-  async relief(): Promise<void> {
+  async drained(): Promise<void> {
     while (this.#lineSize >= HIGH_WATER) await this.#move();
-    await this.#writer.relief();
+    await this.#writer.drained();
   }
 
   async flush(): Promise<void> {

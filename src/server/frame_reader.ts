@@ -1,6 +1,6 @@
 import type { FrameDecoder } from "./frame_decoder.ts";
 import { ProtocolError } from "./frames.ts";
-import type { Transport } from "./transport.ts";
+import type { Transport } from "./listener.ts";
 
 /** One read, bytes. */
 const READ_SIZE = 64 * 1024;
@@ -10,8 +10,8 @@ export type ReadEnd =
   /** The client sent a FIN, or the connection broke. */
   | { readonly kind: "hang-up"; readonly error?: unknown }
   | { readonly kind: "violation"; readonly error: ProtocolError }
-  /** By `deafen`. */
-  | { readonly kind: "deaf" };
+  /** By `stopForGood`. */
+  | { readonly kind: "stopped" };
 
 /**
  * The one loop that reads a connection. Whenever it pauses, the client's bytes
@@ -22,7 +22,7 @@ export class FrameReader {
   readonly #decoder: FrameDecoder;
   readonly #pause: () => Promise<void> | undefined;
   #stalled: PromiseWithResolvers<void> | undefined;
-  #deaf = false;
+  #stopped = false;
 
   /** Before each read `pause` says what must be waited for, if anything. */
   constructor(
@@ -36,8 +36,8 @@ export class FrameReader {
   }
 
   /** Whether nothing is read any more. */
-  get deaf(): boolean {
-    return this.#deaf;
+  get stopped(): boolean {
+    return this.#stopped;
   }
 
   /** Reads to the end; never rejects. `first` was read already. */
@@ -48,10 +48,10 @@ export class FrameReader {
       for (;;) {
         this.#decoder.push(bytes);
         await this.#turn();
-        if (this.#deaf) return { kind: "deaf" };
+        if (this.#stopped) return { kind: "stopped" };
         const count = await this.#transport.read(buffer);
         // What a read that was under way still brought is nobody's business.
-        if (this.#deaf) return { kind: "deaf" };
+        if (this.#stopped) return { kind: "stopped" };
         if (count === null) return { kind: "hang-up" };
         bytes = buffer.subarray(0, count);
       }
@@ -63,23 +63,23 @@ export class FrameReader {
   }
 
   /** Pauses after the read that is under way. */
-  stall(): void {
+  stopReading(): void {
     this.#stalled ??= Promise.withResolvers();
   }
 
-  resume(): void {
+  resumeReading(): void {
     this.#stalled?.resolve();
     this.#stalled = undefined;
   }
 
   /** Ends the reading for good. */
-  deafen(): void {
-    this.#deaf = true;
-    this.resume();
+  stopForGood(): void {
+    this.#stopped = true;
+    this.resumeReading();
   }
 
   async #turn(): Promise<void> {
-    while (!this.#deaf) {
+    while (!this.#stopped) {
       const reason = this.#stalled?.promise ?? this.#pause();
       if (reason === undefined) return;
       await reason;

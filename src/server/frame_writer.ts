@@ -4,10 +4,10 @@ import type { Opcode } from "./frames.ts";
 export interface FrameWriter {
   /** Bytes that were accepted and that the kernel has not taken yet. */
   readonly size: number;
-  /** Whether senders should wait for `relief()`. */
+  /** Whether senders should wait for `drained()`. */
   readonly full: boolean;
   /** Resolves when there is room again, or nothing will ever be written. */
-  relief(): Promise<void>;
+  drained(): Promise<void>;
   /** Resolves when all accepted is with the kernel, or never will be. */
   flush(): Promise<void>;
   text(text: string): void;

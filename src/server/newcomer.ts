@@ -1,4 +1,4 @@
-import { closeQuietly, type Transport } from "./transport.ts";
+import { closeQuietly, type Transport } from "./listener.ts";
 
 /** How long a client may take for TLS and its request head, ms. */
 const HANDSHAKE_TIMEOUT = 10_000;

@@ -1,14 +1,13 @@
 import type { Message } from "../message.ts";
 import { BatchWriter } from "./batch_writer.ts";
 import { DelayedWriter } from "./delayed_writer.ts";
-import type { Fate } from "./fate.ts";
+import { FaultInjector, type FaultPlan } from "./fault_plan.ts";
 import { Opcode } from "./frames.ts";
 import type { HandshakeRequest } from "./handshake.ts";
 import { HeldMessages } from "./held_messages.ts";
-import { Ordeal } from "./ordeal.ts";
 import { type PeerClose, PeerLink } from "./peer_link.ts";
 import { PendingPings } from "./pending_pings.ts";
-import type { Transport } from "./transport.ts";
+import type { Transport } from "./listener.ts";
 
 /** What the server makes a peer of. */
 export interface PeerParts {
@@ -23,7 +22,7 @@ export interface PeerParts {
   readonly closeTimeout: number;
   /** Gets what a message callback threw. */
   readonly onError: (error: unknown) => void;
-  readonly fate: Fate | undefined;
+  readonly plan: FaultPlan | undefined;
 }
 
 /** A send after the end: routine for whoever sends to a peer that may leave. */
@@ -58,7 +57,7 @@ export class Peer implements AsyncIterable<Message> {
   /** Settles when the connection has ended; never rejects. */
   readonly closed: Promise<PeerClose>;
   readonly #link: PeerLink;
-  readonly #ordeal: Ordeal | undefined;
+  readonly #faults: FaultInjector | undefined;
   readonly #messages = new HeldMessages(
     (error) => this.#callbackFailed(error),
   );
@@ -67,7 +66,7 @@ export class Peer implements AsyncIterable<Message> {
 
   /** For the server. */
   constructor(parts: PeerParts) {
-    const { transport, fate } = parts;
+    const { transport, plan } = parts;
     this.id = parts.id;
     this.request = parts.request;
     this.protocol = parts.protocol;
@@ -76,8 +75,8 @@ export class Peer implements AsyncIterable<Message> {
       transport,
       writer: (onFailure) => {
         const writer = new BatchWriter(transport, onFailure);
-        return fate?.delays
-          ? new DelayedWriter(writer, (message) => fate.latency(message))
+        return plan?.hasLatency
+          ? new DelayedWriter(writer, (message) => plan.latency(message))
           : writer;
       },
       maxMessageBytes: parts.maxMessageBytes,
@@ -93,7 +92,7 @@ export class Peer implements AsyncIterable<Message> {
       this.#messages.end();
       this.#pings.abandon();
     });
-    this.#ordeal = fate && new Ordeal(fate, this);
+    this.#faults = plan && new FaultInjector(plan, this);
     this.#link.start(parts.rest);
   }
 
@@ -138,17 +137,19 @@ export class Peer implements AsyncIterable<Message> {
    * @throws {PeerClosedError} when the peer is closing or closed.
    */
   send(data: Message): Promise<void> {
-    const { state, muted, writer } = this.#link;
+    const { state, isBlackhole, writer } = this.#link;
     if (state !== "open") {
       return handled(Promise.reject(
         new PeerClosedError(`Cannot send to peer ${this.id}: ${state}`),
       ));
     }
     // A sender in a loop must not spin on a peer that takes nothing.
-    if (muted || this.#ordeal?.passes("out") === false) return this.#ended();
+    if (isBlackhole || this.#faults?.passes("out") === false) {
+      return this.#ended();
+    }
     if (typeof data === "string") writer.text(data);
     else writer.frame(Opcode.binary, data);
-    return writer.relief();
+    return writer.drained();
   }
 
   /**
@@ -163,8 +164,8 @@ export class Peer implements AsyncIterable<Message> {
   async #sendMany(messages: Iterable<Message>): Promise<void> {
     for (const data of messages) {
       const room = this.send(data);
-      const { state, muted, writer } = this.#link;
-      if (state !== "open" || muted || writer.full) await room;
+      const { state, isBlackhole, writer } = this.#link;
+      if (state !== "open" || isBlackhole || writer.full) await room;
     }
   }
 
@@ -181,13 +182,13 @@ export class Peer implements AsyncIterable<Message> {
     return answered;
   }
 
-  /** Stops reading after what is being read, until `resume`. */
-  stall(): void {
-    this.#link.stall();
+  /** Stops reading after what is being read, until `resumeReading`. */
+  stopReading(): void {
+    this.#link.stopReading();
   }
 
-  resume(): void {
-    this.#link.resume();
+  resumeReading(): void {
+    this.#link.resumeReading();
   }
 
   /**
@@ -225,19 +226,19 @@ export class Peer implements AsyncIterable<Message> {
    * what a client sees when the network between has gone. It ends by `drop`,
    * `reset`, `close`, the server's end, or after ten minutes.
    */
-  mute(): void {
-    this.#link.mute();
+  blackhole(): void {
+    this.#link.blackhole();
   }
 
   /** What reading must wait for now. */
   #pause(): Promise<void> | undefined {
     if (this.#messages.full) return this.#messages.room();
     const { writer } = this.#link;
-    return writer.full ? writer.relief() : undefined;
+    return writer.full ? writer.drained() : undefined;
   }
 
   #deliver(data: Message): void {
-    if (this.#ordeal?.passes("in") === false) return;
+    if (this.#faults?.passes("in") === false) return;
     // Only a closing peer reads on when it is full.
     if (this.#messages.full && this.#link.state !== "open") return;
     this.#messages.deliver(data);

@@ -13,7 +13,7 @@ import { FrameDecoder, type FrameSink } from "./frame_decoder.ts";
 import { FrameReader, type ReadEnd } from "./frame_reader.ts";
 import type { FrameWriter } from "./frame_writer.ts";
 import { Opcode, type ProtocolError } from "./frames.ts";
-import { closeQuietly, linger, type Transport } from "./transport.ts";
+import { closeQuietly, linger, type Transport } from "./listener.ts";
 
 /** How a connection ended, as the server saw it. */
 export interface PeerClose {
@@ -34,14 +34,14 @@ export interface PeerLinkOptions {
   readonly maxMessageBytes: number;
   /** How long closing may take, ms. */
   readonly closeTimeout: number;
-  /** Whoever takes what comes in; nothing comes after `drop` or `mute`. */
+  /** Whoever takes what comes in; nothing comes after `drop` or `blackhole`. */
   readonly sink: Pick<FrameSink, "message" | "pong">;
   /** What reading must wait for, if anything. */
   readonly pause: () => Promise<void> | undefined;
 }
 
-/** A muted link is dropped after this, ms: its client has gone long ago. */
-const MUTE_LIMIT = 10 * 60_000;
+/** A black hole is dropped after this, ms: its client has gone long ago. */
+const BLACKHOLE_LIMIT = 10 * 60_000;
 
 /** Reads, writes and closes; see the rules above. */
 export class PeerLink {
@@ -53,7 +53,7 @@ export class PeerLink {
   readonly #closeTimeout: number;
   readonly #end = Promise.withResolvers<PeerClose>();
   #state: "open" | "closing" | "closed" = "open";
-  #muted = false;
+  #isBlackhole = false;
   #closeFrame: { code: number; reason: string } | undefined;
   #deadline: ReturnType<typeof setTimeout> | undefined;
 
@@ -65,7 +65,7 @@ export class PeerLink {
     this.writer = options.writer((error) => this.#finish(error));
     const decoder = new FrameDecoder({
       message: (data) => {
-        if (!this.#reader.deaf) sink.message(data);
+        if (!this.#reader.stopped) sink.message(data);
       },
       ping: (payload) => this.writer.frame(Opcode.pong, payload),
       pong: (payload) => sink.pong(payload),
@@ -83,8 +83,8 @@ export class PeerLink {
     return this.#state;
   }
 
-  get muted(): boolean {
-    return this.#muted;
+  get isBlackhole(): boolean {
+    return this.#isBlackhole;
   }
 
   /** Begins to read; `first` came right behind the handshake. */
@@ -92,13 +92,13 @@ export class PeerLink {
     this.#reader.run(first).then((end) => this.#readingEnded(end));
   }
 
-  /** Stops reading, until `resume`. */
-  stall(): void {
-    this.#reader.stall();
+  /** Stops reading, until `resumeReading`. */
+  stopReading(): void {
+    this.#reader.stopReading();
   }
 
-  resume(): void {
-    this.#reader.resume();
+  resumeReading(): void {
+    this.#reader.resumeReading();
   }
 
   /**
@@ -108,7 +108,7 @@ export class PeerLink {
    */
   close(code: number, reason: string): void {
     const body = encodeCloseBody(code, reason);
-    if (this.#muted) {
+    if (this.#isBlackhole) {
       this.#finish();
     } else if (this.#state === "open") {
       this.writer.frame(Opcode.close, body);
@@ -130,25 +130,25 @@ export class PeerLink {
   }
 
   /** Reads and writes nothing any more, but keeps the socket. */
-  mute(): void {
+  blackhole(): void {
     if (this.#state === "closed") return;
-    this.#muted = true;
-    this.#reader.deafen();
+    this.#isBlackhole = true;
+    this.#reader.stopForGood();
     this.writer.stop();
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#finish(), MUTE_LIMIT);
+    this.#deadline = setTimeout(() => this.#finish(), BLACKHOLE_LIMIT);
   }
 
   #hangUp(finish: () => void): void {
     if (this.#state === "closed") return;
-    if (this.#muted) return finish();
-    this.#reader.deafen();
+    if (this.#isBlackhole) return finish();
+    this.#reader.stopForGood();
     this.#closing();
     this.writer.flush().then(finish);
   }
 
   #closeReceived(code: number, reason: string): void {
-    if (this.#reader.deaf) return;
+    if (this.#reader.stopped) return;
     this.#closeFrame = { code, reason };
     if (this.#state === "open") {
       // "It SHOULD ... echo the status code it received." (5.5.1)
@@ -161,7 +161,7 @@ export class PeerLink {
 
   #readingEnded(end: ReadEnd): void {
     switch (end.kind) {
-      case "deaf":
+      case "stopped":
         return;
       case "hang-up":
         return this.#finish(end.error);
@@ -196,7 +196,7 @@ export class PeerLink {
     if (this.#state === "closed") return;
     this.#state = "closed";
     clearTimeout(this.#deadline);
-    this.#reader.deafen();
+    this.#reader.stopForGood();
     this.writer.stop();
     closeQuietly(this.#transport);
     this.#end.resolve(

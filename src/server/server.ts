@@ -7,7 +7,7 @@
  */
 
 import type { Chaos } from "./chaos.ts";
-import { Fate } from "./fate.ts";
+import { FaultPlan } from "./fault_plan.ts";
 import {
   checkUpgrade,
   chooseSubprotocol,
@@ -25,10 +25,10 @@ import {
   type Listener,
   type ListenOptions,
 } from "./listener.ts";
-import { canReset, listenForResets } from "./reset_listener.ts";
+import { canReset, listenForResets } from "./listener.ts";
 import { Newcomer } from "./newcomer.ts";
 import { Peer, PeerClosedError } from "./peer.ts";
-import { closeQuietly, linger, type Transport, writeAll } from "./transport.ts";
+import { closeQuietly, linger, type Transport, writeAll } from "./listener.ts";
 
 /** After a failed accept (such as too many open files), ms. */
 const ACCEPT_PAUSE = 50;
@@ -210,8 +210,8 @@ class Server implements WebSocketServer {
     checkUpgrade(request);
     const id = this.#nextId++;
     const { subprotocols, chaos } = this.#options;
-    const fate = chaos && new Fate(chaos, id);
-    const refusal = await Promise.race([this.#judge(request, fate), gone]);
+    const plan = chaos && new FaultPlan(chaos, id);
+    const refusal = await Promise.race([this.#judge(request, plan), gone]);
     if (refusal !== undefined) {
       await refuse(transport, refusal);
       return undefined;
@@ -227,15 +227,15 @@ class Server implements WebSocketServer {
       maxMessageBytes: this.#options.maxMessageBytes ?? 16 * 1024 * 1024,
       closeTimeout: this.#options.closeTimeout ?? 3_000,
       onError: (error) => this.#failed(error),
-      fate,
+      plan,
     });
   }
 
   async #judge(
     request: HandshakeRequest,
-    fate: Fate | undefined,
+    plan: FaultPlan | undefined,
   ): Promise<Refusal | undefined> {
-    const status = fate?.refusal();
+    const status = plan?.refusal();
     if (status !== undefined) return { status };
     try {
       return await this.#options.accept?.(request);

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { feed } from "../../src/server/feed.ts";
+import { feed } from "../../src/server/behaviours.ts";
 import { serve } from "../../src/server/server.ts";
 import { Recorder } from "../support/events.ts";
 import { Example, LIMIT } from "./example.ts";

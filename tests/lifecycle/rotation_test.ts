@@ -249,7 +249,7 @@ Deno.test("what is sent keeps its order over rotations, and nothing is lost or d
 async function overlapping(config: Partial<WSConfig>) {
   const world = await World.open({ config: { ...SOON, ...config } });
   const first = await world.nextPeer();
-  first.stall();
+  first.stopReading();
   // The read that was under way when it stalled gets this one.
   await world.client.sendText("last");
   assertEquals(await first.receive(), "last");
@@ -268,7 +268,7 @@ Deno.test("messages of both are delivered while they overlap", async () => {
   second.send("new");
   assertEquals(await world.calls.next("message"), "new");
   assertEquals(world.calls.all("disconnect"), []);
-  first.resume();
+  first.resumeReading();
   await world.calls.next("disconnect");
 });
 
@@ -277,7 +277,7 @@ Deno.test("the queue waits until the old connection has answered its close frame
   await using _ = world;
   await world.client.sendText("a");
   assertEquals(await world.client.flush(30), false);
-  first.resume();
+  first.resumeReading();
   assertEquals(await second.receive(), "a");
   assertEquals(await first.receive(), undefined);
 });

@@ -22,7 +22,7 @@ for (const mode of ["unflushed", "acknowledged"] as const) {
           if (doing === "drops" && ++count === 50) newcomer.drop();
           else if (mode === "acknowledged") return newcomer.send(data);
         };
-        if (doing === "stalls") newcomer.stall();
+        if (doing === "stalls") newcomer.stopReading();
       },
       onError: () => {},
     });
@@ -32,7 +32,7 @@ for (const mode of ["unflushed", "acknowledged"] as const) {
       const child = run(server.url, file.path, mode, 100_000 * life);
       accepted.push(...await killedAfter(child, 200));
       // What the kernel still has of it comes first.
-      peer?.resume();
+      peer?.resumeReading();
       await peer?.closed;
     }
     const child = run(server.url, file.path, mode, "drain");

@@ -119,11 +119,11 @@ Deno.test("a full writer has relief when enough was written", async () => {
   sink.hold();
   writer.frame(Opcode.binary, new Uint8Array(HIGH_WATER - 100));
   assertEquals(writer.full, false);
-  await writer.relief();
+  await writer.drained();
   writer.frame(Opcode.binary, new Uint8Array(100));
   assertEquals(writer.full, true);
   let relieved = false;
-  const relief = writer.relief().then(() => {
+  const relief = writer.drained().then(() => {
     relieved = true;
   });
   await new Promise((resolve) => setTimeout(resolve));
@@ -140,7 +140,7 @@ Deno.test("a writer that is full again gives no relief", async () => {
   await Promise.resolve();
   writer.frame(Opcode.binary, new Uint8Array(HIGH_WATER));
   let relieved = false;
-  const relief = writer.relief().then(() => {
+  const relief = writer.drained().then(() => {
     relieved = true;
   });
   sink.release();
@@ -162,7 +162,7 @@ Deno.test("large writes that succeed at once let the event loop turn", async () 
   const limit = performance.now() + 5000;
   while (!turned && performance.now() < limit) {
     writer.frame(Opcode.binary, payload);
-    await writer.relief();
+    await writer.drained();
   }
   assertEquals(turned, true);
   await writer.flush();
@@ -172,7 +172,7 @@ Deno.test("a failed write is told once, and ends all waiting", async () => {
   const { sink, writer, failures } = rig();
   sink.failure = new Error("broken");
   writer.frame(Opcode.binary, new Uint8Array(HIGH_WATER));
-  await Promise.all([writer.relief(), writer.flush()]);
+  await Promise.all([writer.drained(), writer.flush()]);
   writer.text("more");
   await writer.flush();
   assertEquals(failures, [sink.failure]);
@@ -186,7 +186,7 @@ Deno.test("a stopped writer writes nothing more", async () => {
   writer.text("a");
   await Promise.resolve();
   writer.frame(Opcode.binary, new Uint8Array(HIGH_WATER));
-  const relief = writer.relief();
+  const relief = writer.drained();
   writer.stop();
   assertEquals(writer.size, 3); // what is being written
   await relief;

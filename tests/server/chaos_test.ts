@@ -1,9 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { parseChaos, type When } from "../../src/server/chaos.ts";
+import { type FaultTime, parseChaos } from "../../src/server/chaos.ts";
 
 const items = (spec: string) => parseChaos(spec, 1).items;
-const chance = (chance: number): When => ({ kind: "chance", chance });
-const age = (after: number): When => ({ kind: "age", after });
+const chance = (chance: number): FaultTime => ({ kind: "chance", chance });
+const age = (after: number): FaultTime => ({ kind: "age", after });
 
 Deno.test("the specification of the manual is understood", () => {
   const spec = "drop=5%,close=1011@30s,refuse=503/10,latency=50..200ms," +
@@ -11,25 +11,29 @@ Deno.test("the specification of the manual is understood", () => {
   assertEquals(parseChaos(spec, 42), {
     seed: 42,
     items: [
-      { kind: "blow", blow: { kind: "drop" }, when: chance(0.05) },
-      { kind: "blow", blow: { kind: "close", code: 1011 }, when: age(30_000) },
+      { kind: "fault", fault: { kind: "drop" }, time: chance(0.05) },
+      {
+        kind: "fault",
+        fault: { kind: "close", code: 1011 },
+        time: age(30_000),
+      },
       { kind: "refuse", status: 503, every: 10 },
       { kind: "latency", least: 50, most: 200 },
-      { kind: "blow", blow: { kind: "half-open" }, when: chance(0.01) },
-      { kind: "blow", blow: { kind: "reset" }, when: chance(0.01) },
+      { kind: "fault", fault: { kind: "half-open" }, time: chance(0.01) },
+      { kind: "fault", fault: { kind: "reset" }, time: chance(0.01) },
     ],
   });
 });
 
 Deno.test("each item has its short and its long form", () => {
   assertEquals(items("reset@1.5s, drop=0.5% ,half-open@2m"), [
-    { kind: "blow", blow: { kind: "reset" }, when: age(1500) },
-    { kind: "blow", blow: { kind: "drop" }, when: chance(0.005) },
-    { kind: "blow", blow: { kind: "half-open" }, when: age(120_000) },
+    { kind: "fault", fault: { kind: "reset" }, time: age(1500) },
+    { kind: "fault", fault: { kind: "drop" }, time: chance(0.005) },
+    { kind: "fault", fault: { kind: "half-open" }, time: age(120_000) },
   ]);
   assertEquals(items("close=4000,close=4001=100%"), [
-    { kind: "blow", blow: { kind: "close", code: 4000 }, when: chance(0.01) },
-    { kind: "blow", blow: { kind: "close", code: 4001 }, when: chance(1) },
+    { kind: "fault", fault: { kind: "close", code: 4000 }, time: chance(0.01) },
+    { kind: "fault", fault: { kind: "close", code: 4001 }, time: chance(1) },
   ]);
   assertEquals(items("refuse=429"), [
     { kind: "refuse", status: 429, every: 1 },

@@ -9,7 +9,7 @@ function rig(latency: (message: number) => number) {
   const inner: FrameWriter = {
     size: 0,
     full: false,
-    relief: () => Promise.resolve(),
+    drained: () => Promise.resolve(),
     flush: () => Promise.resolve(void log.push("flush")),
     text: (text) => log.push(text),
     frame: (opcode, payload) => log.push(`${opcode}:${payload.join()}`),
@@ -63,7 +63,7 @@ Deno.test("what is delayed counts as not written, and can be too much", async ()
   assertEquals([writer.size, writer.full], [HIGH_WATER - 1, false]);
   writer.text("x");
   assertEquals([writer.size, writer.full], [HIGH_WATER, true]);
-  await writer.relief();
+  await writer.drained();
   assertEquals([writer.size, writer.full], [0, false]);
 });
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { FrameDecoder } from "../../src/server/frame_decoder.ts";
 import { FrameReader } from "../../src/server/frame_reader.ts";
-import type { Transport } from "../../src/server/transport.ts";
+import type { Transport } from "../../src/server/listener.ts";
 import { Recorder } from "../support/events.ts";
 import { clientFrame } from "../support/raw_client.ts";
 import { tcpPair } from "../support/tcp_pair.ts";
@@ -84,11 +84,11 @@ function settled(): Promise<void> {
 
 Deno.test("nothing is read while it is stalled", async () => {
   const { reader, reads } = reading();
-  reader.stall();
+  reader.stopReading();
   reader.run(NOTHING);
   await settled();
   assertEquals(reads(), 0);
-  reader.resume();
+  reader.resumeReading();
   await settled();
   assertEquals(reads(), 1);
 });
@@ -113,17 +113,17 @@ Deno.test("nothing is read while there is a reason to pause", async () => {
 Deno.test("a deaf reader ignores what a read still brings", async () => {
   using r = await rig();
   const end = r.reader.run(NOTHING);
-  r.reader.deafen();
-  assertEquals(r.reader.deaf, true);
+  r.reader.stopForGood();
+  assertEquals(r.reader.stopped, true);
   await r.client.write(clientFrame(1, "x"));
-  assertEquals(await end, { kind: "deaf" });
+  assertEquals(await end, { kind: "stopped" });
   assertEquals(r.events.all("message"), []);
 });
 
 Deno.test("a stalled reader that is made deaf ends", async () => {
   using r = await rig();
-  r.reader.stall();
+  r.reader.stopReading();
   const end = r.reader.run(NOTHING);
-  r.reader.deafen();
-  assertEquals(await end, { kind: "deaf" });
+  r.reader.stopForGood();
+  assertEquals(await end, { kind: "stopped" });
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import { Newcomer } from "../../src/server/newcomer.ts";
-import type { Transport } from "../../src/server/transport.ts";
+import type { Transport } from "../../src/server/listener.ts";
 
 function transport() {
   let closed = 0;

@@ -3,7 +3,7 @@ import { FakeTime } from "@std/testing/time";
 import { BatchWriter } from "../../src/server/batch_writer.ts";
 import { ProtocolError } from "../../src/server/frames.ts";
 import { PeerLink } from "../../src/server/peer_link.ts";
-import type { Transport } from "../../src/server/transport.ts";
+import type { Transport } from "../../src/server/listener.ts";
 import { clientFrame } from "../support/raw_client.ts";
 
 /** A connection whose client is the test, without a network. */
@@ -68,7 +68,7 @@ function rig(pause: () => Promise<void> | undefined = () => undefined) {
       message(data) {
         messages.push(data);
         if (data === "drop!") link.drop();
-        if (data === "mute!") link.mute();
+        if (data === "mute!") link.blackhole();
       },
       pong() {},
     },
@@ -115,7 +115,7 @@ Deno.test("a second close says nothing more", async () => {
   await link.closed;
   link.close(4002, "");
   link.drop();
-  link.mute();
+  link.blackhole();
   assertEquals(log, ["136 2 15 160", "closed"]);
 });
 
@@ -205,13 +205,18 @@ Deno.test("a ping is answered with its payload", async () => {
 Deno.test("a muted link hears and says nothing, until it is dropped", async () => {
   using time = new FakeTime();
   const { wire, link, log, messages } = rig();
-  link.mute();
+  link.blackhole();
   wire.client(clientFrame(9, "p"));
   wire.client(clientFrame(1, "unheard"));
   wire.client(CLOSE_1000);
   link.writer.text("unsaid");
   await time.tickAsync(60_000);
-  assertEquals([link.state, link.muted, log, messages], ["open", true, [], []]);
+  assertEquals([link.state, link.isBlackhole, log, messages], [
+    "open",
+    true,
+    [],
+    [],
+  ]);
   link.drop();
   assertEquals(await link.closed, UNCLEAN);
   assertEquals(log, ["closed"]);
@@ -220,7 +225,7 @@ Deno.test("a muted link hears and says nothing, until it is dropped", async () =
 Deno.test("a muted link is not kept for ever", async () => {
   using time = new FakeTime();
   const { link } = rig();
-  link.mute();
+  link.blackhole();
   await time.tickAsync(10 * 60_000);
   assertEquals(await link.closed, UNCLEAN);
 });

@@ -159,7 +159,7 @@ Deno.test("a client whose messages nobody takes has to wait", async () => {
 Deno.test("a stalled peer reads nothing until it is resumed", async () => {
   await using r = await rig(raw);
   r.peer.onmessage = (data) => r.peer.send(data);
-  r.peer.stall();
+  r.peer.stopReading();
   // The read that was under way still brings something.
   await r.client.write(clientFrame(1, "a"));
   assertEquals(await r.client.readText(), "a");
@@ -167,7 +167,7 @@ Deno.test("a stalled peer reads nothing until it is resumed", async () => {
   const read = r.client.readText();
   const pause = new Promise((resolve) => setTimeout(resolve, 10, "nothing"));
   assertEquals(await Promise.race([read, pause]), "nothing");
-  r.peer.resume();
+  r.peer.resumeReading();
   assertEquals(await read, "b");
 });
 
@@ -242,7 +242,7 @@ Deno.test("a reset client got all that was sent, and no close frame", async () =
 
 Deno.test("a muted peer keeps the socket, and its senders wait", async () => {
   await using r = await rig(raw);
-  r.peer.mute();
+  r.peer.blackhole();
   let sent = false;
   const sending = r.peer.send("unsaid").then(() => {
     sent = true;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { closeQuietly, writeAll } from "../../src/server/transport.ts";
+import { closeQuietly, writeAll } from "../../src/server/listener.ts";
 import { within } from "./events.ts";
 
 /** What a client's frame may be like; sound unless told otherwise. */

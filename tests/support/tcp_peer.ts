@@ -11,7 +11,7 @@ import {
   parseHead,
   readHead,
 } from "../../src/server/handshake.ts";
-import { closeQuietly, linger, writeAll } from "../../src/server/transport.ts";
+import { closeQuietly, linger, writeAll } from "../../src/server/listener.ts";
 
 type Connection = Deno.TcpConn | Deno.TlsConn;
 

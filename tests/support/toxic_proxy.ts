@@ -1,4 +1,4 @@
-import { closeQuietly, writeAll } from "../../src/server/transport.ts";
+import { closeQuietly, writeAll } from "../../src/server/listener.ts";
 
 /** Seen from the client: what it sends, and what it gets. */
 export type Flow = "to-server" | "to-client";

@@ -8,7 +8,7 @@
 import { isIP } from "node:net";
 import { broadcast, echo } from "../../server/behaviours.ts";
 import { type Chaos, parseChaos } from "../../server/chaos.ts";
-import { feed } from "../../server/feed.ts";
+import { feed } from "../../server/behaviours.ts";
 import type { Peer } from "../../server/peer.ts";
 import {
   serve as listen,
@@ -80,7 +80,7 @@ function chaosOf(spec: string | undefined, seed: number): Chaos | undefined {
 function resets(chaos: Chaos | undefined, hostname: string): boolean {
   return isIP(hostname) !== 0 && chaos !== undefined &&
     chaos.items.some((item) =>
-      item.kind === "blow" && item.blow.kind === "reset"
+      item.kind === "fault" && item.fault.kind === "reset"
     );
 }
 

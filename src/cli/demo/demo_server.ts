@@ -77,7 +77,7 @@ export class DemoServer implements AsyncDisposable {
         peer?.close(1011, "server restart");
         return;
       case "half-open":
-        peer?.mute();
+        peer?.blackhole();
         return;
       case "refuse":
         this.#refusals = REFUSALS;

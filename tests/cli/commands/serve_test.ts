@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { certificates } from "../../support/certificates.ts";
-import { canReset } from "../../../src/server/reset_listener.ts";
+import { canReset } from "../../../src/server/listener.ts";
 import { cli, type Running } from "../session.ts";
 
 Deno.test("serve echoes, broadcasts and feeds", async (t) => {

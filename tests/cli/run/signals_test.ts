@@ -38,7 +38,7 @@ Deno.test({
       onPeer: async (peer) => {
         await peer.send("deaf from now on");
         await peer.flush();
-        peer.mute();
+        peer.blackhole();
       },
     });
     // Closing alone waits three seconds for the peer.
