@@ -1,0 +1,205 @@
+/**
+ * Frames for the wire (RFC 6455, sections 5.2 to 5.7). Nothing is fragmented.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { Message } from "../message.ts";
+import { isCloseCode } from "./close_codes.ts";
+import {
+  FIN,
+  headerSize,
+  MAX_CLOSE_REASON,
+  MAX_HEADER,
+  Opcode,
+  RSV1,
+  type Side,
+  writeHeader,
+} from "./frames.ts";
+import { MaskedMemory, nextKey, writeKey } from "./masking.ts";
+
+/** Up to this length a loop over the characters beats the runtime's encoder. */
+const SHORT_TEXT = 96;
+
+const encoder = new TextEncoder();
+
+/**
+ * Memory that frames are written into, one behind the other, so that many
+ * leave in one write.
+ *
+ * @example
+ * ```ts
+ * import { FrameBuffer } from "./encoder.ts";
+ *
+ * const frames = new FrameBuffer("server", 4096);
+ * frames.addMessage("Hello"); // true: it fitted
+ * frames.bytes.subarray(0, frames.length); // 81 05 48 65 6c 6c 6f
+ * ```
+ */
+export class FrameBuffer {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #memory: MaskedMemory;
+  readonly #masked: boolean;
+  #length = 0;
+
+  constructor(side: Side, capacity: number) {
+    this.bytes = new Uint8Array(capacity);
+    this.#memory = new MaskedMemory(this.bytes);
+    this.#masked = side === "client";
+  }
+
+  /** The size of all frames in it. */
+  get length(): number {
+    return this.#length;
+  }
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /**
+   * Adds a message.
+   * @returns the bytes of its payload; -1 if it does not fit
+   */
+  addMessage(data: Message): number {
+    return typeof data === "string"
+      ? this.#addText(data)
+      : this.addFrame(FIN | Opcode.binary, data);
+  }
+
+  /**
+   * Adds a frame whose header begins with the byte `first`.
+   * @returns the bytes of its payload; -1 if it does not fit
+   */
+  addFrame(first: number, payload: Uint8Array): number {
+    const length = payload.length;
+    const size = headerSize(length, this.#masked) + length;
+    if (size > this.bytes.length - this.#length) return -1;
+    const start = this.#addHeader(first, length);
+    this.bytes.set(payload, start);
+    this.#mask(start, length);
+    return length;
+  }
+
+  #addText(text: string): number {
+    const units = text.length;
+    const room = this.bytes.length - this.#length;
+    // A UTF-16 code unit takes at most three bytes.
+    if (3 * units + MAX_HEADER > room) {
+      const length = Buffer.byteLength(text);
+      if (headerSize(length, this.#masked) + length > room) return -1;
+    }
+    if (units <= SHORT_TEXT && this.#addAscii(text)) return units;
+    const begin = this.#length;
+    // The header's size depends on the length in bytes. Most texts are ASCII:
+    // for them the guess is right.
+    let start = begin + headerSize(units, this.#masked);
+    let length = this.#encode(text, start);
+    const right = begin + headerSize(length, this.#masked);
+    if (right !== start) {
+      start = right;
+      length = this.#encode(text, start);
+    }
+    this.#addHeader(FIN | Opcode.text, length);
+    this.#mask(start, length);
+    return length;
+  }
+
+  #encode(text: string, start: number): number {
+    const { buffer, byteOffset, length } = this.bytes;
+    const room = Math.min(3 * text.length, length - start);
+    const target = new Uint8Array(buffer, byteOffset + start, room);
+    return encoder.encodeInto(text, target).written;
+  }
+
+  /** Adds a short text if it is ASCII. It must fit. */
+  #addAscii(text: string): boolean {
+    const bytes = this.bytes;
+    const units = text.length;
+    const begin = this.#length;
+    let key = 0;
+    let at = begin + 2;
+    if (this.#masked) {
+      key = nextKey();
+      writeKey(bytes, at, key);
+      at += 4;
+    }
+    let all = 0;
+    for (let index = 0; index < units; index++) {
+      const unit = text.charCodeAt(index);
+      all |= unit;
+      bytes[at++] = unit ^ key;
+      key = key >>> 8 | key << 24;
+    }
+    if (all > 0x7f) return false;
+    bytes[begin] = FIN | Opcode.text;
+    bytes[begin + 1] = this.#masked ? 0x80 | units : units;
+    this.#length = at;
+    return true;
+  }
+
+  /** @returns where the payload begins */
+  #addHeader(first: number, length: number): number {
+    const end = writeHeader(
+      this.bytes,
+      this.#length,
+      first,
+      length,
+      this.#masked,
+    );
+    const start = this.#masked ? end + 4 : end;
+    this.#length = start + length;
+    return start;
+  }
+
+  #mask(start: number, length: number): void {
+    if (!this.#masked) return;
+    const key = nextKey();
+    writeKey(this.bytes, start - 4, key);
+    this.#memory.mask(start, start + length, key);
+  }
+}
+
+/** One frame in memory of its own; `compressed` sets RSV1 (RFC 7692). */
+export function encodeFrame(
+  side: Side,
+  opcode: Opcode,
+  payload: Uint8Array,
+  compressed = false,
+): Uint8Array<ArrayBuffer> {
+  const size = headerSize(payload.length, side === "client") + payload.length;
+  const frame = new FrameBuffer(side, size);
+  frame.addFrame(FIN | (compressed ? RSV1 : 0) | opcode, payload);
+  return frame.bytes;
+}
+
+/**
+ * The body of a close frame (section 5.5.1). Without a code, or with 1005, it
+ * is empty.
+ * @throws {RangeError} if the code may not be sent or the reason is too long
+ */
+export function encodeCloseBody(
+  code = 1005,
+  reason = "",
+): Uint8Array<ArrayBuffer> {
+  if (code === 1005 && reason === "") return new Uint8Array(0);
+  if (!isCloseCode(code)) {
+    throw new RangeError(
+      `Cannot close with ${code}: it is not a code that may be sent ` +
+        "(RFC 6455, section 7.4)",
+    );
+  }
+  const text = encoder.encode(reason);
+  if (text.length > MAX_CLOSE_REASON) {
+    throw new RangeError(
+      `Cannot close with a reason of ${text.length} bytes: ` +
+        `at most ${MAX_CLOSE_REASON} fit`,
+    );
+  }
+  const body = new Uint8Array(2 + text.length);
+  body[0] = code >>> 8;
+  body[1] = code;
+  body.set(text, 2);
+  return body;
+}

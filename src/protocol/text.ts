@@ -1,0 +1,67 @@
+/**
+ * The texts of messages: UTF-8 in both directions.
+ *
+ * @module
+ */
+
+import { type Buffer, isAscii } from "node:buffer";
+import { ProtocolError } from "./frames.ts";
+
+/**
+ * From this size on it pays to look first whether a text is ASCII: 1 KiB takes
+ * 0.2 us instead of 0.5, 16 KiB 1.4 instead of 7.5.
+ */
+const LONG = 400;
+
+// A byte order mark is part of the text like any other character.
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * The text in `bytes` from `start` to `end`.
+ * @throws {ProtocolError} 1007, if it is not valid UTF-8 (RFC 6455, section 8.1)
+ */
+export function decodeText(
+  bytes: Buffer<ArrayBuffer>,
+  start: number,
+  end: number,
+): string {
+  if (end - start >= LONG && isAscii(bytes.subarray(start, end))) {
+    return bytes.toString("latin1", start, end);
+  }
+  const text = bytes.toString("utf8", start, end);
+  // Invalid bytes have become U+FFFD; so does a valid U+FFFD look.
+  return text.includes("\ufffd")
+    ? decodeStrictly(bytes.subarray(start, end))
+    : text;
+}
+
+function decodeStrictly(bytes: Uint8Array<ArrayBuffer>): string {
+  try {
+    return strict.decode(bytes);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw invalidText();
+  }
+}
+
+/**
+ * Looks at a text in pieces, so that a bad one is refused at the first piece
+ * that cannot be the beginning of valid UTF-8.
+ */
+export class TextCheck {
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true });
+
+  /** @throws {ProtocolError} 1007, if it is not valid UTF-8 */
+  check(piece: Uint8Array<ArrayBuffer>): void {
+    try {
+      this.#decoder.decode(piece, { stream: true });
+    } catch (cause) {
+      if (!(cause instanceof TypeError)) throw cause;
+      throw invalidText();
+    }
+  }
+}
+
+function invalidText(): ProtocolError {
+  return new ProtocolError(1007, "a text is not valid UTF-8");
+}

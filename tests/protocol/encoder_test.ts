@@ -1,0 +1,152 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import {
+  encodeCloseBody,
+  encodeFrame,
+  FrameBuffer,
+} from "../../src/protocol/encoder.ts";
+import { FIN } from "../../src/protocol/frames.ts";
+import { Feed, Opcode, otherSide, type Seen, SIDES } from "./frames.ts";
+
+function filled(frames: FrameBuffer): Uint8Array<ArrayBuffer> {
+  return frames.bytes.subarray(0, frames.length);
+}
+
+Deno.test("a server's frames are the examples of RFC 6455, section 5.7", () => {
+  const frames = new FrameBuffer("server", 1000);
+  frames.addMessage("Hello");
+  frames.addFrame(FIN | Opcode.ping, new TextEncoder().encode("Hello"));
+  const hello = [0x48, 0x65, 0x6c, 0x6c, 0x6f];
+  assertEquals(
+    [...filled(frames)],
+    [0x81, 0x05, ...hello, 0x89, 0x05, ...hello],
+  );
+});
+
+Deno.test("a client masks every frame with another key", () => {
+  const frames = new FrameBuffer("client", 100_000);
+  const keys = new Set<string>();
+  for (let count = 0; count < 3000; count++) {
+    frames.clear();
+    frames.addMessage("\0\0\0\0\0\0\0\0");
+    const [first, second, ...rest] = filled(frames);
+    assertEquals([first, second], [0x81, 0x88]);
+    assertEquals(rest.slice(4, 8), rest.slice(0, 4));
+    assertEquals(rest.slice(8, 12), rest.slice(0, 4));
+    keys.add(rest.slice(0, 4).join());
+  }
+  // Of 3000 draws from 2^32, two are alike once in a thousand runs; four
+  // pairs are not to be seen.
+  assert(keys.size > 2996, `${keys.size} different keys`);
+});
+
+const TEXTS = [
+  "",
+  "plain",
+  "x".repeat(96),
+  "x".repeat(97),
+  "x".repeat(125),
+  "x".repeat(126),
+  "é".repeat(62),
+  "é".repeat(63),
+  "世".repeat(42),
+  "x".repeat(65_535),
+  "x".repeat(65_536),
+  "é".repeat(32_768),
+  "🎉".repeat(20_000),
+];
+
+for (const side of SIDES) {
+  Deno.test(`${side}: a text fits exactly or is refused`, () => {
+    for (const text of TEXTS) {
+      const length = new TextEncoder().encode(text).length;
+      const header = (length < 126 ? 2 : length < 65_536 ? 4 : 10) +
+        (side === "client" ? 4 : 0);
+      const exact = new FrameBuffer(side, header + length);
+      assertEquals(exact.addMessage(text), length);
+      assertEquals(exact.length, header + length);
+      const feed = new Feed(otherSide(side));
+      feed.push(filled(exact));
+      assertEquals(feed.seen, [{ text }]);
+
+      const small = new FrameBuffer(side, header + length - 1);
+      assertEquals(small.addMessage(text), -1);
+      assertEquals(small.length, 0);
+    }
+  });
+
+  Deno.test(`${side}: a binary message fits exactly or is refused`, () => {
+    for (const length of [0, 1, 125, 126, 65_535, 65_536]) {
+      const binary = Uint8Array.from({ length }, (_, index) => index);
+      const frame = encodeFrame(side, Opcode.binary, binary);
+      const exact = new FrameBuffer(side, frame.length);
+      assertEquals(exact.addMessage(binary), length);
+      const small = new FrameBuffer(side, frame.length - 1);
+      assertEquals(small.addMessage(binary), -1);
+      assertEquals(small.length, 0);
+    }
+  });
+
+  Deno.test(`${side}: the sender's bytes are left alone`, () => {
+    const binary = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    new FrameBuffer(side, 100).addMessage(binary);
+    encodeFrame(side, Opcode.binary, binary);
+    assertEquals([...binary], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  Deno.test(`${side}: the other side reads what was sent`, () => {
+    const message = fc.oneof(
+      fc.record({ text: fc.string({ unit: "binary", maxLength: 300 }) }),
+      fc.record({ text: fc.string({ unit: "binary-ascii", maxLength: 300 }) }),
+      fc.record({ binary: fc.uint8Array({ maxLength: 300 }) }),
+      fc.record({ ping: fc.string({ unit: "binary-ascii", maxLength: 125 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(message), (messages) => {
+        const frames = new FrameBuffer(side, 100_000);
+        const expected: Seen[] = [];
+        for (const sent of messages) {
+          if ("ping" in sent) {
+            const payload = new TextEncoder().encode(sent.ping);
+            frames.addFrame(FIN | Opcode.ping, payload);
+          } else frames.addMessage("text" in sent ? sent.text : sent.binary);
+          expected.push(
+            "text" in sent ? { text: sent.text.toWellFormed() } : sent,
+          );
+        }
+        const feed = new Feed(otherSide(side));
+        feed.push(filled(frames));
+        assertEquals(feed.seen, expected);
+      }),
+      { verbose: true },
+    );
+  });
+}
+
+Deno.test("a lone surrogate is sent as U+FFFD", () => {
+  for (const text of ["\ud83c", "a".repeat(200) + "\udf89"]) {
+    const frames = new FrameBuffer("server", 1000);
+    frames.addMessage(text);
+    const feed = new Feed("client");
+    feed.push(filled(frames));
+    assertEquals(feed.seen, [{ text: text.toWellFormed() }]);
+  }
+});
+
+Deno.test("a compressed frame has RSV1 set", () => {
+  const frame = encodeFrame("server", Opcode.text, Uint8Array.of(7), true);
+  assertEquals([...frame], [0xc1, 1, 7]);
+});
+
+Deno.test("a close frame carries a code that may be sent, or nothing", () => {
+  assertEquals([...encodeCloseBody()], []);
+  assertEquals([...encodeCloseBody(1005)], []);
+  assertEquals([...encodeCloseBody(1000)], [3, 232]);
+  assertEquals([...encodeCloseBody(4000, "é")], [15, 160, 0xc3, 0xa9]);
+  assertEquals(encodeCloseBody(1000, "x".repeat(123)).length, 125);
+  for (const code of [0, 999, 1004, 1006, 1015, 2000, 5000, 3000.5, NaN]) {
+    assertThrows(() => encodeCloseBody(code), RangeError, `${code}`);
+  }
+  assertThrows(() => encodeCloseBody(1000, "é".repeat(62)), RangeError);
+  assertThrows(() => encodeCloseBody(1005, "why"), RangeError);
+});
