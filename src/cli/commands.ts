@@ -80,14 +80,14 @@ export const COMMANDS: readonly Command[] = [
         "A feed whose links break, each time in the same way.",
       ],
     ],
-    load: () => import("./commands/serve.ts"),
+    load: () => import("./serve/serve.ts"),
   },
   {
     name: "demo",
     usage: "demo",
     summary: "Breaks a link again and again, and loses nothing",
     examples: [["ws-stream demo", "Needs no network; takes some seconds."]],
-    load: () => import("./commands/demo.ts"),
+    load: () => import("./demo/demo.ts"),
   },
   {
     name: "ping",
@@ -103,7 +103,7 @@ export const COMMANDS: readonly Command[] = [
         "Of a server with a heartbeat of its own.",
       ],
     ],
-    load: () => import("./commands/ping.ts"),
+    load: () => import("./ping/ping.ts"),
   },
   {
     name: "probe",
@@ -115,7 +115,7 @@ export const COMMANDS: readonly Command[] = [
         "DNS, TCP, TLS, HTTP, WebSocket: times, certificate, headers, advice.",
       ],
     ],
-    load: () => import("./commands/probe.ts"),
+    load: () => import("./probe/probe.ts"),
   },
   {
     name: "record",
@@ -127,7 +127,7 @@ export const COMMANDS: readonly Command[] = [
         "Ten minutes of a feed, for replay.",
       ],
     ],
-    load: () => import("./commands/record.ts"),
+    load: () => import("./replay/record.ts"),
   },
   {
     name: "replay",
@@ -143,7 +143,7 @@ export const COMMANDS: readonly Command[] = [
         "Sends it to a server, ten times as fast.",
       ],
     ],
-    load: () => import("./commands/replay.ts"),
+    load: () => import("./replay/replay.ts"),
   },
   {
     name: "completions",
@@ -152,6 +152,6 @@ export const COMMANDS: readonly Command[] = [
     examples: [
       ["source <(ws-stream completions bash)", "For this shell."],
     ],
-    load: () => import("./commands/completions.ts"),
+    load: () => import("./completions.ts"),
   },
 ];

@@ -6,6 +6,10 @@
 
 import { COMMAND_NAMES, type CommandName, type Flag } from "./args/flag.ts";
 import { type FlagName, flagsOf } from "./args/flags.ts";
+import { UsageError } from "./args/values.ts";
+import { COMMANDS, type Invocation } from "./commands.ts";
+import type { ExitStatus } from "./exit_status.ts";
+import { blockingSink } from "./output/output.ts";
 
 /** The shells that there are scripts for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -199,4 +203,18 @@ function fishFlag(name: FlagName, flag: Flag): string {
 /** For all three shells: fish takes `\'` inside quotes, the others leave them. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "’")}'`;
+}
+
+/** Runs the command. */
+export function run({ operands }: Invocation): Promise<ExitStatus> {
+  const shell = SHELLS.find((name) => name === operands[0]);
+  if (shell === undefined || operands.length > 1) {
+    throw new UsageError(`completions takes one of ${SHELLS.join(", ")}`);
+  }
+  const summaries = new Map(
+    COMMANDS.map(({ name, summary }) => [name, summary]),
+  );
+  const script = completionScript(shell, summaries);
+  blockingSink(Deno.stdout).write(new TextEncoder().encode(script));
+  return Promise.resolve(0);
 }

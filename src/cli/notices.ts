@@ -6,7 +6,8 @@
 
 import type { Flags } from "./args/flags.ts";
 import type { Notices } from "./run/connection_events.ts";
-import { type Style, styleOf, wantsColor } from "./style.ts";
+import { wrap } from "./format.ts";
+import { type Style, styleOf, terminalWidth, wantsColor } from "./style.ts";
 
 /** Everything that goes to stderr. */
 export interface Stderr extends Notices {
@@ -39,9 +40,15 @@ export function stderrNotices(
   }: NoticeOptions = {},
 ): Stderr {
   const style = styleOf(wantsColor(flags.color, isTerminal));
+  const indent = `\n${" ".repeat(prefix.length + 1)}`;
+  // A terminal breaks lines wherever its last column is.
+  const fitted = (text: string) =>
+    isTerminal
+      ? wrap(text, terminalWidth() - prefix.length - 1).join(indent)
+      : text;
   const tell = (when: boolean, paint: (text: string) => string) =>
     when
-      ? (text: string) => print(`${style.dim(prefix)} ${paint(text)}`)
+      ? (text: string) => print(`${style.dim(prefix)} ${paint(fitted(text))}`)
       : () => {};
   return {
     style,

@@ -29,7 +29,7 @@ export function wantsColor(choice: ColorChoice, isTerminal: boolean): boolean {
     case "never":
       return false;
     case "auto":
-      return isTerminal && !Deno.noColor;
+      return isTerminal && !Deno.noColor && !isDumbTerminal();
     default:
       return choice satisfies never;
   }
@@ -58,4 +58,14 @@ export function terminalWidth(): number {
   } catch {
     return DEFAULT;
   }
+}
+
+/**
+ * Whether the terminal obeys no escape sequences (`TERM=dumb`). Only with
+ * `--allow-env=TERM` can it be known; otherwise it counts as one that does.
+ */
+export function isDumbTerminal(): boolean {
+  const variable = { name: "env", variable: "TERM" } as const;
+  return Deno.permissions.querySync(variable).state === "granted" &&
+    Deno.env.get("TERM") === "dumb";
 }

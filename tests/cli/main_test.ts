@@ -52,7 +52,7 @@ Deno.test("what is wrong is named before anything starts", async () => {
     [["ws://h", "--rotate-every", "1h"], /need --output/],
     [["ws://h", "-0", "--delimiter", "x"], /exclude one another/],
     [["ws://h", "-o", "{year}"], /--output must use only.*not \{year\}/],
-    [["ping", "ws://h", "--json"], /ping takes no --json/],
+    [["ping", "ws://h", "--raw"], /ping takes no --raw/],
     [["ping"], /one URL/],
     [["completions", "tcsh"], /bash, zsh, fish/],
     [["replay", "file"], /a URL or --serve/],

@@ -38,9 +38,23 @@ export const FLAGS = {
 
   "json": toggle({
     group: "Messages",
-    of: CONNECT,
+    of: ["connect", "ping", "probe"],
     brief: "Prints every event as a line of JSON",
     help: "Prints every event as one JSON object a line.",
+  }),
+  "raw": toggle({
+    group: "Messages",
+    of: CONNECT,
+    help: "On a terminal: prints JSON as it came, not set out for reading.",
+  }),
+  "history": one(text, {
+    value: "FILE",
+    group: "Messages",
+    of: CONNECT,
+    off: "",
+    help: "On a terminal: the file that keeps what was typed, by default " +
+      "~/.ws-stream-history if that may be read and written; a line that " +
+      "begins with a space is not kept.",
   }),
   "binary": word(["raw", "base64", "hex"], {
     group: "Messages",

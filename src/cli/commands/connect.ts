@@ -27,7 +27,7 @@ import { sendInput } from "../run/input.ts";
 import { printSummary, statsLine } from "../run/summary.ts";
 import { styleOf, terminalWidth, wantsColor } from "../style.ts";
 
-/** Does it. */
+/** Runs the command. */
 export async function run(
   { flags, operands }: Invocation,
 ): Promise<ExitStatus> {

@@ -10,7 +10,7 @@ import {
   type Message,
   WebSocketStreamClient,
 } from "../../../mod.ts";
-import type { DemoMessage } from "./demo_message.ts";
+import type { DemoMessage } from "./demo_server.ts";
 
 /** Who is told what happens to the link. */
 export interface DemoEvents {

@@ -11,7 +11,19 @@
 import type { Refusal } from "../../server/handshake.ts";
 import type { Peer } from "../../server/peer.ts";
 import { serve, type WebSocketServer } from "../../server/server.ts";
-import type { DemoMessage } from "./demo_message.ts";
+
+/** A message of the demo, as JSON. */
+export type DemoMessage =
+  /** The client says a number, */
+  | { readonly kind: "client"; readonly number: number }
+  /** the server acknowledges it. */
+  | { readonly kind: "received"; readonly number: number }
+  /** The server says a number, */
+  | { readonly kind: "feed"; readonly number: number }
+  /** and the client, on each connection, which one it has heard last. */
+  | { readonly kind: "resume"; readonly after: number }
+  | { readonly kind: "ping" }
+  | { readonly kind: "pong" };
 
 /** The ways in which the demo cuts a link. */
 export type Cut = "drop" | "reset" | "close" | "half-open" | "refuse";

@@ -1,12 +1,14 @@
 /**
- * The times of answers: which ping an answer belongs to, and what they come to.
- * Pure; time is an argument, in milliseconds.
+ * Round trips: which ping an answer belongs to, and the report at the end in the
+ * manner of ping(8). Pure; time is an argument, in milliseconds.
  *
  * @module
  */
 
+import { displayUrl, showDuration } from "../format.ts";
+
 /** An answer that was waited for. */
-export interface Answered {
+export interface Answer {
   readonly seq: number;
   /** From the ping to its answer. */
   readonly time: number;
@@ -34,7 +36,7 @@ export class RoundTrips {
    * An answer: to the ping of that number, or to the oldest one. Undefined if
    * nobody waits for it any more.
    */
-  answer(seq: number | undefined, now: number): Answered | undefined {
+  answer(seq: number | undefined, now: number): Answer | undefined {
     const [oldest] = this.#pending.keys();
     const found = seq ?? oldest;
     const since = found === undefined ? undefined : this.#pending.get(found);
@@ -68,4 +70,66 @@ export class RoundTrips {
   get times(): readonly number[] {
     return this.#times;
   }
+}
+
+/** The numbers of the report; times in milliseconds, NaN without an answer. */
+export function pingSummary({ sent, times }: RoundTrips) {
+  return {
+    sent,
+    answered: times.length,
+    lost: sent - times.length,
+    min: quantile(times, 0),
+    mean: times.reduce((sum, time) => sum + time, 0) / times.length,
+    p99: quantile(times, 0.99),
+    max: quantile(times, 1),
+  };
+}
+
+/** The lines of the report. */
+export function pingReport(trips: RoundTrips, url: string): string[] {
+  const { sent, answered, lost, min, mean, p99, max } = pingSummary(trips);
+  const part = sent === 0 ? 0 : lost / sent * 100;
+  const lines = [
+    "",
+    `--- ${displayUrl(url)} ping statistics ---`,
+    `${sent} sent, ${answered} answered, ${Number(part.toFixed(1))}% lost`,
+  ];
+  if (answered === 0) return lines;
+  const shown = [min, mean, p99, max].map(showDuration).join(" / ");
+  lines.push(`rtt min/avg/p99/max = ${shown}`);
+  const bars = histogram(trips.times);
+  return bars.length === 0 ? lines : [...lines, "", ...bars];
+}
+
+/** Each step is a quarter of an octave or more, so that there are few rows. */
+const MAX_ROWS = 10;
+const BAR = 40;
+
+/** Rows of equal ratio from the least to the greatest time. */
+export function histogram(times: readonly number[]): string[] {
+  if (times.length < 2) return [];
+  const least = Math.max(quantile(times, 0), 0.001);
+  const greatest = Math.max(quantile(times, 1), least);
+  const ratio = Math.max(2 ** 0.25, (greatest / least) ** (1 / MAX_ROWS));
+  const rowOf = (time: number) =>
+    Math.min(
+      MAX_ROWS - 1,
+      Math.floor(Math.log(Math.max(time / least, 1)) / Math.log(ratio)),
+    );
+  const counts = new Array<number>(rowOf(greatest) + 1).fill(0);
+  for (const time of times) {
+    counts[rowOf(time)] = (counts[rowOf(time)] ?? 0) + 1;
+  }
+  const most = Math.max(...counts);
+  return counts.map((count, row) => {
+    const to = showDuration(least * ratio ** (row + 1)).padStart(9);
+    const bar = "#".repeat(Math.ceil(count / most * BAR));
+    return `  up to ${to}  ${String(count).padStart(5)}  ${bar}`.trimEnd();
+  });
+}
+
+/** The least time that so much of them (0 to 1) are not above. */
+export function quantile(times: readonly number[], part: number): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? NaN;
 }

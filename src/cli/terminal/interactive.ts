@@ -1,5 +1,6 @@
 /**
- * `connect` where stdin and stdout are terminals: a conversation.
+ * `connect` where stdin and stdout are terminals: what is typed is sent, what
+ * arrives is printed above the prompt, and commands begin with a slash.
  *
  * @module
  */
@@ -7,72 +8,111 @@
 import type { Message, WSConfig } from "../../../mod.ts";
 import { clientConfig, textOf } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
+import { UsageError } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { displayUrl } from "../format.ts";
+import { displayUrl, escapeControls, showDuration, wrap } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { displayMessage } from "../output/display.ts";
-import { decoderOf } from "../output/message_codec.ts";
+import {
+  type Decode,
+  decoderOf,
+  InputFormatError,
+} from "../output/message_codec.ts";
 import { blockingSink, Output } from "../output/output.ts";
+import { fileNeeds, requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
 import { connectSteps } from "../run/connect_steps.ts";
 import { sentences } from "../run/connection_events.ts";
 import { printSummary, statsLine } from "../run/summary.ts";
-import { type Style, styleOf, terminalWidth, wantsColor } from "../style.ts";
-import { Conversation } from "./conversation.ts";
-import { RawMode } from "./raw_mode.ts";
-import { Terminal } from "./terminal.ts";
+import {
+  isDumbTerminal,
+  type Style,
+  styleOf,
+  terminalWidth,
+  wantsColor,
+} from "../style.ts";
+import { appendHistory, defaultHistory, readHistory } from "./history.ts";
+import { type EditorEvent, LineEditor } from "./line_editor.ts";
+import { PlainTerminal, RawMode, Terminal } from "./terminal.ts";
 
-/** Runs until something ends it. */
+/**
+ * Runs until something ends it.
+ * @throws {UsageError} a history file that cannot be used
+ * @throws {MissingPermissionError} before anything starts
+ */
 export async function runInteractive(
   flags: Flags,
   urls: readonly string[],
 ): Promise<ExitStatus> {
   const style = styleOf(wantsColor(flags.color, true));
-  const terminal = new Terminal({
-    sink: blockingSink(Deno.stdout),
-    prompt: { text: style.bold("> "), width: 2 },
-    columns: terminalWidth,
-  });
+  const terminal = openTerminal(flags, style);
   // Fails only when the terminal has gone.
   const output = new Output(terminal, "\n", () => run.end({ kind: "done" }));
   const print = (line: string) => {
     output.flush();
     terminal.print(line);
   };
-  const notices = conversationNotices(flags, print);
+  const notices = interactiveNotices(flags, print);
   const run: ClientRun = new ClientRun({
-    config: tellingPongs(clientConfig(flags, urls), () => talker.answered()),
+    config: withPongs(clientConfig(flags, urls), () => commands.onPong()),
     events: sentences(notices),
-    deliver: (data) => {
-      output.text(received(data, flags, style));
-      talker.answered();
-    },
+    deliver: (data) => output.text(received(data, flags, style)),
     greet: connectSteps(flags),
     ...limitsOf(flags),
     onStats: (stats, state) => print(style.dim(statsLine(stats, state))),
-    restore: () => raw[Symbol.dispose](),
-    begin: (run) => readKeys(run, terminal, talker),
+    restore: () => raw?.[Symbol.dispose](),
+    begin: (run) => readTerminal(run, terminal, commands),
   });
-  const talker: Conversation = new Conversation(run, {
-    print,
-    style,
+  const commands: Commands = new Commands(run, {
+    notices,
     decode: decoderOf(flags.binary),
-    pingMessage: pingMessages(flags),
+    ping: pingOf(flags),
   });
-  using raw = new RawMode(terminal);
+  using raw = terminal instanceof Terminal ? new RawMode(terminal) : undefined;
   notices.detail(
     `connecting to ${urls.map(displayUrl).join(", ")}; /help, Ctrl-D to leave`,
   );
-  terminal.show();
   const result = await run.run();
   output.flush();
-  raw[Symbol.dispose]();
+  raw?.[Symbol.dispose]();
   printSummary(result, stderrNotices(flags));
   return result.status;
 }
 
+function openTerminal(flags: Flags, style: Style): Terminal | PlainTerminal {
+  const sink = blockingSink(Deno.stdout);
+  if (isDumbTerminal()) return new PlainTerminal(sink);
+  return new Terminal({
+    sink,
+    prompt: { text: style.bold("> "), width: 2 },
+    columns: terminalWidth,
+    editor: openEditor(flags.history),
+  });
+}
+
+/** An editor with the history of the file, as far as there is one. */
+function openEditor(given: string | undefined): LineEditor {
+  // `--no-history` gives an empty name.
+  const path = given ?? defaultHistory();
+  if (path === undefined || path === "") return new LineEditor();
+  if (given !== undefined) requirePermissions(fileNeeds(given));
+  try {
+    return new LineEditor(readHistory(path), (line) => {
+      try {
+        appendHistory(path, line);
+      } catch {
+        // A full disk must not end a conversation.
+      }
+    });
+  } catch (error) {
+    if (given === undefined) return new LineEditor();
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`--history cannot be read from ${path}: ${why}`);
+  }
+}
+
 /** Everything is of interest here, unless `-q` says otherwise. */
-function conversationNotices(
+function interactiveNotices(
   flags: Flags,
   print: (line: string) => void,
 ): Stderr {
@@ -83,15 +123,17 @@ function conversationNotices(
   );
 }
 
-/** A message with a mark of its own, its further lines set in. */
+/** A message with a mark of its own, its further lines indented. */
 function received(data: Message, flags: Flags, style: Style): string {
   const options = { style, width: terminalWidth() - 2, binary: flags.binary };
-  const text = displayMessage(data, options).replaceAll("\n", "\n  ");
-  return `${style.cyan("<")} ${text}`;
+  const text = flags.raw && typeof data === "string"
+    ? escapeControls(data)
+    : displayMessage(data, options);
+  return `${style.cyan("<")} ${text.replaceAll("\n", "\n  ")}`;
 }
 
 /** Pongs are not delivered, and `/ping` waits for them. */
-function tellingPongs(config: WSConfig, tell: () => void): WSConfig {
+function withPongs(config: WSConfig, onPong: () => void): WSConfig {
   const { isPong } = config.ping ?? {};
   if (isPong === undefined) return config;
   return {
@@ -100,31 +142,167 @@ function tellingPongs(config: WSConfig, tell: () => void): WSConfig {
       ...config.ping,
       isPong: (data) => {
         const answered = isPong(data);
-        if (answered) tell();
+        if (answered) onPong();
         return answered;
       },
     },
   };
 }
 
-/** What `/ping` sends: `--ping`, or a number that an echo server returns. */
-function pingMessages({ ping }: Flags): () => Message {
-  let count = 0;
-  const message = ping === undefined ? undefined : textOf("--ping", ping);
-  return () => message ?? String(++count);
+/** What `/ping` sends; undefined if no answer to it could be told. */
+function pingOf({ ping, pong }: Flags): Message | undefined {
+  if (ping === undefined || pong === undefined) return undefined;
+  return textOf("--ping", ping);
 }
 
-async function readKeys(
+async function readTerminal(
   run: ClientRun,
-  terminal: Terminal,
-  talker: Conversation,
+  terminal: Terminal | PlainTerminal,
+  commands: Commands,
 ): Promise<void> {
   const buffer = new Uint8Array(4096);
   for (;;) {
     const length = await Deno.stdin.read(buffer);
     if (length === null) return run.end({ kind: "done" });
     terminal.onBytes(buffer.subarray(0, length), (event) => {
-      if (!run.isOver) talker.onEvent(event);
+      if (!run.isOver) commands.onEvent(event);
     });
+  }
+}
+
+/** What commands need. */
+export interface CommandParts {
+  readonly notices: Stderr;
+  readonly decode: Decode;
+  /** What `/ping` sends; undefined if no answer to it could be told. */
+  readonly ping: Message | undefined;
+}
+
+const HELP = [
+  "/ping           the time to the server and back",
+  "/stats          the numbers of this run",
+  "/reconnect      drop the connection and dial again",
+  "/close [CODE [REASON]]",
+  "                close and leave; so does Ctrl-D",
+  "//TEXT          send /TEXT",
+  "Alt-Enter or a paste puts several lines into one message; Ctrl-R searches.",
+];
+
+/** Executes what is typed. */
+export class Commands {
+  readonly #run: ClientRun;
+  readonly #parts: CommandParts;
+  readonly #encoder = new TextEncoder();
+  #pingedAt: number | undefined;
+
+  constructor(run: ClientRun, parts: CommandParts) {
+    this.#run = run;
+    this.#parts = parts;
+  }
+
+  /** The server has answered a ping, perhaps that of `/ping`. */
+  onPong(): void {
+    if (this.#pingedAt === undefined) return;
+    const rtt = performance.now() - this.#pingedAt;
+    this.#pingedAt = undefined;
+    this.#tell(`answered after ${showDuration(rtt)}`);
+  }
+
+  /** What came of the keys. */
+  onEvent(event: EditorEvent): void {
+    switch (event.kind) {
+      case "line":
+        return this.#onLine(event.text);
+      case "end":
+        return this.#run.end({ kind: "done" });
+      case "interrupt":
+        return this.#run.end({ kind: "signal", signal: "SIGINT" });
+      case "clear-screen":
+        return;
+      default:
+        return event satisfies never;
+    }
+  }
+
+  #onLine(line: string): void {
+    if (line.startsWith("//")) return this.#send(line.slice(1));
+    if (!line.startsWith("/")) return this.#send(line);
+    const [, command, first, rest] =
+      /^(\S+)(?: +(\S+))?(?: +(.*))?$/s.exec(line.trimEnd()) ?? [];
+    switch (command) {
+      case "/ping":
+        return this.#ping();
+      case "/stats":
+        return this.#tell(
+          statsLine(this.#run.client.stats, this.#run.client.state),
+        );
+      case "/reconnect":
+        return this.#run.client.reconnect();
+      case "/close":
+      case "/quit":
+        return this.#close(first, rest);
+      case "/help":
+        return HELP.forEach((text) => this.#parts.notices.line(`  ${text}`));
+      default:
+        return this.#complain(
+          `there is no ${command}; /help lists all, //TEXT sends /TEXT`,
+        );
+    }
+  }
+
+  #send(text: string): void {
+    try {
+      this.#offer(this.#parts.decode(this.#encoder.encode(text)));
+    } catch (error) {
+      if (!(error instanceof InputFormatError)) throw error;
+      this.#complain(error.message);
+    }
+  }
+
+  /** A person must be told at once what a program can wait for. */
+  #offer(message: Message): boolean {
+    const accepted = this.#run.client.trySend(message);
+    if (!accepted) this.#complain("not sent: the queue is full");
+    return accepted;
+  }
+
+  #ping(): void {
+    const { ping } = this.#parts;
+    if (ping === undefined) {
+      return this.#complain(
+        "/ping needs --ping MSG and --pong REGEX, to tell the answer from " +
+          "other messages",
+      );
+    }
+    if (this.#run.client.state !== "open") {
+      return this.#complain("not connected");
+    }
+    const now = performance.now();
+    if (this.#offer(ping)) this.#pingedAt = now;
+  }
+
+  #close(digits: string | undefined, reason: string = ""): void {
+    const code = digits === undefined ? 1000 : Number(digits);
+    // RFC 6455, section 7.4.2: what an application may send.
+    const isOwn = Number.isInteger(code) && code >= 3000 && code <= 4999;
+    if (code !== 1000 && !isOwn) {
+      return this.#complain("a close code is 1000 or 3000 to 4999");
+    }
+    if (this.#encoder.encode(reason).length > 123) {
+      return this.#complain("a reason has at most 123 bytes");
+    }
+    this.#run.end({ kind: "done", close: { code, reason } });
+  }
+
+  /** Asked for, so told even with `-q`. */
+  #tell(text: string): void {
+    const { notices } = this.#parts;
+    for (const part of wrap(text, terminalWidth() - 2)) {
+      notices.line(`  ${notices.style.dim(part)}`);
+    }
+  }
+
+  #complain(text: string): void {
+    this.#parts.notices.trouble(text);
   }
 }

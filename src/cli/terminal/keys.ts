@@ -1,6 +1,9 @@
 /**
  * From the bytes of a terminal in raw mode to keys.
  *
+ * `node:readline` cannot serve here: on Deno it splits a bracketed paste into
+ * lines, and it has no search through the history.
+ *
  * @module
  */
 
@@ -9,7 +12,7 @@ export type Key =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: KeyName };
 
-/** A key that is no text. */
+/** A key that is not text. */
 export type KeyName =
   | "enter"
   | "backspace"
@@ -26,6 +29,8 @@ export type KeyName =
   | "erase-rest"
   | "erase-word"
   | "clear-screen"
+  | "search"
+  | "cancel"
   | "interrupt"
   | "end-of-input";
 
@@ -40,10 +45,12 @@ const SEQUENCES: Readonly<Record<string, KeyName>> = {
   "\x04": "end-of-input",
   "\x05": "end",
   "\x06": "right",
+  "\x07": "cancel",
   "\x0b": "erase-rest",
   "\x0c": "clear-screen",
   "\x0e": "down",
   "\x10": "up",
+  "\x12": "search",
   "\x15": "erase-line",
   "\x17": "erase-word",
   "\x1b[A": "up",
@@ -61,6 +68,8 @@ const SEQUENCES: Readonly<Record<string, KeyName>> = {
   "\x1b[1~": "home",
   "\x1b[3~": "delete",
   "\x1b[4~": "end",
+  "\x1b[7~": "home",
+  "\x1b[8~": "end",
   "\x1b[1;5C": "word-right",
   "\x1b[1;5D": "word-left",
   "\x1b[1;3C": "word-right",
@@ -68,39 +77,77 @@ const SEQUENCES: Readonly<Record<string, KeyName>> = {
   "\x1bb": "word-left",
   "\x1bf": "word-right",
   "\x1b\x7f": "erase-word",
+  "\x1b": "cancel",
 };
 
+/** Texts that are typed by a key of their own. */
+const TEXTS: Readonly<Record<string, string>> = {
+  "\t": "\t",
+  // Alt-Enter: the way to type a message of several lines.
+  "\x1b\r": "\n",
+};
+
+const ESC = "\x1b";
+const PASTE_START = `${ESC}[200~`;
+const PASTE_END = `${ESC}[201~`;
+
 /** An escape sequence, one control character, or a run of text. */
-const PART =
-  // deno-lint-ignore no-control-regex -- control characters are the point
-  /\x1b\[[0-9;?]*[ -/]*[@-~]|\x1bO[A-Z]|\x1b[^[O\x1b]|\x1b|[\x00-\x1f\x7f]|[^\x00-\x1f\x7f]+/gsu;
+const PART = new RegExp(
+  `${ESC}\\[[0-9;?]*[ -/]*[@-~]|${ESC}O[A-Z]|${ESC}[^[O${ESC}]|\\p{Cc}|\\P{Cc}+`,
+  "gsu",
+);
 
 /** A sequence that the next read may complete. */
-// deno-lint-ignore no-control-regex -- control characters are the point
-const INCOMPLETE = /\x1b(\[[0-9;?]*[ -/]*|O)?$/;
+const INCOMPLETE = new RegExp(`${ESC}(\\[[0-9;?]*[ -/]*|O)?$`);
 
-/** Takes the terminal's bytes apart; a sequence may come in two reads. */
+/** Splits the terminal's bytes into keys; a sequence may come in two reads. */
 export class KeyDecoder {
   readonly #utf8 = new TextDecoder();
+  /** The start of a sequence, or what a paste has brought so far. */
   #rest = "";
+  #isPaste = false;
 
-  /** The keys that are complete. Sequences nobody knows are left out. */
+  /** The keys that are complete. Unknown sequences are left out. */
   decode(bytes: Uint8Array): Key[] {
-    const more = this.#utf8.decode(bytes, { stream: true });
-    // An Escape alone was the key of that name, which means nothing here.
-    const isKey = this.#rest === "\x1b" && !/^[[O]/.test(more);
-    const text = isKey ? more : this.#rest + more;
-    const [rest = ""] = INCOMPLETE.exec(text) ?? [];
+    const text = this.#utf8.decode(bytes, { stream: true });
+    // An Escape alone was the key of that name, if no sequence follows it.
+    const isKey = this.#rest === ESC && !/^[[O]/.test(text);
+    const keys: Key[] = isKey ? [{ kind: "cancel" }] : [];
+    let rest = isKey ? text : this.#rest + text;
+    for (;;) {
+      const mark = this.#isPaste ? PASTE_END : PASTE_START;
+      const at = rest.indexOf(mark);
+      if (at < 0) break;
+      const part = rest.slice(0, at);
+      keys.push(...this.#isPaste ? pasted(part) : typed(part));
+      rest = rest.slice(at + mark.length);
+      this.#isPaste = !this.#isPaste;
+    }
+    if (!this.#isPaste) {
+      const [incomplete = ""] = INCOMPLETE.exec(rest) ?? [];
+      keys.push(...typed(rest.slice(0, rest.length - incomplete.length)));
+      rest = incomplete;
+    }
     this.#rest = rest;
-    const complete = text.slice(0, text.length - rest.length);
-    return [...complete.matchAll(PART)].flatMap(([part]) => keyOf(part));
+    return keys;
   }
 }
 
-function keyOf(part: string): Key[] {
-  // Somebody may paste "constructor".
-  const name = Object.hasOwn(SEQUENCES, part) ? SEQUENCES[part] : undefined;
-  if (name !== undefined) return [{ kind: name }];
-  // deno-lint-ignore no-control-regex -- control characters are the point
-  return /^[\x00-\x1f\x7f]/.test(part) ? [] : [{ kind: "text", text: part }];
+/** Terminals send a carriage return for each newline of a paste. */
+function pasted(raw: string): Key[] {
+  const text = raw.replace(/\r\n?/g, "\n").replace(/\n$/, "");
+  return text === "" ? [] : [{ kind: "text", text }];
+}
+
+function typed(text: string): Key[] {
+  return [...text.matchAll(PART)].flatMap(([part]): Key[] => {
+    // Somebody may type "constructor".
+    if (Object.hasOwn(SEQUENCES, part)) {
+      const kind = SEQUENCES[part];
+      return kind === undefined ? [] : [{ kind }];
+    }
+    const text = Object.hasOwn(TEXTS, part) ? TEXTS[part] : undefined;
+    if (text !== undefined) return [{ kind: "text", text }];
+    return /^\p{Cc}/u.test(part) ? [] : [{ kind: "text", text: part }];
+  });
 }

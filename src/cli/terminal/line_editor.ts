@@ -22,71 +22,91 @@ export interface View {
   readonly column: number;
 }
 
-const HISTORY = 500;
+/** How many lines are remembered. */
+export const HISTORY_SIZE = 500;
+
+type Mode =
+  /** `at`: the entry of the history that is shown; its length: a new line. */
+  | { readonly kind: "edit"; readonly at: number }
+  /** `at`: the entry that matches; undefined: none does. */
+  | {
+    readonly kind: "search";
+    readonly query: readonly string[];
+    readonly at: number | undefined;
+    /** What was typed before the search. */
+    readonly before: readonly string[];
+  };
 
 /** Edits one line after another, and remembers them. */
 export class LineEditor {
   /** User-perceived characters, so that one backspace takes one away. */
   #line: string[] = [];
   #cursor = 0;
-  readonly #history: string[] = [];
-  #at = 0;
+  readonly #history: string[];
+  readonly #onRemember: (line: string) => void;
+  /** The new line, while an entry of the history is shown. */
   #draft: string[] = [];
+  #mode: Mode;
 
-  /** Takes a key. */
+  /**
+   * @param history the lines of earlier runs, the latest last
+   * @param onRemember called with each line that joins the history
+   */
+  constructor(
+    history: readonly string[] = [],
+    onRemember: (line: string) => void = () => {},
+  ) {
+    this.#history = history.slice(-HISTORY_SIZE);
+    this.#onRemember = onRemember;
+    this.#mode = { kind: "edit", at: this.#history.length };
+  }
+
+  /** Applies a key. */
   onKey(key: Key): EditorEvent | undefined {
+    if (this.#mode.kind === "search" && this.#searched(this.#mode, key)) {
+      return undefined;
+    }
     switch (key.kind) {
       case "text":
-        this.#insert(graphemes(key.text));
-        return undefined;
+        return this.#insert(graphemes(key.text));
       case "enter":
         return { kind: "line", text: this.#submit() };
       case "end-of-input":
         if (this.#line.length === 0) return { kind: "end" };
-        this.#erase(this.#cursor, this.#cursor + 1);
-        return undefined;
+        return this.#erase(this.#cursor, this.#cursor + 1);
       case "interrupt":
         return { kind: "interrupt" };
       case "clear-screen":
         return { kind: "clear-screen" };
       case "backspace":
-        this.#erase(this.#cursor - 1, this.#cursor);
-        return undefined;
+        return this.#erase(this.#cursor - 1, this.#cursor);
       case "delete":
-        this.#erase(this.#cursor, this.#cursor + 1);
-        return undefined;
+        return this.#erase(this.#cursor, this.#cursor + 1);
       case "erase-line":
-        this.#erase(0, this.#cursor);
-        return undefined;
+        return this.#erase(0, this.#cursor);
       case "erase-rest":
-        this.#erase(this.#cursor, this.#line.length);
-        return undefined;
+        return this.#erase(this.#cursor, this.#line.length);
       case "erase-word":
-        this.#erase(this.#wordLeft(), this.#cursor);
-        return undefined;
+        return this.#erase(this.#wordLeft(), this.#cursor);
       case "left":
-        this.#move(this.#cursor - 1);
-        return undefined;
+        return this.#move(this.#cursor - 1);
       case "right":
-        this.#move(this.#cursor + 1);
-        return undefined;
+        return this.#move(this.#cursor + 1);
       case "word-left":
-        this.#move(this.#wordLeft());
-        return undefined;
+        return this.#move(this.#wordLeft());
       case "word-right":
-        this.#move(this.#wordRight());
-        return undefined;
+        return this.#move(this.#wordRight());
       case "home":
-        this.#move(0);
-        return undefined;
+        return this.#move(0);
       case "end":
-        this.#move(this.#line.length);
-        return undefined;
+        return this.#move(this.#line.length);
       case "up":
-        this.#recall(this.#at - 1);
-        return undefined;
+        return this.#recall(-1);
       case "down":
-        this.#recall(this.#at + 1);
+        return this.#recall(1);
+      case "search":
+        return this.#search([], this.#history.length - 1, this.#line);
+      case "cancel":
         return undefined;
       default:
         return key satisfies never;
@@ -95,70 +115,175 @@ export class LineEditor {
 
   /** The part of the line around the cursor that fits. */
   render(width: number): View {
-    const shown = this.#line.map(escapeLine);
-    const widths = shown.map(unicodeWidth);
-    let start = this.#cursor;
-    let before = 0;
-    // One column stays free for the cursor behind the last character.
-    while (start > 0 && before + (widths[start - 1] ?? 0) < width) {
-      before += widths[--start] ?? 0;
-    }
-    let end = this.#cursor;
-    let used = before;
-    while (end < shown.length && used + (widths[end] ?? 0) < width) {
-      used += widths[end++] ?? 0;
-    }
-    return { text: shown.slice(start, end).join(""), column: before };
+    const mode = this.#mode;
+    if (mode.kind === "edit") return visible(this.#line, this.#cursor, width);
+    const head = mode.at === undefined ? 'no line has "' : 'search "';
+    const query = visible(mode.query, mode.query.length, width >> 1);
+    const label = `${head}${query.text}": `;
+    const labelWidth = head.length + query.column + 3;
+    // On a very narrow terminal there is no room for both.
+    if (width - labelWidth < 2) return query;
+    const line = visible(this.#line, this.#cursor, width - labelWidth);
+    return { text: label + line.text, column: labelWidth + line.column };
   }
 
-  #insert(characters: readonly string[]): void {
+  #insert(characters: readonly string[]): undefined {
     this.#line.splice(this.#cursor, 0, ...characters);
     this.#cursor += characters.length;
   }
 
-  #erase(from: number, to: number): void {
+  #erase(from: number, to: number): undefined {
     const start = Math.max(0, from);
     this.#line.splice(start, to - start);
     this.#cursor = Math.min(start, this.#line.length);
   }
 
-  #move(to: number): void {
+  #move(to: number): undefined {
     this.#cursor = Math.min(Math.max(0, to), this.#line.length);
   }
 
   #wordLeft(): number {
     let at = this.#cursor;
-    while (at > 0 && this.#line[at - 1] === " ") at--;
-    while (at > 0 && this.#line[at - 1] !== " ") at--;
+    while (at > 0 && isSpace(this.#line[at - 1])) at--;
+    while (at > 0 && !isSpace(this.#line[at - 1])) at--;
     return at;
   }
 
   #wordRight(): number {
     let at = this.#cursor;
-    while (at < this.#line.length && this.#line[at] === " ") at++;
-    while (at < this.#line.length && this.#line[at] !== " ") at++;
+    while (at < this.#line.length && isSpace(this.#line[at])) at++;
+    while (at < this.#line.length && !isSpace(this.#line[at])) at++;
     return at;
   }
 
   #submit(): string {
     const text = this.#line.join("");
-    if (text !== "" && text !== this.#history.at(-1)) this.#history.push(text);
-    if (this.#history.length > HISTORY) this.#history.shift();
-    this.#at = this.#history.length;
+    // As in a shell, a leading space keeps a line out of the history.
+    const isWorthIt = text.trim() !== "" && !text.startsWith(" ");
+    if (isWorthIt && text !== this.#history.at(-1)) {
+      this.#history.push(text);
+      this.#onRemember(text);
+    }
+    if (this.#history.length > HISTORY_SIZE) this.#history.shift();
+    this.#mode = { kind: "edit", at: this.#history.length };
     this.#line = [];
     this.#draft = [];
     this.#cursor = 0;
     return text;
   }
 
-  #recall(at: number): void {
+  #recall(step: -1 | 1): undefined {
+    const mode = this.#mode;
+    if (mode.kind === "search") return;
+    const at = mode.at + step;
     if (at < 0 || at > this.#history.length) return;
-    if (this.#at === this.#history.length) this.#draft = this.#line;
-    this.#at = at;
+    if (mode.at === this.#history.length) this.#draft = this.#line;
+    this.#show(at);
+  }
+
+  #show(at: number): void {
     const past = this.#history[at];
+    this.#mode = { kind: "edit", at };
     this.#line = past === undefined ? this.#draft : graphemes(past);
     this.#cursor = this.#line.length;
   }
+
+  /** Shows the latest entry up to `from` that contains the query. */
+  #search(
+    query: readonly string[],
+    from: number,
+    before: readonly string[],
+  ): undefined {
+    const wanted = query.join("");
+    let at = from;
+    while (at >= 0 && !this.#history[at]?.includes(wanted)) at--;
+    const past = wanted === "" ? undefined : this.#history[at];
+    if (past !== undefined) {
+      this.#line = graphemes(past);
+      this.#cursor = graphemes(past.slice(0, past.indexOf(wanted))).length;
+    } else if (wanted === "") {
+      this.#line = [...before];
+      this.#cursor = this.#line.length;
+    }
+    const found = wanted === "" ? this.#history.length : at;
+    this.#mode = {
+      kind: "search",
+      query,
+      at: found < 0 ? undefined : found,
+      before,
+    };
+  }
+
+  /** A key within a search; false if it ends the search and acts on the line. */
+  #searched(mode: Mode & { kind: "search" }, key: Key): boolean {
+    const { query, before, at = -1 } = mode;
+    const latest = this.#history.length - 1;
+    switch (key.kind) {
+      case "text":
+        this.#search(
+          [...query, ...graphemes(key.text)],
+          Math.min(at, latest),
+          before,
+        );
+        return true;
+      case "backspace":
+        this.#search(query.slice(0, -1), latest, before);
+        return true;
+      case "search":
+        if (query.length > 0) this.#search(query, at - 1, before);
+        return true;
+      case "cancel":
+        this.#mode = { kind: "edit", at: latest + 1 };
+        this.#line = [...before];
+        this.#cursor = this.#line.length;
+        return true;
+      case "clear-screen":
+      case "interrupt":
+        return false;
+      default:
+        this.#draft = [...before];
+        this.#mode = { kind: "edit", at: at < 0 ? latest + 1 : at };
+        return false;
+    }
+  }
+}
+
+/** The part of a line around the cursor that fits into `width` columns. */
+function visible(
+  line: readonly string[],
+  cursor: number,
+  width: number,
+): View {
+  const shown = line.map(displayCharacter);
+  const widths = shown.map(columnsOf);
+  let start = cursor;
+  let before = 0;
+  // One column stays free for the cursor behind the last character.
+  while (start > 0 && before + (widths[start - 1] ?? 0) < width) {
+    before += widths[--start] ?? 0;
+  }
+  let end = cursor;
+  let used = before;
+  while (end < shown.length && used + (widths[end] ?? 0) < width) {
+    used += widths[end++] ?? 0;
+  }
+  return { text: shown.slice(start, end).join(""), column: before };
+}
+
+function displayCharacter(character: string): string {
+  if (character === "\n") return "↵";
+  if (character === "\t") return "⇥";
+  return escapeLine(character);
+}
+
+/** Terminals draw what a person sees as one character in one or two columns. */
+function columnsOf(shown: string): number {
+  const width = unicodeWidth(shown);
+  return shown.startsWith("\\") ? width : Math.min(width, 2);
+}
+
+function isSpace(character: string | undefined): boolean {
+  return character !== undefined && /^\s$/.test(character);
 }
 
 let segmenter: Intl.Segmenter | undefined;

@@ -5,32 +5,37 @@
  * @module
  */
 
-import { escapeLine } from "../format.ts";
+import { escapeControls } from "../format.ts";
+import type { Sink } from "../output/output.ts";
 import { type EditorEvent, LineEditor } from "./line_editor.ts";
 import { KeyDecoder } from "./keys.ts";
-import type { Sink } from "../output/output.ts";
 
-/** What the terminal is made of; `Deno.stdin` and `Deno.stdout` in the program. */
+/** What a terminal is made of. */
 export interface TerminalParts {
   readonly sink: Sink;
   /** How the prompt is painted, and how many columns it takes. */
   readonly prompt: { readonly text: string; readonly width: number };
   readonly columns: () => number;
+  /** @default an editor with an empty history */
+  readonly editor?: LineEditor;
 }
 
 const ERASE_LINE = "\r\x1b[K";
 const CLEAR_SCREEN = "\x1b[2J\x1b[H";
+/** So that a pasted text of several lines comes as one. */
+const BRACKETED_PASTE = { on: "\x1b[?2004h", off: "\x1b[?2004l" } as const;
 
 /** The prompt, the line, and what is above. */
 export class Terminal implements Sink {
   readonly #parts: TerminalParts;
-  readonly #editor = new LineEditor();
+  readonly #editor: LineEditor;
   readonly #keys = new KeyDecoder();
   readonly #encoder = new TextEncoder();
   #visible = false;
 
   constructor(parts: TerminalParts) {
     this.#parts = parts;
+    this.#editor = parts.editor ?? new LineEditor();
   }
 
   /** Prints whole lines above the prompt. */
@@ -51,25 +56,25 @@ export class Terminal implements Sink {
     this.write(this.#encoder.encode(`${line}\n`));
   }
 
-  /** Shows the prompt. */
+  /** Shows the prompt, also again after the program was stopped. */
   show(): void {
     this.#visible = true;
-    this.#put(this.#drawn());
+    this.#put(BRACKETED_PASTE.on + this.#drawn());
   }
 
-  /** Draws the prompt again, after somebody else has written. */
+  /** Draws the prompt again: the size has changed. */
   redraw(): void {
     if (this.#visible) this.#put(this.#drawn());
   }
 
-  /** Takes the prompt away, for good or before the program is stopped. */
+  /** Removes the prompt. */
   hide(): void {
     if (!this.#visible) return;
     this.#visible = false;
-    this.#put(ERASE_LINE);
+    this.#put(ERASE_LINE + BRACKETED_PASTE.off);
   }
 
-  /** Takes what was typed; tells what it led to, one after the other. */
+  /** Applies what was typed; reports what it led to, one after the other. */
   onBytes(bytes: Uint8Array, onEvent: (event: EditorEvent) => void): void {
     for (const key of this.#keys.decode(bytes)) {
       const event = this.#editor.onKey(key);
@@ -83,7 +88,9 @@ export class Terminal implements Sink {
 
   /** What was entered stays to be read, whole, above the new prompt. */
   #leave(text: string): void {
-    this.print(`${this.#parts.prompt.text}${escapeLine(text)}`);
+    const { prompt } = this.#parts;
+    const indent = `\n${" ".repeat(prompt.width)}`;
+    this.print(prompt.text + escapeControls(text).replaceAll("\n", indent));
   }
 
   #drawn(): string {
@@ -96,5 +103,80 @@ export class Terminal implements Sink {
 
   #put(text: string): void {
     this.#parts.sink.write(this.#encoder.encode(text));
+  }
+}
+
+/** What has modes; `Deno.stdin` in the program. */
+export type Modes = Pick<typeof Deno.stdin, "setRaw">;
+
+const IS_WINDOWS = Deno.build.os === "windows";
+
+/** Shows a terminal's prompt, in raw mode, until it is disposed of. */
+export class RawMode implements Disposable {
+  readonly #terminal: Pick<Terminal, "show" | "redraw" | "hide">;
+  readonly #stdin: Modes;
+  #on = false;
+  readonly #enter = () => {
+    // Ctrl-C and Ctrl-Z stay signals, where there are any.
+    this.#stdin.setRaw(true, { cbreak: !IS_WINDOWS });
+    this.#terminal.show();
+  };
+  readonly #redraw = () => this.#terminal.redraw();
+
+  constructor(
+    terminal: Pick<Terminal, "show" | "redraw" | "hide">,
+    stdin: Modes = Deno.stdin,
+  ) {
+    this.#terminal = terminal;
+    this.#stdin = stdin;
+    this.#enter();
+    this.#on = true;
+    if (IS_WINDOWS) return;
+    // After Ctrl-Z and `fg` the terminal is in the shell's mode again.
+    Deno.addSignalListener("SIGCONT", this.#enter);
+    Deno.addSignalListener("SIGWINCH", this.#redraw);
+  }
+
+  /** Removes the prompt and restores the terminal. */
+  [Symbol.dispose](): void {
+    if (!this.#on) return;
+    this.#on = false;
+    this.#terminal.hide();
+    this.#stdin.setRaw(false);
+    if (IS_WINDOWS) return;
+    Deno.removeSignalListener("SIGCONT", this.#enter);
+    Deno.removeSignalListener("SIGWINCH", this.#redraw);
+  }
+}
+
+/**
+ * A terminal that obeys no escape sequences (`TERM=dumb`): no prompt, no
+ * editing, the terminal's own line mode.
+ */
+export class PlainTerminal implements Sink {
+  readonly #sink: Sink;
+  readonly #utf8 = new TextDecoder();
+  #rest = "";
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  /** Prints whole lines. */
+  write(bytes: Uint8Array): void {
+    this.#sink.write(bytes);
+  }
+
+  /** Prints a line. */
+  print(line: string): void {
+    this.write(new TextEncoder().encode(`${line}\n`));
+  }
+
+  /** Reports the lines that were entered. */
+  onBytes(bytes: Uint8Array, onEvent: (event: EditorEvent) => void): void {
+    const text = this.#rest + this.#utf8.decode(bytes, { stream: true });
+    const lines = text.split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const text of lines) onEvent({ kind: "line", text });
   }
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { serve } from "../../../src/server/server.ts";
 import { DemoClient } from "../../../src/cli/demo/demo_client.ts";
+import { serve } from "../../../src/server/server.ts";
 
 const ignore = () => {};
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { DemoServer } from "../../../src/cli/demo/demo_server.ts";
 import { DemoClient } from "../../../src/cli/demo/demo_client.ts";
+import { DemoServer } from "../../../src/cli/demo/demo_server.ts";
 import { within } from "../../support/events.ts";
 
 const ignore = () => {};

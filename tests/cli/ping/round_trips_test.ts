@@ -1,5 +1,11 @@
-import { assertEquals } from "@std/assert";
-import { RoundTrips } from "../../../src/cli/ping/round_trips.ts";
+import fc from "fast-check";
+import { assert, assertEquals } from "@std/assert";
+import {
+  histogram,
+  pingReport,
+  quantile,
+  RoundTrips,
+} from "../../../src/cli/ping/round_trips.ts";
 
 Deno.test("an answer belongs to the ping of its number", () => {
   const trips = new RoundTrips(1_000);
@@ -30,4 +36,88 @@ Deno.test("what waited too long is lost, once; its answer comes too late", () =>
   assertEquals(trips.nextExpiry, 1_500);
   trips.answer(2, 1_200);
   assertEquals(trips.nextExpiry, undefined);
+});
+
+Deno.test("the report counts, and hides what may be secret in the URL", () => {
+  const trips = new RoundTrips(1_000);
+  for (const [sent, answered] of [[0, 1], [10, 13]] as const) {
+    trips.answer(trips.send(sent), answered);
+  }
+  trips.send(20);
+  const lines = pingReport(trips, "wss://u:p@example.com/x?token=1");
+  assertEquals(lines.slice(0, 4), [
+    "",
+    "--- wss://example.com/x?*** ping statistics ---",
+    "3 sent, 2 answered, 33.3% lost",
+    "rtt min/avg/p99/max = 1.0 ms / 2.0 ms / 3.0 ms / 3.0 ms",
+  ]);
+  assertEquals(lines.slice(4), ["", ...histogram([1, 3])]);
+});
+
+Deno.test("one answer has its times, but no histogram", () => {
+  const trips = new RoundTrips(1_000);
+  trips.answer(trips.send(0), 20);
+  assertEquals(pingReport(trips, "ws://h").slice(2), [
+    "1 sent, 1 answered, 0% lost",
+    "rtt min/avg/p99/max = 20 ms / 20 ms / 20 ms / 20 ms",
+  ]);
+});
+
+Deno.test("nothing sent is nothing lost", () => {
+  assertEquals(pingReport(new RoundTrips(1_000), "ws://h").slice(2), [
+    "0 sent, 0 answered, 0% lost",
+  ]);
+});
+
+Deno.test("without an answer there are no times", () => {
+  const trips = new RoundTrips(1_000);
+  trips.send(0);
+  assertEquals(pingReport(trips, "ws://h").slice(2), [
+    "1 sent, 0 answered, 100% lost",
+  ]);
+});
+
+Deno.test("one time alone makes no histogram", () => {
+  assertEquals(histogram([]), []);
+  assertEquals(histogram([1]), []);
+});
+
+Deno.test("the longest bar is of the most frequent times", () => {
+  const rows = histogram([1, 1, 1, 1, 8, 8]);
+  assertEquals(rows.length > 1, true);
+  assert(rows[0]?.endsWith(" 4  " + "#".repeat(40)), rows[0]);
+  assert(rows.at(-1)?.endsWith(" 2  " + "#".repeat(20)), rows.at(-1));
+});
+
+Deno.test("every time is counted, in at most ten rows that fit a terminal", () => {
+  const time = fc.double({ min: 0, max: 1e6, noNaN: true });
+  fc.assert(fc.property(fc.array(time, { minLength: 2 }), (times) => {
+    const rows = histogram(times);
+    assert(rows.length >= 1 && rows.length <= 10);
+    assert(rows.every((row) => row.length <= 80));
+    const counts = rows.map((row) =>
+      Number(/ (\d+)(?: {2}#+)?$/.exec(row)?.[1])
+    );
+    assertEquals(counts.reduce((a, b) => a + b, 0), times.length);
+  }));
+});
+
+Deno.test("a quantile is one of the times", () => {
+  assertEquals(quantile([4, 1, 3, 2], 0.5), 2);
+  assertEquals(quantile([4, 1, 3, 2], 0.99), 4);
+  assertEquals(quantile([4, 1, 3, 2], 0), 1);
+});
+
+Deno.test("rows of equal ratio go from the least to the greatest time", () => {
+  const bar = "#".repeat(40);
+  assertEquals(histogram([1, 1, 1.9]), [
+    `  up to    1.2 ms      2  ${bar}`,
+    "  up to    1.4 ms      0",
+    "  up to    1.7 ms      0",
+    `  up to    2.0 ms      1  ${bar.slice(20)}`,
+  ]);
+  const wide = histogram([1, 1000, 1000, 1000]);
+  assertEquals(wide.length, 10);
+  assertEquals(wide[0], `  up to    2.0 ms      1  ${bar.slice(26)}`);
+  assertEquals(wide[9], `  up to     1.0 s      3  ${bar}`);
 });

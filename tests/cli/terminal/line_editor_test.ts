@@ -37,6 +37,8 @@ const NAMES: readonly KeyName[] = [
   "erase-rest",
   "erase-word",
   "clear-screen",
+  "search",
+  "cancel",
   "interrupt",
   "end-of-input",
 ];
@@ -166,6 +168,86 @@ Deno.test("control characters in a line are shown, and sent as they are", () => 
   assertEquals(press("enter", editor).events, [
     { kind: "line", text: "a\u202eb\x9b" },
   ]);
+});
+
+Deno.test("a tab and a newline take one column each, and are kept", () => {
+  const editor = new LineEditor();
+  editor.onKey({ kind: "text", text: "{\n\t1\n}" });
+  assertEquals(editor.render(100), { text: "{↵⇥1↵}", column: 6 });
+  assertEquals(press("enter", editor).events, [
+    { kind: "line", text: "{\n\t1\n}" },
+  ]);
+});
+
+/** An editor that has a history, and what it is searched for. */
+function search(
+  keys: string,
+  history: readonly string[] = ["one", "two", "one and a half"],
+) {
+  const { editor, events } = press(keys, new LineEditor(history));
+  return { shown: editor.render(200).text, events, editor };
+}
+
+Deno.test("Ctrl-R finds the latest line that has what is typed, then earlier ones", () => {
+  assertEquals(search("search 'n'").shown, 'search "n": one and a half');
+  assertEquals(search("search 'ne' search").shown, 'search "ne": one');
+  assertEquals(
+    search("search 'ne' 'x'").shown,
+    'no line has "nex": one and a half',
+  );
+  assertEquals(search("search 'tw'").shown, 'search "tw": two');
+  assertEquals(search("search 'tx' backspace 'w'").shown, 'search "tw": two');
+  assertEquals(
+    search("search 'ne' search search").shown,
+    'no line has "ne": one',
+  );
+});
+
+Deno.test("Enter takes what was found, other keys edit it", () => {
+  assertEquals(search("search 'tw' enter").events, [{
+    kind: "line",
+    text: "two",
+  }]);
+  assertEquals(search("search 'tw' end 's'").shown, "twos");
+  assertEquals(search("search 'tw' up").shown, "one");
+  assertEquals(search("search 'tw' down").shown, "one and a half");
+});
+
+Deno.test("cancel gives back what was typed before the search", () => {
+  assertEquals(search("'draft' search 'tw' cancel").shown, "draft");
+  assertEquals(search("'draft' search 'tw' up down down down").shown, "draft");
+  assertEquals(search("'draft' search").shown, 'search "": draft');
+  assertEquals(
+    search("'draft' search 'tw' backspace backspace").shown,
+    'search "": draft',
+  );
+});
+
+Deno.test("a search through an empty history finds nothing and breaks nothing", () => {
+  assertEquals(search("search 'x' search", []).shown, 'no line has "x": ');
+  assertEquals(search("search 'x' enter", []).events, [{
+    kind: "line",
+    text: "",
+  }]);
+});
+
+Deno.test("the history begins with the lines of earlier runs", () => {
+  const remembered: string[] = [];
+  const editor = new LineEditor(
+    ["one", "two"],
+    (line) => remembered.push(line),
+  );
+  assertEquals(line("up up", editor), "one|");
+  press("enter 'three' enter 'three' enter", editor);
+  assertEquals(remembered, ["one", "three"]);
+});
+
+Deno.test("a line that begins with a space is not remembered", () => {
+  const remembered: string[] = [];
+  const editor = new LineEditor([], (line) => remembered.push(line));
+  press("' secret' enter '  ' enter 'plain' enter", editor);
+  assertEquals(remembered, ["plain"]);
+  assertEquals(line("up up", editor), "plain|");
 });
 
 Deno.test("the part around the cursor is shown, with a column for the cursor", () => {

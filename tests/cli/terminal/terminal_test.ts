@@ -1,11 +1,14 @@
 import { assertEquals } from "@std/assert";
 import type { EditorEvent } from "../../../src/cli/terminal/line_editor.ts";
-import { Terminal } from "../../../src/cli/terminal/terminal.ts";
+import { RawMode, Terminal } from "../../../src/cli/terminal/terminal.ts";
 
 const ESC = "\x1b";
 
 /** An escape sequence, a control character, or a run of text. */
-const PART = new RegExp(`${ESC}\\[\\d*[A-Z]|[\r\n]|[^${ESC}\r\n]+`, "g");
+const PART = new RegExp(
+  `${ESC}\\[\\??\\d*[A-Zhl]|[\r\n]|[^${ESC}\r\n]+`,
+  "g",
+);
 
 /** The screen of a terminal that knows what ours uses. */
 class Screen {
@@ -123,7 +126,7 @@ Deno.test("Ctrl-L clears the screen, and draws the line again", () => {
 Deno.test("what is entered is shown with its controls written out", () => {
   const { screen, terminal: it, type, events } = terminal();
   it.show();
-  type("a\x9b\u202eb\r");
+  type("\x1b[200~a\x9b\u202eb\x1b[201~\r");
   assertEquals(screen.lines[0], "> a\\x9b\\u202eb");
   assertEquals(events, [{ kind: "line", text: "a\x9b\u202eb" }]);
 });
@@ -145,4 +148,43 @@ Deno.test("a terminal narrower than its prompt is no reason to fail", () => {
   it.show();
   type("abc");
   assertEquals(screen.cursor, "> c|");
+});
+
+/** Notes what becomes of a terminal. */
+function modes() {
+  const notes: string[] = [];
+  return {
+    notes,
+    screen: {
+      hide: () => void notes.push("hide"),
+      show: () => void notes.push("show"),
+      redraw: () => void notes.push("redraw"),
+    },
+    stdin: { setRaw: (on: boolean) => notes.push(on ? "raw" : "as before") },
+  };
+}
+
+Deno.test("the terminal is given back once, without the prompt", () => {
+  const { notes, screen, stdin } = modes();
+  {
+    using raw = new RawMode(screen, stdin);
+    assertEquals(notes, ["raw", "show"]);
+    raw[Symbol.dispose]();
+  }
+  assertEquals(notes, ["raw", "show", "hide", "as before"]);
+});
+
+Deno.test({
+  name: "after Ctrl-Z and fg the keys come one by one again",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const { notes, screen, stdin } = modes();
+    using _ = new RawMode(screen, stdin);
+    Deno.kill(Deno.pid, "SIGCONT");
+    // A listener for signals keeps no event loop alive; a timer does.
+    while (notes.length < 4) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    assertEquals(notes, ["raw", "show", "raw", "show"]);
+  },
 });

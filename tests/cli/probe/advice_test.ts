@@ -3,7 +3,7 @@ import {
   adviceOn,
   probeExitCode,
   type ProbeFailure,
-} from "../../../src/cli/probe/findings.ts";
+} from "../../../src/cli/probe/advice.ts";
 
 const status = (code: number, headers: HeadersInit = {}): ProbeFailure => ({
   kind: "status",

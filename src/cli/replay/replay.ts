@@ -5,6 +5,8 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
+import type { Message } from "../../../mod.ts";
 import { type Peer, PeerClosedError } from "../../server/peer.ts";
 import { serve } from "../../server/server.ts";
 import { clientConfig, clientNeeds } from "../args/client_config.ts";
@@ -18,11 +20,10 @@ import { connectSteps } from "../run/connect_steps.ts";
 import { sentences } from "../run/connection_events.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, requirePermissions } from "../permissions.ts";
-import { play, type PlayOptions } from "../replay/player.ts";
-import { readRecording } from "../replay/recording.ts";
-import { serveUntilEnd } from "../run/serve_until_end.ts";
+import { serveUntilEnd } from "../serve/serve_until_end.ts";
+import { type Entry, readRecording } from "./recording.ts";
 
-/** Does it. */
+/** Runs the command. */
 export async function run(
   { flags, operands }: Invocation,
 ): Promise<ExitStatus> {
@@ -136,4 +137,43 @@ function checkFile(path: string): void {
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`the recording ${path} cannot be read: ${why}`);
   }
+}
+
+/** How to play. */
+export interface PlayOptions {
+  /** How many times as fast; `Infinity` for as fast as it can be taken. */
+  readonly speed: number;
+  readonly signal: AbortSignal;
+  /** Takes a message; the next one waits for it. */
+  readonly send: (data: Message) => Promise<void> | void;
+  /** Settles when all that was sent is on the network. */
+  readonly flush: () => Promise<unknown>;
+}
+
+/**
+ * Plays a recording from its first message on. Each message has its own time
+ * from there, so that no delay adds up. Gives their number.
+ */
+export async function play(
+  entries: AsyncIterable<Entry>,
+  { speed, signal, send, flush }: PlayOptions,
+): Promise<number> {
+  let count = 0;
+  let start: { readonly at: number; readonly now: number } | undefined;
+  for await (const { at, data } of entries) {
+    if (start !== undefined) {
+      const due = start.now + (at - start.at) / speed;
+      const wait = due - performance.now();
+      if (wait > 0) await delay(wait, { signal });
+    }
+    if (signal.aborted) return count;
+    await send(data);
+    count++;
+    if (start === undefined) {
+      // The first one warms everything up, and takes longer than any other.
+      await flush();
+      start = { at, now: performance.now() };
+    }
+  }
+  return count;
 }

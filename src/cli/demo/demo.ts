@@ -11,15 +11,14 @@ import { echo } from "../../server/behaviours.ts";
 import { serve } from "../../server/server.ts";
 import type { Invocation } from "../commands.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { DemoClient } from "../demo/demo_client.ts";
-import { DemoScreen } from "../demo/demo_screen.ts";
-import { type Tally, verdictOn } from "../demo/tally.ts";
-import { type Cut, DemoServer } from "../demo/demo_server.ts";
 import { blockingSink } from "../output/output.ts";
 import { UsageError } from "../args/values.ts";
 import { requirePermissions } from "../permissions.ts";
 import { Signals } from "../run/signals.ts";
 import { styleOf, terminalWidth, wantsColor } from "../style.ts";
+import { DemoClient } from "./demo_client.ts";
+import { DemoScreen, type Tally, verdictOn } from "./demo_screen.ts";
+import { type Cut, DemoServer } from "./demo_server.ts";
 
 /** When the link is cut, in milliseconds from the start of the second part. */
 const CUTS: readonly (readonly [at: number, how: Cut])[] = [
@@ -39,7 +38,7 @@ const PACE = 5;
 /** How long the last messages may take, in milliseconds. */
 const SETTLE = 2_000;
 
-/** Does it. */
+/** Runs the command. */
 export async function run(
   { flags, operands }: Invocation,
 ): Promise<ExitStatus> {

@@ -7,8 +7,8 @@
 import type { WebSocketServer } from "../../server/server.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { UsageError } from "../args/values.ts";
-import { Signals } from "./signals.ts";
-import { after } from "./timers.ts";
+import { Signals } from "../run/signals.ts";
+import { after } from "../run/timers.ts";
 
 /**
  * Starts a server, and closes it at a signal or after `timeout` ms.

@@ -12,11 +12,11 @@ import { displayUrl, showDuration, wrap } from "../format.ts";
 import { onlyUrl } from "../args/values.ts";
 import { blockingSink } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
-import { adviceOn, probeExitCode, type Step } from "../probe/findings.ts";
-import { probe as probeUrl } from "../probe/prober.ts";
+import { adviceOn, probeExitCode, type Step } from "./advice.ts";
+import { probe as probeUrl } from "./steps.ts";
 import { type Style, styleOf, terminalWidth, wantsColor } from "../style.ts";
 
-/** Does it. */
+/** Runs the command. */
 export async function run(
   { flags, operands }: Invocation,
 ): Promise<ExitStatus> {

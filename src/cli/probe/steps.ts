@@ -7,7 +7,7 @@
 import { abortable } from "@std/async/abortable";
 import { certificateLines, fetchCertificate } from "./certificate.ts";
 import { escapeLine } from "../format.ts";
-import type { ProbeFailure, Step, StepName } from "./findings.ts";
+import type { ProbeFailure, Step, StepName } from "./advice.ts";
 import { exchange, upgradeFlaw } from "./upgrade_exchange.ts";
 
 /** What to probe. */

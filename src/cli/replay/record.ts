@@ -15,9 +15,9 @@ import { both, jsonLines, sentences } from "../run/connection_events.ts";
 import { stderrNotices } from "../notices.ts";
 import { openOutput, outputNeeds } from "../output/open_output.ts";
 import { requirePermissions } from "../permissions.ts";
-import { recordLine } from "../replay/recording.ts";
+import { recordLine } from "./recording.ts";
 
-/** Does it. */
+/** Runs the command. */
 export async function run(
   { flags, operands }: Invocation,
 ): Promise<ExitStatus> {

@@ -23,11 +23,11 @@ import { address, UsageError } from "../args/values.ts";
 import type { Flags } from "../args/flags.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
-import { serveUntilEnd } from "../run/serve_until_end.ts";
+import { serveUntilEnd } from "./serve_until_end.ts";
 
 const DEFAULT_ADDRESS = "127.0.0.1:8080";
 
-/** Does it. */
+/** Runs the command. */
 export async function run(
   { flags, operands }: Invocation,
 ): Promise<ExitStatus> {

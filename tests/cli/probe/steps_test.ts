@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import type { Step } from "../../../src/cli/probe/findings.ts";
-import { probe } from "../../../src/cli/probe/prober.ts";
+import type { Step } from "../../../src/cli/probe/advice.ts";
+import { probe } from "../../../src/cli/probe/steps.ts";
 import { acceptKey } from "../../../src/server/handshake.ts";
 import { serve } from "../../../src/server/server.ts";
 import { certificates } from "../../support/certificates.ts";

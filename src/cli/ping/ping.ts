@@ -1,0 +1,190 @@
+/**
+ * `ws-stream ping URL`: the time to the answer of a message, again and again.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import type { Message } from "../../../mod.ts";
+import { clientNeeds, handshakeConfig, textOf } from "../args/client_config.ts";
+import type { Flags } from "../args/flags.ts";
+import { onlyUrl } from "../args/values.ts";
+import type { Invocation } from "../commands.ts";
+import type { ExitStatus } from "../exit_status.ts";
+import { displayUrl, showDuration } from "../format.ts";
+import { stderrNotices } from "../notices.ts";
+import { safeJson } from "../output/json_events.ts";
+import { blockingSink, Output } from "../output/output.ts";
+import { requirePermissions } from "../permissions.ts";
+import { ClientRun } from "../run/client_run.ts";
+import { connectSteps, matches } from "../run/connect_steps.ts";
+import { sentences } from "../run/connection_events.ts";
+import { printSummary } from "../run/summary.ts";
+import {
+  type Answer,
+  pingReport,
+  pingSummary,
+  RoundTrips,
+} from "./round_trips.ts";
+
+/** Runs the command. */
+export async function run(
+  { flags, operands }: Invocation,
+): Promise<ExitStatus> {
+  const url = onlyUrl("ping", operands);
+  requirePermissions(clientNeeds(flags, [url]));
+  const output = new Output(
+    blockingSink(Deno.stdout),
+    "\n",
+    () => clientRun.end({ kind: "done" }),
+  );
+  const report = reportTo(flags, url, (line) => output.text(line));
+  const notices = stderrNotices(flags);
+  const trips = new RoundTrips(flags.wait);
+  const { message, pong, interval, count = Infinity } = flags;
+  const pinger = new Pinger({
+    message: message === undefined ? undefined : textOf("--message", message),
+    pong,
+    interval,
+    count,
+    trips,
+    now: () => performance.now(),
+    onAnswer: report.answer,
+    onLost: report.lost,
+  });
+  const clientRun: ClientRun = new ClientRun({
+    // Whoever measures a connection wants to know that it has ended.
+    config: { ...handshakeConfig(flags, [url]), reconnect: false },
+    events: sentences(notices),
+    greet: connectSteps(flags),
+    deliver: (data) => pinger.onMessage(data),
+    timeout: flags.timeout,
+    begin: async (run) => {
+      // What fails here ends the run, and is told at its end.
+      await run.opened.catch(() => {});
+      await pinger.run(run);
+    },
+  });
+  const result = await clientRun.run();
+  if (trips.sent > 0) report.end(trips);
+  output.flush();
+  printSummary(result, notices);
+  const allLost = trips.sent > 0 && trips.times.length === 0;
+  return result.status === 0 && allLost ? 1 : result.status;
+}
+
+/** How answers are printed: for people, with `-q` only at the end, as JSON. */
+function reportTo(
+  flags: Flags,
+  url: string,
+  print: (line: string) => void,
+) {
+  if (flags.json) {
+    const shown = displayUrl(url);
+    const event = (type: string, facts: object) =>
+      print(safeJson({ v: 1, type, ts: Date.now(), url: shown, ...facts }));
+    return {
+      answer: ({ seq, time }: Answer) => event("pong", { seq, rtt: time }),
+      lost: (seq: number) => event("lost", { seq }),
+      end: (trips: RoundTrips) => event("summary", pingSummary(trips)),
+    };
+  }
+  const { hostname } = new URL(url);
+  const each = flags.quiet ? () => {} : print;
+  return {
+    answer: ({ seq, time }: Answer) =>
+      each(`answer from ${hostname}: seq=${seq} time=${showDuration(time)}`),
+    lost: (seq: number) =>
+      each(`no answer to seq=${seq} within ${showDuration(flags.wait)}`),
+    end: (trips: RoundTrips) => pingReport(trips, url).forEach(print),
+  };
+}
+
+/** What the pinging consists of. */
+export interface PingerParts {
+  readonly trips: RoundTrips;
+  /** What to send; without it a number that an echo server returns. */
+  readonly message?: Message;
+  /** Matches the answers; without it, and with a message, any message is one. */
+  readonly pong?: RegExp;
+  /** From one ping to the next, in milliseconds. */
+  readonly interval: number;
+  readonly count: number;
+  readonly onAnswer: (answer: Answer) => void;
+  readonly onLost: (seq: number) => void;
+  /** The clock, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** Sends pings at a steady pace until the last is answered or lost. */
+export class Pinger {
+  readonly #parts: PingerParts;
+  #run: ClientRun | undefined;
+
+  constructor(parts: PingerParts) {
+    this.#parts = parts;
+  }
+
+  /** An inbound message: perhaps an answer. */
+  onMessage(data: Message): void {
+    const now = this.#parts.now();
+    const { trips, message, pong, onAnswer } = this.#parts;
+    if (pong !== undefined && !matches(pong, data)) return;
+    const isNumber = message === undefined && pong === undefined;
+    const seq = isNumber ? numberOf(data) : undefined;
+    if (isNumber && seq === undefined) return;
+    const answer = trips.answer(seq, now);
+    if (answer !== undefined) onAnswer(answer);
+    this.#endIfDone();
+  }
+
+  /** Runs until the last ping is answered or lost, or the run is over. */
+  async run(run: ClientRun): Promise<void> {
+    const { trips, interval, onLost } = this.#parts;
+    this.#run = run;
+    const start = this.#parts.now();
+    while (!run.isOver) {
+      const now = this.#parts.now();
+      if (this.#hasMore && now >= start + trips.sent * interval) {
+        this.#send(run, now);
+      }
+      trips.expire(now).forEach(onLost);
+      this.#endIfDone();
+      const next = Math.min(
+        this.#hasMore ? start + trips.sent * interval : Infinity,
+        trips.nextExpiry ?? Infinity,
+      );
+      await sleep(next - now, run.over);
+    }
+  }
+
+  get #hasMore(): boolean {
+    return this.#parts.trips.sent < this.#parts.count;
+  }
+
+  #endIfDone(): void {
+    if (this.#hasMore || this.#parts.trips.nextExpiry !== undefined) return;
+    this.#run?.end({ kind: "done" });
+  }
+
+  #send(run: ClientRun, now: number): void {
+    const { trips, message } = this.#parts;
+    const seq = trips.send(now);
+    // Without a connection it would measure the wait for one: it is lost.
+    if (run.client.state === "open") run.client.trySend(message ?? String(seq));
+  }
+}
+
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(Math.max(0, ms), { signal });
+  } catch {
+    // The run is over: the loop looks at that itself.
+  }
+}
+
+function numberOf(data: Message): number | undefined {
+  return typeof data === "string" && /^\d+$/.test(data)
+    ? Number(data)
+    : undefined;
+}
