@@ -11,6 +11,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { createServer, type IncomingMessage, type Server } from "node:http";
+// @ts-types="@types/ws"
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { type Message, WSError } from "../../mod.ts";
 import { Guest } from "../support/client_world.ts";

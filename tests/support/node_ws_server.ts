@@ -5,6 +5,7 @@
  */
 
 import { setImmediate } from "node:timers";
+// @ts-types="@types/ws"
 import { type WebSocket, WebSocketServer } from "ws";
 
 const HEARTBEAT = 100;
