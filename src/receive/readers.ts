@@ -1,0 +1,236 @@
+/**
+ * All readers of a client. Each gets every message that arrives after it was
+ * made, at its own pace, through a buffer of its own.
+ *
+ * @module
+ */
+
+import { abortable } from "@std/async/abortable";
+import type { Gap } from "../callbacks.ts";
+import { WSError } from "../errors.ts";
+import type { Message } from "../message.ts";
+import { type ReadOptions, resolveReadOptions } from "../method_options.ts";
+import type { ResolvedConfig } from "../resolve_config.ts";
+import {
+  type DroppedRange,
+  ReadBuffer,
+  type ReadBufferEvents,
+} from "./read_buffer.ts";
+import { ReadableSide } from "./streams.ts";
+
+/** One reader, as {@linkcode Readers.current} lists it. */
+export type Reader = ReadBuffer;
+
+/** The options that hold for readers which do not set their own. */
+export type ReceiveConfig = Pick<
+  ResolvedConfig,
+  | "transport"
+  | "receiveBufferMaxSize"
+  | "receiveBufferMaxBytes"
+  | "receiveOverflow"
+>;
+
+/** What {@linkcode Readers} reports. */
+export interface ReadersHooks {
+  /**
+   * `"disconnect"`: a reader could not take a message; the connection that
+   * brought it is to be dropped. Called again for each further message.
+   */
+  onSlow(error: WSError): void;
+  /**
+   * `"pause"`: a reader is full; stop reading from the socket. Called again for
+   * messages that come nevertheless, for example on a new connection.
+   */
+  pauseReading(): void;
+  /** Every full reader has drained to half, or has ended. */
+  resumeReading(): void;
+  /** Messages were dropped. */
+  onGap(gap: Gap): void;
+  /** A function of the program threw. */
+  onError(error: WSError): void;
+  /**
+   * The time, in milliseconds since the epoch.
+   * @default Date.now
+   */
+  now?(): number;
+}
+
+type State =
+  | { readonly kind: "open" }
+  | { readonly kind: "ended"; readonly error: WSError | undefined };
+
+interface Dropped {
+  readonly from: number;
+  readonly cause: WSError;
+  count: number;
+}
+
+const OPEN: State = { kind: "open" };
+const NO_READERS: readonly Reader[] = Object.freeze([]);
+
+/** The readers of one client. */
+export class Readers {
+  readonly #config: ReceiveConfig;
+  readonly #hooks: ReadersHooks;
+  #state = OPEN;
+  /** Never changed in place: a callback may end a reader during a delivery. */
+  #readers = NO_READERS;
+  #made = 0;
+  #readable: ReadableSide | undefined;
+  #events: ReadBufferEvents | undefined;
+  #drained: PromiseWithResolvers<void> | undefined;
+  /** What readers with `"disconnect"` dropped; not yet part of a gap. */
+  #dropped: Dropped | undefined;
+
+  constructor(config: ReceiveConfig, hooks: ReadersHooks) {
+    this.#config = config;
+    this.#hooks = hooks;
+  }
+
+  /**
+   * Makes a reader that gets the messages from now on.
+   * @throws {TypeError} an option of the wrong kind, an unknown option
+   * @throws {RangeError} a bound that is not a whole number from 1
+   */
+  add(options: ReadOptions = {}): AsyncIterableIterator<Message, undefined> {
+    return this.#add("messages()", options);
+  }
+
+  /** The stream of messages. It starts buffering at its first read. */
+  get readable(): ReadableStream<Message> {
+    if (this.#readable === undefined) {
+      this.#readable = new ReadableSide(() => this.#add("readable", {}));
+      if (this.#state.kind === "ended") this.#readable.end(this.#state.error);
+    }
+    return this.#readable.stream;
+  }
+
+  /** The readers at this moment. */
+  get current(): readonly Reader[] {
+    return this.#readers;
+  }
+
+  /** Whether a reader with `"pause"` is full: nothing should be read now. */
+  get isPaused(): boolean {
+    return this.#isFull((reader) => pauses(reader));
+  }
+
+  /**
+   * Gives a message to the readers that existed when it arrived; a reader that
+   * was made since then, in `onMessage`, starts with the next message.
+   */
+  deliver(message: Message, readers: readonly Reader[]): void {
+    for (let i = 0; i < readers.length; i++) readers[i]?.push(message);
+  }
+
+  /**
+   * Ends all readers, each behind its buffered messages; later ones end at
+   * once.
+   */
+  end(error?: WSError): void {
+    if (this.#state.kind === "ended") return;
+    this.#state = { kind: "ended", error };
+    for (const reader of this.#readers) reader.end(error);
+    this.#readable?.end(error);
+    if (this.#dropped !== undefined) {
+      const { from, count, cause } = this.#dropped;
+      this.#dropped = undefined;
+      this.#hooks.onGap({ from, to: this.#now(), cause, attempts: 0, count });
+    }
+  }
+
+  /**
+   * Waits until every reader that was too slow has drained to half, or has
+   * ended.
+   * @throws the signal's reason, once it aborts
+   */
+  async drained(signal: AbortSignal): Promise<void> {
+    if (!this.#isFull((reader) => !pauses(reader))) return;
+    this.#drained ??= Promise.withResolvers();
+    await abortable(this.#drained.promise, signal);
+  }
+
+  /**
+   * What slow readers have missed since the last call, for the gap of the
+   * outage: one outage is one gap, whoever caused it.
+   */
+  takeDropped(): DroppedRange | undefined {
+    if (this.#dropped === undefined) return undefined;
+    const { from, count } = this.#dropped;
+    this.#dropped = undefined;
+    return { from, to: this.#now(), count };
+  }
+
+  #add(kind: string, options: ReadOptions): Reader {
+    const { signal, ...bounds } = resolveReadOptions(options, this.#config);
+    const name = `Reader ${++this.#made} (${kind})`;
+    const reader = new ReadBuffer(name, bounds, this.#bufferEvents);
+    if (signal?.aborted) {
+      reader.return();
+    } else if (this.#state.kind === "ended") {
+      reader.end(this.#state.error);
+    } else {
+      this.#readers = Object.freeze([...this.#readers, reader]);
+      if (signal !== undefined) reader.endWith(signal);
+    }
+    return reader;
+  }
+
+  /** Shared by all readers. */
+  get #bufferEvents(): ReadBufferEvents {
+    return this.#events ??= {
+      full: (reader) => this.#full(reader),
+      drained: (reader) => this.#onDrained(reader),
+      dropped: (reader, range) => {
+        const cause = slowReader(reader);
+        this.#hooks.onGap({ ...range, cause, attempts: 0 });
+      },
+      failed: (error) => this.#hooks.onError(error),
+      ended: (reader) => {
+        this.#readers = this.#readers.filter((other) => other !== reader);
+      },
+      now: () => this.#now(),
+    };
+  }
+
+  #full(reader: Reader): void {
+    if (pauses(reader)) return this.#hooks.pauseReading();
+    const cause = slowReader(reader);
+    this.#dropped ??= { from: this.#now(), count: 0, cause };
+    this.#dropped.count++;
+    this.#hooks.onSlow(cause);
+  }
+
+  #onDrained(reader: Reader): void {
+    if (pauses(reader)) {
+      if (!this.isPaused) this.#hooks.resumeReading();
+    } else if (!this.#isFull((other) => !pauses(other))) {
+      this.#drained?.resolve();
+      this.#drained = undefined;
+    }
+  }
+
+  #isFull(which: (reader: Reader) => boolean): boolean {
+    return this.#readers.some((reader) => reader.isFull && which(reader));
+  }
+
+  #now(): number {
+    return this.#hooks.now?.() ?? Date.now();
+  }
+}
+
+function pauses(reader: Reader): boolean {
+  return reader.bounds.overflow === "pause";
+}
+
+function slowReader({ name, bounds, wasRead }: Reader): WSError {
+  const { maxSize, maxBytes } = bounds;
+  const advice = wasRead
+    ? ""
+    : ". It was never read: read it, or end it with return()";
+  return new WSError(
+    `${name} is too slow: its buffer of at most ${maxSize} messages and ` +
+      `${maxBytes} bytes is full${advice}`,
+    { code: "SLOW_CONSUMER", severity: "transient" },
+  );
+}

@@ -1,0 +1,437 @@
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import type { Gap } from "../../src/callbacks.ts";
+import type { ReceiveOverflow } from "../../src/config.ts";
+import { WSError } from "../../src/errors.ts";
+import type { ReadOptions } from "../../src/method_options.ts";
+import type { Message } from "../../src/message.ts";
+import { Readers } from "../../src/receive/readers.ts";
+
+const NEVER = new AbortController().signal;
+const CONFIG = {
+  transport: "native",
+  receiveBufferMaxSize: 100,
+  receiveBufferMaxBytes: 1000,
+  receiveOverflow: "disconnect",
+} as const;
+
+const BROKEN = new WSError("broken", { code: "CLOSED", severity: "fatal" });
+
+Deno.test("a reader gets what is delivered after it was made, before anybody asks", async () => {
+  const { readers } = setUp();
+  deliver(readers, "early");
+  const reader = readers.add();
+  deliver(readers, "a");
+  readers.end();
+  assertEquals(await Array.fromAsync(reader), ["a"]);
+});
+
+Deno.test("readers of different speed each get everything", async () => {
+  const { readers } = setUp();
+  const [fast, slow] = [readers.add(), readers.add()];
+  const seen: string[] = [];
+  for (const message of ["a", "b", "c"]) {
+    deliver(readers, message);
+    seen.push(String((await fast.next()).value));
+  }
+  readers.end();
+  assertEquals(seen, ["a", "b", "c"]);
+  assertEquals(await Array.fromAsync(slow), ["a", "b", "c"]);
+});
+
+Deno.test("a reader that ends during a delivery disturbs no other", async () => {
+  const { readers } = setUp();
+  const first = readers.add({
+    overflow: {
+      conflate: () => {
+        first.return?.();
+        return "key";
+      },
+    },
+  });
+  const second = readers.add();
+  deliver(readers, "a");
+  assertEquals(readers.current.length, 1);
+  assertEquals((await second.next()).value, "a");
+  assertEquals((await first.next()).done, true);
+});
+
+Deno.test("the end reaches all readers, and those made after it", async () => {
+  const { readers } = setUp();
+  const before = readers.add();
+  deliver(readers, "a");
+  readers.end(BROKEN);
+  readers.end();
+  deliver(readers, "late");
+  assertEquals(readers.current.length, 0);
+  assertEquals((await before.next()).value, "a");
+  assertEquals(await assertRejects(() => before.next(), WSError), BROKEN);
+  const after = readers.add();
+  assertEquals(await assertRejects(() => after.next(), WSError), BROKEN);
+});
+
+Deno.test("a signal ends its reader at once, and is let go when the reader ends", async () => {
+  const { readers } = setUp();
+  const controller = new AbortController();
+  const reader = readers.add({ signal: controller.signal });
+  deliver(readers, "a");
+  controller.abort();
+  assertEquals((await reader.next()).done, true);
+  assertEquals(readers.current.length, 0);
+
+  const late = readers.add({ signal: controller.signal });
+  assertEquals((await late.next()).done, true);
+  assertEquals(readers.current.length, 0);
+
+  const counted = countListeners(new AbortController().signal);
+  const ended = readers.add({ signal: counted.signal });
+  assertEquals(counted.listeners, 1);
+  await ended.return?.();
+  assertEquals(counted.listeners, 0);
+});
+
+Deno.test("bounds and policy come from the client unless given", async () => {
+  const { readers, told } = setUp({ maxSize: 1, overflow: "drop-newest" });
+  const plain = readers.add();
+  const own = readers.add({ bufferMaxSize: 2, overflow: "drop-oldest" });
+  const bytes = readers.add({ bufferMaxSize: 9, bufferMaxBytes: 2 });
+  for (const message of ["a", "b", "c"]) deliver(readers, message);
+  readers.end();
+  assertEquals(await Array.fromAsync(plain), ["a"]);
+  assertEquals(await Array.fromAsync(own), ["b", "c"]);
+  assertEquals(await Array.fromAsync(bytes), ["a", "b"]);
+  assertEquals(told.gaps.map(({ count }) => count).sort(), [1, 1, 2]);
+});
+
+const REFUSED: readonly (readonly [unknown, string, ErrorConstructor])[] = [
+  [
+    { bufferMaxSize: 0 },
+    "Cannot use 'bufferMaxSize' as it must be a whole number from 1: current value is 0",
+    RangeError,
+  ],
+  [{ bufferMaxSize: NaN }, "current value is NaN", RangeError],
+  [{ bufferMaxBytes: 1.5 }, "Cannot use 'bufferMaxBytes'", RangeError],
+  [{ bufferMaxBytes: "1" }, "Cannot use 'bufferMaxBytes'", TypeError],
+  [{ overflow: "block" }, "Cannot use 'overflow'", TypeError],
+  [{ overflow: { conflate: 1 } }, "Cannot use 'overflow.conflate'", TypeError],
+  [{ signal: {} }, "Cannot use 'signal'", TypeError],
+  [{ max: 1 }, "Cannot use 'max' in messages()", TypeError],
+  [1, "Cannot use 'messages()'", TypeError],
+];
+
+Deno.test("wrong options are refused with key, rule and value", () => {
+  const { readers } = setUp();
+  for (const [options, text, kind] of REFUSED) {
+    // The types forbid these; programs without types write them.
+    assertThrows(() => readers.add(options as ReadOptions), kind, text);
+  }
+  assertEquals(readers.current.length, 0);
+  readers.add({ signal: undefined, overflow: undefined });
+  assertEquals(readers.current.length, 1);
+});
+
+Deno.test("a reader made in onMessage starts with the next message", async () => {
+  const { readers } = setUp();
+  const { current } = readers;
+  const reader = readers.add(); // as in onMessage
+  readers.deliver("current", current);
+  deliver(readers, "next");
+  readers.end();
+  assertEquals(await Array.fromAsync(reader), ["next"]);
+});
+
+Deno.test("readable is always the same, and keeps nothing before its first read", async () => {
+  const { readers } = setUp();
+  const { readable } = readers;
+  assertStrictEquals(readers.readable, readable);
+  const reader = readable.getReader();
+  deliver(readers, "early");
+  assertEquals(readers.current.length, 0);
+  const first = reader.read();
+  await Promise.resolve(); // a stream takes a moment to start
+  deliver(readers, "a");
+  deliver(readers, "b");
+  assertEquals((await first).value, "a");
+  assertEquals((await reader.read()).value, "b");
+});
+
+Deno.test("a readable that was never read ends with the client", async () => {
+  for (const touch of ["before", "after"] as const) {
+    const { readers } = setUp();
+    if (touch === "before") readers.readable;
+    readers.end(BROKEN);
+    const reader = readers.readable.getReader();
+    assertStrictEquals(await assertRejects(() => reader.closed), BROKEN);
+    const stopped = setUp().readers;
+    stopped.end();
+    await stopped.readable.getReader().closed;
+  }
+});
+
+// Gaps ---------------------------------------------------------------------------
+
+Deno.test("what a buffer drops is a gap with times, cause and count", async () => {
+  const { readers, told } = setUp({ maxSize: 2, overflow: "drop-oldest" });
+  const reader = readers.add();
+  for (let i = 0; i < 5; i++) {
+    told.now = i;
+    deliver(readers, `${i}`);
+  }
+  told.now = 9;
+  await reader.next();
+  const [gap] = told.gaps;
+  const { cause, ...facts } = gap ?? {};
+  assertEquals(facts, { from: 2, to: 9, attempts: 0, count: 3 });
+  assertInstanceOf(cause, WSError);
+  assertEquals([cause.code, cause.severity], ["SLOW_CONSUMER", "transient"]);
+});
+
+Deno.test("without a clock of its own it takes the time of day", async () => {
+  const gaps: Gap[] = [];
+  const config = { ...CONFIG, receiveBufferMaxSize: 1 };
+  const readers = new Readers({ ...config, receiveOverflow: "drop-oldest" }, {
+    onSlow: () => {},
+    pauseReading: () => {},
+    resumeReading: () => {},
+    onGap: (gap) => gaps.push(gap),
+    onError: () => {},
+  });
+  const before = Date.now();
+  const reader = readers.add();
+  deliver(readers, "a");
+  deliver(readers, "b");
+  await reader.next();
+  const [gap] = gaps;
+  assertEquals(gap !== undefined && gap.from >= before, true);
+  assertEquals(gap !== undefined && gap.to <= Date.now(), true);
+});
+
+Deno.test("what conflate throws is told", () => {
+  const { readers, told } = setUp();
+  readers.add({
+    overflow: {
+      conflate: () => {
+        throw new Error("no key");
+      },
+    },
+  });
+  deliver(readers, "a");
+  assertEquals(told.errors.map(({ code }) => code), ["CALLBACK"]);
+});
+
+// Slow readers ---------------------------------------------------------------------
+
+Deno.test("a slow reader is told each time, and waited for until it drained to half", async () => {
+  const { readers, told } = setUp({ maxSize: 4 });
+  const reader = readers.add();
+  for (let i = 0; i < 6; i++) deliver(readers, `${i}`);
+  assertEquals(told.slow.map(({ code }) => code), [
+    "SLOW_CONSUMER",
+    "SLOW_CONSUMER",
+  ]);
+  const drained = settled(readers.drained(NEVER));
+  await reader.next();
+  assertEquals(await drained.now(), false);
+  await reader.next();
+  await drained.promise;
+});
+
+Deno.test("all slow readers are waited for, however they get out of it", async () => {
+  const { readers } = setUp({ maxSize: 1 });
+  const [first, second] = [readers.add(), readers.add()];
+  deliver(readers, "a");
+  deliver(readers, "b");
+  const drained = settled(readers.drained(NEVER));
+  await first.return?.();
+  assertEquals(await drained.now(), false);
+  await second.next();
+  await drained.promise;
+  await readers.drained(NEVER);
+});
+
+Deno.test("the wait for slow readers ends with its signal", async () => {
+  const { readers } = setUp({ maxSize: 1 });
+  readers.add();
+  deliver(readers, "a");
+  deliver(readers, "b");
+  const controller = new AbortController();
+  const waiting = readers.drained(controller.signal);
+  const reason = new Error("stopped");
+  controller.abort(reason);
+  assertStrictEquals(await assertRejects(() => waiting), reason);
+  await assertRejects(() => readers.drained(controller.signal));
+});
+
+Deno.test("the end ends the wait for slow readers", async () => {
+  const { readers } = setUp({ maxSize: 1 });
+  readers.add();
+  deliver(readers, "a");
+  deliver(readers, "b");
+  const waiting = readers.drained(NEVER);
+  readers.end();
+  await waiting;
+});
+
+Deno.test("what a slow reader missed can be taken for the gap of an outage, once", () => {
+  const { readers, told } = setUp({ maxSize: 1 });
+  assertEquals(readers.takeDropped(), undefined);
+  readers.add();
+  told.now = 10;
+  for (const message of ["a", "b", "c"]) deliver(readers, message);
+  told.now = 30;
+  assertEquals(readers.takeDropped(), { from: 10, to: 30, count: 2 });
+  assertEquals(readers.takeDropped(), undefined);
+  readers.end();
+  assertEquals(told.gaps, []);
+});
+
+Deno.test("what a slow reader missed is a gap of its own when the client ends before", () => {
+  const { readers, told } = setUp({ maxSize: 1 });
+  readers.add();
+  told.now = 10;
+  deliver(readers, "a");
+  deliver(readers, "b");
+  told.now = 30;
+  readers.end();
+  const [gap] = told.gaps;
+  assertEquals([gap?.from, gap?.to, gap?.attempts, gap?.count], [10, 30, 0, 1]);
+  assertEquals(told.gaps.length, 1);
+});
+
+Deno.test("the error says which reader is slow, and that nobody ever read it", async () => {
+  const { readers, told } = setUp({ maxSize: 1 });
+  readers.add();
+  const second = readers.add();
+  const reading = second.next();
+  for (const message of "abc") deliver(readers, message);
+  await reading;
+  const advice = ". It was never read: read it, or end it with return()";
+  const text = "messages()) is too slow: its buffer of at most 1 messages " +
+    "and 1000 bytes is full";
+  assertEquals(told.slow.map(({ message }) => message), [
+    `Reader 1 (${text}${advice}`,
+    `Reader 1 (${text}${advice}`,
+    `Reader 2 (${text}`,
+  ]);
+  const { readers: others, told: toldOthers } = setUp({ maxSize: 1 });
+  await others.readable.cancel();
+  assertEquals(toldOthers.slow, []);
+});
+
+// Pausing --------------------------------------------------------------------------
+
+Deno.test("reading goes on when the slowest reader has drained to half", async () => {
+  const { readers, told } = setUp({ maxSize: 2, overflow: "pause" });
+  const [first, second] = [readers.add(), readers.add()];
+  for (const message of "ab") deliver(readers, message);
+  assertEquals([told.pauses, told.resumes, readers.isPaused], [2, 0, true]);
+  await first.next();
+  assertEquals([told.resumes, readers.isPaused], [0, true]);
+  await second.next();
+  assertEquals([told.resumes, readers.isPaused], [1, false]);
+  assertEquals([told.slow, told.gaps], [[], []]);
+});
+
+Deno.test("a reader that ends while it is full lets reading go on", async () => {
+  for (const end of ["return", "signal", "client"] as const) {
+    const { readers, told } = setUp({ maxSize: 1, overflow: "pause" });
+    const controller = new AbortController();
+    const reader = readers.add({ signal: controller.signal });
+    deliver(readers, "a");
+    if (end === "return") await reader.return?.();
+    if (end === "signal") controller.abort();
+    if (end === "client") readers.end();
+    assertEquals([told.pauses, told.resumes], [1, 1], end);
+  }
+});
+
+Deno.test("a paused reader is not waited for before the next connection", async () => {
+  const { readers } = setUp({ maxSize: 1, overflow: "pause" });
+  readers.add();
+  deliver(readers, "a");
+  await readers.drained(NEVER);
+});
+
+// Support ----------------------------------------------------------------------------
+
+interface Told {
+  now: number;
+  pauses: number;
+  resumes: number;
+  readonly slow: WSError[];
+  readonly gaps: Gap[];
+  readonly errors: WSError[];
+}
+
+interface Options {
+  maxSize?: number;
+  maxBytes?: number;
+  overflow?: ReceiveOverflow;
+}
+
+function setUp(options: Options = {}): { readers: Readers; told: Told } {
+  const { maxSize = 100, maxBytes = 1000, overflow = "disconnect" } = options;
+  const told: Told = {
+    now: 0,
+    pauses: 0,
+    resumes: 0,
+    slow: [],
+    gaps: [],
+    errors: [],
+  };
+  const readers = new Readers({
+    transport: "tcp",
+    receiveBufferMaxSize: maxSize,
+    receiveBufferMaxBytes: maxBytes,
+    receiveOverflow: overflow,
+  }, {
+    onSlow: (error) => told.slow.push(error),
+    pauseReading: () => told.pauses++,
+    resumeReading: () => told.resumes++,
+    onGap: (gap) => told.gaps.push(gap),
+    onError: (error) => told.errors.push(error),
+    now: () => told.now,
+  });
+  return { readers, told };
+}
+
+function deliver(readers: Readers, message: Message): void {
+  readers.deliver(message, readers.current);
+}
+
+/** A promise, and whether it is settled once everything due now has run. */
+function settled(promise: Promise<unknown>) {
+  let isSettled = false;
+  promise.then(() => isSettled = true);
+  return {
+    promise,
+    async now(): Promise<boolean> {
+      await new Promise((resolve) => setTimeout(resolve));
+      return isSettled;
+    },
+  };
+}
+
+/** Counts who listens to a signal. */
+function countListeners(signal: AbortSignal) {
+  const counted = { signal, listeners: 0 };
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = function (
+    ...args: Parameters<AbortSignal["addEventListener"]>
+  ) {
+    counted.listeners++;
+    addEventListener.apply(signal, args);
+  };
+  signal.removeEventListener = function (
+    ...args: Parameters<AbortSignal["removeEventListener"]>
+  ) {
+    counted.listeners--;
+    removeEventListener.apply(signal, args);
+  };
+  return counted;
+}

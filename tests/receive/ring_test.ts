@@ -1,0 +1,31 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { Ring } from "../../src/receive/ring.ts";
+
+Deno.test("whatever is pushed, shifted and cleared, it is a queue", () => {
+  const step = fc.oneof(
+    { weight: 30, arbitrary: fc.nat() },
+    { weight: 25, arbitrary: fc.constant("shift") },
+    { weight: 1, arbitrary: fc.constant("clear") },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+      const ring = new Ring<number>();
+      const model: number[] = [];
+      for (const step of steps) {
+        if (typeof step === "number") {
+          ring.push(step);
+          model.push(step);
+        } else if (step === "shift") {
+          assertEquals(ring.shift(), model.shift());
+        } else {
+          ring.clear();
+          model.length = 0;
+        }
+        assertEquals(ring.length, model.length);
+      }
+      while (model.length > 0) assertEquals(ring.shift(), model.shift());
+      assertEquals(ring.shift(), undefined);
+    }),
+  );
+});
