@@ -21,7 +21,7 @@ import type { Message } from "./message.ts";
 
 /**
  * Phoenix channels, serializer version 2 (`?vsn=2.0.0` in the URL). By default
- * the server drops a client that was silent for 60 seconds.
+ * the server closes the connection of a client that was silent for 60 seconds.
  *
  * {@link https://hexdocs.pm/phoenix/writing_a_channels_client.html}
  */
@@ -63,10 +63,12 @@ export function graphqlWs(): PingConfig {
 }
 
 /**
- * Engine.IO 4, and so Socket.IO 3 and newer: the server pings, by default each
- * 25 seconds, and expects the answer within 20. To notice that the pings stay
- * away, set `idleTimeout` to the sum of the `pingInterval` and `pingTimeout`
- * in the server's first message.
+ * Engine.IO 4, and so Socket.IO 3 and newer: the server pings, by default every
+ * 25 seconds, and closes the connection if no pong comes within 20. Over
+ * WebSocket each packet is a message of its own.
+ *
+ * The server dictates the interval in its first message. Pass it on in the
+ * connect hook: if no ping comes for so long, the connection is dead.
  *
  * {@link https://socket.io/docs/v4/engine-io-protocol/#heartbeat}
  */
@@ -74,21 +76,63 @@ export function engineIo(): PingConfig {
   return { answer: (data) => data === "2" ? "3" : undefined };
 }
 
+/** An empty reply on a line of its own. */
+const CENTRIFUGO_PING = /^\{\}\r?$/m;
+const CENTRIFUGO_PINGS_ONLY = /^(?:\{\}\s*)+$/;
+
 /**
  * Centrifugo 4 and newer, JSON format: the server pings with an empty reply, by
- * default each 25 seconds. To notice that the pings stay away, set
- * `idleTimeout` to 35 seconds or so. Only a ping that comes as a message of its
- * own is answered: the server may put several replies into one message, and
- * such a message is delivered as it is.
+ * default every 25 seconds, and closes the connection with 3012 if no pong
+ * comes within 8. It puts several replies into one message, one a line: a
+ * message that holds a ping and data is answered and delivered, empty line
+ * `{}` included.
+ *
+ * The server dictates the interval, in seconds, in its reply to `connect`. Pass
+ * it on in the connect hook: if no ping comes for so long, the connection is
+ * dead.
  *
  * {@link https://centrifugal.dev/docs/transports/client_protocol#ping-pong}
  */
 export function centrifugo(): PingConfig {
   return {
-    answer: (data) =>
-      typeof data === "string" && data.length < 8 && data.trim() === "{}"
-        ? "{}"
-        : undefined,
+    answer: (data) => {
+      // Looking for a word costs less than the search of every line.
+      if (typeof data !== "string" || !data.includes("{}")) return undefined;
+      if (CENTRIFUGO_PINGS_ONLY.test(data)) return "{}";
+      return CENTRIFUGO_PING.test(data)
+        ? { reply: "{}", deliver: true }
+        : undefined;
+    },
+  };
+}
+
+/** Tags and source, then the command (IRCv3 message format). */
+const IRC_PING = /^(?:@\S+ +)?(?::\S+ +)?PING(?: +(.*))?$/i;
+const IRC_PONG = /^(?:@\S+ +)?(?::\S+ +)?PONG(?: .*)?$/i;
+
+/**
+ * IRC as text over WebSocket, as Twitch and IRCv3 servers speak it: pings, and
+ * answers the server's pings with their parameter. A message may hold several
+ * lines: one that holds a ping and other lines is answered and delivered.
+ *
+ * {@link https://ircv3.net/specs/extensions/websocket}
+ */
+export function irc(): PingConfig {
+  return {
+    message: "PING :ws-stream",
+    isPong: (data) => {
+      const lines = linesIfContain(data, "PONG");
+      return lines.length === 1 && lines.every((line) => IRC_PONG.test(line));
+    },
+    answer: (data) => {
+      const lines = linesIfContain(data, "PING");
+      const pings = lines.filter((line) => IRC_PING.test(line));
+      if (pings.length === 0) return undefined;
+      const reply = pings
+        .map((line) => line.replace(IRC_PING, "PONG $1").trimEnd())
+        .join("\r\n");
+      return { reply, deliver: pings.length < lines.length };
+    },
   };
 }
 
@@ -124,8 +168,13 @@ function parseIfContains(data: Message, word: string): unknown {
   try {
     return JSON.parse(data);
   } catch {
-    return undefined; // not JSON, so not of the heartbeat
+    return undefined; // not JSON, so not a heartbeat
   }
+}
+
+function linesIfContain(data: Message, word: string): string[] {
+  if (typeof data !== "string" || !data.includes(word)) return [];
+  return data.split(/\r?\n/).filter((line) => line !== "");
 }
 
 function field(value: unknown, name: string): unknown {

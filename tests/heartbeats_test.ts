@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import type { PingConfig } from "../src/config.ts";
+import type { PingConfig, PingReply } from "../src/config.ts";
 import * as heartbeats from "../src/heartbeats.ts";
 import type { Message } from "../src/message.ts";
 
@@ -10,10 +10,13 @@ interface Case {
   readonly ping?: unknown;
   readonly pongs: readonly string[];
   /** Pings of the server, and our answers. */
-  readonly answers?: readonly (readonly [string, string])[];
+  readonly answers?: readonly (readonly [string, string | PingReply])[];
   /** What is data, though it may look like a heartbeat. */
   readonly data: readonly Message[];
 }
+
+const PUSH = '{"push":{"channel":"feed","pub":{"data":{"n":1}}}}';
+const PRIVMSG = ":a!a@a.tmi.twitch.tv PRIVMSG #c :hello\r\n";
 
 const CASES: readonly Case[] = [
   {
@@ -57,8 +60,50 @@ const CASES: readonly Case[] = [
     name: "centrifugo",
     make: heartbeats.centrifugo,
     pongs: [],
-    answers: [["{}", "{}"], ["{}\n", "{}"]],
-    data: ['{"id":1,"connect":{}}', '{"push":{"channel":"a"}}\n{}', "[]"],
+    // The batches are as Centrifugo sends them.
+    answers: [
+      ["{}", "{}"],
+      ["{}\n", "{}"],
+      ["{}\n{}", "{}"],
+      [`${PUSH}\n{}`, { reply: "{}", deliver: true }],
+      [`{}\n${PUSH}`, { reply: "{}", deliver: true }],
+      [`${PUSH}\n${PUSH}\n{}\n${PUSH}\n`, { reply: "{}", deliver: true }],
+    ],
+    data: [
+      '{"id":1,"connect":{"client":"c","subs":{"feed":{}},"ping":1,"pong":true}}',
+      '{"id":2,"subscribe":{}}\n{"push":{"channel":"feed","pub":{"data":{}}}}',
+      `${PUSH}\n${PUSH}`,
+      "[]",
+    ],
+  },
+  {
+    name: "irc",
+    make: heartbeats.irc,
+    ping: "PING :ws-stream",
+    pongs: [
+      ":tmi.twitch.tv PONG tmi.twitch.tv :ws-stream\r\n",
+      "PONG ws-stream",
+      "@time=2026-01-01T00:00:00.000Z :irc.example.com PONG a :ws-stream",
+    ],
+    answers: [
+      ["PING :tmi.twitch.tv\r\n", {
+        reply: "PONG :tmi.twitch.tv",
+        deliver: false,
+      }],
+      ["PING", { reply: "PONG", deliver: false }],
+      [":irc.example.com PING a b", { reply: "PONG a b", deliver: false }],
+      [`${PRIVMSG}PING :1\r\n${PRIVMSG}PING :2\r\n`, {
+        reply: "PONG :1\r\nPONG :2",
+        deliver: true,
+      }],
+    ],
+    data: [
+      PRIVMSG,
+      ":a!a@a PRIVMSG #c :PING :me\r\n",
+      ":a!a@a PRIVMSG #c :PONG\r\n",
+      `${PRIVMSG}:irc.example.com PONG a :ws-stream\r\n`,
+      "PINGS",
+    ],
   },
   {
     name: "jsonOp",
