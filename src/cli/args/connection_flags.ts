@@ -75,7 +75,7 @@ export const CONNECTION_FLAGS = {
   "proxy": one(text, {
     value: "URL",
     group: "Handshake",
-    of: ["connect", "ping", "record", "replay"],
+    of: DIALS,
     help: "http://, https:// or socks5:// proxy; for ws:// use socks5.",
   }),
   "connect-timeout": one(positiveDuration, {
@@ -88,7 +88,7 @@ export const CONNECTION_FLAGS = {
   "follow-redirects": one(wholeNumber(0), {
     value: "N",
     group: "Handshake",
-    of: GATE,
+    of: DIALS,
     default: "5",
     off: 0,
     help: "How many redirects to follow.",

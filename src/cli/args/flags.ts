@@ -147,7 +147,7 @@ export const FLAGS = {
   "timeout": one(positiveDuration, {
     value: "TIME",
     group: "ExitStatus",
-    of: ["connect", "ping", "record", "replay", "serve"],
+    of: ["connect", "ping", "probe", "record", "replay", "serve"],
     brief: "Ends the whole run after so long, with 124",
     help: "Ends the whole run after so long, with 124.",
   }),

@@ -5,66 +5,172 @@
  */
 
 import process from "node:process";
-import { clientNeeds, headerListOf, tlsOf } from "../args/client_config.ts";
-import type { Invocation } from "../commands.ts";
-import type { ExitStatus } from "../exit_status.ts";
-import { displayUrl, showDuration, wrap } from "../format.ts";
+import {
+  clientNeeds,
+  handshakeConfig,
+  headerListOf,
+  tlsOf,
+} from "../args/client_config.ts";
+import type { Flags } from "../args/flags.ts";
 import { onlyUrl } from "../args/values.ts";
+import type { Invocation } from "../commands.ts";
+import type { ExitCode, ExitStatus } from "../exit_status.ts";
+import { displayUrl, showDuration, wrap } from "../format.ts";
+import { stderrNotices } from "../notices.ts";
+import { safeJson } from "../output/json_events.ts";
 import { blockingSink } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
-import { adviceOn, probeExitCode, type Step } from "./advice.ts";
-import { probe as probeUrl } from "./steps.ts";
 import { type Style, styleOf, terminalWidth, wantsColor } from "../style.ts";
+import { adviceOn, probeExitCode, type ProbeFailure } from "./advice.ts";
+import { probe, type ProbeRequest, type Step } from "./steps.ts";
 
 /** Runs the command. */
 export async function run(
   { flags, operands }: Invocation,
 ): Promise<ExitStatus> {
-  const url = onlyUrl("probe", operands);
-  const { hostname } = new URL(url);
-  // Looking up a name is no matter of a port: the whole host must be allowed.
+  const url = new URL(onlyUrl("probe", operands));
+  const { proxy } = handshakeConfig(flags, [url.href]);
   requirePermissions([
-    { kind: "net", host: hostname },
+    // Looking up a name is no matter of a port: the whole host is needed.
+    ...(proxy === undefined ? [{ kind: "net", host: url.hostname } as const] : [
+      { kind: "net", host: new URL(proxy).hostname } as const,
+    ]),
     ...clientNeeds(flags, []),
   ]);
   // Deno 2.6 warns of what its own node:dns imports; nobody here can help it.
   Object.assign(process, { noDeprecation: true });
-  const style = styleOf(wantsColor(flags.color, Deno.stdout.isTerminal()));
-  const { caCerts = [], cert, key } = tlsOf(flags) ?? {};
-  print(`${style.bold(displayUrl(url))}\n`);
-  const trouble = await probeUrl({
-    url: new URL(url),
+  const report = reportOf(flags, url);
+  const start = performance.now();
+  const failure = await probe({
+    url,
     headers: headerListOf(flags),
     subprotocols: flags.subprotocol,
-    caCerts: [caCerts].flat(),
-    identity: cert === undefined || key === undefined
-      ? undefined
-      : { cert, key },
-    timeout: flags["connect-timeout"],
-    onStep: (step) => stepLines(step, style).forEach(print),
+    tls: probeTls(flags),
+    proxy: proxy === undefined ? undefined : new URL(proxy),
+    timeout: Math.min(flags["connect-timeout"], flags.timeout ?? Infinity),
+    followRedirects: flags["follow-redirects"],
+    onStep: report.step,
   });
-  const verdict = trouble === undefined
-    ? "A WebSocket opens here."
-    : adviceOn(trouble);
-  const paint = trouble === undefined ? style.green : style.yellow;
-  print("");
-  for (const line of wrap(verdict, Math.min(terminalWidth(), 80))) {
-    print(paint(line));
-  }
-  return trouble === undefined ? 0 : probeExitCode(trouble);
+  const code = failure === undefined ? 0 : probeExitCode(failure);
+  report.end(failure, code, performance.now() - start);
+  return code;
 }
 
-/** A step: its name, result and time, and below what is known of it. */
-function stepLines(step: Step, style: Style): string[] {
+function probeTls(flags: Flags): ProbeRequest["tls"] {
+  const { caCerts = [], cert, key } = tlsOf(flags) ?? {};
+  return { caCerts: [caCerts].flat(), cert, key };
+}
+
+interface Report {
+  readonly step: (step: Step) => void;
+  readonly end: (
+    failure: ProbeFailure | undefined,
+    code: ExitCode,
+    time: number,
+  ) => void;
+}
+
+function reportOf(flags: Flags, url: URL): Report {
+  if (flags.json) return jsonReport();
+  if (flags.quiet) {
+    const { fatal } = stderrNotices(flags);
+    return {
+      step: () => {},
+      end: (failure) => failure !== undefined && fatal(adviceOn(failure)),
+    };
+  }
+  return textReport(
+    url,
+    styleOf(wantsColor(flags.color, Deno.stdout.isTerminal())),
+    Math.min(terminalWidth(), 100),
+  );
+}
+
+function jsonReport(): Report {
+  const event = (type: string, facts: object) =>
+    print(safeJson({ v: 1, type, ts: Date.now(), ...facts }));
+  let shown = "";
+  return {
+    step({ name, url, ok, result, time, facts }) {
+      shown = displayUrl(url.href);
+      const step = name.toLowerCase();
+      event("step", {
+        url: shown,
+        step,
+        ok,
+        result,
+        time: micros(time),
+        ...facts,
+      });
+    },
+    end(failure, exitCode, time) {
+      const advice = failure === undefined ? undefined : adviceOn(failure);
+      const ok = failure === undefined;
+      event("result", {
+        url: shown,
+        ok,
+        failure: failure?.kind,
+        exitCode,
+        time: micros(time),
+        advice,
+      });
+    },
+  };
+}
+
+/** Milliseconds, to the microsecond. */
+function micros(ms: number): number {
+  return Number(ms.toFixed(3));
+}
+
+/** Where the details of a step begin. */
+const COLUMN = 30;
+
+function textReport(first: URL, style: Style, width: number): Report {
+  let current = first.href;
+  print(`${style.bold(displayUrl(current))}\n`);
+  return {
+    step(step) {
+      if (step.url.href !== current) {
+        current = step.url.href;
+        print(`\n${style.bold(`redirected to ${displayUrl(current)}`)}\n`);
+      }
+      stepLines(step, style, width).forEach(print);
+    },
+    end(failure, _, time) {
+      const text = failure === undefined
+        ? `A WebSocket opens here, in ${showDuration(time)}.`
+        : adviceOn(failure);
+      const paint = failure === undefined ? style.green : style.yellow;
+      print("");
+      for (const line of wrap(text, Math.min(width, 80))) print(paint(line));
+    },
+  };
+}
+
+/** A step: its name, result and time, and beside it what is known of it. */
+function stepLines(step: Step, style: Style, width: number): string[] {
   const paint = step.ok ? style.green : style.red;
-  const head = `  ${step.name.padEnd(10)} ${paint(step.result.padEnd(8))} ` +
-    style.dim(showDuration(step.time).padStart(9));
-  const [first, ...rest] = step.details;
-  const indent = " ".repeat(33);
+  const head = `  ${step.name.padEnd(10)} ${paint(step.result.padEnd(7))} ` +
+    style.dim(showDuration(step.time).padStart(7));
+  const lines = step.details.flatMap((line) => fitted(line, width - COLUMN));
+  const [first, ...rest] = lines;
+  const indent = " ".repeat(COLUMN);
   return [
     first === undefined ? head : `${head}  ${first}`,
-    ...rest.map((line) => indent + line),
+    ...rest.map((line) => (indent + line).trimEnd()),
   ];
+}
+
+/** A detail that is too long goes on below, indented. */
+function fitted(line: string, width: number): string[] {
+  const [, label = ""] = /^([\w-]+(?:: |  +))\S/.exec(line) ?? [];
+  const indent = " ".repeat(Math.min(label.length, 9));
+  const [first = "", ...rest] = wrap(
+    line.slice(label.length),
+    Math.max(width - label.length, 20),
+  );
+  return [label + first, ...rest.map((part) => indent + part)];
 }
 
 function print(line: string): void {

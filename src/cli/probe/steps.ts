@@ -1,85 +1,191 @@
 /**
- * Connects step by step, by hand, and tells what each step came to.
+ * Connects step by step, by hand, and reports what each step came to.
  *
  * @module
  */
 
 import { abortable } from "@std/async/abortable";
-import { certificateLines, fetchCertificate } from "./certificate.ts";
+import type { Socket } from "node:net";
+import {
+  checkResponse,
+  encodeRequest,
+  newKey,
+  UpgradeError,
+} from "../../protocol/handshake.ts";
 import { escapeLine } from "../format.ts";
-import type { ProbeFailure, Step, StepName } from "./advice.ts";
-import { exchange, upgradeFlaw } from "./upgrade_exchange.ts";
+import { type ProbeFailure, type StepName, tlsFailure } from "./advice.ts";
+import {
+  type Certificate,
+  certificateLines,
+  certificateOf,
+} from "./certificate.ts";
+import { openTunnel, ProxyError, proxyPort, type Target } from "./proxy.ts";
+import {
+  isHangUp,
+  NodeWire,
+  NoResponseError,
+  readBody,
+  readResponse,
+  type Response,
+  type Wire,
+  writeAll,
+} from "./wire.ts";
+
+/** A step that was made. */
+export interface Step {
+  readonly name: StepName;
+  readonly url: URL;
+  readonly ok: boolean;
+  /** What it came to, in a word: `ok`, `401`, `failed`, `silence`. */
+  readonly result: string;
+  /** How long it took, in milliseconds. */
+  readonly time: number;
+  /** Lines about it, for people. */
+  readonly details: readonly string[];
+  /** The same for programs. */
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+/** Whom to trust, and who we are. */
+export interface ProbeTls {
+  readonly caCerts: readonly string[];
+  readonly cert?: string;
+  readonly key?: string;
+  /** The name that the certificate must have. @default the host of the URL */
+  readonly serverName?: string;
+  /** Accepts any certificate. */
+  readonly insecure?: boolean;
+}
 
 /** What to probe. */
 export interface ProbeRequest {
   readonly url: URL;
   readonly headers: readonly (readonly [string, string])[];
   readonly subprotocols: readonly string[];
-  readonly caCerts: readonly string[];
-  /** The client certificate. */
-  readonly identity?: { readonly cert: string; readonly key: string };
+  readonly tls: ProbeTls;
+  readonly proxy?: URL;
   /** The limit of all steps together, in milliseconds. */
   readonly timeout: number;
-  /** Told of each step as it ends. */
+  readonly followRedirects: number;
+  /** Called as each step ends. */
   readonly onStep: (step: Step) => void;
-}
-
-/** Ends the probe: what is wrong is known. */
-class Found extends Error {
-  readonly trouble: ProbeFailure;
-
-  constructor(trouble: ProbeFailure) {
-    super(trouble.kind);
-    this.trouble = trouble;
-  }
 }
 
 /** Makes the steps until one fails; undefined if none did. */
 export async function probe(
   request: ProbeRequest,
 ): Promise<ProbeFailure | undefined> {
-  const prober = new Prober(request);
+  const signal = AbortSignal.timeout(request.timeout);
+  const seen = new Set<string>();
+  let next = request;
+  for (let hops = 0;; hops++) {
+    seen.add(next.url.href);
+    const failure = await probeUrl(next, signal);
+    const location = failure?.kind === "status" &&
+        REDIRECTS.has(failure.status)
+      ? failure.headers.get("location")
+      : null;
+    if (location === null || request.followRedirects === 0) return failure;
+    if (hops === request.followRedirects) {
+      return { kind: "redirect", detail: `more than ${hops} times` };
+    }
+    const url = redirected(location, next.url);
+    if (typeof url === "string") return { kind: "redirect", detail: url };
+    if (seen.has(url.href)) return { kind: "redirect", detail: "in a loop" };
+    const headers = url.origin === next.url.origin
+      ? next.headers
+      : next.headers.filter(([name]) => !SECRETS.has(name.toLowerCase()));
+    next = { ...next, url, headers };
+  }
+}
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** Headers that are for one origin only. */
+const SECRETS = new Set(["authorization", "cookie", "proxy-authorization"]);
+
+/** Where a redirect leads, or what is wrong with that. */
+function redirected(location: string, from: URL): URL | string {
+  if (!URL.canParse(location, from.href)) return "to something that is no URL";
+  const url = new URL(location, from.href);
+  url.protocol = url.protocol.replace(/^http/, "ws");
+  url.hash = "";
+  if (!/^wss?:$/.test(url.protocol)) return `to ${url.protocol}//`;
+  if (from.protocol === "wss:" && url.protocol === "ws:") {
+    return "from wss:// to ws://, which would be readable by anybody";
+  }
+  return url;
+}
+
+async function probeUrl(
+  request: ProbeRequest,
+  signal: AbortSignal,
+): Promise<ProbeFailure | undefined> {
+  const prober = new Prober(request, signal);
   try {
     await prober.run();
     return undefined;
   } catch (error) {
-    if (error instanceof Found) return error.trouble;
+    if (error instanceof StepError) return error.failure;
     throw error;
   } finally {
     prober.close();
   }
 }
 
+/** Ends the probe: what is wrong is known. */
+class StepError extends Error {
+  readonly failure: ProbeFailure;
+
+  constructor(failure: ProbeFailure) {
+    super(failure.kind);
+    this.failure = failure;
+  }
+}
+
+/** The connection as it is now. */
+type Link =
+  | { readonly kind: "deno"; readonly conn: Deno.TcpConn | Deno.TlsConn }
+  | { readonly kind: "node"; readonly socket: Socket };
+
 class Prober {
   readonly #request: ProbeRequest;
-  readonly #hostname: string;
-  readonly #port: number;
-  readonly #isTls: boolean;
   readonly #signal: AbortSignal;
-  #tcpConn: Deno.TcpConn | undefined;
-  #tlsConn: Deno.TlsConn | undefined;
-  #step: { name: StepName; since: number } = { name: "DNS", since: 0 };
+  readonly #target: Target;
+  readonly #isTls: boolean;
+  /** Everything to be closed at the end. */
+  readonly #open: { close(): void }[] = [];
+  #isClosed = false;
+  #step: { readonly name: StepName; readonly since: number };
 
-  constructor(request: ProbeRequest) {
-    const { url, timeout } = request;
+  constructor(request: ProbeRequest, signal: AbortSignal) {
+    const { url } = request;
     this.#request = request;
+    this.#signal = signal;
     this.#isTls = url.protocol === "wss:";
-    this.#hostname = url.hostname.replace(/^\[|\]$/g, "");
-    this.#port = Number(url.port) || (this.#isTls ? 443 : 80);
-    this.#signal = AbortSignal.timeout(timeout);
+    this.#target = {
+      hostname: url.hostname.replace(/^\[|\]$/g, ""),
+      port: Number(url.port) || (this.#isTls ? 443 : 80),
+    };
+    this.#step = { name: "DNS", since: 0 };
   }
 
   async run(): Promise<void> {
-    if (!/^[\d.]+$|:/.test(this.#hostname)) await this.#dns();
-    await this.#tcp();
-    if (this.#isTls) await this.#tls();
-    await this.#http();
+    const { proxy } = this.#request;
+    const first = proxy === undefined
+      ? this.#target
+      : { hostname: hostOf(proxy), port: proxyPort(proxy) };
+    if (!isAddress(first.hostname)) await this.#dns(first.hostname);
+    const tcp = await this.#tcp(first);
+    const tunnel = proxy === undefined ? tcp : await this.#proxy(tcp, proxy);
+    await this.#http(this.#isTls ? await this.#tls(tunnel) : tunnel);
   }
 
   close(): void {
-    for (const conn of [this.#tlsConn, this.#tcpConn]) {
+    this.#isClosed = true;
+    for (const resource of this.#open) {
       try {
-        conn?.close();
+        resource.close();
       } catch (error) {
         // TLS has taken the TCP connection over.
         if (!(error instanceof Deno.errors.BadResource)) throw error;
@@ -87,124 +193,258 @@ class Prober {
     }
   }
 
-  async #dns(): Promise<void> {
+  async #dns(hostname: string): Promise<void> {
     this.#begin("DNS");
     const { lookup } = await import("node:dns/promises");
     try {
-      const found = await this.#within(lookup(this.#hostname, { all: true }));
-      this.#ok(found.map(({ address }) => address));
+      const found = await this.#within(lookup(hostname, { all: true }));
+      const addresses = found.map(({ address }) => address);
+      this.#ok([addresses.join(", ")], { addresses });
     } catch (error) {
-      this.#fail(error, { kind: "dns", hostname: this.#hostname });
+      this.#fail(error, { kind: "dns", hostname });
     }
   }
 
-  async #tcp(): Promise<void> {
+  async #tcp(target: Target): Promise<Link> {
     this.#begin("TCP");
-    const target = { hostname: this.#hostname, port: this.#port };
     try {
-      this.#tcpConn = await this.#within(Deno.connect(target));
-      const { hostname, port } = this.#tcpConn.remoteAddr;
-      this.#ok([`${hostname} port ${port}`]);
+      const link = await this.#within(this.#dial(target));
+      const { hostname, port } = link.kind === "deno"
+        ? link.conn.remoteAddr
+        : { hostname: link.socket.remoteAddress, port: target.port };
+      this.#ok([`${hostname} port ${port}`], { address: hostname, port });
+      return link;
     } catch (error) {
       const message = messageOf(error);
-      this.#fail(error, { kind: "tcp", port: this.#port, message });
+      this.#fail(error, { kind: "tcp", port: target.port, message });
     }
   }
 
-  async #tls(): Promise<void> {
+  /** A connection that TLS can be started on as the request wants it. */
+  async #dial(target: Target): Promise<Link> {
+    const { proxy, tls } = this.#request;
+    // Deno itself takes no client certificate on a connection that exists, no
+    // TLS inside TLS, and no certificate that it does not trust.
+    const needsNode = this.#isTls && (tls.insecure === true ||
+      tls.cert !== undefined || proxy?.protocol === "https:");
+    if (needsNode) {
+      return { kind: "node", socket: await this.#nodeConnect(target) };
+    }
+    const conn = await Deno.connect(target);
+    // Too late: nobody waits for it any more.
+    if (this.#isClosed) conn.close();
+    this.#open.push(conn);
+    return { kind: "deno", conn };
+  }
+
+  async #proxy(link: Link, proxy: URL): Promise<Link> {
+    this.#begin("Proxy");
+    try {
+      const outer = proxy.protocol === "https:"
+        ? await this.#within(this.#startTls(link, hostOf(proxy), {
+          caCerts: this.#request.tls.caCerts,
+        }))
+        : link;
+      await this.#within(openTunnel(wireOf(outer), proxy, this.#target));
+      const { hostname, port } = this.#target;
+      this.#ok([`tunnel to ${hostname} port ${port}`], {});
+      return outer;
+    } catch (error) {
+      this.#fail(
+        error,
+        error instanceof ProxyError && error.wantsCredentials
+          ? { kind: "proxy-credentials" }
+          : { kind: "proxy", detail: messageOf(error) },
+      );
+    }
+  }
+
+  async #tls(link: Link): Promise<Link> {
     this.#begin("TLS");
+    const { tls } = this.#request;
+    const name = tls.serverName ?? this.#target.hostname;
+    let secure: Link | undefined;
     let failure: unknown;
     try {
-      await this.#within(this.#handshake());
+      secure = await this.#within(this.#startTls(link, name, tls));
     } catch (error) {
       failure = error;
     }
     const time = performance.now() - this.#step.since;
-    const details = await this.#certificate();
-    if (failure === undefined) return this.#ok(details, time);
+    const certificate = await this.#certificate(secure, name);
+    const details = certificate === undefined
+      ? []
+      : certificateLines(certificate, Date.now());
+    if (secure !== undefined) {
+      this.#ok(details, { certificate }, "ok", time);
+      return secure;
+    }
     const message = messageOf(failure);
-    this.#fail(failure, { kind: "tls", message }, details, time);
+    this.#fail(
+      failure,
+      isHangUp(failure)
+        ? { kind: "hang-up", step: "TLS" }
+        : tlsFailure(message),
+      { details, facts: { certificate }, time },
+    );
   }
 
-  async #handshake(): Promise<void> {
-    const { identity, caCerts } = this.#request;
-    const hostname = this.#hostname;
-    const options = {
-      hostname,
-      caCerts: [...caCerts],
-      alpnProtocols: ["http/1.1"],
-    };
-    const conn = identity === undefined && this.#tcpConn !== undefined
-      // The handshake alone is measured: TCP was a step of its own.
-      ? await Deno.startTls(this.#tcpConn, options)
-      : await Deno.connectTls({ ...options, ...identity, port: this.#port });
-    this.#tlsConn = conn;
-    await conn.handshake();
+  async #startTls(link: Link, name: string, tls: ProbeTls): Promise<Link> {
+    switch (link.kind) {
+      case "deno": {
+        if (!("setNoDelay" in link.conn)) throw new Error("TLS within TLS");
+        const conn = await Deno.startTls(link.conn, {
+          hostname: name,
+          caCerts: [...tls.caCerts],
+          alpnProtocols: ["http/1.1"],
+        });
+        this.#open.unshift(conn);
+        await conn.handshake();
+        return { kind: "deno", conn };
+      }
+      case "node": {
+        const socket = await this.#nodeTls(link.socket, name, tls);
+        return { kind: "node", socket };
+      }
+      default:
+        return link satisfies never;
+    }
   }
 
-  async #certificate(): Promise<string[]> {
+  async #nodeConnect({ hostname, port }: Target): Promise<Socket> {
+    const { connect } = await import("node:net");
+    const socket = connect({ host: hostname, port });
+    this.#open.push({ close: () => socket.destroy() });
+    return await opened(socket, "connect");
+  }
+
+  async #nodeTls(
+    socket: Socket,
+    name: string,
+    { caCerts, cert, key, insecure }: ProbeTls,
+  ): Promise<Socket> {
+    const { connect, rootCertificates } = await import("node:tls");
+    const tls = connect({
+      socket,
+      host: name,
+      servername: isAddress(name) ? "" : name,
+      ca: caCerts.length === 0 ? undefined : [...rootCertificates, ...caCerts],
+      cert,
+      key,
+      ALPNProtocols: ["http/1.1"],
+      rejectUnauthorized: insecure !== true,
+    });
+    this.#open.unshift({ close: () => tls.destroy() });
+    return await opened(tls, "secureConnect");
+  }
+
+  /** What the server shows, accepted or not: over a connection of its own. */
+  async #certificate(
+    secure: Link | undefined,
+    name: string,
+  ): Promise<Certificate | undefined> {
+    if (secure?.kind === "node") return certificateOf(secure.socket);
+    const { proxy } = this.#request;
+    if (this.#signal.aborted || proxy?.protocol === "https:") return undefined;
+    const first = proxy === undefined
+      ? this.#target
+      : { hostname: hostOf(proxy), port: proxyPort(proxy) };
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(3_000)]);
-    const found = await fetchCertificate(this.#hostname, this.#port, signal);
-    return found === undefined ? [] : certificateLines(found, Date.now());
+    try {
+      const socket = await abortable(this.#nodeConnect(first), signal);
+      if (proxy !== undefined) {
+        const wire = new NodeWire(socket);
+        await abortable(openTunnel(wire, proxy, this.#target), signal);
+      }
+      const anyCertificate = { caCerts: [], insecure: true };
+      const look = this.#nodeTls(socket, name, anyCertificate);
+      return certificateOf(await abortable(look, signal));
+    } catch {
+      // The step itself says what is wrong.
+      return undefined;
+    }
   }
 
-  async #http(): Promise<void> {
+  async #http(link: Link): Promise<void> {
     this.#begin("HTTP");
     const { url, headers, subprotocols } = this.#request;
-    const key = crypto.getRandomValues(new Uint8Array(16)).toBase64();
-    const conn = this.#tlsConn ?? this.#tcpConn;
-    if (conn === undefined) throw new Error("HTTP comes after TCP");
-    const asked = { url, headers, subprotocols, key };
-    const answer = await this.#within(exchange(conn, asked)).catch((error) =>
-      this.#fail(error, { kind: "hang-up", step: "HTTP" })
-    );
-    switch (answer.kind) {
-      case "hang-up":
-        return this.#fail("hang-up", { kind: "hang-up", step: "HTTP" });
-      case "not-http":
-        return this.#fail("failed", {
-          kind: "not-http",
-          isTls: this.#isTls,
-        });
-      case "http":
-        return await this.#judge(answer, key);
-      default:
-        return answer satisfies never;
+    const handshake = {
+      host: url.host,
+      target: url.pathname + url.search,
+      key: newKey(),
+      headers: withUserInfo(headers, url),
+      subprotocols,
+    };
+    const wire = wireOf(link);
+    let response: Response;
+    try {
+      await this.#within(writeAll(wire, encodeRequest(handshake)));
+      response = await this.#within(readResponse(wire));
+    } catch (error) {
+      this.#fail(error, this.#noResponse(error));
+    }
+    const { head } = response;
+    const { status, statusText } = head;
+    const details = [
+      `${status} ${escapeLine(statusText)}`.trim(),
+      ...[...head.headers].map(([name, value]) =>
+        `${name}: ${escapeLine(value)}`
+      ),
+    ];
+    const facts = { status, headers: Object.fromEntries(head.headers) };
+    if (status !== 101) {
+      const body = await readBody(wire, response);
+      this.#fail(String(status), { kind: "status", ...head }, {
+        details: [...details, ...bodyLines(body)],
+        facts: { ...facts, body },
+      });
+    }
+    this.#ok(details, facts, "101");
+    await this.#upgrade(response, handshake);
+  }
+
+  async #upgrade(
+    { head }: Response,
+    handshake: Parameters<typeof checkResponse>[1],
+  ): Promise<void> {
+    this.#begin("WebSocket");
+    try {
+      const { subprotocol } = await checkResponse(head, handshake);
+      const offered = this.#request.subprotocols;
+      const lines = subprotocol !== ""
+        ? [`subprotocol ${escapeLine(subprotocol)}`]
+        : offered.length > 0
+        // RFC 6455 allows it; browsers and some libraries fail here.
+        ? [`no subprotocol: the server speaks none of ${offered.join(", ")}`]
+        : [];
+      this.#ok(lines, { subprotocol });
+    } catch (error) {
+      if (!(error instanceof UpgradeError)) throw error;
+      const chosen = head.headers.get("sec-websocket-protocol") ?? "";
+      const details = error.kind === "subprotocol"
+        ? [`subprotocol ${escapeLine(chosen)}, which was not offered`]
+        : [`the 101 ${error.message}`];
+      this.#fail(
+        "failed",
+        error.kind === "subprotocol"
+          ? { kind: "subprotocol", chosen }
+          : { kind: "upgrade", detail: error.message },
+        { details },
+      );
     }
   }
 
-  async #judge(
-    answer: { status: number; statusText: string; headers: Headers },
-    key: string,
-  ): Promise<void> {
-    const { status, statusText, headers } = answer;
-    const lines = [
-      `${status} ${escapeLine(statusText)}`.trim(),
-      ...[...headers].map(([name, value]) => `${name}: ${escapeLine(value)}`),
-    ];
-    if (status !== 101) {
-      this.#fail(String(status), { kind: "status", status, headers }, lines);
+  #noResponse(error: unknown): ProbeFailure {
+    if (error instanceof NoResponseError) {
+      return error.kind === "not-http"
+        ? { kind: "not-http", isTls: this.#isTls }
+        : { kind: "hang-up", step: "HTTP" };
     }
-    this.#ok(lines, undefined, "101");
-    this.#begin("WebSocket");
-    const flaw = await upgradeFlaw(headers, key);
-    if (flaw !== undefined) {
-      this.#fail("failed", { kind: "upgrade", flaw }, [flaw]);
-    }
-    const chosen = headers.get("sec-websocket-protocol") ?? "";
-    const { subprotocols: offered } = this.#request;
-    if (chosen !== "" && !offered.includes(chosen)) {
-      this.#fail("failed", { kind: "subprotocol", chosen }, [
-        `subprotocol ${escapeLine(chosen)}, which was not offered`,
-      ]);
-    }
-    if (chosen !== "") return this.#ok([`subprotocol ${escapeLine(chosen)}`]);
-    this.#ok(
-      offered.length === 0
-        ? []
-        // RFC 6455 allows it; browsers and some libraries fail here.
-        : [`no subprotocol: the server speaks none of ${offered.join(", ")}`],
-    );
+    // With TLS 1.3 a server refuses our certificate after the handshake.
+    const message = messageOf(error);
+    return this.#isTls && /fatal alert/.test(message)
+      ? tlsFailure(message)
+      : { kind: "hang-up", step: "HTTP" };
   }
 
   #begin(name: StepName): void {
@@ -213,44 +453,106 @@ class Prober {
 
   #ok(
     details: readonly string[],
-    time = performance.now() - this.#step.since,
+    facts: Step["facts"],
     result = "ok",
+    time = performance.now() - this.#step.since,
   ): void {
     const { name } = this.#step;
-    this.#request.onStep({ name, result, ok: true, time, details });
+    const { url, onStep } = this.#request;
+    onStep({ name, url, ok: true, result, time, details, facts });
   }
 
-  /** Tells of the failed step, and ends the probe. */
+  /** Reports the failed step, and ends the probe. */
   #fail(
     error: unknown,
-    trouble: ProbeFailure,
-    details: readonly string[] = [],
-    time = performance.now() - this.#step.since,
+    failure: ProbeFailure,
+    { details = [], facts = {}, time }: {
+      details?: readonly string[];
+      facts?: Step["facts"];
+      time?: number;
+    } = {},
   ): never {
-    const { name } = this.#step;
-    const timedOut = this.#signal.aborted;
+    const { name, since } = this.#step;
+    const isTimeout = this.#signal.aborted;
+    const isWord = typeof error === "string";
+    const message = isWord || isTimeout ? [] : [escapeLine(textOf(error))];
     this.#request.onStep({
       name,
-      result: timedOut
-        ? "silence"
-        : typeof error === "string"
-        ? error
-        : "failed",
+      url: this.#request.url,
       ok: false,
-      time,
-      details: [
-        ...(error instanceof Error && !timedOut
-          ? [escapeLine(messageOf(error))]
-          : []),
-        ...details,
-      ],
+      result: isTimeout ? "silence" : isWord ? error : "failed",
+      time: time ?? performance.now() - since,
+      details: [...message, ...details],
+      facts: message.length > 0 ? { ...facts, message: message[0] } : facts,
     });
-    throw new Found(timedOut ? { kind: "silence", step: name } : trouble);
+    throw new StepError(isTimeout ? { kind: "silence", step: name } : failure);
   }
 
   #within<T>(promise: Promise<T>): Promise<T> {
     return abortable(promise, this.#signal);
   }
+}
+
+function wireOf(link: Link): Wire {
+  return link.kind === "deno" ? link.conn : new NodeWire(link.socket);
+}
+
+/** The socket, once this has happened. */
+async function opened<S extends Socket>(socket: S, event: string): Promise<S> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onClose = () => reject(new Deno.errors.ConnectionReset("hang-up"));
+  socket.once(event, resolve).once("error", reject).once("close", onClose);
+  try {
+    await promise;
+    return socket;
+  } finally {
+    socket.off(event, resolve).off("error", reject).off("close", onClose);
+    // What happens later is seen by the next read.
+    socket.on("error", () => {});
+  }
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, "");
+}
+
+function isAddress(hostname: string): boolean {
+  return /^[\d.]+$|:/.test(hostname);
+}
+
+/** User info of a URL goes as Basic credentials, unless a header says more. */
+function withUserInfo(
+  headers: ProbeRequest["headers"],
+  { username, password }: URL,
+): ProbeRequest["headers"] {
+  const isGiven = headers.some(([name]) =>
+    name.toLowerCase() === "authorization"
+  );
+  if (username === "" && password === "" || isGiven) return headers;
+  const pair = `${decodeURIComponent(username)}:${
+    decodeURIComponent(password)
+  }`;
+  const encoded = new TextEncoder().encode(pair).toBase64();
+  return [...headers, ["Authorization", `Basic ${encoded}`]];
+}
+
+/** How many lines of a refusal's body people are shown. */
+const BODY_LINES = 12;
+
+function bodyLines(body: string): string[] {
+  const lines = body.trimEnd().split(/\r?\n/).map((line) =>
+    escapeLine(line.trimEnd())
+  );
+  if (body.trim() === "") return [];
+  const more = lines.length > BODY_LINES ? ["..."] : [];
+  return ["", ...lines.slice(0, BODY_LINES), ...more];
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof NoResponseError)) return messageOf(error);
+  return error.kind === "hang-up"
+    ? "the connection was closed without an answer"
+    : `received ${JSON.stringify(error.received)}`;
 }
 
 function messageOf(error: unknown): string {

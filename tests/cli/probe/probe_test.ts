@@ -1,7 +1,16 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../../../src/server/server.ts";
 import { certificates } from "../../support/certificates.ts";
-import { TcpPeer } from "../../support/tcp_peer.ts";
+import {
+  closeAfterRequest,
+  closeAtOnce,
+  garbage,
+  respondStatus,
+  TcpPeer,
+  type TcpScript,
+  upgrade,
+  wrongSubprotocol,
+} from "../../support/tcp_peer.ts";
 import { TempFile } from "../../support/temp_file.ts";
 import { cli, type SessionResult } from "../session.ts";
 
@@ -30,7 +39,7 @@ Deno.test("probe shows the certificate, accepted or not", async () => {
   assertMatch(unknown.stdout, /subject +CN=test server/);
   assertMatch(unknown.stdout, /issuer +CN=Test CA/);
   assertMatch(unknown.stdout, /valid +\d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d/);
-  assertMatch(unknown.stdout, /--ca FILE/);
+  assertMatch(unknown.stdout, /--ca\s+FILE/);
   assertEquals(unknown.code, 8);
 
   const known = await probe(server.url, "--ca", temp.path);
@@ -67,7 +76,12 @@ Deno.test("probe names the failing step and gives advice", async (t) => {
     3,
   );
   await step("429", "HTTP/1.1 429 No\r\nretry-after: 7\r\n\r\n", /: 7\)/, 3);
-  await step("302", "HTTP/1.1 302 F\r\nlocation: /b\r\n\r\n", /use \/b/, 3);
+  await step(
+    "302",
+    "HTTP/1.1 302 F\r\nlocation: /b\r\n\r\n",
+    /redirected to [^]*in a loop/,
+    3,
+  );
   await step("200", "HTTP/1.1 200 OK\r\n\r\n", /does not upgrade/, 3);
   await step("not HTTP", "220 mail.example ESMTP\r\n", /not speak HTTP/, 3);
   await step("hang-up", "", /hangs up/, 7);
@@ -75,7 +89,7 @@ Deno.test("probe names the failing step and gives advice", async (t) => {
     "a bad accept",
     "HTTP/1.1 101 S\r\nupgrade: websocket\r\nconnection: upgrade\r\n" +
       "sec-websocket-accept: x\r\n\r\n",
-    /WebSocket +failed [^]*no sound WebSocket upgrade/,
+    /WebSocket +failed [^]*is not a WebSocket upgrade/,
     3,
   );
   await step(
@@ -101,6 +115,61 @@ Deno.test("probe names the failing step and gives advice", async (t) => {
     const url = peer.url.replace("ws:", "wss:");
     check(await cli("probe", url).run(), /does not speak TLS/, 8);
   });
+});
+
+Deno.test("--json prints each step and the result, with the URL", async () => {
+  await using peer = new TcpPeer(respondStatus(401, { "x-a": "b" }));
+  const { stdout, code } = await cli(
+    ...["probe", peer.url + "/?token=secret", "--json"],
+  ).run();
+  const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(
+    events.map(({ v, type, step, ok, url }) => [v, type, step, ok, url]),
+    [
+      [1, "step", "tcp", true, `${peer.url}/?***`],
+      [1, "step", "http", false, `${peer.url}/?***`],
+      [1, "result", undefined, false, `${peer.url}/?***`],
+    ],
+  );
+  const [, http, result] = events;
+  assertEquals([http.status, http.headers["x-a"], http.body], [401, "b", "no"]);
+  assertEquals([result.failure, result.exitCode], ["status", 3]);
+  assertMatch(result.advice, /credentials/);
+  assertEquals(code, 3);
+});
+
+Deno.test("-q says nothing but what is wrong, on stderr", async () => {
+  await using server = serve({ onPeer: () => {} });
+  const good = await cli("probe", "-q", server.url).run();
+  assertEquals([good.stdout, good.stderr, good.code], ["", "", 0]);
+  const bad = await cli("probe", "-q", "ws://127.0.0.1:9").run();
+  assertEquals([bad.stdout, bad.code], ["", 7]);
+  assertMatch(bad.stderr, /^ws-stream: Nobody listens[^\n]*\n$/);
+});
+
+/** Servers that are no WebSocket servers, each in its own way. */
+const STRANGE: Readonly<Record<string, TcpScript>> = {
+  "401": respondStatus(401),
+  "503": respondStatus(503),
+  "200": respondStatus(200),
+  "a redirect loop": respondStatus(302, { location: "/" }),
+  "a redirect without Location": respondStatus(302),
+  "a 101 without Upgrade": upgrade({ headers: { upgrade: "" } }),
+  "a foreign subprotocol": wrongSubprotocol,
+  "not HTTP": garbage,
+  "a hang-up": closeAtOnce,
+  "a hang-up after the request": closeAfterRequest,
+};
+
+Deno.test("probe and connect end with the same code", async (t) => {
+  for (const [name, script] of Object.entries(STRANGE)) {
+    await t.step(name, async () => {
+      await using peer = new TcpPeer(script);
+      const probed = await cli("probe", peer.url).run();
+      const connected = await cli(peer.url, "--no-reconnect").run();
+      assertEquals(probed.code, connected.code, connected.stderr);
+    });
+  }
 });
 
 function check(result: SessionResult, pattern: RegExp, code: number): void {

@@ -1,69 +1,329 @@
-import { assertEquals } from "@std/assert";
-import type { Step } from "../../../src/cli/probe/advice.ts";
-import { probe } from "../../../src/cli/probe/steps.ts";
-import { acceptKey } from "../../../src/server/handshake.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { ProbeFailure } from "../../../src/cli/probe/advice.ts";
+import {
+  probe,
+  type ProbeRequest,
+  type Step,
+} from "../../../src/cli/probe/steps.ts";
 import { serve } from "../../../src/server/server.ts";
 import { certificates } from "../../support/certificates.ts";
-import { TcpPeer } from "../../support/tcp_peer.ts";
+import {
+  closeAfterRequest,
+  closeAtOnce,
+  garbage,
+  respond,
+  respondStatus,
+  silence,
+  TcpPeer,
+  type TcpScript,
+  upgrade,
+  wrongSubprotocol,
+} from "../../support/tcp_peer.ts";
+import { httpProxy, socksProxy } from "./proxies.ts";
 
-async function probed(
-  url: string,
-  more: Partial<Parameters<typeof probe>[0]> = {},
-) {
+async function probed(url: string, more: Partial<ProbeRequest> = {}) {
   const steps: Step[] = [];
-  const trouble = await probe({
+  const failure = await probe({
     url: new URL(url),
     headers: [],
     subprotocols: [],
-    caCerts: [],
-    timeout: 5_000,
+    tls: { caCerts: [] },
+    timeout: 10_000,
+    followRedirects: 5,
     onStep: (step) => steps.push(step),
     ...more,
   });
-  return { trouble, steps, names: steps.map(({ name }) => name) };
+  return { failure, steps, names: steps.map(({ name }) => name) };
 }
 
 Deno.test("every step is made, and leaves nothing open", async () => {
   const { ca, good, client } = await certificates();
   await using server = serve({ tls: good, onPeer: () => {} });
-  const { port } = server;
-  const url = `wss://localhost:${port}`;
-  for (const identity of [undefined, client]) {
-    const { trouble, names } = await probed(url, { caCerts: [ca], identity });
-    assertEquals(trouble, undefined);
+  const url = `wss://localhost:${server.port}`;
+  for (const identity of [{}, client, { insecure: true }]) {
+    const tls = { caCerts: [ca], ...identity };
+    const { failure, names, steps } = await probed(url, { tls });
+    assertEquals(failure, undefined);
     assertEquals(names, ["DNS", "TCP", "TLS", "HTTP", "WebSocket"]);
+    assertMatch(steps[2]?.details.join() ?? "", /subject {2}CN=test server/);
   }
 });
 
-Deno.test("the step that fails is the last, and leaves nothing open", async () => {
-  const { good } = await certificates();
-  await using server = serve({ tls: good, onPeer: () => {} });
-  const { trouble, names, steps } = await probed(server.url);
-  assertEquals(trouble?.kind, "tls");
-  assertEquals(names, ["TCP", "TLS"]);
-  assertEquals(steps.map(({ ok }) => ok), [true, false]);
+Deno.test("a certificate that is not accepted is shown, and says why", async () => {
+  const { ca, good, expired, wrongHost } = await certificates();
+  const cases = [
+    [good, [], /UnknownIssuer/],
+    [expired, [ca], /expired/],
+    [wrongHost, [ca], /not valid for name/],
+  ] as const;
+  for (const [tls, caCerts, pattern] of cases) {
+    await using server = serve({ tls, onPeer: () => {} });
+    const { failure, names, steps } = await probed(server.url, {
+      tls: { caCerts },
+    });
+    assert(failure?.kind === "certificate");
+    assertMatch(failure.message, pattern);
+    assertEquals(names, ["TCP", "TLS"]);
+    assertMatch(steps[1]?.details.join() ?? "", /subject {2}CN=/);
+    const insecure = { caCerts: [], insecure: true };
+    const skipped = await probed(server.url, { tls: insecure });
+    assertEquals(skipped.failure, undefined);
+  }
 });
 
-Deno.test("a subprotocol that was not offered is a trouble, none is not", async () => {
-  await using peer = new TcpPeer(async ({ readRequest, write }) => {
-    const request = await readRequest();
-    const key = request?.headers.get("sec-websocket-key") ?? "";
-    await write(
-      "HTTP/1.1 101 S\r\nupgrade: websocket\r\nconnection: upgrade\r\n" +
-        `sec-websocket-accept: ${await acceptKey(key)}\r\n` +
-        "sec-websocket-protocol: v2\r\n\r\n",
-    );
+Deno.test("the certificate must have the name of --server-name", async () => {
+  const { ca, good } = await certificates();
+  await using server = serve({ tls: good, onPeer: () => {} });
+  const asked = (serverName: string) =>
+    probed(server.url, { tls: { caCerts: [ca], serverName } });
+  assertEquals((await asked("localhost")).failure, undefined);
+  assertEquals((await asked("example.com")).failure?.kind, "certificate");
+});
+
+/** What the peer does, what the failure is, and at which step. */
+const FAILURES: readonly (readonly [
+  name: string,
+  script: TcpScript,
+  kind: ProbeFailure["kind"],
+  step: string,
+])[] = [
+  ["401", respondStatus(401), "status", "HTTP"],
+  ["200", respondStatus(200), "status", "HTTP"],
+  ["a redirect without Location", respondStatus(302), "status", "HTTP"],
+  ["no HTTP", garbage, "not-http", "HTTP"],
+  [
+    "an SSH server, which speaks first",
+    async ({ write, gone }) => {
+      await write("SSH-2.0-OpenSSH_9.6\r\n");
+      await gone();
+    },
+    "not-http",
+    "HTTP",
+  ],
+  ["a hang-up at once", closeAtOnce, "hang-up", "HTTP"],
+  ["a hang-up after the request", closeAfterRequest, "hang-up", "HTTP"],
+  [
+    "half a head",
+    respond("HTTP/1.1 101 Switching Proto"),
+    "not-http",
+    "HTTP",
+  ],
+  [
+    "a bad header",
+    respond("HTTP/1.1 101 S\r\nbad header: x\r\n\r\n"),
+    "not-http",
+    "HTTP",
+  ],
+  [
+    "a head without end",
+    respond("HTTP/1.1 200 OK\r\nx: ".padEnd(20_000)),
+    "not-http",
+    "HTTP",
+  ],
+  [
+    "a 101 without Upgrade",
+    upgrade({ headers: { upgrade: "" } }),
+    "upgrade",
+    "WebSocket",
+  ],
+  [
+    "a 101 with a wrong accept key",
+    upgrade({ headers: { "sec-websocket-accept": "x" } }),
+    "upgrade",
+    "WebSocket",
+  ],
+  ["a foreign subprotocol", wrongSubprotocol, "subprotocol", "WebSocket"],
+];
+
+for (const [name, script, kind, step] of FAILURES) {
+  Deno.test(`the step that fails is the last: ${name}`, async () => {
+    await using peer = new TcpPeer(script);
+    const { failure, steps } = await probed(peer.url);
+    assertEquals(failure?.kind, kind);
+    assertEquals([steps.at(-1)?.name, steps.at(-1)?.ok], [step, false]);
+    assertEquals(steps.slice(0, -1).every(({ ok }) => ok), true);
   });
-  assertEquals((await probed(peer.url)).trouble, {
-    kind: "subprotocol",
-    chosen: "v2",
-  });
-  const offered = await probed(peer.url, { subprotocols: ["v1", "v2"] });
-  assertEquals(offered.trouble, undefined);
+}
+
+Deno.test("a server that says nothing is silence, within the time", async () => {
+  await using peer = new TcpPeer(silence);
+  const plain = await probed(peer.url, { timeout: 200 });
+  assertEquals(plain.failure, { kind: "silence", step: "HTTP" });
+  assertEquals(plain.steps.at(-1)?.result, "silence");
+  const url = peer.url.replace("ws:", "wss:");
+  const { failure } = await probed(url, { timeout: 200 });
+  assertEquals(failure, { kind: "silence", step: "TLS" });
+});
+
+Deno.test("plain text where TLS is expected is told as that", async () => {
+  await using peer = new TcpPeer(({ write }) => write("hello\r\n"));
+  const { failure } = await probed(peer.url.replace("ws:", "wss:"));
+  assertEquals(failure?.kind, "not-tls");
+});
+
+Deno.test("the body of a refusal is shown, escaped, whole or chunked", async () => {
+  const bodies = [
+    'content-length: 14\r\n\r\n{"error":\x1b[2J}ignored',
+    'transfer-encoding: chunked\r\n\r\n5\r\n{"err\r\n8;x\r\nor":\x1b[2J\r\n1\r\n}\r\n0\r\n\r\n',
+    'x: y\r\n\r\n{"error":\x1b[2J}',
+  ];
+  for (const body of bodies) {
+    await using peer = new TcpPeer(respond(`HTTP/1.1 403 No\r\n${body}`));
+    const { steps } = await probed(peer.url);
+    const { details = [], facts = {} } = steps.at(-1) ?? {};
+    assertEquals(details.slice(-2), ["", '{"error":\\x1b[2J}']);
+    assertEquals(facts["body"], '{"error":\x1b[2J}');
+  }
+});
+
+Deno.test("user info of the URL is sent as Basic, a header wins", async () => {
+  await using peer = new TcpPeer(respondStatus(401));
+  const url = peer.url.replace("//", "//me:p%40ss@");
+  await probed(url);
+  await probed(url, { headers: [["Authorization", "Bearer t"]] });
+  assertEquals(
+    peer.requests.map(({ headers }) => headers.get("authorization")),
+    [`Basic ${btoa("me:p@ss")}`, "Bearer t"],
+  );
+});
+
+Deno.test("no subprotocol is no failure, but said", async () => {
   await using server = serve({ subprotocols: ["v1"], onPeer: () => {} });
+  const chosen = await probed(server.url, { subprotocols: ["v9", "v1"] });
+  assertEquals(chosen.steps.at(-1)?.details, ["subprotocol v1"]);
   const none = await probed(server.url, { subprotocols: ["v9"] });
-  assertEquals(none.trouble, undefined);
+  assertEquals(none.failure, undefined);
   assertEquals(none.steps.at(-1)?.details, [
     "no subprotocol: the server speaks none of v9",
   ]);
+});
+
+Deno.test("redirects are followed, step by step", async () => {
+  await using server = serve({ onPeer: () => {} });
+  await using peer = new TcpPeer(respondStatus(307, {
+    location: server.url.replace("ws:", "http:") + "/there#x",
+  }));
+  const { failure, steps } = await probed(peer.url);
+  assertEquals(failure, undefined);
+  assertEquals(steps.map(({ name, result }) => `${name} ${result}`), [
+    ...["TCP ok", "HTTP 307", "TCP ok", "HTTP 101", "WebSocket ok"],
+  ]);
+  assertEquals(steps.at(-1)?.url.href, `${server.url}/there`);
+  const unfollowed = await probed(peer.url, { followRedirects: 0 });
+  assertEquals(unfollowed.failure?.kind, "status");
+});
+
+Deno.test("credentials do not follow a redirect to another origin", async () => {
+  await using target = new TcpPeer(respondStatus(404));
+  await using peer = new TcpPeer([
+    respondStatus(302, { location: "/same" }),
+    respondStatus(302, { location: target.url }),
+  ]);
+  await probed(peer.url, {
+    headers: [["Authorization", "x"], ["cookie", "y"], ["X-Other", "z"]],
+  });
+  const seen = ({ requests }: TcpPeer) =>
+    requests.map(({ headers }) =>
+      ["authorization", "cookie", "x-other"].map((name) => headers.get(name))
+    );
+  assertEquals(seen(peer), [["x", "y", "z"], ["x", "y", "z"]]);
+  assertEquals(seen(target), [[null, null, "z"]]);
+});
+
+Deno.test("redirects that lead nowhere are told apart", async () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ["/", /in a loop/],
+    ["ftp://example.com/", /to ftp:/],
+    ["http://[", /no URL/],
+  ];
+  for (const [location, pattern] of cases) {
+    await using peer = new TcpPeer(respondStatus(301, { location }));
+    const { failure } = await probed(peer.url);
+    assert(failure?.kind === "redirect", location);
+    assertMatch(failure.detail, pattern);
+  }
+  let count = 0;
+  await using peer = new TcpPeer((exchange) =>
+    respondStatus(301, { location: `/${count++}` })(exchange)
+  );
+  const { failure } = await probed(peer.url, { followRedirects: 3 });
+  assertEquals(failure, { kind: "redirect", detail: "more than 3 times" });
+  assertEquals(count, 4);
+});
+
+Deno.test("a redirect from wss to ws is refused", async () => {
+  const { ca, good } = await certificates();
+  await using peer = new TcpPeer(
+    respondStatus(302, { location: "ws://127.0.0.1:9/" }),
+    { tls: good },
+  );
+  const { failure } = await probed(peer.url, { tls: { caCerts: [ca] } });
+  assert(failure?.kind === "redirect");
+  assertMatch(failure.detail, /from wss:\/\/ to ws:/);
+});
+
+Deno.test("a proxy is a step of its own, for ws and wss", async (t) => {
+  const { ca, good } = await certificates();
+  await using plain = serve({ onPeer: () => {} });
+  await using secure = serve({ tls: good, onPeer: () => {} });
+  for (const credentials of [undefined, "me:p@ss"]) {
+    const user = credentials === undefined ? "" : "me:p%40ss@";
+    await using http = new TcpPeer(httpProxy(credentials));
+    await using socks = new TcpPeer(socksProxy(credentials));
+    await using https = new TcpPeer(httpProxy(credentials), { tls: good });
+    for (
+      const proxy of [
+        `http://${user}127.0.0.1:${http.port}`,
+        `socks5://${user}127.0.0.1:${socks.port}`,
+        `https://${user}127.0.0.1:${https.port}`,
+      ]
+    ) {
+      for (const server of [plain, secure]) {
+        await t.step(`${proxy} to ${server.url}`, async () => {
+          const { failure, names, steps } = await probed(
+            server.url.replace("127.0.0.1", "localhost"),
+            { proxy: new URL(proxy), tls: { caCerts: [ca] } },
+          );
+          assertEquals(failure, undefined, JSON.stringify(steps));
+          assertEquals(names, [
+            ...["TCP", "Proxy"],
+            ...server === secure ? ["TLS"] : [],
+            ...["HTTP", "WebSocket"],
+          ]);
+        });
+      }
+    }
+  }
+});
+
+Deno.test("what is wrong with a proxy is told as that", async () => {
+  await using closed = new TcpPeer(httpProxy("me:secret"));
+  await using socks = new TcpPeer(socksProxy("me:secret"));
+  await using web = new TcpPeer(respondStatus(403));
+  await using rude = new TcpPeer(({ write }) => write("HTTP/1.1 400 No\r\n"));
+  await using quiet = new TcpPeer(silence);
+  const asked = async (proxy: string) => {
+    const { failure, names } = await probed("ws://localhost:9", {
+      proxy: new URL(proxy),
+      timeout: 2_000,
+    });
+    return `${failure?.kind} at ${names.at(-1)}`;
+  };
+  const host = (peer: TcpPeer) => peer.url.slice("ws://".length);
+  assertEquals(
+    await asked(`http://${host(closed)}`),
+    "proxy-credentials at Proxy",
+  );
+  assertEquals(
+    await asked(`socks5://${host(socks)}`),
+    "proxy-credentials at Proxy",
+  );
+  assertEquals(
+    await asked(`socks5://me:wrong@${host(socks)}`),
+    "proxy-credentials at Proxy",
+  );
+  assertEquals(await asked(`http://${host(web)}`), "proxy at Proxy");
+  assertEquals(await asked(`socks5://${host(rude)}`), "proxy at Proxy");
+  assertEquals(await asked(`socks5://${host(quiet)}`), "silence at Proxy");
+  assertEquals(await asked("http://127.0.0.1:9"), "tcp at TCP");
 });
