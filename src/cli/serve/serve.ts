@@ -6,23 +6,22 @@
  */
 
 import { isIP } from "node:net";
-import { broadcast, echo } from "../../server/behaviours.ts";
+import type { Message } from "../../../mod.ts";
+import { broadcast, echo, feed } from "../../server/behaviours.ts";
 import { type Chaos, parseChaos } from "../../server/chaos.ts";
-import { feed } from "../../server/behaviours.ts";
 import type { Peer } from "../../server/peer.ts";
-import {
-  serve as listen,
-  serveWithResets,
-  type WebSocketServer,
-} from "../../server/server.ts";
+import { serve as listen, serveWithResets } from "../../server/server.ts";
+import { readFlagText } from "../args/client_config.ts";
+import type { Flags } from "../args/flags.ts";
+import { address, UsageError } from "../args/values.ts";
 import type { Invocation } from "../commands.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { escapeLine } from "../format.ts";
-import { readFlagText } from "../args/client_config.ts";
-import { address, UsageError } from "../args/values.ts";
-import type { Flags } from "../args/flags.ts";
+import { escapeLine, showDuration } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
+import { displayMessage } from "../output/display.ts";
 import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
+import { isDumbTerminal, styleOf } from "../style.ts";
+import { openConsole } from "./console.ts";
 import { serveUntilEnd } from "./serve_until_end.ts";
 
 const DEFAULT_ADDRESS = "127.0.0.1:8080";
@@ -37,29 +36,34 @@ export async function run(
   const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 31);
   const chaos = chaosOf(flags.chaos, seed);
   requirePermissions([listenNeed(hostname, port), ...certificateNeeds(flags)]);
-  const notices = stderrNotices(flags);
   const behave = behaviour(flags);
   const tls = tlsOf(flags);
   const listenAs = resets(chaos, hostname) ? serveWithResets : listen;
-  const end = await serveUntilEnd(flags.timeout, () =>
-    open(
-      () =>
-        listenAs({
-          hostname,
-          port,
-          tls,
-          subprotocols: flags.subprotocol,
-          chaos,
-          onPeer: (peer) => {
-            report(peer, notices);
-            return behave(peer);
-          },
-          onError: (error) => notices.trouble(escapeLine(String(error))),
-        }),
-      notices,
+  // Only where somebody can type is there a prompt.
+  const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal() &&
+    Deno.stderr.isTerminal() && !isDumbTerminal();
+  using console = isTerminal ? openConsole(flags) : undefined;
+  const notices = console?.notices ?? stderrNotices(flags);
+  return await serveUntilEnd(flags.timeout, async (end) => {
+    const server = await listenAs({
+      hostname,
+      port,
+      tls,
+      subprotocols: flags.subprotocol,
       chaos,
-    ));
-  return end;
+      onPeer: (peer) => {
+        report(peer, notices);
+        const behaving = behave.start(peer);
+        if (flags.verbose) showMessages(peer, notices);
+        return behaving;
+      },
+      onError: (error) => notices.trouble(escapeLine(String(error))),
+    });
+    const faults = chaos === undefined ? "" : ` with chaos, --seed ${seed}`;
+    notices.good(`listening on ${server.url}: ${behave.name}${faults}`);
+    console?.start(server, end);
+    return server;
+  }, () => console?.[Symbol.dispose]());
 }
 
 function chaosOf(spec: string | undefined, seed: number): Chaos | undefined {
@@ -74,8 +78,8 @@ function chaosOf(spec: string | undefined, seed: number): Chaos | undefined {
 
 /**
  * Whether to listen so that a reset is a true one: it makes a server slower, so
- * only who asks for it pays. `node:net` listens on a name with the permission
- * of what it resolves to, which nobody was told to give.
+ * only a server that needs it does. `node:net` listens on a name with the
+ * permission of what it resolves to, which nobody was told to give.
  */
 function resets(chaos: Chaos | undefined, hostname: string): boolean {
   return isIP(hostname) !== 0 && chaos !== undefined &&
@@ -100,41 +104,67 @@ function tlsOf({ cert, key }: Flags) {
   };
 }
 
-/** What each peer gets: a feed, and besides it an answer to what it says. */
-function behaviour(flags: Flags): (peer: Peer) => void | Promise<void> {
+interface Behaviour {
+  readonly name: string;
+  readonly start: (peer: Peer) => void | Promise<void>;
+}
+
+/** What each client gets: a feed, and besides it an answer to its messages. */
+function behaviour(flags: Flags): Behaviour {
   if (flags.echo && flags.broadcast) {
     throw new UsageError("--echo and --broadcast exclude one another");
   }
-  const answer = flags.broadcast
-    ? broadcast()
+  const answers = flags.broadcast
+    ? { name: "broadcast", start: broadcast() }
     : flags.echo || !flags.feed
-    ? echo
+    ? { name: "echo", start: echo }
     : undefined;
-  const speak = flags.feed ? feed({ rate: flags.rate }) : undefined;
-  return (peer) => {
-    const spoken = speak?.(peer);
-    answer?.(peer);
-    return spoken;
+  if (!flags.feed) return answers ?? { name: "echo", start: echo };
+  const speak = feed({ rate: flags.rate });
+  const feedName = `feed, ${flags.rate}/s`;
+  return {
+    name: answers === undefined ? feedName : `${feedName}, and ${answers.name}`,
+    start: (peer) => {
+      const spoken = speak(peer);
+      answers?.start(peer);
+      return spoken;
+    },
   };
-}
-
-async function open(
-  start: () => WebSocketServer | Promise<WebSocketServer>,
-  notices: Stderr,
-  chaos: Chaos | undefined,
-): Promise<WebSocketServer> {
-  const server = await start();
-  const what = chaos === undefined ? "" : ` with chaos, --seed ${chaos.seed}`;
-  notices.good(`listening on ${server.url}${what}`);
-  return server;
 }
 
 function report(peer: Peer, notices: Stderr): void {
   const { remote, path } = peer.request;
   const from = `${remote.hostname}:${remote.port}`;
-  notices.good(`#${peer.id} ${from} ${escapeLine(path)}: connected`);
+  const protocol = peer.protocol === "" ? "" : ` (${peer.protocol})`;
+  const start = performance.now();
+  notices.good(
+    `#${peer.id} ${from} ${escapeLine(path)}: connected${protocol}`,
+  );
   peer.closed.then(({ code, reason }) => {
     const why = reason === "" ? "" : ` "${escapeLine(reason)}"`;
-    notices.good(`#${peer.id} ${from}: gone, ${code}${why}`);
+    const time = showDuration(performance.now() - start);
+    notices.good(`#${peer.id} ${from}: closed, ${code}${why}, after ${time}`);
   });
+}
+
+/** How much of a message is shown, in characters. */
+const SHOWN = 1_000;
+
+/** Prints what a client sends, before it is answered. */
+function showMessages(peer: Peer, notices: Stderr): void {
+  const answer = peer.onmessage;
+  peer.onmessage = (data) => {
+    const head = notices.style.cyan(`#${peer.id} <`);
+    notices.line(`${head} ${messageLine(data)}`);
+    return answer?.(data);
+  };
+}
+
+function messageLine(data: Message): string {
+  if (typeof data !== "string") {
+    const style = styleOf(false);
+    return displayMessage(data, { style, width: 0, binary: undefined });
+  }
+  const text = escapeLine(data.slice(0, SHOWN));
+  return data.length > SHOWN ? `${text}… (${data.length} characters)` : text;
 }

@@ -11,19 +11,25 @@ import { Signals } from "../run/signals.ts";
 import { after } from "../run/timers.ts";
 
 /**
- * Starts a server, and closes it at a signal or after `timeout` ms.
+ * Starts a server, and closes it at a signal, after `timeout` ms, or when `end`
+ * is called.
+ *
+ * @param beforeSecond called before a second signal ends the program
  * @throws {UsageError} an address that cannot be listened on
  */
 export async function serveUntilEnd(
   timeout: number | undefined,
-  start: () => WebSocketServer | Promise<WebSocketServer>,
+  start: (
+    end: (status: ExitStatus) => void,
+  ) => WebSocketServer | Promise<WebSocketServer>,
+  beforeSecond?: () => void,
 ): Promise<ExitStatus> {
-  const end = Promise.withResolvers<ExitStatus>();
+  const ended = Promise.withResolvers<ExitStatus>();
   const over = new AbortController();
-  using _ = new Signals(end.resolve);
-  await using _server = await listening(start);
-  after(timeout, over.signal, () => end.resolve(124));
-  const status = await end.promise;
+  using _ = new Signals(ended.resolve, beforeSecond);
+  await using _server = await listening(() => start(ended.resolve));
+  after(timeout, over.signal, () => ended.resolve(124));
+  const status = await ended.promise;
   over.abort();
   return status;
 }

@@ -33,7 +33,7 @@ import {
 } from "../style.ts";
 import { appendHistory, defaultHistory, readHistory } from "./history.ts";
 import { type EditorEvent, LineEditor } from "./line_editor.ts";
-import { PlainTerminal, RawMode, Terminal } from "./terminal.ts";
+import { PlainTerminal, RawMode, readKeys, Terminal } from "./terminal.ts";
 
 /**
  * Runs until something ends it.
@@ -61,7 +61,10 @@ export async function runInteractive(
     ...limitsOf(flags),
     onStats: (stats, state) => print(style.dim(statsLine(stats, state))),
     restore: () => raw?.[Symbol.dispose](),
-    begin: (run) => readTerminal(run, terminal, commands),
+    begin: (run) =>
+      readKeys(terminal, (event) => {
+        if (!run.isOver) commands.onEvent(event);
+      }),
   });
   const commands: Commands = new Commands(run, {
     notices,
@@ -153,21 +156,6 @@ function withPongs(config: WSConfig, onPong: () => void): WSConfig {
 function pingOf({ ping, pong }: Flags): Message | undefined {
   if (ping === undefined || pong === undefined) return undefined;
   return textOf("--ping", ping);
-}
-
-async function readTerminal(
-  run: ClientRun,
-  terminal: Terminal | PlainTerminal,
-  commands: Commands,
-): Promise<void> {
-  const buffer = new Uint8Array(4096);
-  for (;;) {
-    const length = await Deno.stdin.read(buffer);
-    if (length === null) return run.end({ kind: "done" });
-    terminal.onBytes(buffer.subarray(0, length), (event) => {
-      if (!run.isOver) commands.onEvent(event);
-    });
-  }
 }
 
 /** What commands need. */

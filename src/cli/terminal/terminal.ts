@@ -149,6 +149,19 @@ export class RawMode implements Disposable {
   }
 }
 
+/** Reads what is typed until it ends, which is an event too. */
+export async function readKeys(
+  terminal: Pick<Terminal, "onBytes">,
+  onEvent: (event: EditorEvent) => void,
+): Promise<void> {
+  const buffer = new Uint8Array(4096);
+  for (;;) {
+    const length = await Deno.stdin.read(buffer);
+    if (length === null) return onEvent({ kind: "end" });
+    terminal.onBytes(buffer.subarray(0, length), onEvent);
+  }
+}
+
 /**
  * A terminal that obeys no escape sequences (`TERM=dumb`): no prompt, no
  * editing, the terminal's own line mode.

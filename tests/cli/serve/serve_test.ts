@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { certificates } from "../../support/certificates.ts";
 import { canReset } from "../../../src/server/listener.ts";
 import { cli, type Running } from "../session.ts";
+import { hasTmux, Tmux, tmuxNote } from "../tmux.ts";
 
 Deno.test("serve echoes, broadcasts and feeds", async (t) => {
   await t.step(
@@ -11,7 +12,7 @@ Deno.test("serve echoes, broadcasts and feeds", async (t) => {
       const url = await urlOf(server);
       const client = await cli(url, "--linger", "50ms").input("hi\n").run();
       assertEquals(client.stdout, "hi\n");
-      await server.stderr.waitFor("gone, 1000");
+      await server.stderr.waitFor("closed, 1000");
       server.kill("SIGINT");
       const { signal, stdout, stderr } = await server.end;
       assertEquals(signal, "SIGINT");
@@ -125,9 +126,62 @@ Deno.test("chaos with a reset asks no more of an address than any other", async 
   await server.end;
 });
 
+Deno.test("-v shows what clients send, one line each, escaped", async () => {
+  const server = cli("serve", "0", "-v").start();
+  const url = await urlOf(server);
+  await cli(url, "-0", "--linger", "50ms").input("a\x1b[2J\n\0b").run();
+  await server.stderr.waitFor("#0 < b");
+  assertMatch(server.stderr.text, /^#0 < a\\x1b\[2J\\n$/m);
+  server.kill("SIGINT");
+  assertEquals((await server.end).stdout, "");
+});
+
+Deno.test("-q says nothing", async () => {
+  const server = cli("serve", "0", "-q", "--timeout", "300ms").start();
+  const { stdout, stderr } = await server.end;
+  assertEquals([stdout, stderr], ["", ""]);
+});
+
+Deno.test({
+  name: `on a terminal what is typed goes to the clients${tmuxNote}`,
+  ignore: !hasTmux,
+  fn: async () => {
+    await using terminal = await Tmux.start(["serve", "0"]);
+    const enter = async (line: string) => {
+      await terminal.type(line);
+      await terminal.press("Enter");
+    };
+    const screen = await terminal.waitFor(/listening on (ws:\S+):/);
+    await terminal.waitFor("/help");
+    const [, url = ""] = /listening on (ws:\S+):/.exec(screen) ?? [];
+    await enter("hello?");
+    await terminal.waitFor("no such client is connected");
+    const first = cli(url).typing().start();
+    await terminal.waitFor(/#0 .*connected/);
+    const second = cli(url).typing().start();
+    await terminal.waitFor(/#1 .*connected/);
+    await enter("everybody");
+    await first.stdout.waitFor("everybody");
+    await enter("/to 1 only you");
+    await second.stdout.waitFor("only you");
+    await enter("/clients");
+    await terminal.waitFor(/#0 127[^]*#1 127/);
+    await enter("/close 0 4000 enough");
+    await terminal.waitFor('closed, 4000 "enough"');
+    await enter("/close 1 12");
+    await terminal.waitFor(/code/);
+    await terminal.press("C-d");
+    assertEquals(await terminal.end(), 0);
+    first.kill("SIGKILL");
+    second.kill("SIGKILL");
+    assertEquals((await second.end).stdout, "everybody\nonly you\n");
+    assertEquals((await first.end).stdout, "everybody\n");
+  },
+});
+
 /** Where it listens. */
 async function urlOf(server: Running): Promise<string> {
-  const pattern = /listening on (wss?:\/\/\S+)/;
+  const pattern = /listening on (wss?:\/\/\S+):/;
   await server.stderr.waitFor(pattern);
   const [, url] = pattern.exec(server.stderr.text) ?? [];
   assert(url !== undefined);
