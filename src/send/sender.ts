@@ -1,0 +1,1206 @@
+/**
+ * All of a client's outgoing messages: from `send` to the socket, and back into
+ * the queue when a connection dies.
+ *
+ * ```text
+ *  send ---> is there room? ---> on the disk? ---> queue ---> socket
+ *              | no                                  ^          |
+ *              v                                     +----------+
+ *          wait, reject or drop              what is not known to have left
+ * ```
+ *
+ * Every operation ends in {@linkcode Sender.#advance}: it admits the senders for
+ * whose messages there is room, gives the socket what it has room for, and only
+ * then tells the program what happened. So a callback finds a queue at rest,
+ * whatever it does.
+ *
+ * @module
+ */
+
+import type { DropReason } from "../callbacks.ts";
+import type { Redelivery, SendOverflow } from "../config.ts";
+import { WSError } from "../errors.ts";
+import { handled, rejected } from "../handled.ts";
+import { byteLength, type Message } from "../message.ts";
+import { wrongKind } from "../rules.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
+import { Deadlines, Signals } from "./deadlines.ts";
+import { FlushWaiters } from "./flush_waiters.ts";
+import { nextTurn, Pump, type SendSocket, type Turn } from "./pump.ts";
+import { RateLimiter, type SendRate } from "./rate_limiter.ts";
+import {
+  aborted,
+  checkSendOptions,
+  expired,
+  queueFull,
+  type SendOptions,
+  tooLarge,
+} from "./send_options.ts";
+import { Item, SendQueue } from "./send_queue.ts";
+import { type OpenSpool, Spool, type Stored } from "./spool.ts";
+
+export type { SendSocket } from "./pump.ts";
+export type { SendRate } from "./rate_limiter.ts";
+export type { SendOptions } from "./send_options.ts";
+
+/** The options of a client that are about sending. */
+export interface SendConfig {
+  readonly sendQueueMaxSize: number;
+  readonly sendQueueMaxBytes: number;
+  readonly overflow: SendOverflow;
+  readonly redeliver: Redelivery;
+  readonly spool?: string | undefined;
+  readonly sendRate?: SendRate | undefined;
+}
+
+/** Why an accepted message is not sent. */
+export type SendDropReason = DropReason | "cleared" | "too-large" | "ended";
+
+/** What a sender tells and asks its client. */
+export interface SenderHooks {
+  /** A message was dropped. Must not throw. */
+  onDrop(data: Message, reason: SendDropReason): void;
+  /** A callback threw, or something is wrong with the spool. Must not throw. */
+  onError(error: WSError): void;
+  /**
+   * Asked before a sender or `flush()` waits: an error rejects at once instead,
+   * for a call that would wait for itself.
+   */
+  refuseToWait(): WSError | undefined;
+  /** In milliseconds: one that never jumps, and the time since the epoch. */
+  readonly clock?: Clock | undefined;
+  /** How to wait for a turn of the event loop. */
+  readonly turn?: Turn | undefined;
+  /** How to open the spool. */
+  readonly openSpool?: OpenSpool | undefined;
+}
+
+/** The two clocks, in milliseconds. */
+export interface Clock {
+  monotonic(): number;
+  wall(): number;
+}
+
+/** What was accepted and not settled when the client ended. */
+export interface Unsent {
+  readonly unsent: number;
+  readonly unsentBytes: number;
+}
+
+/** How a connection ended. */
+export interface DetachInfo {
+  /** The server answered our close frame: it has read everything before. */
+  readonly flushed: boolean;
+  /** The server closed with 1009: one of our messages was too large for it. */
+  readonly tooLarge?: boolean;
+}
+
+/** Where the attached connection is. */
+type Attached =
+  /** Nothing was sent yet: the pump is made when there is something to pump. */
+  | { readonly state: "idle"; readonly socket: SendSocket; isPaused: boolean }
+  | { readonly state: "pumping"; readonly socket: SendSocket; pump: Pump };
+
+/** What the program is about to be told. */
+type Report =
+  | { readonly data: Message; readonly reason: SendDropReason }
+  | WSError;
+
+const SYSTEM_CLOCK: Clock = {
+  monotonic: () => performance.now(),
+  wall: () => Date.now(),
+};
+/** What `send` returns when the message is accepted at once: always the same. */
+const ACCEPTED = Promise.resolve();
+/** How long a failed erasure keeps the queue back, in milliseconds. */
+const ERASE_RETRY = 250;
+/**
+ * Messages, and about how many bytes, that are written to the disk in one turn
+ * of the event loop.
+ */
+const BATCH_COUNT = 2_000;
+const BATCH_BYTES = 4 * 1024 * 1024;
+
+/** The sending half of a client. */
+export class Sender {
+  readonly #config: SendConfig;
+  readonly #hooks: SenderHooks;
+  #queue: SendQueue | undefined;
+  /**
+   * The queue, while a message without options may enter it at once: nothing
+   * has to be known of it but its bytes, and nobody waits.
+   */
+  #plainQueue: SendQueue | undefined;
+  #acknowledgements: Acknowledgements | undefined;
+  #deadlines: Deadlines | undefined;
+  #signals: Signals | undefined;
+  #spool: Spool | undefined;
+  #rate: RateLimiter | undefined;
+  #flushes: FlushWaiters | undefined;
+  #attached: Attached | undefined;
+  /** The identity of the attached connection. */
+  #target: object | undefined;
+  /** How many waiting senders' messages have each key. */
+  #waitingKeys: Map<string, number> | undefined;
+  #reports: Report[] | undefined;
+  /** How many of those are delivered. */
+  #delivered = 0;
+  /** What is being reported. */
+  #reporting: Report | undefined;
+  #cancelReports: (() => void) | undefined;
+  /** Wakes the pump when the rate, or the disk, may let a message leave. */
+  #wakeTimer: ReturnType<typeof setTimeout> | undefined;
+  #isPumping = false;
+  #dropped = 0;
+  #lost = 0;
+  /** Of those, what the last connection took along. */
+  #lastLost: Unsent | undefined;
+  #messagesSent = 0;
+  #bytesSent = 0;
+  #ended: { readonly error: WSError; unsent?: Unsent } | undefined;
+
+  constructor(config: SendConfig, hooks: SenderHooks) {
+    this.#config = config;
+    this.#hooks = hooks;
+  }
+
+  /**
+   * Opens the spool, if there is one: what is in it comes first.
+   * @throws {WSError} `SPOOL` or `PERMISSION`, fatal, when it cannot be opened
+   */
+  async open(): Promise<void> {
+    if (this.#config.spool === undefined || this.#ended !== undefined) return;
+    const queue = this.#useQueue();
+    const restored = await this.#spool?.open(
+      this.#clock.wall(),
+      (stored) => this.#restore(stored),
+      (error) => this.#tellSoon(error),
+    );
+    if (this.#ended !== undefined || restored === undefined) return;
+    queue.restore(restored);
+    for (const item of restored) {
+      this.#acknowledgements?.add(item);
+      this.#watchItem(item);
+    }
+    this.#advance();
+  }
+
+  // Sending ----------------------------------------------------------------------
+
+  /**
+   * Resolves when the message is accepted, or dropped as the policy says. A
+   * message with a `target` waits for that connection.
+   * @throws {WSError} `QUEUE_FULL`, `TOO_LARGE`, `EXPIRED`, `ABORTED`, `SPOOL`,
+   * `CALLBACK` when `redeliver.id` gives no id, or what ended the client
+   * @throws {TypeError | RangeError} a wrong message or option
+   */
+  send(data: Message, options?: SendOptions, target?: object): Promise<void> {
+    if (
+      options === undefined && target === undefined && this.#sendPlain(data)
+    ) return ACCEPTED;
+    try {
+      const item = this.#compose(data, options, target);
+      if (this.#spool !== undefined) {
+        item.sender = Promise.withResolvers();
+        handled(item.sender.promise);
+      }
+      const accepted = item.sender?.promise ?? ACCEPTED;
+      const result = this.#offer(item);
+      if (result === "full") return this.#wait(item);
+      if (result instanceof WSError) return rejected(result);
+      return result === "accepted" ? accepted : ACCEPTED;
+    } catch (error) {
+      return rejected(error);
+    } finally {
+      this.#advance();
+    }
+  }
+
+  /**
+   * Whether the message is accepted at once.
+   * @throws {TypeError | RangeError} a wrong message or option
+   */
+  trySend(data: Message, options?: SendOptions, target?: object): boolean {
+    if (
+      options === undefined && target === undefined && this.#sendPlain(data)
+    ) return true;
+    try {
+      return this.#offer(this.#compose(data, options, target)) === "accepted";
+    } catch (error) {
+      if (error instanceof WSError) return false;
+      throw error;
+    } finally {
+      this.#advance();
+    }
+  }
+
+  /**
+   * Waits until all that was accepted so far is on the network, or
+   * acknowledged; `false` when `ms` ran out, or some of it was lost.
+   * @throws {WSError} what ended the client before
+   */
+  flush(ms = Infinity): Promise<boolean> {
+    if (this.#ended !== undefined) return rejected(this.#ended.error);
+    const queue = this.#queue;
+    if (queue === undefined) return Promise.resolve(true);
+    const mark = queue.mark();
+    if (queue.isSettled(mark)) {
+      queue.unmark(mark);
+      return Promise.resolve(true);
+    }
+    const refusal = this.#hooks.refuseToWait();
+    if (refusal !== undefined) {
+      queue.unmark(mark);
+      return rejected(refusal);
+    }
+    this.#flushes ??= new FlushWaiters(queue);
+    return handled(this.#flushes.wait(mark, ms));
+  }
+
+  /** Waits at most `ms` until nothing is left to send. Never rejects. */
+  async drain(ms: number): Promise<void> {
+    const queue = this.#queue;
+    if (queue === undefined || this.#ended !== undefined) return;
+    if (queue.isEmpty) return;
+    this.#flushes ??= new FlushWaiters(queue);
+    // Only the end rejects, and then there is nothing to wait for.
+    await this.#flushes.wait(undefined, ms).catch(() => {});
+  }
+
+  /** Drops all that is queued; returns how much that was. */
+  clearQueue(): number {
+    const queue = this.#queue;
+    let count = 0;
+    for (
+      let message = queue?.takeQueued();
+      message !== undefined;
+      message = queue?.takeQueued()
+    ) {
+      this.#drop(message, "cleared");
+      count++;
+    }
+    this.#advance();
+    return count;
+  }
+
+  // Connections --------------------------------------------------------------------
+
+  /**
+   * A connection is open and its hook has passed: its socket gets the queue.
+   * Again after `pause`: it goes on.
+   */
+  attach(socket: SendSocket, target?: object): void {
+    if (this.#ended !== undefined) return;
+    if (this.#attached?.socket !== socket) {
+      if (this.#attached !== undefined) this.detach({ flushed: false });
+      this.#attached = { state: "idle", socket, isPaused: false };
+    }
+    this.#setPaused(false);
+    this.#target = target;
+    this.#lastLost = undefined;
+    if (this.#queue !== undefined) this.#advance();
+  }
+
+  /** The socket gets no more from the queue, and is still looked at. */
+  pause(): void {
+    if (this.#attached === undefined) return;
+    this.#setPaused(true);
+    this.#sample(false);
+    this.#advance();
+  }
+
+  /** The socket reports that bytes have left it. */
+  onProgress(): void {
+    if (this.#attached?.state === "pumping") this.#look(false);
+  }
+
+  /**
+   * The connection is closed. What it is not known to have delivered goes back
+   * to the head of the queue, unless `redeliver` is `"none"`.
+   */
+  detach({ flushed, tooLarge = false }: DetachInfo): void {
+    const attached = this.#attached;
+    if (attached === undefined) return;
+    this.#sample(false);
+    if (attached.state === "pumping") attached.pump.stop();
+    this.#attached = undefined;
+    this.#cancelWake();
+    if (this.#target !== undefined) this.#release(this.#target);
+    this.#target = undefined;
+    if (this.#queue !== undefined) {
+      this.#takeBack(this.#queue, flushed, tooLarge);
+    }
+    this.#advance();
+  }
+
+  /**
+   * The connection `target` failed before it was attached: its messages go to
+   * whatever connection comes.
+   */
+  release(target: object): void {
+    this.#release(target);
+    this.#advance();
+  }
+
+  /**
+   * Sends at once, ahead of the queue, and never again; `false` without an
+   * attached open socket.
+   */
+  sendUrgent(data: Message): boolean {
+    const attached = this.#attached;
+    if (attached?.socket.bufferedAmount === undefined) return false;
+    this.countUnqueued();
+    switch (attached.state) {
+      case "idle":
+        attached.socket.send(data);
+        return true;
+      case "pumping": {
+        const bytes = byteLength(data);
+        attached.pump.send(data, bytes);
+        this.#queue?.addUrgent(bytes);
+        this.#watch(attached.pump);
+        return true;
+      }
+      default:
+        return attached satisfies never;
+    }
+  }
+
+  /** A message was sent past the queue: it counts for `sendRate`. */
+  countUnqueued(): void {
+    if (this.#config.sendRate === undefined) return;
+    this.#rate ??= new RateLimiter(this.#config.sendRate);
+    this.#rate.record(this.#clock.monotonic());
+  }
+
+  /** Looks for acknowledgements in an inbound message. */
+  acknowledge(data: Message): void {
+    if (typeof this.#config.redeliver === "string") return;
+    this.#useQueue();
+    const ids = this.#acknowledgements?.acknowledgedBy(data) ?? [];
+    if (ids instanceof WSError) this.#tell(ids);
+    else {
+      for (const id of ids) {
+        const item = this.#acknowledgements?.find(id);
+        if (item !== undefined) this.#settle(item);
+      }
+    }
+    this.#advance();
+  }
+
+  /**
+   * Ends it with this error: everybody who waits is told. What is not sent is
+   * dropped as `"ended"`, unless it stays in a spool.
+   */
+  end(error: WSError): Unsent {
+    if (this.#ended !== undefined) {
+      return this.#ended.unsent ?? this.#unsentNow();
+    }
+    const ended: { error: WSError; unsent?: Unsent } = { error };
+    this.#ended = ended;
+    this.#plainQueue = undefined;
+    this.#cancelWake();
+    this.detach({ flushed: false });
+    const queue = this.#queue;
+    if (queue !== undefined) this.#endQueue(queue, error);
+    const unsent = ended.unsent ??= this.#unsentNow();
+    this.#deadlines?.stop();
+    this.#signals?.stop();
+    this.#flushes?.fail(error);
+    if (queue !== undefined) this.#dropRest(queue);
+    this.#reportAll();
+    return unsent;
+  }
+
+  // Looking ------------------------------------------------------------------------
+
+  /** Messages accepted and not handed to a socket. */
+  get queued(): number {
+    return this.#queue?.queuedCount ?? 0;
+  }
+
+  /** Their bytes. */
+  get queuedBytes(): number {
+    return this.#queue?.queuedBytes ?? 0;
+  }
+
+  /** Messages handed to the socket that the server has not acknowledged. */
+  get unacknowledged(): number {
+    return this.#acknowledgements === undefined
+      ? 0
+      : this.#queue?.inFlightCount ?? 0;
+  }
+
+  /** Messages dropped so far. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Messages that a connection took along, never to be sent again. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Messages handed over once more. */
+  get redelivered(): number {
+    return this.#queue?.redelivered ?? 0;
+  }
+
+  /** Messages handed to sockets, each time counted. */
+  get messagesSent(): number {
+    return this.#messagesSent;
+  }
+
+  /** Their bytes. */
+  get bytesSent(): number {
+    return this.#bytesSent;
+  }
+
+  // Accepting ------------------------------------------------------------------------
+
+  get #clock(): Clock {
+    return this.#hooks.clock ?? SYSTEM_CLOCK;
+  }
+
+  /** Makes what the first message needs. */
+  #useQueue(): SendQueue {
+    if (this.#queue !== undefined) return this.#queue;
+    const { redeliver, spool, sendRate } = this.#config;
+    const { turn = nextTurn, openSpool } = this.#hooks;
+    const awaitsAcks = typeof redeliver !== "string";
+    this.#queue = new SendQueue(awaitsAcks);
+    if (awaitsAcks) this.#acknowledgements = new Acknowledgements(redeliver);
+    if (spool !== undefined) {
+      this.#spool = new Spool(spool, turn, {
+        onCommit: () => this.#commit(),
+        onError: (error) => this.#tellSoon(error),
+      }, openSpool);
+    }
+    if (sendRate !== undefined) this.#rate ??= new RateLimiter(sendRate);
+    this.#updatePlain();
+    return this.#queue;
+  }
+
+  /** Accepts a message without options, if nothing speaks against it. */
+  #sendPlain(data: Message): boolean {
+    const queue = this.#plainQueue;
+    if (queue === undefined) return false;
+    const isText = typeof data === "string";
+    if (!isText && !(data instanceof Uint8Array)) return false;
+    const size = byteLength(data);
+    const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
+    if (
+      queue.queuedCount >= sendQueueMaxSize ||
+      queue.queuedBytes + size > sendQueueMaxBytes
+    ) return false;
+    // The sender may use the memory of a binary message again.
+    queue.push(isText ? data : new Uint8Array(data), size);
+    this.#pump();
+    if (this.#reports !== undefined) this.#report();
+    return true;
+  }
+
+  #updatePlain(): void {
+    const isPlain = this.#ended === undefined && this.#spool === undefined &&
+      this.#acknowledgements === undefined && this.#queue?.waitingCount === 0;
+    this.#plainQueue = isPlain ? this.#queue : undefined;
+  }
+
+  /**
+   * @throws {TypeError | RangeError} a wrong message or option
+   * @throws {WSError} `ABORTED`; `CALLBACK`, reported too, when `redeliver.id`
+   * gives no id: such a message could never be acknowledged
+   */
+  #compose(data: Message, options?: SendOptions, target?: object): Item {
+    this.#throwIfEnded();
+    if (typeof data !== "string" && !(data instanceof Uint8Array)) {
+      throw wrongKind("data", "a string or a Uint8Array", data);
+    }
+    this.#useQueue();
+    const { ttl = Infinity, key, signal } = options === undefined
+      ? {}
+      : checkSendOptions(options);
+    if (signal?.aborted) throw aborted(signal.reason);
+    const id = this.#acknowledgements?.idOf(data);
+    // That may have ended the client.
+    this.#throwIfEnded();
+    if (id instanceof WSError) {
+      this.#tell(id);
+      throw id;
+    }
+    const expires = ttl === Infinity ? Infinity : this.#clock.monotonic() + ttl;
+    const own = typeof data === "string" ? data : new Uint8Array(data);
+    const size = byteLength(own);
+    return new Item(own, size, { expires, key, signal, id, target });
+  }
+
+  #throwIfEnded(): void {
+    if (this.#ended !== undefined) throw this.#ended.error;
+  }
+
+  /** The item of a message from the spool. */
+  #restore({ row, data, expires, key }: Stored): Item {
+    const id = this.#acknowledgements?.idOf(data);
+    // Without an id it is sent without waiting for the server.
+    if (id instanceof WSError) this.#tell(id);
+    const left = expires - this.#clock.wall();
+    const item = new Item(data, byteLength(data), {
+      expires: this.#clock.monotonic() + left,
+      key,
+      id: id instanceof WSError ? undefined : id,
+    });
+    item.row = row;
+    return item;
+  }
+
+  /** Lets a message in if there is room, or if the policy makes some. */
+  #offer(item: Item): "accepted" | "dropped" | "full" | WSError {
+    const queue = this.#useQueue();
+    const { sendQueueMaxBytes, overflow } = this.#config;
+    if (item.size > sendQueueMaxBytes) {
+      return tooLarge(item.size, sendQueueMaxBytes);
+    }
+    if (this.#mayEnter(queue, item)) {
+      this.#admit(queue, item);
+      return "accepted";
+    }
+    switch (overflow) {
+      case "wait":
+        return "full";
+      case "reject":
+        return this.#queueFull(queue);
+      case "drop-oldest":
+        // In a callback that is told of such a drop another one would be told
+        // of, and so on for ever.
+        if (this.#isReportingOverflow) return this.#queueFull(queue);
+        if (this.#dropOldestFor(queue, item)) {
+          this.#admit(queue, item);
+          return "accepted";
+        }
+        this.#drop(item, "overflow");
+        return "dropped";
+      case "drop-newest":
+        if (this.#isReportingOverflow) return this.#queueFull(queue);
+        this.#drop(item, "overflow");
+        return "dropped";
+      default:
+        return overflow satisfies never;
+    }
+  }
+
+  get #isReportingOverflow(): boolean {
+    const report = this.#reporting;
+    return report !== undefined && !(report instanceof WSError) &&
+      report.reason === "overflow";
+  }
+
+  #queueFull(queue: SendQueue): WSError {
+    return queueFull(this.#heldCount(queue), this.#heldBytes(queue));
+  }
+
+  #mayEnter(queue: SendQueue, item: Item): boolean {
+    if (queue.waitingCount > 0) {
+      return this.#mayOvertake(item) && this.#fits(queue, item);
+    }
+    if (this.#fits(queue, item)) return true;
+    this.#expire();
+    return this.#fits(queue, item);
+  }
+
+  /** Nobody overtakes, but what replaces a message takes up no more room. */
+  #mayOvertake({ key }: Item): boolean {
+    return key !== undefined && !this.#waitingKeys?.has(key) &&
+      this.#replacedBy(key) !== undefined;
+  }
+
+  #replacedBy(key: string | undefined): Item | undefined {
+    return this.#spool?.stagedWithKey(key) ?? this.#queue?.withKey(key);
+  }
+
+  /** What counts in the bounds: unacknowledged messages do, too. */
+  #heldCount(queue: SendQueue): number {
+    const held = this.#acknowledgements === undefined ? 0 : queue.inFlightCount;
+    return queue.queuedCount + held;
+  }
+
+  #heldBytes(queue: SendQueue): number {
+    const held = this.#acknowledgements === undefined ? 0 : queue.inFlightBytes;
+    return queue.queuedBytes + held;
+  }
+
+  #fits(queue: SendQueue, item: Item): boolean {
+    const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
+    const bytes = this.#heldBytes(queue) + item.size;
+    if (
+      this.#heldCount(queue) < sendQueueMaxSize && bytes <= sendQueueMaxBytes
+    ) return true;
+    const old = this.#replacedBy(item.key);
+    return old !== undefined &&
+      (bytes - old.size <= sendQueueMaxBytes || item.size <= old.size);
+  }
+
+  #dropOldestFor(queue: SendQueue, item: Item): boolean {
+    const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
+    // What a socket has had may have arrived; what follows may rely on that.
+    const { count, bytes } = queue.returned;
+    const held = this.#heldCount(queue) - queue.queuedCount + count;
+    const heldBytes = this.#heldBytes(queue) - queue.queuedBytes + bytes;
+    if (
+      held >= sendQueueMaxSize || heldBytes + item.size > sendQueueMaxBytes
+    ) return false;
+    while (!this.#fits(queue, item)) {
+      const oldest = queue.takeFresh();
+      if (oldest === undefined) return false;
+      this.#drop(oldest, "overflow");
+    }
+    return true;
+  }
+
+  /** Lets an item in, for which there is room. */
+  #admit(queue: SendQueue, item: Item): void {
+    const spool = this.#spool;
+    const old = spool === undefined
+      ? queue.withKey(item.key)
+      : spool.stagedWithKey(item.key);
+    if (old !== undefined) {
+      queue.replace(old, item);
+    } else {
+      if (item.position < 0) queue.append(item);
+      queue.admitFirst();
+    }
+    this.#watchItem(item);
+    if (spool === undefined) {
+      if (old === undefined) queue.store(item);
+      this.#accepted(item);
+      if (old !== undefined) this.#drop(old, "replaced");
+    } else {
+      spool.stage(item, old);
+      if (old !== undefined) this.#forget(old);
+      if (old !== undefined && old.sender === undefined) {
+        this.#reportDrop(old, "replaced");
+      }
+    }
+  }
+
+  #accepted(item: Item): void {
+    this.#acknowledgements?.add(item);
+    item.sender?.resolve();
+    item.sender = undefined;
+    // It may have aborted on its way through the disk.
+    if (item.signal?.aborted) this.#dropItem(item, "aborted");
+  }
+
+  #wait(item: Item): Promise<void> {
+    const refusal = this.#hooks.refuseToWait();
+    if (refusal !== undefined) return rejected(refusal);
+    const sender = item.sender ??= Promise.withResolvers();
+    this.#useQueue().append(item);
+    if (item.key !== undefined) {
+      this.#waitingKeys ??= new Map();
+      const others = this.#waitingKeys.get(item.key) ?? 0;
+      this.#waitingKeys.set(item.key, others + 1);
+    }
+    this.#watchItem(item);
+    this.#plainQueue = undefined;
+    return handled(sender.promise);
+  }
+
+  /** The sender of this item does not wait any more. */
+  #waitsNoMore({ key }: Item): void {
+    if (key === undefined) return;
+    const others = (this.#waitingKeys?.get(key) ?? 1) - 1;
+    if (others > 0) this.#waitingKeys?.set(key, others);
+    else this.#waitingKeys?.delete(key);
+  }
+
+  // Everything that moves ----------------------------------------------------------
+
+  /** See the top of this file. */
+  #advance(): void {
+    const queue = this.#queue;
+    if (queue !== undefined) {
+      do this.#pump(); while (this.#admitWaiting(queue));
+      this.#updatePlain();
+      this.#flushes?.check();
+    }
+    this.#report();
+  }
+
+  /** Admits waiting senders while there is room; whether there was any. */
+  #admitWaiting(queue: SendQueue): boolean {
+    if (queue.waitingCount === 0 || this.#ended !== undefined) return false;
+    let any = false;
+    for (
+      let item = queue.firstWaiting;
+      item !== undefined && this.#fits(queue, item);
+      item = queue.firstWaiting
+    ) {
+      this.#waitsNoMore(item);
+      this.#admit(queue, item);
+      any = true;
+    }
+    return any;
+  }
+
+  /** Gives the socket what it has room for. */
+  #pump(): void {
+    const attached = this.#attached;
+    const queue = this.#queue;
+    // What the socket tells meanwhile is the business of the loop that runs.
+    if (attached === undefined || queue === undefined || this.#isPumping) {
+      return;
+    }
+    const pump = attached.state === "pumping"
+      ? attached.pump
+      : this.#makePump(attached.socket, attached.isPaused);
+    if (!pump.isPaused && pump.hasRoom(queue.inSocket)) {
+      this.#isPumping = true;
+      for (
+        let next = queue.next;
+        next !== undefined && pump.hasRoom(queue.inSocket);
+        next = queue.next
+      ) {
+        if (next instanceof Item) {
+          if (this.#isExpired(next)) {
+            this.#dropItem(next, "expired");
+            continue;
+          }
+          if (!this.#mayLeave(queue, next, pump)) break;
+        }
+        if (this.#rate !== undefined && !this.#takeRate(this.#rate)) break;
+        const size = queue.nextSize;
+        queue.take();
+        if (next instanceof Item) this.#itemLeaves(next);
+        this.#messagesSent++;
+        this.#bytesSent += size;
+        pump.send(next instanceof Item ? next.data : next, size);
+      }
+      this.#isPumping = false;
+    }
+    this.#watch(pump);
+  }
+
+  #makePump(socket: SendSocket, isPaused: boolean): Pump {
+    const { turn = nextTurn } = this.#hooks;
+    const pump = new Pump(socket, isPaused, turn, () => this.#look(true));
+    this.#attached = { state: "pumping", socket, pump };
+    return pump;
+  }
+
+  #watch(pump: Pump): void {
+    const queue = this.#queue;
+    if (queue === undefined) return;
+    const isAwaited = queue.inSocket > 0 ||
+      queue.queuedCount > 0 && !pump.hasRoom(0);
+    pump.watch(isAwaited, queue.isNextFlushEmpty);
+  }
+
+  #setPaused(isPaused: boolean): void {
+    const attached = this.#attached;
+    if (attached === undefined) return;
+    switch (attached.state) {
+      case "idle":
+        attached.isPaused = isPaused;
+        break;
+      case "pumping":
+        attached.pump.isPaused = isPaused;
+        break;
+      default:
+        attached satisfies never;
+    }
+  }
+
+  /** Whether the next item may be given to the socket now. */
+  #mayLeave(queue: SendQueue, item: Item, pump: Pump): boolean {
+    if (item.target !== undefined && item.target !== this.#target) return false;
+    const { redeliver, sendQueueMaxSize } = this.#config;
+    if (typeof redeliver === "object") {
+      return queue.inFlightCount < (redeliver.window ?? sendQueueMaxSize);
+    }
+    return redeliver !== "none" || item.row === 0 ||
+      this.#eraseNext(queue, pump);
+  }
+
+  /**
+   * At most once: what the socket is about to get must not be on the disk any
+   * more. Whether it could be erased.
+   */
+  #eraseNext(queue: SendQueue, pump: Pump): boolean {
+    const items: Item[] = [];
+    let room = pump.room;
+    let count = Math.min(
+      pump.roomFor(queue.inSocket),
+      this.#rate?.allowance(this.#clock.monotonic()) ?? Infinity,
+    );
+    for (const item of queue.items()) {
+      if (room <= 0 || count <= 0 || !queue.isQueued(item)) break;
+      if (item.target !== undefined && item.target !== this.#target) break;
+      room -= item.size;
+      count--;
+      items.push(item);
+    }
+    if (items.length === 0 || this.#spool?.eraseNow(items)) return true;
+    this.#wakeAfter(ERASE_RETRY);
+    return false;
+  }
+
+  #takeRate(rate: RateLimiter): boolean {
+    const now = this.#clock.monotonic();
+    const wait = rate.wait(now);
+    if (wait === 0) {
+      rate.record(now);
+      return true;
+    }
+    this.#wakeAfter(wait);
+    return false;
+  }
+
+  #wakeAfter(ms: number): void {
+    if (this.#wakeTimer !== undefined) return;
+    this.#wakeTimer = setTimeout(() => {
+      this.#wakeTimer = undefined;
+      this.#advance();
+    }, Math.ceil(ms));
+    Deno.unrefTimer(this.#wakeTimer);
+  }
+
+  #cancelWake(): void {
+    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer = undefined;
+  }
+
+  #itemLeaves(item: Item): void {
+    item.target = undefined;
+    this.#deadlines?.remove(item);
+  }
+
+  /** Looks at the socket, and goes on when half of the window is free. */
+  #look(afterTurn: boolean): void {
+    const attached = this.#attached;
+    const queue = this.#queue;
+    if (attached?.state !== "pumping" || queue === undefined) return;
+    if (!this.#sample(afterTurn)) return;
+    if (attached.pump.isLow(queue.inSocket)) this.#advance();
+    else {
+      this.#watch(attached.pump);
+      this.#flushes?.check();
+    }
+  }
+
+  /** Settles what has left the socket; `false` when that is not open. */
+  #sample(afterTurn: boolean): boolean {
+    if (this.#attached?.state !== "pumping") return false;
+    const buffered = this.#attached.pump.sample();
+    const queue = this.#queue;
+    if (buffered === undefined || queue === undefined) return false;
+    const settled = queue.flushTo(buffered, afterTurn);
+    if (settled !== undefined) {
+      for (const item of settled) this.#forget(item);
+    }
+    return true;
+  }
+
+  #release(target: object): void {
+    for (const item of this.#queue?.items() ?? []) {
+      if (item.target === target) item.target = undefined;
+    }
+  }
+
+  #takeBack(queue: SendQueue, flushed: boolean, isTooLarge: boolean): void {
+    const { redeliver } = this.#config;
+    if (isTooLarge) this.#dropLargest(queue);
+    if (redeliver === "none" || redeliver === "unflushed" && flushed) {
+      const left = queue.settleInFlight();
+      if (!flushed) this.#countLost(left);
+      for (const message of left) {
+        if (message instanceof Item) this.#forget(message);
+      }
+      return;
+    }
+    for (const message of queue.inFlight()) {
+      if (message instanceof Item) this.#deadlines?.add(message);
+    }
+    queue.rewind();
+    if (this.#signals === undefined) return;
+    for (const item of [...queue.items()]) {
+      if (item.signal?.aborted && queue.isQueued(item)) {
+        this.#dropItem(item, "aborted");
+      }
+    }
+  }
+
+  /**
+   * Without this a message that is too large for the server would be sent again
+   * and again. Where a larger one has left the socket, that is the one, and it
+   * will not come back.
+   */
+  #dropLargest(queue: SendQueue): void {
+    const largest = queue.largestInFlight;
+    if (largest === undefined || largest.size < queue.largestFlushed) return;
+    this.#flushes?.lose(largest.position);
+    this.#drop(queue.takeAt(largest.position), "too-large");
+  }
+
+  #countLost(messages: readonly (Message | Item)[]): void {
+    this.#lost += messages.length;
+    if (messages.length > 0) this.#flushes?.lose(-1);
+    this.#lastLost = {
+      unsent: messages.length,
+      unsentBytes: messages.reduce((sum, message) => sum + sizeOf(message), 0),
+    };
+  }
+
+  // Leaving the queue ------------------------------------------------------------
+
+  #watchItem(item: Item): void {
+    if (item.expires !== Infinity) {
+      this.#deadlines ??= new Deadlines(
+        () => this.#clock.monotonic(),
+        () => {
+          this.#expire();
+          this.#advance();
+        },
+      );
+      this.#deadlines.add(item);
+    }
+    if (item.signal !== undefined) {
+      this.#signals ??= new Signals((items) => {
+        this.#takeOut(items, "aborted");
+        this.#advance();
+      });
+      this.#signals.add(item);
+    }
+  }
+
+  #isExpired({ expires }: Item): boolean {
+    return expires !== Infinity && expires <= this.#clock.monotonic();
+  }
+
+  #expire(): void {
+    const due = this.#deadlines?.takeDue() ?? [];
+    if (due.length > 0) this.#takeOut(due, "expired");
+  }
+
+  #takeOut(items: readonly Item[], reason: "expired" | "aborted"): void {
+    const queue = this.#useQueue();
+    for (const item of items) {
+      if (queue.isWaiting(item)) {
+        queue.remove(item);
+        this.#waitsNoMore(item);
+        this.#forget(item);
+        item.sender?.reject(
+          reason === "expired" ? expired() : aborted(item.signal?.reason),
+        );
+      } else if (queue.isHere(item)) {
+        this.#dropItem(item, reason);
+      }
+    }
+  }
+
+  /** The item has arrived, as far as was promised. */
+  #settle(item: Item): void {
+    if (item.position >= 0) this.#queue?.remove(item);
+    this.#forget(item);
+  }
+
+  /** The item is not in the queue any more. */
+  #forget(item: Item): void {
+    this.#deadlines?.remove(item);
+    this.#signals?.remove(item);
+    this.#acknowledgements?.remove(item);
+    this.#spool?.erase(item);
+  }
+
+  #dropItem(item: Item, reason: SendDropReason): void {
+    if (item.position >= 0) this.#queue?.remove(item);
+    this.#drop(item, reason);
+  }
+
+  /** Drops a message that is not in the queue any more. */
+  #drop(message: Message | Item, reason: SendDropReason): void {
+    if (message instanceof Item) {
+      this.#forget(message);
+      // On its way to the disk: it was accepted, and is dropped.
+      message.sender?.resolve();
+      message.sender = undefined;
+      this.#dropOlder(message);
+    }
+    this.#reportDrop(message, reason);
+  }
+
+  // The spool --------------------------------------------------------------------
+
+  /** Writes what is staged, and tells its senders. */
+  #commit(): void {
+    const queue = this.#queue;
+    const spool = this.#spool;
+    if (queue === undefined || spool === undefined || !spool.isOpen) return;
+    this.#writeStaged(queue, spool);
+    this.#advance();
+    if (queue.hasStaged) spool.commitSoon();
+  }
+
+  #writeStaged(queue: SendQueue, spool: Spool): void {
+    // What is on the disk expires by the wall clock.
+    const offset = this.#clock.wall() - this.#clock.monotonic();
+    const items = queue.staged(BATCH_COUNT, BATCH_BYTES);
+    const failed = spool.write(items, offset, (key) => queue.withKey(key));
+    for (const item of items) {
+      const error = failed.get(item);
+      if (error === undefined) this.#stored(queue, item);
+      else this.#notStored(item, error);
+    }
+  }
+
+  #stored(queue: SendQueue, item: Item): void {
+    const old = queue.withKey(item.key);
+    if (old === undefined) {
+      queue.store(item);
+    } else {
+      // Its row belongs to what replaced it.
+      old.row = 0;
+      queue.replace(old, item);
+      this.#drop(old, "replaced");
+    }
+    this.#dropOlder(item);
+    this.#accepted(item);
+  }
+
+  #dropOlder(item: Item): void {
+    for (const older of takeOlder(item)) {
+      older.sender?.resolve();
+      this.#reportDrop(older, "replaced");
+    }
+  }
+
+  #notStored(item: Item, error: WSError): void {
+    const { position } = item;
+    this.#queue?.remove(item);
+    this.#forget(item);
+    for (const older of takeOlder(item)) older.sender?.reject(error);
+    if (item.sender !== undefined) {
+      item.sender.reject(error);
+    } else {
+      this.#flushes?.lose(position);
+      this.#reportDrop(item, "spool");
+    }
+  }
+
+  // The end ------------------------------------------------------------------------
+
+  /** Settles everybody who waits. */
+  #endQueue(queue: SendQueue, error: WSError): void {
+    for (const item of [...queue.items()]) {
+      if (!queue.isWaiting(item)) continue;
+      queue.remove(item);
+      item.sender?.reject(error);
+    }
+    const spool = this.#spool;
+    if (spool === undefined) return;
+    while (spool.isOpen && queue.hasStaged) this.#writeStaged(queue, spool);
+    for (const item of [...queue.items()]) {
+      if (!queue.isStaged(item)) continue;
+      // The spool was never open.
+      for (const older of takeOlder(item)) older.sender?.reject(error);
+      if (item.sender === undefined) continue;
+      queue.remove(item);
+      item.sender.reject(error);
+    }
+    spool.close();
+  }
+
+  #unsentNow(): Unsent {
+    const lost = this.#lastLost ?? { unsent: 0, unsentBytes: 0 };
+    return {
+      unsent: this.queued + lost.unsent,
+      unsentBytes: this.queuedBytes + lost.unsentBytes,
+    };
+  }
+
+  /** Reports what is nowhere but here. */
+  #dropRest(queue: SendQueue): void {
+    for (
+      let message = queue.takeQueued();
+      message !== undefined;
+      message = queue.takeQueued()
+    ) {
+      const isOnDisk = message instanceof Item && message.row !== 0;
+      if (!isOnDisk) this.#reportDrop(message, "ended");
+    }
+  }
+
+  // Telling the program --------------------------------------------------------------
+
+  #reportDrop(message: Message | Item, reason: SendDropReason): void {
+    this.#dropped++;
+    const data = message instanceof Item ? message.data : message;
+    (this.#reports ??= []).push({ data, reason });
+  }
+
+  #tell(error: WSError): void {
+    (this.#reports ??= []).push(error);
+  }
+
+  /** Tells it after a turn of the event loop: not in the middle of a change. */
+  #tellSoon(error: WSError): void {
+    this.#tell(error);
+    this.#reportSoon();
+  }
+
+  /**
+   * Tells the program what has happened by now. What follows from what it does
+   * then, it is told after a turn of the event loop: else a program that sends
+   * again what was dropped might never come back.
+   */
+  #report(): void {
+    const reports = this.#reports;
+    if (reports === undefined || this.#cancelReports !== undefined) return;
+    if (this.#reporting === undefined) this.#deliver(reports, reports.length);
+    if (this.#reports !== undefined) this.#reportSoon();
+  }
+
+  #reportSoon(): void {
+    const { turn = nextTurn } = this.#hooks;
+    this.#cancelReports ??= turn(() => {
+      this.#cancelReports = undefined;
+      this.#report();
+    });
+  }
+
+  /** Tells the program everything: nothing can follow from that any more. */
+  #reportAll(): void {
+    this.#cancelReports?.();
+    this.#cancelReports = undefined;
+    if (this.#reports !== undefined) this.#deliver(this.#reports, Infinity);
+  }
+
+  /** Delivers the reports up to this index. */
+  #deliver(reports: readonly Report[], end: number): void {
+    const outer = this.#reporting;
+    while (this.#delivered < Math.min(end, reports.length)) {
+      const report = reports[this.#delivered++];
+      if (report === undefined) break;
+      this.#reporting = report;
+      if (report instanceof WSError) this.#hooks.onError(report);
+      else this.#hooks.onDrop(report.data, report.reason);
+    }
+    this.#reporting = outer;
+    if (this.#reports !== reports || this.#delivered < reports.length) return;
+    this.#reports = undefined;
+    this.#delivered = 0;
+  }
+}
+
+function sizeOf(message: Message | Item): number {
+  return message instanceof Item ? message.size : byteLength(message);
+}
+
+/** The messages that this one replaced on the way to the disk. */
+function takeOlder(item: Item): Item[] {
+  const all: Item[] = [];
+  for (let older = item.older; older !== undefined; older = older.older) {
+    all.push(older);
+  }
+  item.older = undefined;
+  return all.reverse();
+}

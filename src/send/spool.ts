@@ -1,0 +1,289 @@
+/**
+ * The queue's copy on the disk (`spool`): what is staged is written once a turn
+ * of the event loop, in one transaction, and what has left is erased.
+ *
+ * - What the disk does not take is found by halving, the smallest first: one
+ *   message that is too large for it does not take its neighbours along.
+ * - A row is erased a little after its message has left, many at a time, and
+ *   without waiting for the disk: a crash in between means a duplicate, no loss.
+ *
+ * @module
+ */
+
+import { WSError } from "../errors.ts";
+import type { Message } from "../message.ts";
+import type { Turn } from "./pump.ts";
+import type { Item } from "./send_queue.ts";
+
+/** A message that was found in the file. */
+export interface Stored {
+  readonly row: number;
+  readonly data: Message;
+  /** In milliseconds since the epoch; `Infinity` for never. */
+  readonly expires: number;
+  readonly key: string | undefined;
+}
+
+/** An open file. Every method may throw what SQLite throws. */
+export interface SpoolFile {
+  /** Keeps messages, and erases rows: all of it, or nothing if it throws. */
+  write(messages: readonly Stored[], erased: readonly number[]): void;
+  /** Erases rows; should the power be cut, they may be back. */
+  erase(rows: readonly number[]): void;
+  /** Gives unused room back to the disk, some at a time; whether there is more. */
+  shrink(): boolean;
+  close(): void;
+}
+
+/**
+ * Opens the file and makes an item of each message in it, in order.
+ * @throws {WSError} `PERMISSION` or `SPOOL`, fatal
+ */
+export type OpenSpool = (
+  path: string,
+  now: number,
+  onDamaged: (error: WSError) => void,
+  restore: (stored: Stored) => Item,
+) => Promise<{ readonly file: SpoolFile; readonly items: readonly Item[] }>;
+
+/** What a spool reports. */
+export interface SpoolHooks {
+  /** It is time to write what is staged. */
+  onCommit(): void;
+  /** What has left cannot be erased. */
+  onError(error: WSError): void;
+}
+
+type State =
+  | { readonly is: "unopened" }
+  | { readonly is: "open"; readonly file: SpoolFile }
+  | { readonly is: "closed" };
+
+/** How long a row may outlive its message, in milliseconds. */
+const ERASE_DELAY = 50;
+/** After a failure. */
+const ERASE_RETRY = 1_000;
+
+/** Rows that are erased in one transaction. */
+const ERASED_AT_A_TIME = 2_000;
+
+/** Not before it is needed: without a spool there is no need for SQLite. */
+const openFile: OpenSpool = async (...args) => {
+  const { openSpool } = await import("./spool_recovery.ts");
+  return await openSpool(...args);
+};
+
+/** The spool of one queue. */
+export class Spool {
+  readonly #path: string;
+  readonly #turn: Turn;
+  readonly #hooks: SpoolHooks;
+  readonly #opener: OpenSpool;
+  #state: State = { is: "unopened" };
+  /** The staged items that have a key. */
+  readonly #stagedKeys = new Map<string, Item>();
+  #lastRow = 0;
+  #erased: number[] = [];
+  /** Whether the file may be larger than it need be. */
+  #hasUnusedRoom = false;
+  /** Whether the last erasure failed, which was reported. */
+  #isFailing = false;
+  #cancelCommit: (() => void) | undefined;
+  #eraseTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    path: string,
+    turn: Turn,
+    hooks: SpoolHooks,
+    opener: OpenSpool = openFile,
+  ) {
+    this.#path = path;
+    this.#turn = turn;
+    this.#hooks = hooks;
+    this.#opener = opener;
+  }
+
+  get isOpen(): boolean {
+    return this.#state.is === "open";
+  }
+
+  /**
+   * Opens the file: the items that are in it, or `undefined` when this was
+   * closed meanwhile.
+   */
+  async open(
+    now: number,
+    restore: (stored: Stored) => Item,
+    onDamaged: (error: WSError) => void,
+  ): Promise<readonly Item[] | undefined> {
+    const { file, items } = await this.#opener(
+      this.#path,
+      now,
+      onDamaged,
+      restore,
+    );
+    if (this.#state.is !== "unopened") {
+      file.close();
+      return undefined;
+    }
+    this.#state = { is: "open", file };
+    this.#lastRow = items.at(-1)?.row ?? 0;
+    this.commitSoon();
+    return items;
+  }
+
+  /** The staged item with this key. */
+  stagedWithKey(key: string | undefined): Item | undefined {
+    return key === undefined ? undefined : this.#stagedKeys.get(key);
+  }
+
+  /** An item is staged, perhaps in the place of another one with its key. */
+  stage(item: Item, old: Item | undefined): void {
+    if (item.key !== undefined) this.#stagedKeys.set(item.key, item);
+    // Its sender is told when this one is on the disk.
+    item.older = old?.sender === undefined ? old?.older : old;
+    this.commitSoon();
+  }
+
+  /** Writes what is staged after a turn of the event loop. */
+  commitSoon(): void {
+    if (this.#state.is !== "open") return;
+    this.#cancelCommit ??= this.#turn(() => {
+      this.#cancelCommit = undefined;
+      this.#hooks.onCommit();
+    });
+  }
+
+  /**
+   * Writes items that are staged, each over the row of what it replaces; returns
+   * the errors of those that could not be written. `offset` is from their clock
+   * to the wall clock.
+   */
+  write(
+    items: readonly Item[],
+    offset: number,
+    replacedBy: (key: string | undefined) => Item | undefined,
+  ): Map<Item, WSError> {
+    const failed = new Map<Item, WSError>();
+    if (this.#state.is !== "open" || items.length === 0) return failed;
+    for (const item of items) {
+      item.row = replacedBy(item.key)?.row || ++this.#lastRow;
+      if (this.stagedWithKey(item.key) === item) {
+        this.#stagedKeys.delete(item.key ?? "");
+      }
+    }
+    // The smallest first: where one does not fit, none that is larger does.
+    const bySize = items.toSorted((a, b) => a.size - b.size);
+    this.#writePart(this.#state.file, bySize, offset, failed);
+    for (const item of failed.keys()) item.row = 0;
+    return failed;
+  }
+
+  /** The item has left the queue: it is erased soon. */
+  erase(item: Item): void {
+    if (this.stagedWithKey(item.key) === item) {
+      this.#stagedKeys.delete(item.key ?? "");
+    }
+    if (item.row === 0) return;
+    this.#erased.push(item.row);
+    item.row = 0;
+    this.#eraseAfter(ERASE_DELAY);
+  }
+
+  /** Erases items from the disk for good; `false` if that is not possible. */
+  eraseNow(items: readonly Item[]): boolean {
+    const rows = items.map(({ row }) => row).filter((row) => row !== 0);
+    const isErased = this.#erase((file) => file.write([], rows));
+    if (isErased) { for (const item of items) item.row = 0; }
+    return isErased;
+  }
+
+  /** Erases what is to be erased, and closes the file. */
+  close(): void {
+    while (this.#erased.length > 0 && this.#eraseFromFile());
+    this.#cancelCommit?.();
+    clearTimeout(this.#eraseTimer);
+    if (this.#state.is === "open") this.#state.file.close();
+    this.#state = { is: "closed" };
+  }
+
+  /** Tries all at once, then the smaller half, then the other one. */
+  #writePart(
+    file: SpoolFile,
+    items: readonly Item[],
+    offset: number,
+    failed: Map<Item, WSError>,
+  ): void {
+    let error: WSError;
+    try {
+      this.#eraseSome((rows) =>
+        file.write(items.map((item) => toStored(item, offset)), rows)
+      );
+      return;
+    } catch (cause) {
+      error = this.#cannotWrite(cause);
+    }
+    const half = items.length >> 1;
+    if (half > 0) this.#writePart(file, items.slice(0, half), offset, failed);
+    const isFull = half === 0 || failed.size > 0;
+    if (!isFull) this.#writePart(file, items.slice(half), offset, failed);
+    else for (const item of items.slice(half)) failed.set(item, error);
+  }
+
+  #eraseAfter(ms: number): void {
+    if (this.#eraseTimer !== undefined || this.#state.is === "closed") return;
+    this.#eraseTimer = setTimeout(() => {
+      this.#eraseTimer = undefined;
+      if (!this.#eraseFromFile()) this.#eraseAfter(ERASE_RETRY);
+      else if (this.#erased.length > 0) this.#eraseAfter(1);
+      else if (this.#hasUnusedRoom) this.#eraseAfter(ERASE_DELAY);
+    }, ms);
+    Deno.unrefTimer(this.#eraseTimer);
+  }
+
+  #eraseFromFile(): boolean {
+    return this.#erase((file) => {
+      if (this.#erased.length > 0) {
+        this.#eraseSome((rows) => file.erase(rows));
+      } else {
+        this.#hasUnusedRoom = file.shrink();
+      }
+    });
+  }
+
+  /** Not all at once: that would stop the event loop. */
+  #eraseSome(erase: (rows: readonly number[]) => void): void {
+    const rows = this.#erased.slice(0, ERASED_AT_A_TIME);
+    erase(rows);
+    this.#erased.splice(0, rows.length);
+    this.#hasUnusedRoom ||= rows.length > 0;
+  }
+
+  #erase(erase: (file: SpoolFile) => void): boolean {
+    if (this.#state.is !== "open") return false;
+    try {
+      erase(this.#state.file);
+      this.#isFailing = false;
+      return true;
+    } catch (cause) {
+      // The rows stay listed: the next transaction takes them along.
+      if (!this.#isFailing) this.#hooks.onError(this.#cannotWrite(cause));
+      this.#isFailing = true;
+      return false;
+    }
+  }
+
+  #cannotWrite(cause: unknown): WSError {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    return new WSError(`Cannot write the spool ${this.#path}: ${text}`, {
+      code: "SPOOL",
+      severity: "transient",
+      cause,
+    });
+  }
+}
+
+function toStored(item: Item, offset: number): Stored {
+  const { row, data, key, expires } = item;
+  return { row, data, key, expires: expires + offset };
+}

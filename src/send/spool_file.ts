@@ -1,0 +1,363 @@
+/**
+ * The file behind a queue: one SQLite database, held by one process at a time.
+ *
+ * - What {@linkcode SqliteSpool.write} has returned from is on the disk: with
+ *   `synchronous=FULL` each commit is synced, so that a power cut counts.
+ * - The lock is SQLite's own, on the file, so that the kernel frees it when the
+ *   process dies, however it dies.
+ * - Texts are kept as bytes beside a flag: SQLite's own texts end at a NUL.
+ * - Each row has a checksum: SQLite does not notice when a message is damaged.
+ *
+ * @module
+ */
+
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { crc32 } from "node:zlib";
+import type { SpoolFile, Stored } from "./spool.ts";
+
+/** Why a file cannot be a spool. */
+export class SpoolFault extends Error {
+  /** `foreign`: it is not a spool of this version of the module. */
+  readonly kind: "damaged" | "locked" | "foreign";
+
+  constructor(kind: SpoolFault["kind"], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.kind = kind;
+  }
+}
+
+/** "wssp": tells our files from other programs'. */
+const APPLICATION_ID = 0x77737370;
+const VERSION = 2;
+
+// https://www.sqlite.org/rescode.html
+const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
+const SQLITE_IOERR = 10;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
+const SQLITE_NOTADB = 26;
+
+const SCHEMA = `
+  CREATE TABLE message (
+    row INTEGER PRIMARY KEY,
+    data BLOB NOT NULL,
+    is_text INTEGER NOT NULL,
+    expires REAL,
+    key TEXT,
+    checksum INTEGER NOT NULL
+  )`;
+
+/** Pages of unused room that are given back at a time, and tolerated. */
+const PAGES_AT_A_TIME = 256;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** An open and locked file. Every method may throw what SQLite throws. */
+export class SqliteSpool implements SpoolFile {
+  readonly #db: DatabaseSync;
+  #insert: StatementSync | undefined;
+  #delete: StatementSync | undefined;
+
+  /**
+   * Opens the file and takes the lock, and changes nothing.
+   * @throws {SpoolFault} it is another program's, or in use
+   */
+  constructor(path: string) {
+    this.#db = openDatabase(path);
+    try {
+      // For a new file: later it has no effect.
+      this.#pragma("auto_vacuum = INCREMENTAL");
+      // In this mode the log needs no third file, and the lock is kept.
+      this.#pragma("locking_mode = EXCLUSIVE");
+      this.#run("BEGIN EXCLUSIVE");
+      this.#checkIdentity();
+      this.#run("COMMIT");
+    } catch (cause) {
+      this.#rollBack();
+      this.#db.close();
+      throw faultOf(cause);
+    }
+  }
+
+  /**
+   * Makes it ready for use. With a log a commit costs one sync; without one the
+   * disk has no second file.
+   */
+  prepare(hasLog: boolean): void {
+    try {
+      const isNew = this.#pragma("application_id") === 0;
+      this.#pragma(`journal_mode = ${hasLog ? "WAL" : "TRUNCATE"}`);
+      // When the log starts anew nothing old is left in it: what its end looks
+      // like then tells damage from a process that was killed.
+      this.#pragma("journal_size_limit = 0");
+      this.#pragma("synchronous = FULL");
+      if (!isNew) return;
+      this.#run("BEGIN IMMEDIATE");
+      this.#run(SCHEMA);
+      this.#pragma(`application_id = ${APPLICATION_ID}`);
+      this.#pragma(`user_version = ${VERSION}`);
+      this.#run("COMMIT");
+    } catch (cause) {
+      this.#rollBack();
+      throw faultOf(cause);
+    }
+  }
+
+  /** Whether a log belongs to the file. */
+  get hasLog(): boolean {
+    return this.#pragma("journal_mode") === "wal";
+  }
+
+  /**
+   * The messages after this row, at most so many, in order.
+   * @throws {SpoolFault} they cannot be read
+   */
+  read(after: number, limit: number): Stored[] {
+    return this.#select(
+      "SELECT * FROM message WHERE row > ? ORDER BY row LIMIT ?",
+      after,
+      limit,
+    );
+  }
+
+  /** The messages of a damaged file that can be read, in order. */
+  salvage(): Stored[] {
+    const read = new Map<number, Stored>();
+    // From both ends, each until what is damaged comes.
+    for (const order of ["ASC", "DESC"]) {
+      const all = `SELECT * FROM message ORDER BY row ${order}`;
+      try {
+        for (const found of this.#db.prepare(all).iterate()) {
+          const stored = readRow(found);
+          if (stored !== undefined) read.set(stored.row, stored);
+        }
+      } catch {
+        // As far as it could be read.
+      }
+    }
+    return [...read.values()].sort((a, b) => a.row - b.row);
+  }
+
+  /**
+   * Looks through the whole file.
+   * @throws {SpoolFault} it is damaged
+   */
+  check(): void {
+    let state: unknown;
+    try {
+      state = this.#pragma("quick_check(1)");
+    } catch (cause) {
+      throw faultOf(cause);
+    }
+    if (state !== "ok") throw new SpoolFault("damaged", String(state));
+  }
+
+  write(messages: readonly Stored[], erased: readonly number[]): void {
+    try {
+      this.#write(messages, erased);
+    } catch (error) {
+      // On a full disk erasing takes room too, in the log: empty that first.
+      if (!this.#emptyLog()) throw described(error);
+      try {
+        this.#write(messages, erased);
+      } catch (cause) {
+        throw described(cause);
+      }
+    }
+  }
+
+  erase(rows: readonly number[]): void {
+    this.#pragma("synchronous = NORMAL");
+    try {
+      this.write([], rows);
+    } finally {
+      this.#pragma("synchronous = FULL");
+    }
+  }
+
+  shrink(): boolean {
+    const unused = Number(this.#pragma("freelist_count"));
+    if (unused <= PAGES_AT_A_TIME) return false;
+    // It does one page a step.
+    this.#db.prepare(`PRAGMA incremental_vacuum(${PAGES_AT_A_TIME})`).all();
+    const hasMore = unused > 2 * PAGES_AT_A_TIME;
+    if (!hasMore) this.#emptyLog();
+    return hasMore;
+  }
+
+  close(): void {
+    try {
+      // Without a log the file can be opened by a process that may open nothing
+      // else.
+      this.#pragma("journal_mode = DELETE");
+    } catch {
+      // The disk is full, say: the log stays, and is read the next time.
+    }
+    this.#db.close();
+  }
+
+  /** Closes a damaged file, and leaves it as it is. */
+  abandon(): void {
+    this.#db.close();
+  }
+
+  #checkIdentity(): void {
+    const id = this.#pragma("application_id");
+    if (id === 0 && this.#pragma("schema_version") === 0) return;
+    if (id !== APPLICATION_ID) {
+      throw new SpoolFault("foreign", "it is another program's database");
+    }
+    if (this.#pragma("user_version") !== VERSION) {
+      throw new SpoolFault(
+        "foreign",
+        "another version of this module wrote it",
+      );
+    }
+  }
+
+  #pragma(text: string): unknown {
+    const row = this.#db.prepare(`PRAGMA ${text}`).get();
+    return row === undefined ? undefined : Object.values(row)[0];
+  }
+
+  /** Not by `exec`, whose errors have no code. */
+  #run(text: string): void {
+    this.#db.prepare(text).run();
+  }
+
+  #select(text: string, ...values: number[]): Stored[] {
+    try {
+      return this.#db.prepare(text).all(...values).map(toStored);
+    } catch (cause) {
+      throw faultOf(cause);
+    }
+  }
+
+  #write(messages: readonly Stored[], erased: readonly number[]): void {
+    const insert = this.#insert ??= this.#db.prepare(
+      "INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?)",
+    );
+    const erase = this.#delete ??= this.#db.prepare(
+      "DELETE FROM message WHERE row = ?",
+    );
+    this.#run("BEGIN IMMEDIATE");
+    try {
+      for (const row of erased) erase.run(row);
+      for (const { row, data, expires, key } of messages) {
+        const isText = typeof data === "string";
+        const bytes = isText ? encoder.encode(data) : data;
+        insert.run(
+          row,
+          bytes,
+          isText ? 1 : 0,
+          expires === Infinity ? null : expires,
+          // As JSON for the sake of NULs and lone surrogates.
+          key === undefined ? null : JSON.stringify(key),
+          crc32(bytes),
+        );
+      }
+      this.#run("COMMIT");
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  #emptyLog(): boolean {
+    try {
+      return this.#pragma("wal_checkpoint(TRUNCATE)") === 0;
+    } catch {
+      // The disk takes nothing at all: the first error says so.
+      return false;
+    }
+  }
+
+  #rollBack(): void {
+    try {
+      this.#run("ROLLBACK");
+    } catch {
+      // When the disk is full SQLite has done so by itself.
+    }
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  try {
+    // A name that SQLite reads no special meaning into.
+    return new DatabaseSync(/^(:|file:)/.test(path) ? `./${path}` : path);
+  } catch (cause) {
+    throw faultOf(cause);
+  }
+}
+
+function toStored(found: Record<string, unknown>): Stored {
+  const stored = readRow(found);
+  if (stored !== undefined) return stored;
+  throw new SpoolFault("damaged", "a message is not as it was written");
+}
+
+/** `undefined`: it is not as it was written. */
+function readRow(found: Record<string, unknown>): Stored | undefined {
+  const { row, data, is_text, expires, key, checksum } = found;
+  if (
+    typeof row !== "number" || !(data instanceof Uint8Array) ||
+    crc32(data) !== checksum
+  ) return undefined;
+  return {
+    row,
+    data: is_text === 1 ? decoder.decode(data) : data,
+    expires: typeof expires === "number" ? expires : Infinity,
+    key: typeof key === "string" ? String(JSON.parse(key)) : undefined,
+  };
+}
+
+/** The primary result code, if it is SQLite's error. */
+function codeOf(cause: unknown): number | undefined {
+  return cause instanceof Error && "errcode" in cause
+    ? Number(cause.errcode) & 0xff
+    : undefined;
+}
+
+/** A fault of the file, or the error with a text that says what to do. */
+function faultOf(cause: unknown): unknown {
+  switch (codeOf(cause)) {
+    case SQLITE_BUSY:
+      return new SpoolFault("locked", "another client has it open", cause);
+    case SQLITE_NOTADB:
+      return new SpoolFault("foreign", "it is not a database", cause);
+    case SQLITE_CORRUPT:
+      return new SpoolFault("damaged", textOf(cause), cause);
+    default:
+      return described(cause);
+  }
+}
+
+/** SQLite's own words do not say what is wrong with the file. */
+function described(cause: unknown): unknown {
+  const meaning = meaningOf(codeOf(cause));
+  return meaning === undefined
+    ? cause
+    : new Error(`${meaning} (${textOf(cause)})`, { cause });
+}
+
+function meaningOf(code: number | undefined): string | undefined {
+  switch (code) {
+    case SQLITE_READONLY:
+      return "it is read-only";
+    case SQLITE_FULL:
+      return "the disk is full";
+    case SQLITE_IOERR:
+      return "the disk or the file does not take what is written";
+    case SQLITE_CANTOPEN:
+      return "it cannot be opened";
+    default:
+      return undefined;
+  }
+}
+
+function textOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
