@@ -14,7 +14,7 @@ import {
 import { Engine } from "../src/engine.ts";
 import { resolveConfig } from "../src/resolve_config.ts";
 import { echo } from "../src/server/behaviours.ts";
-import type { PeerClose } from "../src/server/peer_link.ts";
+import type { PeerClose } from "../src/server/peer.ts";
 import { serve } from "../src/server/server.ts";
 import { World } from "./support/client_world.ts";
 import { within } from "./support/events.ts";

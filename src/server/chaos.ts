@@ -34,8 +34,8 @@
  * @module
  */
 
+import { isCloseCode } from "../protocol/close_codes.ts";
 import { show } from "../rules.ts";
-import { isCloseCode } from "./close_body.ts";
 
 /** What happens to a connection. */
 export type Fault =

@@ -1,22 +1,36 @@
 import type { Message } from "../message.ts";
-import { BatchWriter } from "./batch_writer.ts";
-import { DelayedWriter } from "./delayed_writer.ts";
+import { MessageDeflate } from "../protocol/deflate.ts";
+import type { DeflateParameters } from "../protocol/deflate_parameters.ts";
+import { Opcode } from "../protocol/frames.ts";
 import { FaultInjector, type FaultPlan } from "./fault_plan.ts";
-import { Opcode } from "./frames.ts";
+import { BatchWriter, type FrameWriter, QueuedWriter } from "./frame_writer.ts";
+import {
+  type ConnectionOwner,
+  FramedConnection,
+  type PeerClose,
+} from "./framed_connection.ts";
 import type { HandshakeRequest } from "./handshake.ts";
-import { HeldMessages } from "./held_messages.ts";
-import { type PeerClose, PeerLink } from "./peer_link.ts";
-import { PendingPings } from "./pending_pings.ts";
 import type { Transport } from "./listener.ts";
+import { ReadBuffer } from "./read_buffer.ts";
+
+export type { PeerClose } from "./framed_connection.ts";
+
+/** The compression of one connection. */
+export interface PeerCompression {
+  readonly parameters: DeflateParameters;
+  /** Messages of fewer bytes are sent uncompressed. */
+  readonly threshold: number;
+}
 
 /** What the server makes a peer of. */
-export interface PeerParts {
+export interface PeerOptions {
   readonly id: number;
   readonly request: HandshakeRequest;
   readonly protocol: string;
+  readonly compression: PeerCompression | undefined;
   readonly transport: Transport;
   /** What the client sent right behind its handshake. */
-  readonly rest: Uint8Array<ArrayBuffer>;
+  readonly rest: Uint8Array;
   readonly maxMessageBytes: number;
   /** How long closing may take, ms. */
   readonly closeTimeout: number;
@@ -25,7 +39,7 @@ export interface PeerParts {
   readonly plan: FaultPlan | undefined;
 }
 
-/** A send after the end: routine for whoever sends to a peer that may leave. */
+/** A send after the end: routine for a program whose peers may leave. */
 export class PeerClosedError extends Error {
   override readonly name = "PeerClosedError";
 }
@@ -33,9 +47,9 @@ export class PeerClosedError extends Error {
 /**
  * An accepted WebSocket connection.
  *
- * Messages are taken by one callback, `onmessage`, or one at a time, by
- * `receive()` or `for await`. Until somebody takes them they are held, within
- * bounds, and then the client has to wait.
+ * Messages go to one callback, `onmessage`, or are taken one at a time, by
+ * `receive()` or `for await`. Until then they are kept, within bounds, and when
+ * these are reached the client has to wait.
  *
  * @example
  * ```ts
@@ -54,59 +68,52 @@ export class Peer implements AsyncIterable<Message> {
   readonly request: HandshakeRequest;
   /** The subprotocol; empty when there is none. */
   readonly protocol: string;
+  /** Whether permessage-deflate was agreed on. */
+  readonly isCompressed: boolean;
   /** Settles when the connection has ended; never rejects. */
   readonly closed: Promise<PeerClose>;
-  readonly #link: PeerLink;
+  readonly #connection: FramedConnection;
   readonly #faults: FaultInjector | undefined;
-  readonly #messages = new HeldMessages(
-    (error) => this.#callbackFailed(error),
-  );
-  readonly #pings = new PendingPings();
+  readonly #messages = new ReadBuffer((error) => this.#callbackFailed(error));
+  /** The pings that were not answered yet, by their payload. */
+  readonly #pings = new Map<number, PromiseWithResolvers<boolean>>();
   readonly #onError: (error: unknown) => void;
+  #nextPing = 0;
 
   /** For the server. */
-  constructor(parts: PeerParts) {
-    const { transport, plan } = parts;
-    this.id = parts.id;
-    this.request = parts.request;
-    this.protocol = parts.protocol;
-    this.#onError = parts.onError;
-    this.#link = new PeerLink({
-      transport,
-      writer: (onFailure) => {
-        const writer = new BatchWriter(transport, onFailure);
-        return plan?.hasLatency
-          ? new DelayedWriter(writer, (message) => plan.latency(message))
-          : writer;
-      },
-      maxMessageBytes: parts.maxMessageBytes,
-      closeTimeout: parts.closeTimeout,
-      sink: {
-        message: (data) => this.#deliver(data),
-        pong: (payload) => this.#pings.answer(payload),
-      },
+  constructor(options: PeerOptions) {
+    const { plan } = options;
+    this.id = options.id;
+    this.request = options.request;
+    this.protocol = options.protocol;
+    this.isCompressed = options.compression !== undefined;
+    this.#onError = options.onError;
+    this.#connection = connectionOf(options, {
+      onMessage: (data) => this.#deliver(data),
+      onPong: (payload) => this.#pong(payload),
       pause: () => this.#pause(),
     });
-    this.closed = this.#link.closed;
+    this.closed = this.#connection.closed;
     this.closed.then(() => {
-      this.#messages.end();
-      this.#pings.abandon();
+      this.#messages.close();
+      for (const pong of this.#pings.values()) pong.resolve(false);
+      this.#pings.clear();
     });
     this.#faults = plan && new FaultInjector(plan, this);
-    this.#link.start(parts.rest);
+    this.#connection.start(options.rest);
   }
 
   get state(): "open" | "closing" | "closed" {
-    return this.#link.state;
+    return this.#connection.state;
   }
 
   /** Bytes that `send` has accepted and the kernel has not. */
   get bufferedAmount(): number {
-    return this.#link.writer.size;
+    return this.#connection.writer.size;
   }
 
   /**
-   * Gets every message, in order, beginning with those that are held. What it
+   * Gets every message, in order, beginning with those that were kept. What it
    * throws goes to the server's `onError`, and the peer is closed with 1011.
    */
   get onmessage(): ((data: Message) => unknown) | undefined {
@@ -132,12 +139,13 @@ export class Peer implements AsyncIterable<Message> {
 
   /**
    * Accepts a message. Resolves at once while there is room, otherwise when
-   * the client has read enough. What is accepted is lost if the link ends.
+   * the client has read enough. Accepted messages are lost if the connection
+   * ends.
    *
    * @throws {PeerClosedError} when the peer is closing or closed.
    */
   send(data: Message): Promise<void> {
-    const { state, isBlackhole, writer } = this.#link;
+    const { state, isBlackhole, writer } = this.#connection;
     if (state !== "open") {
       return handled(Promise.reject(
         new PeerClosedError(`Cannot send to peer ${this.id}: ${state}`),
@@ -145,10 +153,9 @@ export class Peer implements AsyncIterable<Message> {
     }
     // A sender in a loop must not spin on a peer that takes nothing.
     if (isBlackhole || this.#faults?.passes("out") === false) {
-      return this.#ended();
+      return this.#end();
     }
-    if (typeof data === "string") writer.text(data);
-    else writer.frame(Opcode.binary, data);
+    writer.message(data);
     return writer.drained();
   }
 
@@ -164,31 +171,35 @@ export class Peer implements AsyncIterable<Message> {
   async #sendMany(messages: Iterable<Message>): Promise<void> {
     for (const data of messages) {
       const room = this.send(data);
-      const { state, isBlackhole, writer } = this.#link;
+      const { state, isBlackhole, writer } = this.#connection;
       if (state !== "open" || isBlackhole || writer.full) await room;
     }
   }
 
   /** Resolves when all that was sent is with the kernel, or never will be. */
   flush(): Promise<void> {
-    return this.#link.writer.flush();
+    return this.#connection.writer.flush();
   }
 
   /** Resolves with true at the pong, with false when the connection ends. */
   ping(): Promise<boolean> {
-    if (this.#link.state !== "open") return Promise.resolve(false);
-    const { payload, answered } = this.#pings.add();
-    this.#link.writer.frame(Opcode.ping, payload);
-    return answered;
+    if (this.state !== "open") return Promise.resolve(false);
+    const id = this.#nextPing++;
+    const payload = new Uint8Array(4);
+    new DataView(payload.buffer).setUint32(0, id);
+    const pong = Promise.withResolvers<boolean>();
+    this.#pings.set(id, pong);
+    this.#connection.writer.control(Opcode.ping, payload);
+    return pong.promise;
   }
 
   /** Stops reading after what is being read, until `resumeReading`. */
   stopReading(): void {
-    this.#link.stopReading();
+    this.#connection.stopReading();
   }
 
   resumeReading(): void {
-    this.#link.resumeReading();
+    this.#connection.resumeReading();
   }
 
   /**
@@ -198,9 +209,9 @@ export class Peer implements AsyncIterable<Message> {
    * @throws {RangeError} at once, for a code or reason that cannot be sent.
    */
   close(code = 1000, reason = ""): Promise<void> {
-    this.#link.close(code, reason);
+    this.#connection.close(code, reason);
     this.#messages.release();
-    return this.#ended();
+    return this.#end();
   }
 
   /**
@@ -208,8 +219,8 @@ export class Peer implements AsyncIterable<Message> {
    * before. Resolves when the connection has ended.
    */
   drop(): Promise<void> {
-    this.#link.drop();
-    return this.#ended();
+    this.#connection.drop();
+    return this.#end();
   }
 
   /**
@@ -217,8 +228,8 @@ export class Peer implements AsyncIterable<Message> {
    * Otherwise a reset follows the FIN only if the client has sent more.
    */
   reset(): Promise<void> {
-    this.#link.reset();
-    return this.#ended();
+    this.#connection.reset();
+    return this.#end();
   }
 
   /**
@@ -227,21 +238,29 @@ export class Peer implements AsyncIterable<Message> {
    * `reset`, `close`, the server's end, or after ten minutes.
    */
   blackhole(): void {
-    this.#link.blackhole();
+    this.#connection.blackhole();
   }
 
-  /** What reading must wait for now. */
+  /** The promise that reading must wait for, if there is one. */
   #pause(): Promise<void> | undefined {
-    if (this.#messages.full) return this.#messages.room();
-    const { writer } = this.#link;
+    if (this.#messages.full) return this.#messages.drained();
+    const { writer } = this.#connection;
     return writer.full ? writer.drained() : undefined;
   }
 
   #deliver(data: Message): void {
     if (this.#faults?.passes("in") === false) return;
     // Only a closing peer reads on when it is full.
-    if (this.#messages.full && this.#link.state !== "open") return;
+    if (this.#messages.full && this.state !== "open") return;
     this.#messages.deliver(data);
+  }
+
+  /** Unsolicited pongs are allowed and mean nothing (RFC 6455, 5.5.3). */
+  #pong(payload: Uint8Array): void {
+    if (payload.length !== 4) return;
+    const id = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+    this.#pings.get(id)?.resolve(true);
+    this.#pings.delete(id);
   }
 
   #callbackFailed(error: unknown): void {
@@ -250,12 +269,42 @@ export class Peer implements AsyncIterable<Message> {
     this.close(1011);
   }
 
-  async #ended(): Promise<void> {
+  async #end(): Promise<void> {
     await this.closed;
   }
 }
 
-/** A rejection that nobody awaits must not end the program. */
+function connectionOf(
+  options: PeerOptions,
+  owner: ConnectionOwner,
+): FramedConnection {
+  const { transport, compression, plan } = options;
+  const { maxMessageBytes, closeTimeout } = options;
+  const deflate = compression &&
+    new MessageDeflate("server", compression.parameters, maxMessageBytes);
+  const writer = (onFailure: (error: unknown) => void): FrameWriter => {
+    const batches = new BatchWriter(transport, onFailure);
+    const latency = plan?.hasLatency
+      ? (message: number) => plan.latency(message)
+      : undefined;
+    if (deflate === undefined && latency === undefined) return batches;
+    const threshold = compression?.threshold ?? 0;
+    return new QueuedWriter(batches, {
+      latency,
+      compression: deflate && { deflate, threshold },
+    });
+  };
+  return new FramedConnection({
+    transport,
+    writer,
+    deflate,
+    maxMessageBytes,
+    closeTimeout,
+    owner,
+  });
+}
+
+/** A rejection that is not awaited must not end the program. */
 function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(ignore);
   return promise;

@@ -6,32 +6,44 @@
  * @module
  */
 
-import type { Chaos } from "./chaos.ts";
-import { FaultPlan } from "./fault_plan.ts";
 import {
-  checkUpgrade,
   chooseSubprotocol,
   encodeAcceptance,
   encodeRefusal,
-  HandshakeError,
+  RefusedHandshake,
+} from "../protocol/handshake.ts";
+import { chooseDeflate } from "../protocol/deflate_parameters.ts";
+import type { Chaos } from "./chaos.ts";
+import { FaultPlan } from "./fault_plan.ts";
+import {
   type HandshakeRequest,
-  parseHead,
-  readHead,
+  readHandshake,
   type Refusal,
 } from "./handshake.ts";
 import {
+  canReset,
+  closeQuietly,
   type Incoming,
+  linger,
   listen,
   type Listener,
+  listenForResets,
   type ListenOptions,
+  type Transport,
+  writeAll,
 } from "./listener.ts";
-import { canReset, listenForResets } from "./listener.ts";
-import { Newcomer } from "./newcomer.ts";
-import { Peer, PeerClosedError } from "./peer.ts";
-import { closeQuietly, linger, type Transport, writeAll } from "./listener.ts";
+import { Peer, PeerClosedError, type PeerCompression } from "./peer.ts";
 
 /** After a failed accept (such as too many open files), ms. */
 const ACCEPT_PAUSE = 50;
+
+/** How messages are compressed (permessage-deflate, RFC 7692). */
+export interface ServerCompression {
+  /** Messages of fewer bytes are sent uncompressed. @default 1024 */
+  readonly threshold?: number;
+  /** Whether a message may refer to earlier ones. @default true */
+  readonly contextTakeover?: boolean;
+}
 
 /** What `serve` takes. */
 export interface ServeOptions extends ListenOptions {
@@ -39,6 +51,10 @@ export interface ServeOptions extends ListenOptions {
   readonly subprotocols?: readonly string[];
   /** A larger message ends its connection with 1009. @default 16 MiB */
   readonly maxMessageBytes?: number;
+  /** How long a client may take for TLS and its request, ms. @default 10_000 */
+  readonly handshakeTimeout?: number;
+  /** Agrees to the compression that clients offer. @default false */
+  readonly compression?: boolean | ServerCompression;
   /** How long closing a peer may take, ms. @default 3_000 */
   readonly closeTimeout?: number;
   /** What goes wrong on purpose: `parseChaos`. @default nothing */
@@ -49,12 +65,12 @@ export interface ServeOptions extends ListenOptions {
   ) => Refusal | undefined | Promise<Refusal | undefined>;
   /**
    * Called for each connection. Messages that come before it sets `onmessage`
-   * or receives are held. If it throws, the peer is closed with 1011; that a
-   * peer has left (`PeerClosedError`) is no failure.
+   * or receives are kept. If it throws, the peer is closed with 1011;
+   * `PeerClosedError`, which says that the peer has left, is no failure.
    */
   readonly onPeer: (peer: Peer) => void | Promise<void>;
   /**
-   * Gets what `accept`, `onPeer` and `onmessage` threw. Without it `close`
+   * Gets the errors of `accept`, `onPeer` and `onmessage`. Without it `close`
    * rejects with the first of them, so that no failure goes unseen.
    */
   readonly onError?: (error: unknown) => void;
@@ -108,6 +124,13 @@ export async function serveWithResets(
   return new Server(options, await listenForResets(options));
 }
 
+/** A connection whose handshake has not ended. */
+interface PendingHandshake {
+  readonly done: Promise<void>;
+  /** Gives it up: the connection is closed. */
+  readonly abort: () => void;
+}
+
 class Server implements WebSocketServer {
   readonly url: string;
   readonly port: number;
@@ -115,10 +138,9 @@ class Server implements WebSocketServer {
   readonly peers: Set<Peer> = new Set();
   readonly #options: ServeOptions;
   readonly #listener: Listener;
-  /** Connections that are not peers yet. */
-  readonly #newcomers = new Set<Newcomer>();
+  readonly #pending = new Set<PendingHandshake>();
   readonly #accepting: Promise<void>;
-  readonly #abort = () => this.#closeForSignal();
+  readonly #onAbort = () => this.#closeForSignal();
   readonly #failures: unknown[] = [];
   #closing: Promise<void> | undefined;
   #nextId = 0;
@@ -131,7 +153,7 @@ class Server implements WebSocketServer {
     const { hostname = "127.0.0.1", tls, signal } = options;
     const host = hostname.includes(":") ? `[${hostname}]` : hostname;
     this.url = `${tls === undefined ? "ws" : "wss"}://${host}:${this.port}`;
-    signal?.addEventListener("abort", this.#abort, { once: true });
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#accepting = this.#acceptAll();
   }
 
@@ -145,17 +167,17 @@ class Server implements WebSocketServer {
   }
 
   #closeForSignal(): void {
-    // Whoever calls close() is told; the signal has nobody to tell.
+    // The caller of close() gets the failure; a signal cannot be told.
     this.close().catch(() => {});
   }
 
   async #close(): Promise<void> {
-    this.#options.signal?.removeEventListener("abort", this.#abort);
+    this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#listener.close();
     await this.#accepting;
-    await Promise.all([...this.#newcomers].map((newcomer) => {
-      newcomer.end();
-      return newcomer.done;
+    await Promise.all([...this.#pending].map((handshake) => {
+      handshake.abort();
+      return handshake.done;
     }));
     await Promise.all([...this.peers].map((peer) => peer.close(1001)));
     if (this.#failures.length > 0) throw this.#failures[0];
@@ -168,32 +190,47 @@ class Server implements WebSocketServer {
 
   async #acceptAll(): Promise<void> {
     while (this.#closing === undefined) {
-      let incoming: Incoming;
       try {
-        incoming = await this.#listener.accept();
+        this.#begin(await this.#listener.accept());
       } catch {
         // Closed, or one client failed, or no file descriptor is left: an
         // accept that fails must neither end the server nor spin.
         if (this.#closing === undefined) await pause(ACCEPT_PAUSE);
-        continue;
       }
-      const newcomer = new Newcomer(
-        incoming.transport,
-        (gone) => this.#welcome(incoming, gone),
-      );
-      this.#newcomers.add(newcomer);
-      newcomer.done.then(() => this.#newcomers.delete(newcomer));
     }
   }
 
+  /** Begins the handshake of a new connection. */
+  #begin(incoming: Incoming): void {
+    const aborted = Promise.withResolvers<undefined>();
+    const abort = () => {
+      closeQuietly(incoming.transport);
+      aborted.resolve(undefined);
+    };
+    const deadline = setTimeout(
+      abort,
+      this.#options.handshakeTimeout ?? 10_000,
+    );
+    const done = this.#establish(incoming, aborted.promise)
+      .finally(() => {
+        clearTimeout(deadline);
+        this.#pending.delete(handshake);
+      });
+    const handshake: PendingHandshake = { done, abort };
+    this.#pending.add(handshake);
+  }
+
   /** From a bare connection to a peer, or to its end; never rejects. */
-  async #welcome(incoming: Incoming, gone: Promise<undefined>): Promise<void> {
+  async #establish(
+    incoming: Incoming,
+    aborted: Promise<undefined>,
+  ): Promise<void> {
     try {
-      const peer = await this.#handshake(incoming, gone);
-      if (peer !== undefined) return this.#introduce(peer);
+      const peer = await this.#handshake(incoming, aborted);
+      if (peer !== undefined) return this.#register(peer);
     } catch (error) {
-      // Anything else is the client's: it hung up, or failed at TLS.
-      if (error instanceof HandshakeError) {
+      // Other errors are the client's: it hung up, or failed at TLS.
+      if (error instanceof RefusedHandshake) {
         await refuse(incoming.transport, error.refusal);
       }
     }
@@ -202,28 +239,33 @@ class Server implements WebSocketServer {
 
   async #handshake(
     { transport, remote }: Incoming,
-    gone: Promise<undefined>,
+    aborted: Promise<undefined>,
   ): Promise<Peer | undefined> {
-    const head = await readHead(transport);
-    if (head === undefined) return undefined;
-    const request = parseHead(head.text, remote);
-    checkUpgrade(request);
+    const handshake = await readHandshake(transport, remote);
+    if (handshake === undefined) return undefined;
+    const { request, key, rest } = handshake;
     const id = this.#nextId++;
     const { subprotocols, chaos } = this.#options;
     const plan = chaos && new FaultPlan(chaos, id);
-    const refusal = await Promise.race([this.#judge(request, plan), gone]);
+    const refusal = await Promise.race([
+      this.#refusal(request, plan),
+      aborted,
+    ]);
     if (refusal !== undefined) {
       await refuse(transport, refusal);
       return undefined;
     }
-    const protocol = chooseSubprotocol(request.subprotocols, subprotocols);
-    await writeAll(transport, await encodeAcceptance(request, protocol));
+    const subprotocol = chooseSubprotocol(request.subprotocols, subprotocols);
+    const deflate = this.#chooseDeflate(request);
+    const answer = { key, subprotocol, extensions: deflate?.response };
+    await writeAll(transport, await encodeAcceptance(answer));
     return new Peer({
       id,
       request,
-      protocol: protocol ?? "",
+      protocol: subprotocol ?? "",
+      compression: deflate?.compression,
       transport,
-      rest: head.rest,
+      rest,
       maxMessageBytes: this.#options.maxMessageBytes ?? 16 * 1024 * 1024,
       closeTimeout: this.#options.closeTimeout ?? 3_000,
       onError: (error) => this.#failed(error),
@@ -231,7 +273,7 @@ class Server implements WebSocketServer {
     });
   }
 
-  async #judge(
+  async #refusal(
     request: HandshakeRequest,
     plan: FaultPlan | undefined,
   ): Promise<Refusal | undefined> {
@@ -245,14 +287,29 @@ class Server implements WebSocketServer {
     }
   }
 
-  #introduce(peer: Peer): void {
-    this.peers.add(peer);
-    peer.closed.then(() => this.peers.delete(peer));
-    this.#attend(peer);
+  #chooseDeflate(
+    { headers }: HandshakeRequest,
+  ): { response: string; compression: PeerCompression } | undefined {
+    const { compression = false } = this.#options;
+    if (compression === false) return undefined;
+    const { threshold = 1024, contextTakeover = true } = compression === true
+      ? {}
+      : compression;
+    const offers = headers.get("sec-websocket-extensions") ?? "";
+    const chosen = chooseDeflate(offers, { contextTakeover });
+    if (chosen === undefined) return undefined;
+    const { response, parameters } = chosen;
+    return { response, compression: { parameters, threshold } };
   }
 
-  /** Lets the owner's handler run; never rejects. */
-  async #attend(peer: Peer): Promise<void> {
+  #register(peer: Peer): void {
+    this.peers.add(peer);
+    peer.closed.then(() => this.peers.delete(peer));
+    this.#runHandler(peer);
+  }
+
+  /** Never rejects. */
+  async #runHandler(peer: Peer): Promise<void> {
     try {
       await this.#options.onPeer(peer);
     } catch (error) {
@@ -262,7 +319,7 @@ class Server implements WebSocketServer {
   }
 }
 
-/** Says no, hangs up; the handshake's deadline bounds it. */
+/** Answers with the refusal and hangs up; the deadline bounds it. */
 async function refuse(transport: Transport, refusal: Refusal): Promise<void> {
   try {
     await writeAll(transport, encodeRefusal(refusal));

@@ -156,7 +156,47 @@ Deno.test("a client whose messages nobody takes has to wait", async () => {
   await within(all.promise, "the last message");
 });
 
-Deno.test("a stalled peer reads nothing until it is resumed", async () => {
+Deno.test("a message may be torn anywhere, into frames and into packets", async () => {
+  await using r = await rig(raw);
+  const frames = [
+    clientFrame(1, "Grü", { fin: false }),
+    clientFrame(0, new TextEncoder().encode("ße 🌍").subarray(0, 5), {
+      fin: false,
+    }),
+    clientFrame(9, "between"),
+    clientFrame(0, new TextEncoder().encode("ße 🌍").subarray(5)),
+    clientFrame(2, new Uint8Array(300).fill(7)),
+  ];
+  for (const byte of frames.flatMap((frame) => [...frame])) {
+    await r.client.write(Uint8Array.of(byte));
+  }
+  assertEquals(await r.peer.receive(), "Grüße 🌍");
+  assertEquals(await r.peer.receive(), new Uint8Array(300).fill(7));
+  assertEquals(await r.client.readFrame(), {
+    opcode: 10,
+    payload: new TextEncoder().encode("between"),
+  });
+});
+
+Deno.test("control frames do not count towards the size of a fragmented message", async () => {
+  await using r = await rig(raw, { maxMessageBytes: 100 });
+  await r.client.write(clientFrame(2, new Uint8Array(60), { fin: false }));
+  await r.client.write(clientFrame(9, new Uint8Array(100)));
+  await r.client.write(clientFrame(0, new Uint8Array(40)));
+  assertEquals(await r.peer.receive(), new Uint8Array(100));
+});
+
+Deno.test("nothing follows our close frame, not even a pong", async () => {
+  await using r = await rig(raw);
+  const closed = r.peer.close(4000);
+  await r.client.write(clientFrame(9, "too late"));
+  await r.client.write(clientFrame(8, Uint8Array.of(0x0f, 0xa0)));
+  assertEquals((await r.client.readFrame())?.opcode, 8);
+  assertEquals(await r.client.readFrame(), undefined);
+  await closed;
+});
+
+Deno.test("a peer that stopped reading reads nothing until it resumes", async () => {
   await using r = await rig(raw);
   r.peer.onmessage = (data) => r.peer.send(data);
   r.peer.stopReading();
@@ -219,7 +259,7 @@ Deno.test("a peer with more than it may hold still closes cleanly", async () => 
 
 Deno.test("an invalid close is the caller's error", async () => {
   await using r = await rig(raw);
-  assertThrows(() => r.peer.close(1005), RangeError);
+  assertThrows(() => r.peer.close(1006), RangeError);
   assertThrows(() => r.peer.close(1000, "x".repeat(124)), RangeError);
 });
 
@@ -240,7 +280,7 @@ Deno.test("a reset client got all that was sent, and no close frame", async () =
   assertEquals(r.client.all("message").length, 100);
 });
 
-Deno.test("a muted peer keeps the socket, and its senders wait", async () => {
+Deno.test("a black hole keeps the socket, and its senders wait", async () => {
   await using r = await rig(raw);
   r.peer.blackhole();
   let sent = false;
@@ -304,7 +344,7 @@ Deno.test("a callback that sends to a peer that left is no failure", async () =>
   assertEquals(failures, []);
 });
 
-Deno.test("chaos strikes the same messages in each run", async () => {
+Deno.test("chaos hits the same messages in each run", async () => {
   const counts: number[] = [];
   for (let run = 0; run < 2; run++) {
     await using r = await rig(native, { chaos: parseChaos("drop=5%", 7) });
@@ -316,7 +356,7 @@ Deno.test("chaos strikes the same messages in each run", async () => {
   assertLess(counts[0] ?? 0, 1000);
 });
 
-Deno.test("chaos strikes messages of the client too, and delivers none after", async () => {
+Deno.test("chaos hits messages of the client too, and delivers none after", async () => {
   await using r = await rig(native, { chaos: parseChaos("close=1012=5%", 7) });
   const got: unknown[] = [];
   r.peer.onmessage = (data) => got.push(data);
@@ -339,4 +379,23 @@ Deno.test("latency delays the close frame too, so that nothing is lost", async (
     r.client.all("message").map(({ data }) => data),
     Array.from({ length: 100 }, (_, i) => String(i)),
   );
+});
+
+Deno.test("with latency the answers to empty pings are bounded too", async () => {
+  await using r = await rig(raw, { chaos: parseChaos("latency=60s", 7) });
+  const pings = new Uint8Array(6 * 10_000);
+  for (let at = 0; at < pings.length; at += 6) pings.set(clientFrame(9), at);
+  const all = 20 * 1024 * 1024;
+  let written = 0;
+  const writing = (async () => {
+    while (written < all) {
+      await r.client.write(pings);
+      written += pings.length;
+    }
+  })();
+  await standstill(() => written);
+  // The kernel holds a few MiB.
+  assertLess(written, all);
+  r.peer.reset();
+  await writing.catch(() => {});
 });

@@ -71,7 +71,7 @@ Deno.test("a server speaks TLS", async () => {
   assertEquals((await events.next("close")).wasClean, true);
 });
 
-Deno.test("the owner may refuse, with any status and headers", async () => {
+Deno.test("a handshake may be refused with any status and headers", async () => {
   await using server = serve({
     onPeer: echo,
     accept: async ({ path }) => {
@@ -95,12 +95,58 @@ Deno.test("what is no WebSocket request is told so", async () => {
   assertEquals(await status("GET / HTTP/1.1\r\nhost: x\r\n\r\n"), 426);
   assertEquals(await status("nonsense\r\n\r\n"), 400);
   assertEquals(await status(requestHead("/", { host: undefined })), 400);
-  assertEquals(await status("x".repeat(20_000)), 431);
+  assertEquals(await status(`GET /${"x".repeat(20_000)}`), 431);
   const response = await fetch(server.url.replace("ws", "http"));
   assertEquals([response.status, await response.text()], [
     426,
     "this is a WebSocket server\n",
   ]);
+});
+
+const NOT_HTTP: readonly [what: string, bytes: Uint8Array][] = [
+  ["a TLS handshake", Uint8Array.of(22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3)],
+  ["HTTP/2", new TextEncoder().encode("PRI * HTTP/2.0\r\n")],
+  ["a line of text", new TextEncoder().encode("hello\n")],
+  ["an endless word", new TextEncoder().encode("A".repeat(100))],
+];
+
+for (const [what, bytes] of NOT_HTTP) {
+  Deno.test(`${what} instead of a request is answered at once`, async () => {
+    await using server = serve({ onPeer: echo });
+    using client = await RawClient.connect(server.port, "");
+    await client.write(bytes);
+    assertMatch(await client.readHead(), /^HTTP\/1\.1 400 /);
+  });
+}
+
+Deno.test("a request may come byte by byte", async () => {
+  await using server = serve({ onPeer: echo });
+  using client = await RawClient.connect(server.port, "");
+  for (const byte of new TextEncoder().encode(requestHead())) {
+    await client.write(Uint8Array.of(byte));
+  }
+  assertMatch(await client.readHead(), /^HTTP\/1\.1 101 /);
+});
+
+Deno.test("frames may come right behind the request", async () => {
+  await using server = serve({ onPeer: echo });
+  using client = await RawClient.connect(server.port, "");
+  const head = new TextEncoder().encode(requestHead());
+  const frame = clientFrame(2, new Uint8Array(3_000));
+  await client.write(Uint8Array.of(...head, ...frame));
+  await client.readHead();
+  assertEquals((await client.readFrame())?.payload, new Uint8Array(3_000));
+});
+
+Deno.test("a handshake that takes too long is given up", async () => {
+  await using server = serve({ onPeer: echo, handshakeTimeout: 20 });
+  using client = await RawClient.connect(server.port, "");
+  await client.write(new TextEncoder().encode("GET / HTTP/1.1\r\n"));
+  assertEquals(await client.readHead(), "");
+  using open = await RawClient.connect(server.port);
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  await open.write(clientFrame(1, "still there"));
+  assertEquals(await open.readText(), "still there");
 });
 
 Deno.test("a refusal arrives, whatever else the client has sent", async () => {
@@ -135,7 +181,7 @@ Deno.test("chaos refuses every Nth handshake", async () => {
   assertEquals(opened, [true, true, false, true, true, false]);
 });
 
-Deno.test("closing ends everybody with 1001, and leaves nothing behind", async () => {
+Deno.test("closing ends every connection with 1001, and leaves nothing behind", async () => {
   const server = serve({ onPeer: echo });
   using open = await RawClient.connect(server.port);
   using shaking = await RawClient.connect(server.port, "");
@@ -156,16 +202,16 @@ Deno.test("closing ends everybody with 1001, and leaves nothing behind", async (
 Deno.test("closing does not wait long for clients that do not answer", async () => {
   const server = serve({ onPeer: echo, closeTimeout: 20 });
   using silent = await RawClient.connect(server.port);
-  using muted = await RawClient.connect(server.port);
+  using lost = await RawClient.connect(server.port);
   const [, second] = server.peers;
   second?.blackhole();
   await server.close();
   assertEquals(server.peers.size, 0);
-  assertEquals([...await muted.readToEnd()], []);
+  assertEquals([...await lost.readToEnd()], []);
   assertEquals((await silent.readFrame())?.opcode, 8);
 });
 
-Deno.test("a handshake that the owner never judges does not hold it up", async () => {
+Deno.test("a handshake that the program never decides does not hold up the end", async () => {
   const asked = Promise.withResolvers<void>();
   const server = serve({
     onPeer: echo,
@@ -205,7 +251,7 @@ Deno.test("a signal that outlives the server is left alone", async () => {
   assertEquals(left, ["abort"]);
 });
 
-Deno.test("a failure of the owner is told, and closes with 1011", async () => {
+Deno.test("an error of the handler is reported, and closes with 1011", async () => {
   const failures: unknown[] = [];
   const bug = new Error("bug");
   await using server = serve({
@@ -217,7 +263,7 @@ Deno.test("a failure of the owner is told, and closes with 1011", async () => {
   assertEquals(failures, [bug]);
 });
 
-Deno.test("a failure that nobody is told comes out at the end", async () => {
+Deno.test("without onError, close() rejects with the first error", async () => {
   const server = serve({
     onPeer: echo,
     accept: () => {

@@ -5,12 +5,15 @@
  * @module
  */
 
+import { GrowingBytes } from "../../src/protocol/growing_bytes.ts";
+import { acceptKey } from "../../src/protocol/handshake.ts";
 import {
-  acceptKey,
-  HandshakeError,
-  parseHead,
-  readHead,
-} from "../../src/server/handshake.ts";
+  endOfHead,
+  HeadError,
+  headText,
+  MAX_HEAD,
+  parseRequestHead,
+} from "../../src/protocol/http_head.ts";
 import { closeQuietly, linger, writeAll } from "../../src/server/listener.ts";
 
 type Connection = Deno.TcpConn | Deno.TlsConn;
@@ -120,7 +123,7 @@ export class TcpPeer implements AsyncDisposable {
     } catch (error) {
       // The client's hang-up, or ours, is no failure of the script; nor is
       // another protocol: the runtime tries HTTP/2 when a handshake failed.
-      if (!isHangUp(error) && !(error instanceof HandshakeError)) {
+      if (!isHangUp(error) && !(error instanceof HeadError)) {
         this.#failures.push(error);
       }
     }
@@ -138,10 +141,10 @@ function exchangeOn(
     conn,
     index,
     async readRequest() {
-      const head = await readHead(conn);
-      if (head === undefined) return undefined;
-      const { path, headers } = parseHead(head.text, conn.remoteAddr);
-      const request = { head: head.text, path, headers };
+      const text = await readHead(conn);
+      if (text === undefined) return undefined;
+      const { target, headers } = parseRequestHead(text);
+      const request = { head: text.trimEnd(), path: target, headers };
       requests.push(request);
       return request;
     },
@@ -156,6 +159,21 @@ function exchangeOn(
       while (await conn.read(rest) !== null);
     },
   };
+}
+
+/** The head of a request; `undefined` after a hang-up. */
+async function readHead(conn: Connection): Promise<string | undefined> {
+  const gathered = new GrowingBytes();
+  const chunk = new Uint8Array(4096);
+  for (;;) {
+    const count = await conn.read(chunk);
+    if (count === null) return undefined;
+    gathered.append(chunk.subarray(0, count));
+    const bytes = gathered.view();
+    const end = endOfHead(bytes, 0, bytes.length);
+    if (end >= 0) return headText(bytes.subarray(0, end));
+    if (bytes.length > MAX_HEAD) throw new HeadError("the head has no end");
+  }
 }
 
 function isHangUp(error: unknown): boolean {

@@ -1,6 +1,6 @@
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { echo } from "../../../src/server/behaviours.ts";
-import type { PeerClose } from "../../../src/server/peer_link.ts";
+import type { PeerClose } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
 import { cli } from "../session.ts";
 

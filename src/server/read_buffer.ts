@@ -1,24 +1,24 @@
 import type { Message } from "../message.ts";
 
-/** Messages that may wait for a taker before reading stops. */
+/** Messages that may wait before reading stops. */
 const MAX_COUNT = 1024;
 
-/** Their size (bytes; UTF-16 units for text) before reading stops. */
+/** Their size (bytes; UTF-16 code units for text) before reading stops. */
 const MAX_SIZE = 1024 * 1024;
 
 /**
- * Messages between the read loop and whoever takes them: a callback, which
- * gets each at once, or `take()`. While there is neither they are held.
+ * Messages between the read loop and the program, which takes them with a
+ * callback, at once, or one by one with `take()`. Without either they are kept.
  */
-export class HeldMessages {
+export class ReadBuffer {
   #callback: ((data: Message) => unknown) | undefined;
   #messages: Message[] = [];
-  /** Index of the first one not taken; shifting an array is slow. */
+  /** Index of the first message that was not taken; shifting is slow. */
   #next = 0;
   #size = 0;
-  #takers: PromiseWithResolvers<Message | undefined>[] = [];
-  #room: PromiseWithResolvers<void> | undefined;
-  #ended = false;
+  #pendingReads: PromiseWithResolvers<Message | undefined>[] = [];
+  #drained: PromiseWithResolvers<void> | undefined;
+  #isClosed = false;
   readonly #onFailure: (error: unknown) => void;
 
   /** `onFailure` gets what a callback throws or rejects with. */
@@ -33,16 +33,16 @@ export class HeldMessages {
   }
 
   /** Resolves when there is room again. */
-  room(): Promise<void> {
-    this.#room ??= Promise.withResolvers();
-    return this.#room.promise;
+  drained(): Promise<void> {
+    this.#drained ??= Promise.withResolvers();
+    return this.#drained.promise;
   }
 
   get callback(): ((data: Message) => unknown) | undefined {
     return this.#callback;
   }
 
-  /** Hands what is held to the new callback first. */
+  /** The new callback gets the kept messages first. */
   set callback(callback: ((data: Message) => unknown) | undefined) {
     this.#callback = callback;
     while (this.#callback !== undefined && this.#next < this.#messages.length) {
@@ -52,13 +52,37 @@ export class HeldMessages {
 
   deliver(data: Message): void {
     if (this.#callback !== undefined) return this.#call(this.#callback, data);
-    const taker = this.#takers.shift();
-    if (taker !== undefined) {
-      taker.resolve(data);
+    const read = this.#pendingReads.shift();
+    if (read !== undefined) {
+      read.resolve(data);
     } else {
       this.#messages.push(data);
       this.#size += data.length;
     }
+  }
+
+  /** The next message; `undefined` when all are taken and no more will come. */
+  take(): Promise<Message | undefined> {
+    if (this.#next < this.#messages.length) {
+      return Promise.resolve(this.#shift());
+    }
+    if (this.#isClosed) return Promise.resolve(undefined);
+    const read = Promise.withResolvers<Message | undefined>();
+    this.#pendingReads.push(read);
+    return read.promise;
+  }
+
+  /** No more will come; kept messages can still be taken. */
+  close(): void {
+    this.#isClosed = true;
+    for (const read of this.#pendingReads.splice(0)) read.resolve(undefined);
+    this.release();
+  }
+
+  /** Lets the read loop go on, however full the buffer is. */
+  release(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
   }
 
   #call(callback: (data: Message) => unknown, data: Message): void {
@@ -70,33 +94,9 @@ export class HeldMessages {
     }
   }
 
-  /** The next message; `undefined` when all are taken and no more will come. */
-  take(): Promise<Message | undefined> {
-    if (this.#next < this.#messages.length) {
-      return Promise.resolve(this.#shift());
-    }
-    if (this.#ended) return Promise.resolve(undefined);
-    const taker = Promise.withResolvers<Message | undefined>();
-    this.#takers.push(taker);
-    return taker.promise;
-  }
-
-  /** No more will come; what is held can still be taken. */
-  end(): void {
-    this.#ended = true;
-    for (const taker of this.#takers.splice(0)) taker.resolve(undefined);
-    this.release();
-  }
-
-  /** Lets the read loop go on, whatever is held. */
-  release(): void {
-    this.#room?.resolve();
-    this.#room = undefined;
-  }
-
   #shift(): Message {
     const data = this.#messages[this.#next++];
-    if (data === undefined) throw new Error("nothing is held");
+    if (data === undefined) throw new Error("the buffer is empty");
     this.#size -= data.length;
     if (this.#next === this.#messages.length) {
       this.#messages = [];
