@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { Message } from "../message.ts";
+import { byteLength, type Message } from "../message.ts";
 import { isCloseCode } from "./close_codes.ts";
 import {
   FIN,
@@ -13,6 +13,7 @@ import {
   MAX_CLOSE_REASON,
   MAX_HEADER,
   Opcode,
+  readUint32,
   RSV1,
   type Side,
   writeHeader,
@@ -42,6 +43,12 @@ export class FrameBuffer {
   readonly #memory: MaskedMemory;
   readonly #masked: boolean;
   #length = 0;
+  /** Payload of the messages that are not written yet. */
+  #payload = 0;
+  /** Where the first frame begins that is not written yet. */
+  #frame = 0;
+  /** What the compressed messages among them count, in order. */
+  #counts: number[] | undefined;
 
   constructor(side: Side, capacity: number) {
     this.bytes = new Uint8Array(capacity);
@@ -56,6 +63,9 @@ export class FrameBuffer {
 
   clear(): void {
     this.#length = 0;
+    this.#payload = 0;
+    this.#frame = 0;
+    this.#counts = undefined;
   }
 
   /**
@@ -63,16 +73,63 @@ export class FrameBuffer {
    * @returns the bytes of its payload; -1 if it does not fit
    */
   addMessage(data: Message): number {
-    return typeof data === "string"
+    const length = typeof data === "string"
       ? this.#addText(data)
-      : this.addFrame(FIN | Opcode.binary, data);
+      : this.#addFrame(FIN | Opcode.binary, data);
+    if (length > 0) this.#payload += length;
+    return length;
   }
 
   /**
-   * Adds a frame whose header begins with the byte `first`.
-   * @returns the bytes of its payload; -1 if it does not fit
+   * Adds a message that was compressed (RFC 7692) and counts `size` bytes.
+   * @returns whether it fits
    */
-  addFrame(first: number, payload: Uint8Array): number {
+  addCompressed(payload: Uint8Array, isText: boolean, size: number): boolean {
+    const opcode = isText ? Opcode.text : Opcode.binary;
+    if (this.#addFrame(FIN | RSV1 | opcode, payload) < 0) return false;
+    this.#payload += size;
+    this.#counts ??= [];
+    this.#counts.push(size);
+    return true;
+  }
+
+  /** Adds a control frame. @returns whether it fits */
+  addControl(opcode: Opcode, payload: Uint8Array): boolean {
+    return this.#addFrame(FIN | opcode, payload) >= 0;
+  }
+
+  /**
+   * Takes note that the first `to` bytes are written.
+   * @returns the payload bytes of the messages whose frames ended since the
+   * last call
+   */
+  written(to: number): number {
+    let payload = 0;
+    if (to === this.#length) payload = this.#payload;
+    else {
+      for (;;) {
+        const { first, length, end } = this.#frameAt(this.#frame);
+        if (end > to) break;
+        this.#frame = end;
+        if ((first & RSV1) !== 0) payload += this.#counts?.shift() ?? 0;
+        else if ((first & 0x08) === 0) payload += length;
+      }
+    }
+    this.#payload -= payload;
+    return payload;
+  }
+
+  #frameAt(at: number): { first: number; length: number; end: number } {
+    const bytes = this.bytes;
+    let length = (bytes[at + 1] ?? 0) & 0x7f;
+    if (length === 126) {
+      length = (bytes[at + 2] ?? 0) << 8 | (bytes[at + 3] ?? 0);
+    } else if (length === 127) length = readUint32(bytes, at + 6);
+    const end = at + headerSize(length, this.#masked) + length;
+    return { first: bytes[at] ?? 0, length, end };
+  }
+
+  #addFrame(first: number, payload: Uint8Array): number {
     const length = payload.length;
     const size = headerSize(length, this.#masked) + length;
     if (size > this.bytes.length - this.#length) return -1;
@@ -161,16 +218,21 @@ export class FrameBuffer {
   }
 }
 
-/** One frame in memory of its own; `compressed` sets RSV1 (RFC 7692). */
-export function encodeFrame(
+/** The size of the frame of a message. */
+export function frameSize(side: Side, data: Message): number {
+  const length = byteLength(data);
+  return headerSize(length, side === "client") + length;
+}
+
+/** One frame of a control message in memory of its own. */
+export function encodeControl(
   side: Side,
   opcode: Opcode,
-  payload: Uint8Array,
-  compressed = false,
+  payload: Uint8Array = new Uint8Array(0),
 ): Uint8Array<ArrayBuffer> {
   const size = headerSize(payload.length, side === "client") + payload.length;
   const frame = new FrameBuffer(side, size);
-  frame.addFrame(FIN | (compressed ? RSV1 : 0) | opcode, payload);
+  frame.addControl(opcode, payload);
   return frame.bytes;
 }
 

@@ -2,10 +2,10 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   encodeCloseBody,
-  encodeFrame,
+  encodeControl,
   FrameBuffer,
+  frameSize,
 } from "../../src/protocol/encoder.ts";
-import { FIN } from "../../src/protocol/frames.ts";
 import { Feed, Opcode, otherSide, type Seen, SIDES } from "./frames.ts";
 
 function filled(frames: FrameBuffer): Uint8Array<ArrayBuffer> {
@@ -15,7 +15,7 @@ function filled(frames: FrameBuffer): Uint8Array<ArrayBuffer> {
 Deno.test("a server's frames are the examples of RFC 6455, section 5.7", () => {
   const frames = new FrameBuffer("server", 1000);
   frames.addMessage("Hello");
-  frames.addFrame(FIN | Opcode.ping, new TextEncoder().encode("Hello"));
+  frames.addControl(Opcode.ping, new TextEncoder().encode("Hello"));
   const hello = [0x48, 0x65, 0x6c, 0x6c, 0x6f];
   assertEquals(
     [...filled(frames)],
@@ -78,10 +78,11 @@ for (const side of SIDES) {
   Deno.test(`${side}: a binary message fits exactly or is refused`, () => {
     for (const length of [0, 1, 125, 126, 65_535, 65_536]) {
       const binary = Uint8Array.from({ length }, (_, index) => index);
-      const frame = encodeFrame(side, Opcode.binary, binary);
-      const exact = new FrameBuffer(side, frame.length);
+      const size = frameSize(side, binary);
+      const exact = new FrameBuffer(side, size);
       assertEquals(exact.addMessage(binary), length);
-      const small = new FrameBuffer(side, frame.length - 1);
+      assertEquals(exact.length, size);
+      const small = new FrameBuffer(side, size - 1);
       assertEquals(small.addMessage(binary), -1);
       assertEquals(small.length, 0);
     }
@@ -90,7 +91,7 @@ for (const side of SIDES) {
   Deno.test(`${side}: the sender's bytes are left alone`, () => {
     const binary = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
     new FrameBuffer(side, 100).addMessage(binary);
-    encodeFrame(side, Opcode.binary, binary);
+    encodeControl(side, Opcode.ping, binary);
     assertEquals([...binary], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
@@ -108,7 +109,7 @@ for (const side of SIDES) {
         for (const sent of messages) {
           if ("ping" in sent) {
             const payload = new TextEncoder().encode(sent.ping);
-            frames.addFrame(FIN | Opcode.ping, payload);
+            frames.addControl(Opcode.ping, payload);
           } else frames.addMessage("text" in sent ? sent.text : sent.binary);
           expected.push(
             "text" in sent ? { text: sent.text.toWellFormed() } : sent,
@@ -133,10 +134,44 @@ Deno.test("a lone surrogate is sent as U+FFFD", () => {
   }
 });
 
-Deno.test("a compressed frame has RSV1 set", () => {
-  const frame = encodeFrame("server", Opcode.text, Uint8Array.of(7), true);
-  assertEquals([...frame], [0xc1, 1, 7]);
+Deno.test("a compressed message has RSV1 set", () => {
+  const frames = new FrameBuffer("server", 100);
+  assertEquals(frames.addCompressed(Uint8Array.of(7), true, 50), true);
+  assertEquals(frames.addCompressed(Uint8Array.of(8), false, 60), true);
+  assertEquals([...filled(frames)], [0xc1, 1, 7, 0xc2, 1, 8]);
+  assertEquals(frames.addCompressed(new Uint8Array(99), false, 1), false);
 });
+
+for (const side of SIDES) {
+  Deno.test(`${side}: a message counts once its last byte is written`, () => {
+    const frames = new FrameBuffer(side, 200_000);
+    const messages = ["", "é".repeat(70), "x".repeat(300), "x".repeat(70_000)];
+    const ends: [end: number, payload: number][] = [];
+    for (const message of messages) {
+      const payload = frames.addMessage(message);
+      ends.push([frames.length, payload]);
+      frames.addControl(Opcode.ping, Uint8Array.of(1, 2, 3));
+      frames.addCompressed(Uint8Array.of(7), true, 1000);
+      ends.push([frames.length, 1000]);
+    }
+    for (const step of [1, 7, 1000, 200_000]) {
+      const copy = new FrameBuffer(side, 200_000);
+      for (const message of messages) {
+        copy.addMessage(message);
+        copy.addControl(Opcode.ping, Uint8Array.of(1, 2, 3));
+        copy.addCompressed(Uint8Array.of(7), true, 1000);
+      }
+      let total = 0;
+      for (let to = 0; to < copy.length;) {
+        to = Math.min(copy.length, to + step);
+        total += copy.written(to);
+        const expected = ends.filter(([end]) => end <= to)
+          .reduce((sum, [, payload]) => sum + payload, 0);
+        assertEquals(total, expected, `${to} bytes`);
+      }
+    }
+  });
+}
 
 Deno.test("a close frame carries a code that may be sent, or nothing", () => {
   assertEquals([...encodeCloseBody()], []);

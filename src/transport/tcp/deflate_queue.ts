@@ -1,0 +1,70 @@
+import { Buffer } from "node:buffer";
+import { byteLength, type Message } from "../../message.ts";
+import type { Deflater } from "./deflate.ts";
+import type { WriteQueue } from "./write_queue.ts";
+
+/**
+ * Compresses messages on their way to a {@linkcode WriteQueue}. Compression
+ * takes turns of the event loop; all messages stay in order.
+ */
+export class DeflateQueue {
+  readonly #deflater: Deflater;
+  readonly #writes: WriteQueue;
+  /** Shorter messages are sent as they are, bytes. */
+  readonly #threshold: number;
+  readonly #waiting: Message[] = [];
+  #busy = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(deflater: Deflater, writes: WriteQueue, threshold: number) {
+    this.#deflater = deflater;
+    this.#writes = writes;
+    this.#threshold = threshold;
+  }
+
+  /** Adds a message. @returns the bytes of its payload */
+  add(data: Message): number {
+    const size = byteLength(data);
+    if (!this.#busy && size < this.#threshold) return this.#writes.add(data);
+    this.#writes.count(size);
+    // The caller may use its bytes again.
+    this.#waiting.push(typeof data === "string" ? data : data.slice());
+    if (!this.#busy) this.#run();
+    return size;
+  }
+
+  /** Calls back once no message waits here, at once if none does. */
+  whenIdle(callback: () => void): void {
+    if (this.#busy) this.#onIdle = callback;
+    else callback();
+  }
+
+  /** Forgets the messages that wait here. */
+  clear(): void {
+    this.#waiting.length = 0;
+  }
+
+  /** Forgets everything. */
+  stop(): void {
+    this.clear();
+    this.#onIdle = undefined;
+    this.#deflater.close();
+  }
+
+  async #run(): Promise<void> {
+    this.#busy = true;
+    for (;;) {
+      const data = this.#waiting.shift();
+      if (data === undefined) break;
+      const bytes = typeof data === "string" ? Buffer.from(data) : data;
+      if (bytes.length < this.#threshold) this.#writes.addCounted(data);
+      else {
+        const payload = await this.#deflater.deflate(bytes);
+        const isText = typeof data === "string";
+        this.#writes.addCompressed(payload, isText, bytes.length);
+      }
+    }
+    this.#busy = false;
+    this.#onIdle?.();
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * The way to the server: TCP or a Unix socket, a tunnel through a proxy, TLS.
+ *
+ * @module
+ */
+
+import { HandshakeFailure } from "../transport.ts";
+import type { ByteStream } from "./byte_stream.ts";
+import { failureOf } from "./failures.ts";
+import {
+  type ProxyCredentials,
+  tunnelByConnect,
+  tunnelBySocks,
+  type TunnelTarget,
+} from "./proxy.ts";
+import { startTls, type TlsSettings } from "./tls.ts";
+
+/** The TLS options of {@linkcode TcpOptions}. */
+export interface TcpTlsOptions {
+  /** Authorities to trust besides the usual ones, PEM. */
+  readonly caCerts?: string | readonly string[];
+  /** The client's certificate, PEM; with `key`. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** The name to ask for and to expect. @default the URL's host */
+  readonly serverName?: string;
+  /** Accepts any certificate. @default false */
+  readonly insecure?: boolean;
+}
+
+/** How to reach servers. */
+export interface DialOptions {
+  readonly tls?: TcpTlsOptions;
+  /** `http:`, `https:` or `socks5:`; credentials in the user info. */
+  readonly proxy?: URL;
+}
+
+const PORTS: ReadonlyMap<string, number> = new Map([
+  ["ws:", 80],
+  ["wss:", 443],
+  ["http:", 80],
+  ["https:", 443],
+  ["socks5:", 1080],
+]);
+
+/** The stream of a connection that is being set up, and its owner until then. */
+export class StreamHolder {
+  #stream: ByteStream | undefined;
+  #closed = false;
+
+  /** Holds this stream, which may be made of the one before. */
+  readonly hold = (stream: ByteStream): void => {
+    this.#stream = stream;
+    if (this.#closed) closeQuietly(stream);
+  };
+
+  /** Gives the stream away: it is not closed here any more. */
+  release(): void {
+    this.#stream = undefined;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#stream !== undefined) closeQuietly(this.#stream);
+    this.#stream = undefined;
+  }
+}
+
+/** Closes a stream that may be closed already. */
+export function closeQuietly(stream: ByteStream): void {
+  try {
+    stream.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
+
+/**
+ * Opens a stream to the server of this URL. Closing the holder ends it.
+ * @throws {HandshakeFailure} it cannot be opened
+ */
+export async function dial(
+  url: URL,
+  options: DialOptions,
+  holder: StreamHolder,
+  signal: AbortSignal,
+): Promise<ByteStream> {
+  if (url.protocol === "ws+unix:") return await dialUnix(url, holder);
+  const target = endOf(url);
+  const stream = options.proxy === undefined
+    ? await dialTcp(target, holder, signal)
+    : await dialProxy(options.proxy, target, options, holder, signal);
+  return url.protocol === "wss:"
+    ? await secure(stream, target, options.tls, holder)
+    : stream;
+}
+
+function endOf(url: URL): TunnelTarget {
+  return {
+    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: Number(url.port || PORTS.get(url.protocol)),
+  };
+}
+
+async function dialTcp(
+  { hostname, port }: TunnelTarget,
+  holder: StreamHolder,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  requirePermission({ name: "net", host: `${host}:${port}` });
+  try {
+    const conn = await Deno.connect({ hostname, port, signal });
+    holder.hold(conn);
+    // Frames leave in one write each: Nagle's algorithm would only hold them
+    // back until the server acknowledges what it has, 40 ms and more.
+    conn.setNoDelay(true);
+    return conn;
+  } catch (error) {
+    throw failureOf(error, "connect");
+  }
+}
+
+async function dialProxy(
+  proxy: URL,
+  target: TunnelTarget,
+  options: DialOptions,
+  holder: StreamHolder,
+  signal: AbortSignal,
+): Promise<ByteStream> {
+  const end = endOf(proxy);
+  let stream: ByteStream;
+  try {
+    stream = await dialTcp(end, holder, signal);
+  } catch (error) {
+    const { facts } = failureOf(error, "connect");
+    if (facts.kind === "permission") throw error;
+    throw new HandshakeFailure({ ...facts, kind: "proxy-unreachable" });
+  }
+  if (proxy.protocol === "https:") {
+    // Name and client certificate are for the server, not for the proxy.
+    const { caCerts, insecure } = options.tls ?? {};
+    stream = await secure(stream, end, { caCerts, insecure }, holder);
+  }
+  const credentials = credentialsOf(proxy);
+  try {
+    if (proxy.protocol === "socks5:") {
+      await tunnelBySocks(stream, target, credentials);
+    } else await tunnelByConnect(stream, target, credentials);
+  } catch (error) {
+    const { facts } = failureOf(error, "http");
+    throw facts.kind === "reset" || facts.kind === "hung-up"
+      ? new HandshakeFailure({ ...facts, kind: "proxy-refused" })
+      : failureOf(error, "http");
+  }
+  return stream;
+}
+
+async function secure(
+  stream: ByteStream | Deno.TcpConn,
+  { hostname }: TunnelTarget,
+  options: TcpTlsOptions = {},
+  holder: StreamHolder,
+): Promise<ByteStream> {
+  const { caCerts = [], cert, key, serverName, insecure } = options;
+  const settings: TlsSettings = {
+    serverName: serverName ?? hostname,
+    caCerts: [caCerts].flat(),
+    ...(cert !== undefined && key !== undefined && { identity: { cert, key } }),
+    insecure: insecure ?? false,
+  };
+  try {
+    return await startTls(stream, settings, holder.hold);
+  } catch (error) {
+    throw failureOf(error, "tls");
+  }
+}
+
+function credentialsOf(
+  { username, password }: URL,
+): ProxyCredentials | undefined {
+  if (username === "" && password === "") return undefined;
+  return { username: decode(username), password: decode(password) };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A stray "%" that encodes nothing stands for itself.
+    return text;
+  }
+}
+
+/** The parts of a `ws+unix:/path/to.sock:/request/path?query` URL. */
+export function unixParts(
+  { pathname, search }: URL,
+): { readonly path: string; readonly target: string } {
+  const colon = pathname.indexOf(":");
+  const path = colon < 0 ? pathname : pathname.slice(0, colon);
+  const target = colon < 0 ? "/" : pathname.slice(colon + 1);
+  return {
+    path: decode(path),
+    target: (target.startsWith("/") ? target : `/${target}`) + search,
+  };
+}
+
+async function dialUnix(url: URL, holder: StreamHolder): Promise<ByteStream> {
+  const { path } = unixParts(url);
+  if (url.host !== "" || !path.startsWith("/")) {
+    const detail = "the form is ws+unix:/path/to.sock:/request/path";
+    throw new HandshakeFailure({ kind: "options", detail });
+  }
+  requirePermission({ name: "read", path });
+  requirePermission({ name: "write", path });
+  requireUnixNetPermission(path);
+  try {
+    const conn = await Deno.connect({ transport: "unix", path });
+    holder.hold(conn);
+    return conn;
+  } catch (error) {
+    throw failureOf(error, "connect");
+  }
+}
+
+/** Deno 2.9 wants this permission for Unix sockets, Deno 2.6 knows it not. */
+function requireUnixNetPermission(path: string): void {
+  try {
+    requirePermission({ name: "net", host: `unix:${path}` });
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+  }
+}
+
+type Needed =
+  | { readonly name: "net"; readonly host: string }
+  | { readonly name: "read" | "write"; readonly path: string };
+
+/**
+ * Asks Deno first: it would stop the program with a prompt that names an
+ * internal function.
+ */
+function requirePermission(needed: Needed): void {
+  const { state } = Deno.permissions.querySync(needed);
+  if (state === "granted") return;
+  const where = needed.name === "net" ? needed.host : needed.path;
+  throw new HandshakeFailure({
+    kind: "permission",
+    detail: `no ${needed.name} permission for ${where}`,
+    advice: state === "denied"
+      ? `--deny-${needed.name} forbids it`
+      : `run with --allow-${needed.name}=${where}`,
+  });
+}

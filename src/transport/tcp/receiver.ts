@@ -1,0 +1,290 @@
+import { setImmediate } from "node:timers";
+import type { Message } from "../../message.ts";
+import { Decoder, type FrameSink } from "../../protocol/decoder.ts";
+import { ProtocolError } from "../../protocol/frames.ts";
+import { decodeText } from "../../protocol/text.ts";
+import type { ByteStream } from "./byte_stream.ts";
+import type { Inflater } from "./deflate.ts";
+
+/** The events of a {@linkcode Receiver}. */
+export interface ReceiveEvents {
+  onMessage(data: Message): void;
+  onPing(payload: Uint8Array): void;
+  onPong(payload: Uint8Array): void;
+  /** The server's close frame; nothing is delivered after it. */
+  onClose(code: number, reason: string): void;
+  /** The server broke the protocol; nothing is delivered after it. */
+  onViolation(error: ProtocolError): void;
+  /** The stream has ended, with an error or without. */
+  onReadEnd(error?: unknown): void;
+}
+
+/** The limits of a {@linkcode Receiver}. */
+export interface ReceiverOptions {
+  readonly maxMessageBytes: number;
+  /** For a connection with permessage-deflate. */
+  readonly inflater?: Inflater;
+}
+
+/** An idle connection waits with a buffer of this size, bytes. */
+const SMALL = 2 * 1024;
+const MEDIUM = 16 * 1024;
+const LARGE = 256 * 1024;
+
+/** The event loop gets a turn after so much time in a row, ms. */
+const SLICE = 4;
+/** The clock is read once in so many messages. */
+const BETWEEN_LOOKS = 16;
+
+/** Large buffers that are not in use: at most 1 MiB. */
+const SPARE: Uint8Array<ArrayBuffer>[] = [];
+
+function takeBuffer(size: number): Uint8Array<ArrayBuffer> {
+  return (size === LARGE ? SPARE.pop() : undefined) ?? new Uint8Array(size);
+}
+
+function releaseBuffer(buffer: Uint8Array<ArrayBuffer>): void {
+  if (buffer.length === LARGE && SPARE.length < 4) SPARE.push(buffer);
+}
+
+const EMPTY = new Uint8Array(0);
+
+type State =
+  /** Delivers messages. */
+  | "delivering"
+  /** Reads, but delivers nothing until `resume`. */
+  | "paused"
+  /** Reads to the end and delivers nothing. */
+  | "discarding"
+  | "stopped";
+
+/**
+ * Reads a stream and delivers the messages in it.
+ *
+ * A read is waited for with a small buffer, since thousands of idle connections
+ * all wait. A read that fills it is followed by one with a larger buffer.
+ */
+export class Receiver implements FrameSink {
+  readonly #stream: ByteStream;
+  readonly #events: ReceiveEvents;
+  readonly #decoder: Decoder;
+  readonly #inflater: Inflater | undefined;
+
+  #buffer: Uint8Array<ArrayBuffer> = EMPTY;
+  /** Where the bytes begin and end that are not decoded. */
+  #start = 0;
+  #end = 0;
+  #bytesRead = 0;
+  /** The buffer to use after a small one was filled. */
+  #loaded: typeof MEDIUM | typeof LARGE = MEDIUM;
+  #filled = false;
+
+  #state: State = "delivering";
+  #resumed: PromiseWithResolvers<void> | undefined;
+  /** A compressed message, which all that follows has to wait for. */
+  #compressed: { payload: Uint8Array; isText: boolean } | undefined;
+  /** Since when the event loop has had no turn, as far as is known. */
+  #busySince = 0;
+  #messages = 0;
+  #yields = false;
+
+  constructor(
+    stream: ByteStream,
+    events: ReceiveEvents,
+    { maxMessageBytes, inflater }: ReceiverOptions,
+  ) {
+    this.#stream = stream;
+    this.#events = events;
+    this.#inflater = inflater;
+    this.#decoder = new Decoder("client", this, {
+      maxMessageBytes,
+      compression: inflater !== undefined,
+    });
+  }
+
+  /** Bytes read so far. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  /** Delivers nothing more until `resume`; at once, in the middle of a read. */
+  pause(): void {
+    if (this.#state !== "delivering") return;
+    this.#state = "paused";
+    this.#decoder.stop();
+  }
+
+  resume(): void {
+    if (this.#state === "paused") this.#become("delivering");
+  }
+
+  /** From now on reads only to see the end of the stream. */
+  discard(): void {
+    if (this.#state !== "stopped") this.#become("discarding");
+  }
+
+  /** Delivers nothing more and reports nothing more. */
+  stop(): void {
+    this.#become("stopped");
+    this.#inflater?.close();
+  }
+
+  #become(state: State): void {
+    this.#state = state;
+    this.#decoder.stop();
+    this.#resumed?.resolve();
+    this.#resumed = undefined;
+  }
+
+  /** Reads to the end; `first` was read before. Never rejects. */
+  async run(first: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#bytesRead = first.length;
+    this.#buffer = first;
+    this.#end = first.length;
+    this.#busySince = performance.now();
+    try {
+      for (;;) {
+        while (this.#start < this.#end || this.#state === "paused") {
+          if (!await this.#deliver()) break;
+        }
+        if (this.#state === "stopped") return;
+        this.#prepare();
+        const room = this.#buffer.subarray(this.#end);
+        const before = performance.now();
+        const count = await this.#stream.read(room);
+        if (this.#isStopped()) return;
+        if (count === null) break;
+        const now = performance.now();
+        // A read that took time has given the event loop its turn.
+        if (now - before > 1) this.#busySince = now;
+        else if (now - this.#busySince > SLICE) await this.#yield();
+        this.#bytesRead += count;
+        this.#end += count;
+        this.#filled = count === room.length;
+      }
+      await this.#untilResumed();
+      if (!this.#isStopped()) this.#events.onReadEnd();
+    } catch (error) {
+      await this.#untilResumed();
+      if (!this.#isStopped()) this.#events.onReadEnd(error);
+    }
+  }
+
+  /** Decodes what is there. @returns whether there may be more to decode */
+  async #deliver(): Promise<boolean> {
+    await this.#untilResumed();
+    if (this.#state === "stopped") return false;
+    if (this.#state === "discarding") {
+      this.#start = this.#end;
+      return false;
+    }
+    try {
+      this.#start = this.#decoder.decode(this.#buffer, this.#start, this.#end);
+      if (this.#compressed !== undefined) {
+        await this.#inflate();
+        return true;
+      }
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      if (this.#isStopped()) return false;
+      this.discard();
+      this.#events.onViolation(error);
+      return true;
+    }
+    if (this.#yields) {
+      await this.#yield();
+      return true;
+    }
+    return this.#state !== "delivering";
+  }
+
+  /** Chooses the buffer for the next read, and moves the torn frame to its front. */
+  #prepare(): void {
+    const have = this.#end - this.#start;
+    const needed = Math.max(this.#decoder.needed, have + 1);
+    let size = SMALL;
+    if (this.#filled) {
+      if (this.#buffer.length >= MEDIUM) this.#loaded = LARGE;
+      size = this.#loaded;
+    } else if (this.#buffer.length === LARGE && this.#end < MEDIUM) {
+      this.#loaded = MEDIUM;
+    }
+    if (size < needed) size = needed <= MEDIUM ? MEDIUM : LARGE;
+    if (size === this.#buffer.length) {
+      if (this.#start > 0 && have > 0) {
+        this.#buffer.copyWithin(0, this.#start, this.#end);
+      }
+    } else {
+      const buffer = takeBuffer(size);
+      if (have > 0) {
+        buffer.set(this.#buffer.subarray(this.#start, this.#end));
+      }
+      releaseBuffer(this.#buffer);
+      this.#buffer = buffer;
+    }
+    this.#start = 0;
+    this.#end = have;
+  }
+
+  async #untilResumed(): Promise<void> {
+    while (this.#state === "paused") {
+      this.#resumed ??= Promise.withResolvers();
+      await this.#resumed.promise;
+    }
+  }
+
+  async #yield(): Promise<void> {
+    this.#yields = false;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#busySince = performance.now();
+  }
+
+  /** The state, past what was known before a wait or a callback. */
+  #isStopped(): boolean {
+    return this.#state === "stopped";
+  }
+
+  async #inflate(): Promise<void> {
+    const { payload, isText } = this.#compressed ?? {};
+    this.#compressed = undefined;
+    if (payload === undefined) return;
+    const bytes = await this.#inflater?.inflate(payload);
+    await this.#untilResumed();
+    if (bytes === undefined || this.#state !== "delivering") return;
+    this.onMessage(
+      // The receiver's own copy: the runtime's buffer may be a larger one.
+      isText ? decodeText(bytes, 0, bytes.length) : new Uint8Array(bytes),
+    );
+  }
+
+  // --- What the decoder finds ---
+
+  onMessage(data: Message): void {
+    if (
+      ++this.#messages % BETWEEN_LOOKS === 0 &&
+      performance.now() - this.#busySince > SLICE
+    ) {
+      this.#yields = true;
+      this.#decoder.stop();
+    }
+    this.#events.onMessage(data);
+  }
+
+  onCompressed(payload: Uint8Array, isText: boolean): void {
+    this.#compressed = { payload, isText };
+    this.#decoder.stop();
+  }
+
+  onPing(payload: Uint8Array): void {
+    this.#events.onPing(payload);
+  }
+
+  onPong(payload: Uint8Array): void {
+    this.#events.onPong(payload);
+  }
+
+  onClose(code: number, reason: string): void {
+    this.discard();
+    this.#events.onClose(code, reason);
+  }
+}

@@ -1,0 +1,315 @@
+import type { Message } from "../../message.ts";
+import { encodeCloseBody, encodeControl } from "../../protocol/encoder.ts";
+import {
+  MAX_CLOSE_REASON,
+  Opcode,
+  type ProtocolError,
+} from "../../protocol/frames.ts";
+import {
+  DROPPED,
+  type HandshakeResponse,
+  type SendWindow,
+  type Socket,
+  type SocketEnd,
+  type SocketListener,
+} from "../transport.ts";
+import type { ByteStream } from "./byte_stream.ts";
+import { Deflater, type DeflateSettings, Inflater } from "./deflate.ts";
+import { DeflateQueue } from "./deflate_queue.ts";
+import { closeQuietly } from "./dial.ts";
+import { type ReceiveEvents, Receiver } from "./receiver.ts";
+import { type WriteEvents, WriteQueue } from "./write_queue.ts";
+
+/** An open connection to be made a {@linkcode TcpSocket}. */
+export interface OpenConnection {
+  readonly url: string;
+  readonly protocol: string;
+  readonly response: HandshakeResponse;
+  readonly stream: ByteStream;
+  /** What the server sent behind its 101. */
+  readonly rest: Uint8Array<ArrayBuffer>;
+  readonly maxMessageBytes: number;
+  readonly compression?: Compression;
+}
+
+/** What client and server agreed on. */
+export interface Compression {
+  readonly inbound: DeflateSettings;
+  /** `undefined`: messages are sent as they are. */
+  readonly outbound: DeflateSettings | undefined;
+  /** Shorter messages are sent as they are, bytes. */
+  readonly threshold: number;
+}
+
+/**
+ * How long the connection may stay open once both close frames are through, or
+ * after we have failed it, ms. "A server [...] closes the TCP connection first"
+ * (RFC 6455, section 7.1.1).
+ */
+const LINGER = 1000;
+
+const SEND_WINDOW: SendWindow = {
+  bytes: 512 * 1024,
+  messages: 8192,
+  reportsProgress: true,
+};
+
+type Timer = ReturnType<typeof setTimeout>;
+
+/** The states of RFC 6455, section 4.1 and 7, as this side sees them. */
+type State =
+  | { readonly kind: "open" }
+  /** Our close frame is on its way, the server's has not come. */
+  | { readonly kind: "closing"; readonly timer: Timer }
+  /** Nothing is delivered any more; the stream is about to end. */
+  | {
+    readonly kind: "ending";
+    readonly timer: Timer;
+    readonly end: SocketEnd;
+    /** Whether the server's close frame has come. */
+    readonly answered: boolean;
+  }
+  | { readonly kind: "closed"; readonly end: SocketEnd };
+
+/** A WebSocket on a stream of bytes (RFC 6455). */
+export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
+  readonly url: string;
+  readonly protocol: string;
+  readonly response: HandshakeResponse;
+  readonly sendWindow: SendWindow = SEND_WINDOW;
+
+  readonly #stream: ByteStream;
+  readonly #rest: Uint8Array<ArrayBuffer>;
+  readonly #receiver: Receiver;
+  readonly #writes: WriteQueue;
+  readonly #deflates: DeflateQueue | undefined;
+  #listener: SocketListener | undefined;
+  #state: State = { kind: "open" };
+  #bytesWritten = 0;
+  #closeWritten = false;
+  /** The server closed its side before our close frame was written. */
+  #readEnded = false;
+  #lastPing = -1;
+
+  constructor(connection: OpenConnection) {
+    const { stream, maxMessageBytes, compression } = connection;
+    this.url = connection.url;
+    this.protocol = connection.protocol;
+    this.response = connection.response;
+    this.#stream = stream;
+    this.#rest = connection.rest;
+    this.#writes = new WriteQueue(stream, this);
+    let inflater: Inflater | undefined;
+    if (compression !== undefined) {
+      const { inbound, outbound, threshold } = compression;
+      inflater = new Inflater(inbound, maxMessageBytes);
+      if (outbound !== undefined) {
+        const deflater = new Deflater(outbound);
+        this.#deflates = new DeflateQueue(deflater, this.#writes, threshold);
+      }
+    }
+    const options = { maxMessageBytes, inflater };
+    this.#receiver = new Receiver(stream, this, options);
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWritten;
+  }
+
+  get bytesRead(): number {
+    return this.#receiver.bytesRead;
+  }
+
+  get bufferedAmount(): number {
+    return this.#writes.buffered;
+  }
+
+  listen(listener: SocketListener): void {
+    this.#listener = listener;
+    queueMicrotask(() => {
+      if (this.#state.kind === "closed") listener.onEnd(this.#state.end);
+      else this.#receiver.run(this.#rest);
+    });
+  }
+
+  send(data: Message): void {
+    if (this.#state.kind !== "open") return;
+    this.#bytesWritten += this.#deflates === undefined
+      ? this.#writes.add(data)
+      : this.#deflates.add(data);
+  }
+
+  /** Lifts a pause: the server's answer comes behind its messages. */
+  close(code: number, reason: string, timeout: number): void {
+    if (this.#state.kind !== "open") return;
+    const frame = encodeControl(
+      "client",
+      Opcode.close,
+      encodeCloseBody(code, reason),
+    );
+    const timer = setTimeout(() => this.terminate(), timeout);
+    this.#state = { kind: "closing", timer };
+    if (this.#deflates === undefined) this.#writes.close(frame);
+    else this.#deflates.whenIdle(() => this.#writes.close(frame));
+    this.#receiver.resume();
+  }
+
+  terminate(): void {
+    this.#finish(DROPPED);
+  }
+
+  ping(id: number): void {
+    if (this.#state.kind !== "open") return;
+    this.#lastPing = Math.max(this.#lastPing, id);
+    this.#writes.addPing(new TextEncoder().encode(String(id)));
+  }
+
+  pause(): void {
+    if (this.#state.kind === "open") this.#receiver.pause();
+  }
+
+  resume(): void {
+    this.#receiver.resume();
+  }
+
+  // --- What is received ---
+
+  onMessage(data: Message): void {
+    this.#listener?.onMessage(data);
+  }
+
+  onPing(payload: Uint8Array): void {
+    this.#writes.addPong(payload);
+  }
+
+  onPong(payload: Uint8Array): void {
+    // A pong may answer nothing at all (RFC 6455, section 5.5.3).
+    const text = new TextDecoder().decode(payload.slice());
+    const id = Number(text);
+    if (String(id) === text && id >= 0 && id <= this.#lastPing) {
+      this.#listener?.onPong?.(id);
+    }
+  }
+
+  onClose(code: number, reason: string): void {
+    const end = { code, reason, wasClean: false };
+    // "an endpoint typically echos the status code it received" (5.5.1)
+    this.#end(end, code, "", true);
+  }
+
+  onViolation({ closeCode, message }: ProtocolError): void {
+    const kind = closeCode === 1009 ? "too-large" : "protocol";
+    const failure = { kind, detail: message } as const;
+    this.#end({ ...DROPPED, failure }, closeCode, message, false);
+  }
+
+  onReadEnd(error?: unknown): void {
+    const state = this.#state;
+    switch (state.kind) {
+      case "open": {
+        const detail = error === undefined
+          ? "the server closed the connection without a close frame"
+          : error instanceof Error
+          ? error.message
+          : String(error);
+        const failure = { kind: "network", detail, cause: error } as const;
+        return this.#finish({ ...DROPPED, failure });
+      }
+      case "closing":
+        return this.#finish(DROPPED);
+      case "ending":
+        // The server may hang up behind its close frame; ours is written then
+        // if the network still takes it.
+        if (this.#closeWritten || error !== undefined || !state.answered) {
+          return this.#finish(state.end);
+        }
+        this.#readEnded = true;
+        return;
+      case "closed":
+        return;
+      default:
+        state satisfies never;
+    }
+  }
+
+  // --- What is written ---
+
+  onProgress(): void {
+    if (this.#state.kind !== "closed") this.#listener?.onProgress?.();
+  }
+
+  onCloseWritten(): void {
+    this.#closeWritten = true;
+    if (this.#state.kind !== "ending") return;
+    if (this.#readEnded) return this.#finish(this.#state.end);
+    if (this.#state.answered) return;
+    // We failed the connection: the server reads our close frame, and that
+    // nothing follows, before the connection is torn down.
+    this.#stream.closeWrite().catch(() => {});
+  }
+
+  /** Reading tells more: the server may have said why before it hung up. */
+  onWriteError(): void {
+    if (this.#state.kind === "ending" && this.#readEnded) {
+      this.#finish(this.#state.end);
+    }
+  }
+
+  /** Answers the server's close frame, or fails the connection. */
+  #end(
+    end: SocketEnd,
+    code: number,
+    reason: string,
+    answered: boolean,
+  ): void {
+    const state = this.#state;
+    switch (state.kind) {
+      case "open":
+      case "closing":
+        break;
+      case "ending":
+      case "closed":
+        return;
+      default:
+        state satisfies never;
+    }
+    if (state.kind === "closing") clearTimeout(state.timer);
+    const timer = setTimeout(() => this.#finish(end), LINGER);
+    this.#state = { kind: "ending", timer, end, answered };
+    // What is not being written is not sent any more: the server would not
+    // read it. It stays in `bufferedAmount`.
+    this.#deflates?.clear();
+    this.#writes.dropMessages();
+    // Our close frame is on its way already.
+    if (state.kind === "closing" && answered) return;
+    const body = encodeCloseBody(code, reason.slice(0, MAX_CLOSE_REASON));
+    this.#writes.close(encodeControl("client", Opcode.close, body));
+  }
+
+  #finish(end: SocketEnd): void {
+    const state = this.#state;
+    switch (state.kind) {
+      case "open":
+        break;
+      case "closing":
+        clearTimeout(state.timer);
+        break;
+      case "ending":
+        clearTimeout(state.timer);
+        end = state.answered && this.#closeWritten
+          ? { ...state.end, wasClean: true }
+          : state.end;
+        break;
+      case "closed":
+        return;
+      default:
+        state satisfies never;
+    }
+    this.#state = { kind: "closed", end };
+    this.#receiver.stop();
+    this.#deflates?.stop();
+    this.#writes.stop();
+    closeQuietly(this.#stream);
+    this.#listener?.onEnd(end);
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * A transport of our own: RFC 6455 over `Deno.connect`. It needs no permission
+ * beyond `--allow-net`, except for Unix sockets.
+ *
+ * @module
+ */
+
+import type { DeflateParameters } from "../../protocol/deflate_parameters.ts";
+import { type ClientHandshake, newKey } from "../../protocol/handshake.ts";
+import type { HandshakeRequest, Socket, Transport } from "../transport.ts";
+import { dial, type DialOptions, StreamHolder, unixParts } from "./dial.ts";
+import { failureOf } from "./failures.ts";
+import { type Compression, TcpSocket } from "./tcp_socket.ts";
+import { upgrade } from "./upgrade.ts";
+
+/** The options of a {@linkcode TcpTransport}. */
+export interface TcpOptions extends DialOptions {
+  /** permessage-deflate (RFC 7692). @default false */
+  readonly compression?: boolean | CompressionOptions;
+  /** Larger messages close the connection with 1009. @default 64 MiB */
+  readonly maxMessageBytes?: number;
+}
+
+/** How messages are compressed. */
+export interface CompressionOptions {
+  /** Shorter messages are sent as they are, bytes. @default 1024 */
+  readonly threshold?: number;
+  /**
+   * Whether both sides keep their window from message to message: it compresses
+   * better, and takes some 300 KiB a connection. @default true
+   */
+  readonly contextTakeover?: boolean;
+}
+
+/**
+ * Opens connections with our own framing.
+ *
+ * @example
+ * ```ts
+ * import { TcpTransport } from "./tcp_transport.ts";
+ *
+ * const transport = new TcpTransport({ compression: true });
+ * const socket = await transport.connect(
+ *   { url: new URL("ws://127.0.0.1:8080/"), subprotocols: [] },
+ *   AbortSignal.timeout(10_000),
+ * );
+ * socket.listen({
+ *   onMessage: (data) => console.log(data),
+ *   onEnd: ({ code }) => console.log("closed", code),
+ * });
+ * socket.send("hello");
+ * ```
+ */
+export class TcpTransport implements Transport {
+  readonly #options: TcpOptions;
+
+  constructor(options: TcpOptions = {}) {
+    this.#options = options;
+  }
+
+  async connect(
+    request: HandshakeRequest,
+    signal: AbortSignal,
+  ): Promise<Socket> {
+    signal.throwIfAborted();
+    const holder = new StreamHolder();
+    const onAbort = () => holder.close();
+    signal.addEventListener("abort", onAbort);
+    try {
+      const socket = await this.#connect(request, holder, signal);
+      signal.throwIfAborted();
+      holder.release();
+      return socket;
+    } catch (error) {
+      holder.close();
+      signal.throwIfAborted();
+      throw failureOf(error, "http");
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Connections share nothing. */
+  close(): void {}
+
+  async #connect(
+    { url, headers, subprotocols }: HandshakeRequest,
+    holder: StreamHolder,
+    signal: AbortSignal,
+  ): Promise<Socket> {
+    const { compression = false, maxMessageBytes = 64 * 1024 * 1024 } =
+      this.#options;
+    const stream = await dial(url, this.#options, holder, signal);
+    const isUnix = url.protocol === "ws+unix:";
+    const settings = compression === true ? {} : compression;
+    const handshake: ClientHandshake = {
+      host: isUnix ? "localhost" : url.host,
+      target: isUnix ? unixParts(url).target : url.pathname + url.search,
+      key: newKey(),
+      headers,
+      subprotocols,
+      deflate: settings === false ? undefined : settings,
+    };
+    const { response, rest, subprotocol, deflate } = await upgrade(
+      stream,
+      handshake,
+    );
+    return new TcpSocket({
+      url: url.href,
+      protocol: subprotocol,
+      response,
+      stream,
+      rest,
+      maxMessageBytes,
+      ...(deflate !== undefined && settings !== false && {
+        compression: compressionOf(deflate, settings),
+      }),
+    });
+  }
+}
+
+function compressionOf(
+  parameters: DeflateParameters,
+  { threshold = 1024 }: CompressionOptions,
+): Compression {
+  const { serverMaxWindowBits, clientMaxWindowBits } = parameters;
+  return {
+    threshold,
+    inbound: {
+      windowBits: serverMaxWindowBits,
+      contextTakeover: !parameters.serverNoContextTakeover,
+    },
+    // zlib has no window of 2^8 for deflation: it uses 2^9, which the server
+    // could not inflate. A message need not be compressed.
+    outbound: clientMaxWindowBits === 8 ? undefined : {
+      windowBits: clientMaxWindowBits,
+      contextTakeover: !parameters.clientNoContextTakeover,
+    },
+  };
+}

@@ -1,0 +1,243 @@
+import { setImmediate } from "node:timers";
+import type { Message } from "../../message.ts";
+import { FrameBuffer, frameSize } from "../../protocol/encoder.ts";
+import { MAX_HEADER, Opcode } from "../../protocol/frames.ts";
+import type { ByteStream } from "./byte_stream.ts";
+
+/** The events of a {@linkcode WriteQueue}. */
+export interface WriteEvents {
+  /** `buffered` has fallen. */
+  onProgress(): void;
+  /** The close frame is written, and nothing follows it. */
+  onCloseWritten(): void;
+  /** Nothing more can be written. */
+  onWriteError(): void;
+}
+
+/** The first buffer of a batch: most batches are a message or two, bytes. */
+const SMALL = 4 * 1024;
+/** The buffers that follow when a batch is larger, bytes. */
+const LARGE = 256 * 1024;
+/** Room for control frames that wait for the write in progress, bytes. */
+const CONTROL = 1024;
+/** The event loop gets a turn after so much time in a row, ms. */
+const SLICE = 4;
+
+/** Buffers for the next batches of all connections. */
+const SPARE = { small: [] as FrameBuffer[], large: [] as FrameBuffer[] };
+
+function takeBuffer(large: boolean): FrameBuffer {
+  const spare = large ? SPARE.large : SPARE.small;
+  return spare.pop() ?? new FrameBuffer("client", large ? LARGE : SMALL);
+}
+
+function releaseBuffer(frames: FrameBuffer): void {
+  const size = frames.bytes.length;
+  const spare = size === LARGE
+    ? SPARE.large
+    : size === SMALL
+    ? SPARE.small
+    : undefined;
+  // 1 MiB of large buffers, 64 KiB of small ones.
+  if (spare === undefined || spare.length >= (size === LARGE ? 4 : 16)) return;
+  frames.clear();
+  spare.push(frames);
+}
+
+/**
+ * Writes frames to a stream: many in one write, one write at a time, while the
+ * next batch is collected. Between messages it keeps no memory.
+ *
+ * Control frames leave before all messages that are not in the write in
+ * progress; the close frame leaves after them.
+ */
+export class WriteQueue {
+  readonly #stream: ByteStream;
+  readonly #events: WriteEvents;
+  /** Full buffers, in order. */
+  #full: FrameBuffer[] | undefined;
+  /** The buffer that messages are added to. */
+  #open: FrameBuffer | undefined;
+  #control: FrameBuffer | undefined;
+  /** The latest ping whose pong did not fit into the control frames. */
+  #latestPing: Uint8Array | undefined;
+  #close: Uint8Array | undefined;
+  #buffered = 0;
+  #state: "idle" | "writing" | "stopped" = "idle";
+
+  constructor(stream: ByteStream, events: WriteEvents) {
+    this.#stream = stream;
+    this.#events = events;
+  }
+
+  /** Payload bytes of the messages whose last byte is not written. */
+  get buffered(): number {
+    return this.#buffered;
+  }
+
+  /** Adds a message. @returns the bytes of its payload */
+  add(data: Message): number {
+    let payload = this.#open === undefined ? -1 : this.#open.addMessage(data);
+    if (payload < 0) {
+      payload = this.#bufferFor(frameSize("client", data)).addMessage(data);
+    }
+    this.#buffered += payload;
+    if (this.#state === "idle") this.#write();
+    return payload;
+  }
+
+  /** Counts a message that is added later, as its compression takes time. */
+  count(size: number): void {
+    this.#buffered += size;
+  }
+
+  /** Adds a message that was counted. */
+  addCounted(data: Message): void {
+    const size = this.add(data);
+    this.#buffered -= size;
+  }
+
+  /** Adds a compressed message that was counted. */
+  addCompressed(payload: Uint8Array, isText: boolean, size: number): void {
+    if (this.#open?.addCompressed(payload, isText, size) !== true) {
+      const needed = payload.length + MAX_HEADER;
+      this.#bufferFor(needed).addCompressed(payload, isText, size);
+    }
+    if (this.#state === "idle") this.#write();
+  }
+
+  /**
+   * Adds a ping. While the server does not read, a few wait and the others are
+   * forgotten.
+   */
+  addPing(payload: Uint8Array): void {
+    if (this.#state === "stopped" || this.#close !== undefined) return;
+    this.#control ??= new FrameBuffer("client", CONTROL);
+    this.#control.addControl(Opcode.ping, payload);
+    if (this.#state === "idle") this.#write();
+  }
+
+  /**
+   * Adds the answer to a ping. While the server does not read, the first few
+   * wait and of the others the latest: "the endpoint MAY elect to send a Pong
+   * frame for only the most recently processed Ping frame" (RFC 6455, 5.5.3).
+   */
+  addPong(payload: Uint8Array): void {
+    if (this.#state === "stopped" || this.#close !== undefined) return;
+    this.#control ??= new FrameBuffer("client", CONTROL);
+    if (
+      this.#latestPing !== undefined ||
+      !this.#control.addControl(Opcode.pong, payload)
+    ) this.#latestPing = payload.slice();
+    if (this.#state === "idle") this.#write();
+  }
+
+  /** Adds the close frame; nothing may be added after it. */
+  close(frame: Uint8Array): void {
+    this.#close = frame;
+    if (this.#state === "idle") this.#write();
+  }
+
+  /** Forgets the messages that are not being written; they stay counted. */
+  dropMessages(): void {
+    this.#full = undefined;
+    this.#open = undefined;
+  }
+
+  /** Writes nothing more. The stream is the caller's to close. */
+  stop(): void {
+    this.#state = "stopped";
+    this.dropMessages();
+    this.#control = undefined;
+  }
+
+  /** A buffer with so much room, after what is in the ones before. */
+  #bufferFor(size: number): FrameBuffer {
+    const isFirst = this.#open === undefined;
+    if (this.#open !== undefined) {
+      this.#full ??= [];
+      this.#full.push(this.#open);
+    }
+    this.#open = size > LARGE
+      ? new FrameBuffer("client", size)
+      : takeBuffer(!isFirst || size > SMALL);
+    return this.#open;
+  }
+
+  async #write(): Promise<void> {
+    this.#state = "writing";
+    try {
+      // What is sent in the same turn leaves in the same write.
+      await undefined;
+      let begun = performance.now();
+      for (;;) {
+        const frames = this.#next();
+        if (frames === undefined) break;
+        await this.#writeFrames(frames);
+        if (this.#isStopped()) return;
+        const now = performance.now();
+        if (now - begun < SLICE) continue;
+        // Writes that succeed at once would keep all timers waiting.
+        await new Promise((resolve) => setImmediate(resolve));
+        if (this.#isStopped()) return;
+        begun = now;
+      }
+      if (this.#close !== undefined) {
+        for (let rest = this.#close; rest.length > 0;) {
+          rest = rest.subarray(await this.#stream.write(rest));
+        }
+        if (this.#isStopped()) return;
+        this.#state = "stopped";
+        this.#events.onCloseWritten();
+      } else this.#state = "idle";
+    } catch {
+      if (this.#isStopped()) return;
+      this.stop();
+      this.#events.onWriteError();
+    }
+  }
+
+  /** A getter of its own, as the state changes during every wait. */
+  #isStopped(): boolean {
+    return this.#state === "stopped";
+  }
+
+  /** What leaves next, if it is not the close frame. */
+  #next(): FrameBuffer | undefined {
+    const control = this.#control;
+    if (control !== undefined) {
+      this.#control = undefined;
+      const ping = this.#latestPing;
+      if (ping !== undefined) {
+        this.#latestPing = undefined;
+        this.addPong(ping);
+      }
+      return control;
+    }
+    const frames = this.#full?.shift() ?? this.#open;
+    if (frames === this.#open) this.#open = undefined;
+    return frames;
+  }
+
+  async #writeFrames(frames: FrameBuffer): Promise<void> {
+    const { length } = frames;
+    let bytes = frames.bytes.subarray(0, length);
+    for (let at = 0; at < length;) {
+      const count = await this.#stream.write(bytes);
+      at += count;
+      if (at < length) bytes = bytes.subarray(count);
+      if (this.#isStopped()) return;
+      const payload = frames.written(at);
+      if (payload > 0) {
+        this.#buffered -= payload;
+        // The last one is reported once its buffer can be used again.
+        if (at < length) this.#events.onProgress();
+        else {
+          releaseBuffer(frames);
+          return this.#events.onProgress();
+        }
+      }
+    }
+    releaseBuffer(frames);
+  }
+}
