@@ -1,3 +1,10 @@
+/**
+ * The compression of messages (RFC 7692, section 7.2), on the streams of
+ * `node:zlib`: its synchronous functions keep no window between messages.
+ *
+ * @module
+ */
+
 import {
   constants,
   createDeflateRaw,
@@ -11,88 +18,101 @@ import { ProtocolError, type Side } from "./frames.ts";
 /** A sync flush ends with these, which no message carries (RFC 7692, 7.2.1). */
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 
-/** One direction: a zlib stream, which takes one message at a time. */
+/** One direction of a connection: one message at a time. */
 class Direction {
-  readonly #stream: DeflateRaw | InflateRaw;
+  readonly #make: () => DeflateRaw | InflateRaw;
   readonly #keepsWindow: boolean;
   readonly #maxBytes: number;
-  #chunks: Uint8Array[] = [];
-  #size = 0;
-  #pending: PromiseWithResolvers<Uint8Array<ArrayBuffer>> | undefined;
+  /** Made for the first message: zlib takes up to 300 KiB. */
+  #stream: DeflateRaw | InflateRaw | undefined;
   #isClosed = false;
 
   constructor(
-    stream: DeflateRaw | InflateRaw,
+    make: () => DeflateRaw | InflateRaw,
     keepsWindow: boolean,
     maxBytes: number,
   ) {
-    this.#stream = stream;
+    this.#make = make;
     this.#keepsWindow = keepsWindow;
     this.#maxBytes = maxBytes;
-    stream.on("data", (chunk: Uint8Array) => this.#take(chunk));
-    stream.on("error", (error: Error) => this.#failed(error));
   }
 
   /** Another one may follow when the promise has settled. */
-  pass(...inputs: Uint8Array[]): Promise<Uint8Array<ArrayBuffer>> {
-    const pending = this.#pending = Promise.withResolvers();
-    if (this.#isClosed) {
-      pending.reject(new Error("Cannot compress: the connection has ended"));
-      return pending.promise;
+  async pass(...inputs: Uint8Array[]): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#isClosed) throw ended();
+    if (this.#stream === undefined) {
+      this.#stream = this.#make();
+      // Errors are looked at below.
+      this.#stream.on("error", () => {});
     }
-    for (const input of inputs) this.#stream.write(input);
-    // Newer Denos report an error here first, older ones as an event alone.
-    this.#stream.flush(constants.Z_SYNC_FLUSH, (error?: Error | null) => {
-      if (error) this.#failed(error);
-      else this.#flushed();
-    });
-    return pending.promise;
+    const stream = this.#stream;
+    let isUsable = false;
+    try {
+      const bytes = await this.#transform(stream, inputs);
+      // A block may say that it is the last one (section 7.2.3.4): the stream
+      // ends with it, the messages do not.
+      isUsable = this.#keepsWindow && !stream.readableEnded;
+      return bytes;
+    } finally {
+      if (!isUsable) this.#free();
+    }
   }
 
   /** What is pending is rejected. */
   close(): void {
-    if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#stream.close();
-    this.#pending?.reject(new Error("the connection has ended"));
+    this.#free();
   }
 
-  #take(chunk: Uint8Array): void {
-    this.#size += chunk.length;
-    if (this.#size > this.#maxBytes) {
+  #free(): void {
+    this.#stream?.close();
+    this.#stream = undefined;
+  }
+
+  /** Writes the inputs, flushes, and collects what comes out. */
+  async #transform(
+    stream: DeflateRaw | InflateRaw,
+    inputs: readonly Uint8Array[],
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    const onData = (chunk: Uint8Array) => {
+      size += chunk.length;
+      if (size <= this.#maxBytes) return chunks.push(chunk);
       // Nothing more is inflated, whatever the message still holds.
-      this.#chunks = [];
-      return this.#fail(
-        new ProtocolError(
-          1009,
-          `a message has more than ${this.#maxBytes} bytes`,
-        ),
-      );
+      const message = `a message has more than ${this.#maxBytes} bytes`;
+      reject(new ProtocolError(1009, message));
+    };
+    const onEnd = () => {
+      if (stream.errored !== null) {
+        reject(new ProtocolError(1007, "a compressed message is malformed"));
+      } else if (this.#isClosed) reject(ended());
+      else resolve();
+    };
+    stream.on("data", onData);
+    stream.once("close", onEnd);
+    for (const input of inputs) stream.write(input);
+    // A stream that has failed calls back on some versions of Deno only.
+    stream.flush(constants.Z_SYNC_FLUSH, onEnd);
+    try {
+      await promise;
+    } finally {
+      stream.off("data", onData);
+      stream.off("close", onEnd);
     }
-    this.#chunks.push(chunk);
-  }
-
-  #flushed(): void {
-    const bytes = new Uint8Array(this.#size);
+    const bytes = new Uint8Array(size);
     let at = 0;
-    for (const chunk of this.#chunks) {
+    for (const chunk of chunks) {
       bytes.set(chunk, at);
       at += chunk.length;
     }
-    this.#chunks = [];
-    this.#size = 0;
-    if (!this.#keepsWindow && !this.#isClosed) this.#stream.reset();
-    this.#pending?.resolve(bytes);
+    return bytes;
   }
+}
 
-  #failed({ message }: Error): void {
-    this.#fail(new ProtocolError(1007, `bad compression: ${message}`));
-  }
-
-  #fail(error: ProtocolError): void {
-    this.#pending?.reject(error);
-    this.close();
-  }
+function ended(): Error {
+  return new Error("Cannot compress: the connection has ended");
 }
 
 /**
@@ -121,12 +141,12 @@ export class MessageDeflate {
       ? [server, client]
       : [client, server];
     this.#deflate = new Direction(
-      createDeflateRaw({ windowBits: own.windowBits }),
+      () => createDeflateRaw({ windowBits: own.windowBits }),
       own.keepsWindow,
       Infinity,
     );
     this.#inflate = new Direction(
-      createInflateRaw({ windowBits: other.windowBits }),
+      () => createInflateRaw({ windowBits: other.windowBits }),
       other.keepsWindow,
       maxMessageBytes,
     );

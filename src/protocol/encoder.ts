@@ -81,21 +81,23 @@ export class FrameBuffer {
   }
 
   /**
-   * Adds a message that was compressed (RFC 7692) and counts `size` bytes.
-   * @returns whether it fits
+   * Adds a frame whose header begins with the byte `first`. A compressed
+   * message (RSV1) counts as many bytes as it has uncompressed.
+   * @returns the bytes of its payload; -1 if it does not fit
    */
-  addCompressed(payload: Uint8Array, isText: boolean, size: number): boolean {
-    const opcode = isText ? Opcode.text : Opcode.binary;
-    if (this.#addFrame(FIN | RSV1 | opcode, payload) < 0) return false;
-    this.#payload += size;
-    this.#counts ??= [];
-    this.#counts.push(size);
-    return true;
-  }
-
-  /** Adds a control frame. @returns whether it fits */
-  addControl(opcode: Opcode, payload: Uint8Array): boolean {
-    return this.#addFrame(FIN | opcode, payload) >= 0;
+  addFrame(
+    first: number,
+    payload: Uint8Array,
+    count: number = payload.length,
+  ): number {
+    const length = this.#addFrame(first, payload);
+    if (length < 0 || (first & 0x08) !== 0) return length;
+    this.#payload += count;
+    if ((first & RSV1) !== 0) {
+      this.#counts ??= [];
+      this.#counts.push(count);
+    }
+    return length;
   }
 
   /**
@@ -224,15 +226,16 @@ export function frameSize(side: Side, data: Message): number {
   return headerSize(length, side === "client") + length;
 }
 
-/** One frame of a control message in memory of its own. */
-export function encodeControl(
+/** One frame in memory of its own; `compressed` sets RSV1 (RFC 7692). */
+export function encodeFrame(
   side: Side,
   opcode: Opcode,
   payload: Uint8Array = new Uint8Array(0),
+  compressed = false,
 ): Uint8Array<ArrayBuffer> {
   const size = headerSize(payload.length, side === "client") + payload.length;
   const frame = new FrameBuffer(side, size);
-  frame.addControl(opcode, payload);
+  frame.addFrame(FIN | (compressed ? RSV1 : 0) | opcode, payload);
   return frame.bytes;
 }
 

@@ -2,10 +2,11 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   encodeCloseBody,
-  encodeControl,
+  encodeFrame,
   FrameBuffer,
   frameSize,
 } from "../../src/protocol/encoder.ts";
+import { FIN, RSV1 } from "../../src/protocol/frames.ts";
 import { Feed, Opcode, otherSide, type Seen, SIDES } from "./frames.ts";
 
 function filled(frames: FrameBuffer): Uint8Array<ArrayBuffer> {
@@ -15,7 +16,7 @@ function filled(frames: FrameBuffer): Uint8Array<ArrayBuffer> {
 Deno.test("a server's frames are the examples of RFC 6455, section 5.7", () => {
   const frames = new FrameBuffer("server", 1000);
   frames.addMessage("Hello");
-  frames.addControl(Opcode.ping, new TextEncoder().encode("Hello"));
+  frames.addFrame(FIN | Opcode.ping, new TextEncoder().encode("Hello"));
   const hello = [0x48, 0x65, 0x6c, 0x6c, 0x6f];
   assertEquals(
     [...filled(frames)],
@@ -91,7 +92,7 @@ for (const side of SIDES) {
   Deno.test(`${side}: the sender's bytes are left alone`, () => {
     const binary = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
     new FrameBuffer(side, 100).addMessage(binary);
-    encodeControl(side, Opcode.ping, binary);
+    encodeFrame(side, Opcode.ping, binary);
     assertEquals([...binary], [1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
@@ -109,7 +110,7 @@ for (const side of SIDES) {
         for (const sent of messages) {
           if ("ping" in sent) {
             const payload = new TextEncoder().encode(sent.ping);
-            frames.addControl(Opcode.ping, payload);
+            frames.addFrame(FIN | Opcode.ping, payload);
           } else frames.addMessage("text" in sent ? sent.text : sent.binary);
           expected.push(
             "text" in sent ? { text: sent.text.toWellFormed() } : sent,
@@ -136,10 +137,12 @@ Deno.test("a lone surrogate is sent as U+FFFD", () => {
 
 Deno.test("a compressed message has RSV1 set", () => {
   const frames = new FrameBuffer("server", 100);
-  assertEquals(frames.addCompressed(Uint8Array.of(7), true, 50), true);
-  assertEquals(frames.addCompressed(Uint8Array.of(8), false, 60), true);
-  assertEquals([...filled(frames)], [0xc1, 1, 7, 0xc2, 1, 8]);
-  assertEquals(frames.addCompressed(new Uint8Array(99), false, 1), false);
+  frames.addFrame(FIN | RSV1 | Opcode.text, Uint8Array.of(7), 50);
+  assertEquals([...filled(frames)], [0xc1, 1, 7]);
+  assertEquals(
+    [...encodeFrame("server", Opcode.binary, Uint8Array.of(8), true)],
+    [0xc2, 1, 8],
+  );
 });
 
 for (const side of SIDES) {
@@ -150,16 +153,16 @@ for (const side of SIDES) {
     for (const message of messages) {
       const payload = frames.addMessage(message);
       ends.push([frames.length, payload]);
-      frames.addControl(Opcode.ping, Uint8Array.of(1, 2, 3));
-      frames.addCompressed(Uint8Array.of(7), true, 1000);
+      frames.addFrame(FIN | Opcode.ping, Uint8Array.of(1, 2, 3));
+      frames.addFrame(FIN | RSV1 | Opcode.text, Uint8Array.of(7), 1000);
       ends.push([frames.length, 1000]);
     }
     for (const step of [1, 7, 1000, 200_000]) {
       const copy = new FrameBuffer(side, 200_000);
       for (const message of messages) {
         copy.addMessage(message);
-        copy.addControl(Opcode.ping, Uint8Array.of(1, 2, 3));
-        copy.addCompressed(Uint8Array.of(7), true, 1000);
+        copy.addFrame(FIN | Opcode.ping, Uint8Array.of(1, 2, 3));
+        copy.addFrame(FIN | RSV1 | Opcode.text, Uint8Array.of(7), 1000);
       }
       let total = 0;
       for (let to = 0; to < copy.length;) {

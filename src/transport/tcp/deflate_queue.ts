@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { byteLength, type Message } from "../../message.ts";
-import type { Deflater } from "./deflate.ts";
+import type { MessageDeflate } from "../../protocol/deflate.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
 /**
@@ -8,7 +8,7 @@ import type { WriteQueue } from "./write_queue.ts";
  * takes turns of the event loop; all messages stay in order.
  */
 export class DeflateQueue {
-  readonly #deflater: Deflater;
+  readonly #deflate: MessageDeflate;
   readonly #writes: WriteQueue;
   /** Shorter messages are sent as they are, bytes. */
   readonly #threshold: number;
@@ -16,8 +16,12 @@ export class DeflateQueue {
   #busy = false;
   #onIdle: (() => void) | undefined;
 
-  constructor(deflater: Deflater, writes: WriteQueue, threshold: number) {
-    this.#deflater = deflater;
+  constructor(
+    deflate: MessageDeflate,
+    writes: WriteQueue,
+    threshold: number,
+  ) {
+    this.#deflate = deflate;
     this.#writes = writes;
     this.#threshold = threshold;
   }
@@ -48,7 +52,6 @@ export class DeflateQueue {
   stop(): void {
     this.clear();
     this.#onIdle = undefined;
-    this.#deflater.close();
   }
 
   async #run(): Promise<void> {
@@ -57,11 +60,17 @@ export class DeflateQueue {
       const data = this.#waiting.shift();
       if (data === undefined) break;
       const bytes = typeof data === "string" ? Buffer.from(data) : data;
-      if (bytes.length < this.#threshold) this.#writes.addCounted(data);
-      else {
-        const payload = await this.#deflater.deflate(bytes);
+      if (bytes.length < this.#threshold) {
+        this.#writes.addCounted(data);
+        continue;
+      }
+      try {
+        const payload = await this.#deflate.compress(bytes);
         const isText = typeof data === "string";
         this.#writes.addCompressed(payload, isText, bytes.length);
+      } catch {
+        // The connection has ended: the message stays counted.
+        return;
       }
     }
     this.#busy = false;

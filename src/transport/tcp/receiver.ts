@@ -1,10 +1,11 @@
+import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
 import type { Message } from "../../message.ts";
 import { Decoder, type FrameSink } from "../../protocol/decoder.ts";
+import type { MessageDeflate } from "../../protocol/deflate.ts";
 import { ProtocolError } from "../../protocol/frames.ts";
 import { decodeText } from "../../protocol/text.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import type { Inflater } from "./deflate.ts";
 
 /** The events of a {@linkcode Receiver}. */
 export interface ReceiveEvents {
@@ -23,7 +24,7 @@ export interface ReceiveEvents {
 export interface ReceiverOptions {
   readonly maxMessageBytes: number;
   /** For a connection with permessage-deflate. */
-  readonly inflater?: Inflater;
+  readonly deflate?: MessageDeflate;
 }
 
 /** An idle connection waits with a buffer of this size, bytes. */
@@ -68,7 +69,7 @@ export class Receiver implements FrameSink {
   readonly #stream: ByteStream;
   readonly #events: ReceiveEvents;
   readonly #decoder: Decoder;
-  readonly #inflater: Inflater | undefined;
+  readonly #deflate: MessageDeflate | undefined;
 
   #buffer: Uint8Array<ArrayBuffer> = EMPTY;
   /** Where the bytes begin and end that are not decoded. */
@@ -91,14 +92,14 @@ export class Receiver implements FrameSink {
   constructor(
     stream: ByteStream,
     events: ReceiveEvents,
-    { maxMessageBytes, inflater }: ReceiverOptions,
+    { maxMessageBytes, deflate }: ReceiverOptions,
   ) {
     this.#stream = stream;
     this.#events = events;
-    this.#inflater = inflater;
+    this.#deflate = deflate;
     this.#decoder = new Decoder("client", this, {
       maxMessageBytes,
-      compression: inflater !== undefined,
+      compression: deflate !== undefined,
     });
   }
 
@@ -126,7 +127,6 @@ export class Receiver implements FrameSink {
   /** Delivers nothing more and reports nothing more. */
   stop(): void {
     this.#become("stopped");
-    this.#inflater?.close();
   }
 
   #become(state: State): void {
@@ -248,12 +248,11 @@ export class Receiver implements FrameSink {
     const { payload, isText } = this.#compressed ?? {};
     this.#compressed = undefined;
     if (payload === undefined) return;
-    const bytes = await this.#inflater?.inflate(payload);
+    const bytes = await this.#deflate?.inflate(payload);
     await this.#untilResumed();
     if (bytes === undefined || this.#state !== "delivering") return;
     this.onMessage(
-      // The receiver's own copy: the runtime's buffer may be a larger one.
-      isText ? decodeText(bytes, 0, bytes.length) : new Uint8Array(bytes),
+      isText ? decodeText(Buffer.from(bytes.buffer), 0, bytes.length) : bytes,
     );
   }
 

@@ -1,5 +1,7 @@
 import type { Message } from "../../message.ts";
-import { encodeCloseBody, encodeControl } from "../../protocol/encoder.ts";
+import { MessageDeflate } from "../../protocol/deflate.ts";
+import type { DeflateParameters } from "../../protocol/deflate_parameters.ts";
+import { encodeCloseBody, encodeFrame } from "../../protocol/encoder.ts";
 import {
   MAX_CLOSE_REASON,
   Opcode,
@@ -14,7 +16,6 @@ import {
   type SocketListener,
 } from "../transport.ts";
 import type { ByteStream } from "./byte_stream.ts";
-import { Deflater, type DeflateSettings, Inflater } from "./deflate.ts";
 import { DeflateQueue } from "./deflate_queue.ts";
 import { closeQuietly } from "./dial.ts";
 import { type ReceiveEvents, Receiver } from "./receiver.ts";
@@ -32,11 +33,9 @@ export interface OpenConnection {
   readonly compression?: Compression;
 }
 
-/** What client and server agreed on. */
+/** How messages are compressed. */
 export interface Compression {
-  readonly inbound: DeflateSettings;
-  /** `undefined`: messages are sent as they are. */
-  readonly outbound: DeflateSettings | undefined;
+  readonly parameters: DeflateParameters;
   /** Shorter messages are sent as they are, bytes. */
   readonly threshold: number;
 }
@@ -47,6 +46,9 @@ export interface Compression {
  * (RFC 6455, section 7.1.1).
  */
 const LINGER = 1000;
+
+/** Of more pings without an answer the oldest are forgotten. */
+const MAX_PINGS = 16;
 
 const SEND_WINDOW: SendWindow = {
   bytes: 512 * 1024,
@@ -82,6 +84,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   readonly #rest: Uint8Array<ArrayBuffer>;
   readonly #receiver: Receiver;
   readonly #writes: WriteQueue;
+  readonly #deflate: MessageDeflate | undefined;
   readonly #deflates: DeflateQueue | undefined;
   #listener: SocketListener | undefined;
   #state: State = { kind: "open" };
@@ -89,7 +92,8 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   #closeWritten = false;
   /** The server closed its side before our close frame was written. */
   #readEnded = false;
-  #lastPing = -1;
+  /** The numbers of our pings without an answer, oldest first. */
+  #pings: number[] | undefined;
 
   constructor(connection: OpenConnection) {
     const { stream, maxMessageBytes, compression } = connection;
@@ -99,16 +103,17 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     this.#stream = stream;
     this.#rest = connection.rest;
     this.#writes = new WriteQueue(stream, this);
-    let inflater: Inflater | undefined;
     if (compression !== undefined) {
-      const { inbound, outbound, threshold } = compression;
-      inflater = new Inflater(inbound, maxMessageBytes);
-      if (outbound !== undefined) {
-        const deflater = new Deflater(outbound);
-        this.#deflates = new DeflateQueue(deflater, this.#writes, threshold);
+      const { parameters, threshold } = compression;
+      const deflate = new MessageDeflate("client", parameters, maxMessageBytes);
+      this.#deflate = deflate;
+      // zlib has no window of 2^8 for deflation: it uses 2^9, which the server
+      // could not inflate. A message need not be compressed.
+      if (parameters.clientMaxWindowBits > 8) {
+        this.#deflates = new DeflateQueue(deflate, this.#writes, threshold);
       }
     }
-    const options = { maxMessageBytes, inflater };
+    const options = { maxMessageBytes, deflate: this.#deflate };
     this.#receiver = new Receiver(stream, this, options);
   }
 
@@ -142,7 +147,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   /** Lifts a pause: the server's answer comes behind its messages. */
   close(code: number, reason: string, timeout: number): void {
     if (this.#state.kind !== "open") return;
-    const frame = encodeControl(
+    const frame = encodeFrame(
       "client",
       Opcode.close,
       encodeCloseBody(code, reason),
@@ -160,7 +165,9 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
 
   ping(id: number): void {
     if (this.#state.kind !== "open") return;
-    this.#lastPing = Math.max(this.#lastPing, id);
+    this.#pings ??= [];
+    this.#pings.push(id);
+    if (this.#pings.length > MAX_PINGS) this.#pings.shift();
     this.#writes.addPing(new TextEncoder().encode(String(id)));
   }
 
@@ -183,12 +190,13 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   }
 
   onPong(payload: Uint8Array): void {
-    // A pong may answer nothing at all (RFC 6455, section 5.5.3).
     const text = new TextDecoder().decode(payload.slice());
-    const id = Number(text);
-    if (String(id) === text && id >= 0 && id <= this.#lastPing) {
-      this.#listener?.onPong?.(id);
-    }
+    const index = this.#pings?.findIndex((id) => String(id) === text) ?? -1;
+    // A pong may answer nothing at all, and need not answer each ping (RFC
+    // 6455, section 5.5.3).
+    if (index < 0) return;
+    const [id] = this.#pings?.splice(0, index + 1).slice(-1) ?? [];
+    if (id !== undefined) this.#listener?.onPong?.(id);
   }
 
   onClose(code: number, reason: string): void {
@@ -283,7 +291,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     // Our close frame is on its way already.
     if (state.kind === "closing" && answered) return;
     const body = encodeCloseBody(code, reason.slice(0, MAX_CLOSE_REASON));
-    this.#writes.close(encodeControl("client", Opcode.close, body));
+    this.#writes.close(encodeFrame("client", Opcode.close, body));
   }
 
   #finish(end: SocketEnd): void {
@@ -308,6 +316,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     this.#state = { kind: "closed", end };
     this.#receiver.stop();
     this.#deflates?.stop();
+    this.#deflate?.close();
     this.#writes.stop();
     closeQuietly(this.#stream);
     this.#listener?.onEnd(end);

@@ -5,12 +5,11 @@
  * @module
  */
 
-import type { DeflateParameters } from "../../protocol/deflate_parameters.ts";
 import { type ClientHandshake, newKey } from "../../protocol/handshake.ts";
 import type { HandshakeRequest, Socket, Transport } from "../transport.ts";
 import { dial, type DialOptions, StreamHolder, unixParts } from "./dial.ts";
 import { failureOf } from "./failures.ts";
-import { type Compression, TcpSocket } from "./tcp_socket.ts";
+import { TcpSocket } from "./tcp_socket.ts";
 import { upgrade } from "./upgrade.ts";
 
 /** The options of a {@linkcode TcpTransport}. */
@@ -113,28 +112,11 @@ export class TcpTransport implements Transport {
       rest,
       maxMessageBytes,
       ...(deflate !== undefined && settings !== false && {
-        compression: compressionOf(deflate, settings),
+        compression: {
+          parameters: deflate,
+          threshold: settings.threshold ?? 1024,
+        },
       }),
     });
   }
-}
-
-function compressionOf(
-  parameters: DeflateParameters,
-  { threshold = 1024 }: CompressionOptions,
-): Compression {
-  const { serverMaxWindowBits, clientMaxWindowBits } = parameters;
-  return {
-    threshold,
-    inbound: {
-      windowBits: serverMaxWindowBits,
-      contextTakeover: !parameters.serverNoContextTakeover,
-    },
-    // zlib has no window of 2^8 for deflation: it uses 2^9, which the server
-    // could not inflate. A message need not be compressed.
-    outbound: clientMaxWindowBits === 8 ? undefined : {
-      windowBits: clientMaxWindowBits,
-      contextTakeover: !parameters.clientNoContextTakeover,
-    },
-  };
 }

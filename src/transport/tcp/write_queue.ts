@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers";
 import type { Message } from "../../message.ts";
 import { FrameBuffer, frameSize } from "../../protocol/encoder.ts";
-import { MAX_HEADER, Opcode } from "../../protocol/frames.ts";
+import { FIN, MAX_HEADER, Opcode, RSV1 } from "../../protocol/frames.ts";
 import type { ByteStream } from "./byte_stream.ts";
 
 /** The events of a {@linkcode WriteQueue}. */
@@ -99,9 +99,12 @@ export class WriteQueue {
 
   /** Adds a compressed message that was counted. */
   addCompressed(payload: Uint8Array, isText: boolean, size: number): void {
-    if (this.#open?.addCompressed(payload, isText, size) !== true) {
+    if (this.#state === "stopped") return;
+    const first = FIN | RSV1 | (isText ? Opcode.text : Opcode.binary);
+    const open = this.#open;
+    if (open === undefined || open.addFrame(first, payload, size) < 0) {
       const needed = payload.length + MAX_HEADER;
-      this.#bufferFor(needed).addCompressed(payload, isText, size);
+      this.#bufferFor(needed).addFrame(first, payload, size);
     }
     if (this.#state === "idle") this.#write();
   }
@@ -113,7 +116,7 @@ export class WriteQueue {
   addPing(payload: Uint8Array): void {
     if (this.#state === "stopped" || this.#close !== undefined) return;
     this.#control ??= new FrameBuffer("client", CONTROL);
-    this.#control.addControl(Opcode.ping, payload);
+    this.#control.addFrame(FIN | Opcode.ping, payload);
     if (this.#state === "idle") this.#write();
   }
 
@@ -127,7 +130,7 @@ export class WriteQueue {
     this.#control ??= new FrameBuffer("client", CONTROL);
     if (
       this.#latestPing !== undefined ||
-      !this.#control.addControl(Opcode.pong, payload)
+      this.#control.addFrame(FIN | Opcode.pong, payload) < 0
     ) this.#latestPing = payload.slice();
     if (this.#state === "idle") this.#write();
   }
