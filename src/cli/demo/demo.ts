@@ -1,6 +1,6 @@
 /**
  * `ws-stream demo`: no network needed. First the smallest program there is;
- * then numbered messages both ways while the link is cut again and again.
+ * then numbered messages both ways while the connection breaks again and again.
  *
  * @module
  */
@@ -15,13 +15,18 @@ import { blockingSink } from "../output/output.ts";
 import { UsageError } from "../args/values.ts";
 import { requirePermissions } from "../permissions.ts";
 import { Signals } from "../run/signals.ts";
-import { styleOf, terminalWidth, wantsColor } from "../style.ts";
+import {
+  isDumbTerminal,
+  styleOf,
+  terminalWidth,
+  wantsColor,
+} from "../style.ts";
 import { DemoClient } from "./demo_client.ts";
-import { DemoScreen, type Tally, verdictOn } from "./demo_screen.ts";
-import { type Cut, DemoServer } from "./demo_server.ts";
+import { demoExitCode, DemoScreen, type Tally } from "./demo_screen.ts";
+import { type DemoFault, DemoServer } from "./demo_server.ts";
 
-/** When the link is cut, in milliseconds from the start of the second part. */
-const CUTS: readonly (readonly [at: number, how: Cut])[] = [
+/** When the connection breaks, in milliseconds from the start of part two. */
+const FAULTS: readonly (readonly [at: number, fault: DemoFault])[] = [
   [700, "drop"],
   [1_700, "reset"],
   [2_700, "refuse"],
@@ -46,17 +51,17 @@ export async function run(
   requirePermissions([{ kind: "net", host: "127.0.0.1" }]);
   const isTerminal = Deno.stdout.isTerminal();
   const screen = new DemoScreen({
-    sink: blockingSink(Deno.stdout),
+    sink: flags.quiet ? { write: () => {} } : blockingSink(Deno.stdout),
     style: styleOf(wantsColor(flags.color, isTerminal)),
-    live: isTerminal,
+    live: isTerminal && !isDumbTerminal(),
     width: terminalWidth(),
   });
-  await firstExample((line) => screen.line(line));
+  await firstPart((line) => screen.line(line));
   return await secondPart(screen);
 }
 
-/** The three lines of the first example, by the first example. */
-async function firstExample(print: (line: string) => void): Promise<void> {
+/** The smallest program there is, and what it prints. */
+async function firstPart(print: (line: string) => void): Promise<void> {
   await using server = serve({ onPeer: echo });
   const answered = Promise.withResolvers<void>();
   const client = new WebSocketStreamClient({ url: server.url }, {
@@ -78,8 +83,8 @@ async function secondPart(screen: DemoScreen): Promise<ExitStatus> {
   using _ = new Signals(end.resolve, () => screen.finish());
   await using server = new DemoServer();
   const client = new DemoClient(server.url, {
-    onCut: ({ error }) => {
-      // The others are known to whoever reads: they were just announced.
+    onBroken: ({ error }) => {
+      // The other faults were just announced.
       if (error?.code === "HEARTBEAT") screen.noticed("no answer to its ping");
     },
     onRetry: (reason) => screen.refused(reason),
@@ -88,26 +93,30 @@ async function secondPart(screen: DemoScreen): Promise<ExitStatus> {
   screen.begin();
   await client.start();
   screen.connected();
-  const status = () => screen.status(tally(server, client));
+  const start = performance.now();
+  const status = () =>
+    screen.status(
+      tally(server, client),
+      (performance.now() - start) / DURATION,
+    );
   const timers = [
-    setInterval(() => (client.say(), server.produce()), PACE),
+    setInterval(() => (client.send(), server.produce()), PACE),
     setInterval(status, 100),
-    ...CUTS.map(([at, how]) =>
-      setTimeout(() => (screen.cut(how), server.cut(how)), at)
+    ...FAULTS.map(([at, fault]) =>
+      setTimeout(() => (screen.fault(fault), server.break(fault)), at)
     ),
   ];
   const interrupted = await Promise.race([end.promise, delay(DURATION)]);
   timers.forEach(clearInterval);
-  await client.settle(SETTLE);
+  await client.flush(SETTLE);
   await caughtUp(server, client);
   await client.stop();
   const result = tally(server, client);
   screen.summary(result);
-  if (interrupted !== undefined) return interrupted;
-  return verdictOn(result, CUTS.length);
+  return interrupted ?? demoExitCode(result, FAULTS.length);
 }
 
-/** Waits until the client has heard all, within its time. */
+/** Waits until the client has received everything, within its time. */
 async function caughtUp(server: DemoServer, client: DemoClient): Promise<void> {
   const deadline = performance.now() + SETTLE;
   while (client.received < server.produced && performance.now() < deadline) {

@@ -1,5 +1,5 @@
 /**
- * The client of the demo: it says numbers, listens to numbers, and counts.
+ * The client of the demo: it sends numbers, receives numbers, and counts.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import {
 } from "../../../mod.ts";
 import type { DemoMessage } from "./demo_server.ts";
 
-/** Who is told what happens to the link. */
+/** Called with what happens to the connection. */
 export interface DemoEvents {
-  readonly onCut: (info: DisconnectInfo) => void;
+  readonly onBroken: (info: DisconnectInfo) => void;
   readonly onRetry: (reason: string) => void;
   readonly onBack: (gap: Gap) => void;
 }
@@ -22,9 +22,9 @@ export interface DemoEvents {
 /** Counts what goes each way. */
 export class DemoClient {
   readonly #client: WebSocketStreamClient;
-  /** Every number of the feed; twice is still once. */
+  /** Every number of the feed; a number counts once. */
   readonly #received = new Set<number>();
-  #heard = 0;
+  #receipts = 0;
   #last = 0;
   #sent = 0;
 
@@ -47,9 +47,9 @@ export class DemoClient {
     }, {
       onConnect: (session) =>
         session.send(text({ kind: "resume", after: this.#last })),
-      onMessage: (data) => this.#hear(data),
+      onMessage: (data) => this.#receive(data),
       onDisconnect: (info) => {
-        if (info.willRetry) events.onCut(info);
+        if (info.willRetry) events.onBroken(info);
       },
       onRetry: ({ error }) => {
         if (error.status !== undefined) events.onRetry(`HTTP ${error.status}`);
@@ -63,14 +63,14 @@ export class DemoClient {
     return this.#client.start();
   }
 
-  /** Says the next number; without a link it waits in the queue. */
-  say(): void {
+  /** Sends the next number; without a connection it waits in the queue. */
+  send(): void {
     this.#sent++;
     this.#client.sendText(text({ kind: "client", number: this.#sent }));
   }
 
   /** Waits until the server has acknowledged everything, at most `ms`. */
-  settle(ms: number): Promise<boolean> {
+  flush(ms: number): Promise<boolean> {
     return this.#client.flush(ms);
   }
 
@@ -79,19 +79,19 @@ export class DemoClient {
     await this.#client.stop({ drain: 0 });
   }
 
-  /** How many messages it has said. */
+  /** How many messages it has sent. */
   get sent(): number {
     return this.#sent;
   }
 
-  /** How many different messages came from the server. */
+  /** How many different messages the server sent. */
   get received(): number {
     return this.#received.size;
   }
 
-  /** How many came more than once. */
+  /** How many were received a second time. */
   get repeated(): number {
-    return this.#heard - this.#received.size;
+    return this.#receipts - this.#received.size;
   }
 
   /** What the client itself counts. */
@@ -99,10 +99,10 @@ export class DemoClient {
     return this.#client.stats;
   }
 
-  #hear(data: Message): void {
+  #receive(data: Message): void {
     const number = numberOf(data, "feed");
     if (number === undefined) return;
-    this.#heard++;
+    this.#receipts++;
     this.#received.add(number);
     this.#last = number;
   }

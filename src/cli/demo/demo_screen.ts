@@ -1,41 +1,41 @@
 /**
- * What the demo shows: a line for each thing that happens, and on a terminal
- * one line below that counts.
+ * What the demo shows: a line for each event, and on a terminal one line below
+ * that counts. Every line fits into 80 columns.
  *
  * @module
  */
 
-import type { Cut } from "./demo_server.ts";
+import { showCount, showDuration, wrap } from "../format.ts";
 import type { Sink } from "../output/output.ts";
-import { showDuration, wrap } from "../format.ts";
 import type { Style } from "../style.ts";
+import type { DemoFault } from "./demo_server.ts";
 
 /** One direction. */
 export interface Direction {
   readonly sent: number;
   /** Different messages. */
   readonly received: number;
-  /** How many came once more. */
+  /** How many were received a second time. */
   readonly repeated: number;
 }
 
-/** Both directions, and what the link went through. */
+/** Both directions, and what happened to the connection. */
 export interface Tally {
   readonly up: Direction;
   readonly down: Direction;
   readonly reconnects: number;
-  /** Without a link, in milliseconds. */
+  /** Without a connection, in milliseconds. */
   readonly downtime: number;
 }
 
-/** What one side said and the other does not have. */
+/** How many messages one side sent and the other does not have. */
 export function lostOf({ up, down }: Tally): number {
   return up.sent - up.received + down.sent - down.received;
 }
 
-/** 1 if anything was lost, or if the link was cut and did not come back. */
-export function verdictOn(tally: Tally, cuts: number): 0 | 1 {
-  return lostOf(tally) === 0 && tally.reconnects >= cuts ? 0 : 1;
+/** 0 if nothing was lost and every fault was survived. */
+export function demoExitCode(tally: Tally, faults: number): 0 | 1 {
+  return lostOf(tally) === 0 && tally.reconnects >= faults ? 0 : 1;
 }
 
 /** Where and how it is shown. */
@@ -48,20 +48,27 @@ export interface ScreenOptions {
 }
 
 const EXPLANATION =
-  "Now numbered messages flow both ways while the link is cut again and " +
-  "again. The server acknowledges each one, and the client repeats those that " +
-  "were not; back again, it asks for the numbers it has missed. Each side " +
-  "counts what it has got, a number that came twice only once.";
+  "Now 200 messages a second flow each way, while the connection is broken in " +
+  "five ways. After each reconnect the client repeats what the server has not " +
+  "acknowledged, and asks for what it missed.";
 
-const CUT_TEXTS: Readonly<Record<Cut, string>> = {
-  "drop": "the link is dropped without a word",
-  "reset": "the link is reset",
-  "refuse": "the server goes away, and refuses whoever comes back too soon",
-  "close": 'the server closes: 1011 "server restart"',
-  "half-open": "the link goes dead: no word, no end, only silence",
+const FAULTS: Readonly<Record<DemoFault, string>> = {
+  "drop": "the server hangs up without a word",
+  "reset": "the connection is reset",
+  "refuse": "the server restarts, and is not ready at once",
+  "close": 'the server closes with 1011 "server restart"',
+  "half-open": "the network goes silent: no data, no end",
 };
 
+const NEXT: readonly (readonly [line: string, does: string])[] = [
+  ["ws-stream serve 9000 --feed", "a feed to play with; then, elsewhere,"],
+  ["ws-stream ws://127.0.0.1:9000", "watch it, or pipe it into a program"],
+  ["ws-stream probe wss://HOST/PATH", "see why something does not connect"],
+  ["ws-stream --help", "everything, with an example for each job"],
+];
+
 const ERASE_LINE = "\r\x1b[K";
+const BAR = 24;
 
 /** Draws the demo. */
 export class DemoScreen {
@@ -82,11 +89,9 @@ export class DemoScreen {
 
   /** What is to come. */
   begin(): void {
-    const { width, style } = this.#options;
+    const { width } = this.#options;
     this.line("");
-    for (const line of wrap(EXPLANATION, Math.min(width, 80))) {
-      this.line(style.dim(line));
-    }
+    wrap(EXPLANATION, Math.min(width, 80)).forEach((line) => this.line(line));
     this.line("");
     this.#start = performance.now();
   }
@@ -96,12 +101,12 @@ export class DemoScreen {
     this.#event(this.#options.style.green("connected"));
   }
 
-  /** A cut. */
-  cut(how: Cut): void {
-    this.#event(this.#options.style.yellow(CUT_TEXTS[how]));
+  /** The connection is broken. */
+  fault(fault: DemoFault): void {
+    this.#event(this.#options.style.yellow(FAULTS[fault]));
   }
 
-  /** The client has found a dead link by itself. */
+  /** The client has found a dead connection by itself. */
   noticed(why: string): void {
     this.#event(this.#options.style.yellow(`the client notices: ${why}`));
   }
@@ -111,55 +116,57 @@ export class DemoScreen {
     this.#event(this.#options.style.yellow(`refused: ${answer}`));
   }
 
-  /** The link is back. */
+  /** Connected again. */
   back(after: number): void {
     this.#event(
       this.#options.style.green(`connected again after ${showDuration(after)}`),
     );
   }
 
-  /** How it stands, on a terminal. */
-  status(tally: Tally): void {
+  /**
+   * The counts so far, on a terminal.
+   * @param progress how much of the demo is over, 0 to 1
+   */
+  status({ up, down }: Tally, progress: number): void {
     const { live, style } = this.#options;
     if (!live) return;
-    const { up, down } = tally;
-    this.#status = style.dim(
-      `        up ${up.sent} sent, ${up.received} received; ` +
-        `down ${down.sent} sent, ${down.received} received`,
-    );
+    const full = Math.round(Math.min(progress, 1) * BAR);
+    const bar = style.green("█".repeat(full)) +
+      style.dim("░".repeat(BAR - full));
+    const counts = `sent ${showCount(up.sent + down.sent)}, ` +
+      `received ${showCount(up.received + down.received)}`;
+    this.#status = `        ${bar}  ${counts}`;
     this.#put(`${ERASE_LINE}${this.#status}`);
   }
 
-  /** How it went. */
+  /** The result, and what to try next. */
   summary(tally: Tally): void {
     const { style } = this.#options;
     const { up, down, reconnects, downtime } = tally;
     const lost = lostOf(tally);
     this.finish();
     this.line("");
-    this.line(this.#row("client to server", up));
-    this.line(this.#row("server to client", down));
+    this.line(style.dim(row("", ["sent", "received", "twice", "lost"])));
+    this.line(directionRow("client to server", up));
+    this.line(directionRow("server to client", down));
     this.line("");
     const paint = lost === 0 ? style.green : style.red;
-    this.line(
-      paint(style.bold(
-        `sent ${up.sent + down.sent}, received ${
-          up.received + down.received
-        }, ` +
-          `reconnects ${reconnects}, lost ${lost}`,
-      )) + style.dim(` (${showDuration(downtime)} without a link)`),
-    );
+    const result = `sent ${up.sent + down.sent}, ` +
+      `received ${up.received + down.received}, ` +
+      `reconnects ${reconnects}, lost ${lost}`;
+    const offline = ` (${showDuration(downtime)} without a connection)`;
+    this.line(paint(style.bold(result)) + style.dim(offline));
+    this.line("");
+    this.line("Try next:");
+    for (const [line, does] of NEXT) {
+      this.line(`  ${style.cyan(line.padEnd(33))} ${style.dim(does)}`);
+    }
   }
 
-  /** Takes the counting line away. */
+  /** Removes the counting line. */
   finish(): void {
     this.#status = "";
     if (this.#options.live) this.#put(ERASE_LINE);
-  }
-
-  #row(title: string, { sent, received, repeated }: Direction): string {
-    const twice = repeated > 0 ? `, ${repeated} of them twice` : "";
-    return `  ${title}   sent ${sent}, received ${received}${twice}`;
   }
 
   #event(text: string): void {
@@ -171,4 +178,16 @@ export class DemoScreen {
   #put(text: string): void {
     this.#options.sink.write(this.#encoder.encode(text));
   }
+}
+
+function directionRow(
+  title: string,
+  { sent, received, repeated }: Direction,
+): string {
+  return row(title, [sent, received, repeated, sent - received].map(showCount));
+}
+
+function row(title: string, cells: readonly string[]): string {
+  return `  ${title.padEnd(18)}` +
+    cells.map((cell) => cell.padStart(10)).join("");
 }

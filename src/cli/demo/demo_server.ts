@@ -1,9 +1,9 @@
 /**
- * The other side of the demo: a server that numbers what it says, acknowledges
- * what it hears, and whose link can be cut in several ways.
+ * The server of the demo: it numbers what it sends, acknowledges what it
+ * receives, and breaks its connection in several ways.
  *
- * It forgets nothing when a link breaks, as a real feed would not: it goes on
- * producing, and whoever comes back says which number it has seen last.
+ * A broken connection does not stop it, as it would not stop a real feed: it
+ * goes on producing, and a client that comes back says which number it had last.
  *
  * @module
  */
@@ -14,19 +14,19 @@ import { serve, type WebSocketServer } from "../../server/server.ts";
 
 /** A message of the demo, as JSON. */
 export type DemoMessage =
-  /** The client says a number, */
+  /** The client sends a number, */
   | { readonly kind: "client"; readonly number: number }
   /** the server acknowledges it. */
   | { readonly kind: "received"; readonly number: number }
-  /** The server says a number, */
+  /** The server sends a number, */
   | { readonly kind: "feed"; readonly number: number }
-  /** and the client, on each connection, which one it has heard last. */
+  /** and the client, on each connection, which one it had last. */
   | { readonly kind: "resume"; readonly after: number }
   | { readonly kind: "ping" }
   | { readonly kind: "pong" };
 
-/** The ways in which the demo cuts a link. */
-export type Cut = "drop" | "reset" | "close" | "half-open" | "refuse";
+/** The ways in which the demo breaks a connection. */
+export type DemoFault = "drop" | "reset" | "close" | "half-open" | "refuse";
 
 /** How many handshakes are refused after a `"refuse"`. */
 const REFUSALS = 2;
@@ -34,9 +34,9 @@ const REFUSALS = 2;
 /** A numbered feed that also listens. */
 export class DemoServer implements AsyncDisposable {
   readonly #server: WebSocketServer;
-  /** Every number that came from the client; twice is still once. */
+  /** Every number that came from the client; a number counts once. */
   readonly #received = new Set<number>();
-  #heard = 0;
+  #receipts = 0;
   #produced = 0;
   #peer: Peer | undefined;
   #refusals = 0;
@@ -44,7 +44,7 @@ export class DemoServer implements AsyncDisposable {
   constructor() {
     this.#server = serve({
       accept: () => this.#accept(),
-      onPeer: (peer) => this.#welcome(peer),
+      onPeer: (peer) => this.#register(peer),
     });
   }
 
@@ -53,32 +53,32 @@ export class DemoServer implements AsyncDisposable {
     return this.#server.url;
   }
 
-  /** How many different messages came from the client. */
+  /** How many different messages the client sent. */
   get received(): number {
     return this.#received.size;
   }
 
-  /** How many came more than once. */
+  /** How many were received a second time. */
   get repeated(): number {
-    return this.#heard - this.#received.size;
+    return this.#receipts - this.#received.size;
   }
 
-  /** How many messages it has said so far, heard or not. */
+  /** How many messages it has sent so far, received or not. */
   get produced(): number {
     return this.#produced;
   }
 
-  /** Says the next number, to whoever is there. */
+  /** Sends the next number, if a client is connected. */
   produce(): void {
     this.#produced++;
-    this.#say(this.#peer, { kind: "feed", number: this.#produced });
+    this.#send(this.#peer, { kind: "feed", number: this.#produced });
   }
 
-  /** Cuts the link. */
-  cut(how: Cut): void {
+  /** Breaks the connection. */
+  break(fault: DemoFault): void {
     const peer = this.#peer;
     this.#peer = undefined;
-    switch (how) {
+    switch (fault) {
       case "drop":
         peer?.drop();
         return;
@@ -96,7 +96,7 @@ export class DemoServer implements AsyncDisposable {
         peer?.drop();
         return;
       default:
-        how satisfies never;
+        fault satisfies never;
     }
   }
 
@@ -110,26 +110,26 @@ export class DemoServer implements AsyncDisposable {
     return { status: 503 };
   }
 
-  #welcome(peer: Peer): void {
+  #register(peer: Peer): void {
     peer.onmessage = (data) => {
-      if (typeof data === "string") this.#hear(peer, JSON.parse(data));
+      if (typeof data === "string") this.#receive(peer, JSON.parse(data));
     };
   }
 
-  #hear(peer: Peer, message: DemoMessage): void {
+  #receive(peer: Peer, message: DemoMessage): void {
     switch (message.kind) {
       case "client":
-        this.#heard++;
+        this.#receipts++;
         this.#received.add(message.number);
-        return this.#say(peer, { kind: "received", number: message.number });
+        return this.#send(peer, { kind: "received", number: message.number });
       case "resume":
         this.#peer = peer;
         for (let n = message.after + 1; n <= this.#produced; n++) {
-          this.#say(peer, { kind: "feed", number: n });
+          this.#send(peer, { kind: "feed", number: n });
         }
         return;
       case "ping":
-        return this.#say(peer, { kind: "pong" });
+        return this.#send(peer, { kind: "pong" });
       case "feed":
       case "received":
       case "pong":
@@ -139,7 +139,7 @@ export class DemoServer implements AsyncDisposable {
     }
   }
 
-  #say(peer: Peer | undefined, message: DemoMessage): void {
+  #send(peer: Peer | undefined, message: DemoMessage): void {
     if (peer?.state === "open") peer.send(JSON.stringify(message));
   }
 }

@@ -23,7 +23,7 @@ Deno.test("the client counts what it got, and says on each connection what it ha
     },
   });
   const client = new DemoClient(server.url, {
-    onCut: ignore,
+    onBroken: ignore,
     onRetry: ignore,
     onBack: ignore,
   });
@@ -34,10 +34,10 @@ Deno.test("the client counts what it got, and says on each connection what it ha
   }
   assertEquals(resumes, [0, 2]);
   assertEquals([client.received, client.repeated], [3, 1]);
-  client.say();
+  client.send();
   assertEquals(client.sent, 1);
   // Nobody acknowledges it: it stays the client's.
-  assertEquals(await client.settle(50), false);
+  assertEquals(await client.flush(50), false);
   assertEquals(client.stats.unacknowledged, 1);
   await client.stop();
 });

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
+  demoExitCode,
   DemoScreen,
   lostOf,
-  verdictOn,
 } from "../../../src/cli/demo/demo_screen.ts";
+import { parseCommandLine } from "../../../src/cli/args/parse.ts";
 import { styleOf } from "../../../src/cli/style.ts";
 
 function screen(live: boolean, width = 60) {
@@ -29,30 +30,30 @@ Deno.test("in a pipe there are lines and no escape sequence", () => {
   it.line("first");
   it.begin();
   it.connected();
-  it.cut("half-open");
+  it.fault("half-open");
   it.noticed("no answer");
   it.refused("HTTP 503");
-  it.status(TALLY);
+  it.status(TALLY, 0.5);
   it.back(250);
   it.summary(TALLY);
   assertEquals(text().includes("\x1b"), false);
   assert(text().split("\n").every((line) => line.length <= 80));
   assertMatch(text(), /0\.0 s {2}refused: HTTP 503/);
   assertMatch(text(), /connected again after 250 ms/);
-  assertMatch(text(), /client to server +sent 3, received 3, 1 of them twice/);
+  assertMatch(text(), /client to server +3 +3 +1 +0\n/);
   assertMatch(text(), /\nsent 7, received 5, reconnects 5, lost 2 /);
 });
 
 Deno.test("on a terminal the counts stay below what happens", () => {
   const { it, text } = screen(true);
-  it.status(TALLY);
+  it.status(TALLY, 0.5);
   it.connected();
   const [, above = "", below] = text().split("\r\x1b[K").slice(-2).join("")
     .split(/(.*\n)/);
   assertMatch(above, /connected\n$/);
   assertMatch(
     below ?? "",
-    /^ +up 3 sent, 3 received; down 4 sent, 2 received$/,
+    /^ +█+░+ {2}sent 7, received 5$/,
   );
 });
 
@@ -64,36 +65,52 @@ Deno.test("what is to come is said in lines that fit, apart from the rest", () =
     assertEquals([lines[0], ...lines.slice(-2)], ["", "", ""]);
     const widest = Math.max(...lines.map(({ length }) => length));
     assert(widest <= longest && widest > longest - 14, `${widest}`);
-    assertMatch(lines.join(" "), /numbered messages .* came twice only once\./);
+    assertMatch(lines.join(" "), /200 messages .* what it missed\./);
   }
 });
 
 Deno.test("what happens is told with the seconds since the beginning", () => {
   const { it, text } = screen(false);
   it.begin();
-  it.cut("close");
+  it.fault("close");
   const line = text().split("\n").at(-2) ?? "";
   assertMatch(
     line,
-    /^ {1}0\.\d s {2}the server closes: 1011 "server restart"$/,
+    /^ {1}0\.\d s {2}the server closes with 1011 "server restart"$/,
   );
 });
 
 Deno.test("on a terminal the counts are drawn over, and gone at the end", () => {
   const { it, text } = screen(true);
-  it.status(TALLY);
-  const counts = "        up 3 sent, 3 received; down 4 sent, 2 received";
+  it.status(TALLY, 0.5);
+  const counts = `        ${"█".repeat(12)}${
+    "░".repeat(12)
+  }  sent 7, received 5`;
   assertEquals(text(), `\r\x1b[K${counts}`);
   it.summary(TALLY);
   const last = text().slice(text().indexOf(counts) + counts.length);
-  assertEquals(last.split("\n").map((line) => line.replace("\r\x1b[K", "")), [
+  const lines = last.split("\n").map((line) => line.replace("\r\x1b[K", ""));
+  assertEquals(lines.slice(0, 6), [
     "\r\x1b[K",
-    "  client to server   sent 3, received 3, 1 of them twice",
-    "  server to client   sent 4, received 2",
+    "                          sent  received     twice      lost",
+    "  client to server           3         3         1         0",
+    "  server to client           4         2         0         2",
     "",
-    "sent 7, received 5, reconnects 5, lost 2 (1.2 s without a link)",
-    "",
+    "sent 7, received 5, reconnects 5, lost 2 (1.2 s without a connection)",
   ]);
+});
+
+Deno.test("it ends with what to try next: command lines that are right", () => {
+  const { it, text } = screen(false);
+  it.summary(TALLY);
+  const lines = text().split("Try next:\n")[1]?.trimEnd().split("\n") ?? [];
+  assert(lines.length >= 3);
+  for (const line of lines) {
+    assert(line.length <= 80, line);
+    const [, words = ""] = /^ {2}ws-stream (.*?) {2,}/.exec(line) ?? [];
+    // It throws for what is no command, no flag or no value of one.
+    parseCommandLine(words.split(" "));
+  }
 });
 
 Deno.test("nothing lost is green, anything lost is red", () => {
@@ -106,7 +123,7 @@ Deno.test("nothing lost is green, anything lost is red", () => {
       width: 80,
     });
     it.summary({ ...TALLY, down: { ...TALLY.down, received } });
-    return text.trimEnd().split("\n").at(-1) ?? "";
+    return text.split("\n").find((line) => line.includes("reconnects")) ?? "";
   };
   assert(lastLine(4).startsWith("\x1b[32m\x1b[1msent 7, received 7"));
   assert(lastLine(3).startsWith("\x1b[31m\x1b[1msent 7, received 6"));
@@ -121,12 +138,12 @@ Deno.test("lost is what one side said and the other does not have, both ways", (
   assertEquals(lostOf({ up: whole, down: whole, ...rest }), 0);
 });
 
-Deno.test("the verdict is 1 if anything was lost or a cut was not survived", () => {
+Deno.test("the verdict is 1 if anything was lost or a fault was not survived", () => {
   const whole = { sent: 2, received: 2, repeated: 0 };
   const holed = { sent: 2, received: 1, repeated: 1 };
   const tally = { up: whole, down: whole, reconnects: 5, downtime: 1 };
-  assertEquals(verdictOn(tally, 5), 0);
-  assertEquals(verdictOn({ ...tally, reconnects: 4 }, 5), 1);
-  assertEquals(verdictOn({ ...tally, up: holed }, 5), 1);
-  assertEquals(verdictOn({ ...tally, down: holed }, 5), 1);
+  assertEquals(demoExitCode(tally, 5), 0);
+  assertEquals(demoExitCode({ ...tally, reconnects: 4 }, 5), 1);
+  assertEquals(demoExitCode({ ...tally, up: holed }, 5), 1);
+  assertEquals(demoExitCode({ ...tally, down: holed }, 5), 1);
 });

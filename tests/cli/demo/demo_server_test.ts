@@ -5,20 +5,20 @@ import { within } from "../../support/events.ts";
 
 const ignore = () => {};
 
-/** What one cut may cost, in milliseconds: many times what it does. */
+/** What one fault may cost, in milliseconds: many times what it does. */
 const LIMIT = 20_000;
 
-Deno.test("whatever the cut, the client comes back and both sides have everything", async () => {
+Deno.test("whatever the fault, the client comes back and both sides have everything", async () => {
   await using server = new DemoServer();
   let back = Promise.withResolvers<void>();
   const client = new DemoClient(server.url, {
-    onCut: ignore,
+    onBroken: ignore,
     onRetry: ignore,
     onBack: () => back.resolve(),
   });
   const everythingIsThere = async () => {
     server.produce();
-    await client.settle(2_000);
+    await client.flush(2_000);
     while (client.received < server.produced) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -26,15 +26,15 @@ Deno.test("whatever the cut, the client comes back and both sides have everythin
   await client.start();
   await within(everythingIsThere(), "everything there", LIMIT);
   for (
-    const how of ["drop", "reset", "close", "refuse", "half-open"] as const
+    const fault of ["drop", "reset", "close", "refuse", "half-open"] as const
   ) {
     back = Promise.withResolvers();
-    client.say();
-    server.cut(how);
+    client.send();
+    server.break(fault);
     server.produce();
-    client.say();
-    await within(back.promise, `the client back after ${how}`, LIMIT);
-    await within(everythingIsThere(), `everything there after ${how}`, LIMIT);
+    client.send();
+    await within(back.promise, `the client back after ${fault}`, LIMIT);
+    await within(everythingIsThere(), `everything there after ${fault}`, LIMIT);
   }
   await client.stop();
   assertEquals([client.sent, server.received], [10, 10]);
