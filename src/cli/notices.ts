@@ -55,7 +55,7 @@ export function stderrNotices(
     fatal: tell(true, style.red),
     trouble: tell(!flags.quiet, style.yellow),
     good: tell(!flags.quiet, style.green),
-    detail: tell(flags.verbose && !flags.quiet, style.dim),
+    detail: tell(flags.verbose > 0 && !flags.quiet, style.dim),
     line: print,
   };
 }

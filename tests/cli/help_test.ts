@@ -89,8 +89,10 @@ Deno.test("--help is set in sections, descriptions beside their flags or below",
     ],
     [
       "General:",
-      "  -q, --quiet                   Prints errors only.",
-      "  -v, --verbose                 Prints what happens to the connection.",
+      "  -q, --quiet                   Prints nothing but the error that ends the",
+      "                                program.",
+      "  -v, --verbose                 Prints what happens to the connection; -vv also",
+      "                                the headers of the handshake and every message.",
       "  --color auto|always|never     Colours; auto: on a terminal unless " +
       "NO_COLOR is",
       "                                set. [default: auto]",
@@ -112,7 +114,7 @@ Deno.test("--help is set in sections, descriptions beside their flags or below",
 });
 
 Deno.test("a description tells the default, and who takes the flag if it is not for all", () => {
-  assertMatch(description(FLAGS.linger), / \[default: 1s\]$/);
+  assertMatch(description(FLAGS.linger), / \[default: 1s; with --once 10s\]$/);
   assertEquals(description(FLAGS.count), FLAGS.count.help);
   assertEquals(description(FLAGS.quiet), FLAGS.quiet.help);
   assertEquals(description(FLAGS.loop), `${FLAGS.loop.help} (replay)`);

@@ -45,7 +45,6 @@ Deno.test("what is wrong is named before anything starts", async () => {
     [["ws://h", "--linger", "soon"], /--linger must be a duration.*"soon"/],
     [["ws://h", "--await", "("], /--await must be a regular expression/],
     [["ws://h", "-H", "nonsense"], /--header must be NAME: VALUE.*"nonsense"/],
-    [["ws://h", "--insecure"], /there is no --insecure.*--ca/],
     [["ws://h", "--cert", "x"], /--cert and --key need each other/],
     [["ws://h", "--pong", "x"], /--pong needs --ping/],
     [["ws://h", "--ca", "/no/such/file"], /--ca cannot be read from \/no/],

@@ -3,12 +3,12 @@ import { stderrNotices } from "../../src/cli/notices.ts";
 
 /** What is printed of one notice of each kind. */
 function told(
-  flags: { quiet?: boolean; verbose?: boolean },
+  flags: { quiet?: boolean; verbose?: number },
   isTerminal = false,
 ) {
   const lines: string[] = [];
   const notices = stderrNotices(
-    { quiet: false, verbose: false, color: "auto", ...flags },
+    { quiet: false, verbose: 0, color: "auto", ...flags },
     { print: (line) => lines.push(line), prefix: "*", isTerminal },
   );
   notices.fatal("fatal");
@@ -22,10 +22,10 @@ function told(
 Deno.test("-q leaves what ends the program, -v adds the details", () => {
   assertEquals(told({}), ["* fatal", "* trouble", "* good", "line"]);
   assertEquals(told({ quiet: true }), ["* fatal", "line"]);
-  assertEquals(told({ verbose: true }), [
+  assertEquals(told({ verbose: 1 }), [
     ...["* fatal", "* trouble", "* good", "* detail", "line"],
   ]);
-  assertEquals(told({ quiet: true, verbose: true }), ["* fatal", "line"]);
+  assertEquals(told({ quiet: true, verbose: 1 }), ["* fatal", "line"]);
 });
 
 Deno.test("colours are for terminals, unless NO_COLOR says otherwise", () => {

@@ -165,11 +165,14 @@ export function tlsOf({ ca, cert, key }: Flags): TlsConfig | undefined {
   };
 }
 
-function proxyOf(proxy: string | undefined): string | undefined {
-  const schemes = /^(https?|socks5):\/\//;
+function proxyOf(given: string | undefined): string | undefined {
+  // The proxy resolves the name in any case, which is what socks5h asks for.
+  const proxy = given?.replace(/^socks5h:/i, "socks5:");
+  const schemes = /^(https?|socks5):\/\//i;
   if (proxy === undefined || schemes.test(proxy) && URL.canParse(proxy)) {
     return proxy;
   }
+  // Not shown: it may hold a password.
   throw new UsageError("--proxy must be an http://, https:// or socks5:// URL");
 }
 

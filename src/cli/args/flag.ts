@@ -29,7 +29,7 @@ export const GROUPS = [
   "Messages",
   "Sending",
   "Output",
-  "ExitStatus",
+  "Ending",
   "Ping",
   "Replay",
   "Server",
@@ -56,6 +56,8 @@ interface FlagFacts {
 export interface Toggle extends FlagFacts {
   readonly kind: "toggle";
   readonly default?: boolean;
+  /** Whether it says more each time: `-vv` is 2. */
+  readonly counted?: true;
 }
 
 /** A flag with a value; the last one counts. */

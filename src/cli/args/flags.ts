@@ -20,10 +20,14 @@ import {
   address,
   duration,
   escapedText,
+  messageFormat,
   positiveDuration,
+  rate,
+  regex,
   size,
   speed,
   text,
+  type TextOrFile,
   textOrFile,
   wholeNumber,
 } from "./values.ts";
@@ -56,6 +60,36 @@ export const FLAGS = {
       "~/.ws-stream-history if that may be read and written; a line that " +
       "begins with a space is not kept.",
   }),
+  "format": one(messageFormat, {
+    value: "TEMPLATE",
+    group: "Messages",
+    of: CONNECT,
+    help: "How each message is printed: %s payload, %l its length in bytes, " +
+      String.raw`%t time (ISO 8601), %u URL, %% a %; \n \t \0 \xNN are ` +
+      String.raw`escapes. Nothing is added: end it with \n.`,
+  }),
+  "timestamps": toggle({
+    group: "Messages",
+    of: CONNECT,
+    help: "Prints the time of arrival (ISO 8601, UTC) before each message.",
+  }),
+  "grep": one(regex, {
+    value: "REGEX",
+    group: "Messages",
+    of: CONNECT,
+    help: "Prints only messages that match.",
+  }),
+  "decompress": word(["gzip", "deflate"], {
+    group: "Messages",
+    of: CONNECT,
+    help: "Decompresses binary messages first, as some exchanges send them.",
+  }),
+  "merge": toggle({
+    group: "Messages",
+    of: CONNECT,
+    help: "Connects to all URLs at once, instead of failover. Each message " +
+      "is printed with its URL; input goes to every connection.",
+  }),
   "binary": word(["raw", "base64", "hex"], {
     group: "Messages",
     of: CONNECT,
@@ -80,6 +114,17 @@ export const FLAGS = {
       "--no-delimiter: nothing does, and input is sent as it comes.",
   }),
 
+  "one-message": toggle({
+    group: "Sending",
+    of: CONNECT,
+    help: "Sends all of stdin as one message.",
+  }),
+  "send-rate": one(rate, {
+    value: "N/TIME",
+    group: "Sending",
+    of: CONNECT,
+    help: "Sends at most so many messages in that time: 5/s, 100/m, 10/500ms.",
+  }),
   "overflow": word(["wait", "reject", "drop-oldest", "drop-newest"], {
     group: "Sending",
     of: CONNECT,
@@ -139,30 +184,52 @@ export const FLAGS = {
   "count": one(wholeNumber(1), {
     short: "n",
     value: "N",
-    group: "ExitStatus",
+    group: "Ending",
     of: ["connect", "ping", "record"],
     brief: "Ends with 0 after N messages",
-    help: "Ends with 0 after N messages (ping: after N pings).",
+    help: "Ends with 0 after N printed messages, and only then with 0 (ping: " +
+      "after N pings).",
+  }),
+  "until": one(regex, {
+    value: "REGEX",
+    group: "Ending",
+    of: CONNECT,
+    help: "Ends with 0 at the first message that matches, and only then " +
+      "with 0.",
+  }),
+  "once": toggle({
+    group: "Ending",
+    of: CONNECT,
+    brief: "One request, its answer, no reconnect",
+    help: "Sends the input, prints the first message that follows the steps " +
+      "of the connection, and exits: 0 if there was one.",
+  }),
+  "for": one(positiveDuration, {
+    value: "TIME",
+    group: "Ending",
+    of: STAYS,
+    help: "Ends with 0 after so long: the planned end.",
   }),
   "timeout": one(positiveDuration, {
     value: "TIME",
-    group: "ExitStatus",
+    group: "Ending",
     of: ["connect", "ping", "probe", "record", "replay", "serve"],
     brief: "Ends the whole run after so long, with 124",
-    help: "Ends the whole run after so long, with 124.",
+    help: "Ends the whole run after so long with 124: a time that should not " +
+      "be reached.",
   }),
   "linger": one(duration, {
     value: "TIME",
-    group: "ExitStatus",
+    group: "Ending",
     of: CONNECT,
-    default: "1s",
     off: 0,
     brief: "Waits so long for answers after the input [1s]",
     help: "How long to wait for answers after the end of input; each " +
-      "message renews it. Input without one byte means receive only.",
+      "message starts the wait again. Input without one byte means receive " +
+      "only. [default: 1s; with --once 10s]",
   }),
   "fail-on-gap": toggle({
-    group: "ExitStatus",
+    group: "Ending",
     of: STAYS,
     help: "Ends with 9 as soon as messages may have been missed.",
   }),
@@ -263,14 +330,16 @@ export const FLAGS = {
     short: "q",
     group: "General",
     of: ALL,
-    help: "Prints errors only.",
+    help: "Prints nothing but the error that ends the program.",
   }),
   "verbose": toggle({
+    counted: true,
     short: "v",
     group: "General",
     of: ALL,
     brief: "Tells what happens to the connection",
-    help: "Prints what happens to the connection.",
+    help: "Prints what happens to the connection; -vv also the headers of " +
+      "the handshake and every message.",
   }),
   "color": word(["auto", "always", "never"], {
     group: "General",
@@ -295,7 +364,8 @@ export const FLAGS = {
 /** A flag's name, without the dashes. */
 export type FlagName = keyof typeof FLAGS;
 
-type ValueOf<F> = F extends { readonly kind: "toggle" } ? boolean
+type ValueOf<F> = F extends { readonly counted: true } ? number
+  : F extends { readonly kind: "toggle" } ? boolean
   : F extends { readonly kind: "many"; parse: (text: string) => infer T }
     ? readonly T[]
   : F extends {
@@ -307,10 +377,18 @@ type ValueOf<F> = F extends { readonly kind: "toggle" } ? boolean
     ? T | undefined
   : never;
 
+/** A step at the start of each connection: `--on-open` or `--await`. */
+export type StepFlag =
+  | { readonly kind: "send"; readonly message: TextOrFile }
+  | { readonly kind: "await"; readonly pattern: RegExp };
+
 /** What the command line said, or the defaults. */
-export type Flags = {
-  readonly [Name in FlagName]: ValueOf<typeof FLAGS[Name]>;
-};
+export type Flags =
+  & { readonly [Name in FlagName]: ValueOf<typeof FLAGS[Name]> }
+  & {
+    /** What `--on-open` and `--await` say, in the given order. */
+    readonly steps: readonly StepFlag[];
+  };
 
 /** The flags that a command takes, in the table's order. */
 export function flagsOf(

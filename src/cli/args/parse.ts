@@ -7,8 +7,14 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { COMMAND_NAMES, type CommandName, type Flag } from "./flag.ts";
-import { FLAG_NAMES, type FlagName, FLAGS, type Flags } from "./flags.ts";
-import { UsageError } from "./values.ts";
+import {
+  FLAG_NAMES,
+  type FlagName,
+  FLAGS,
+  type Flags,
+  type StepFlag,
+} from "./flags.ts";
+import { regex, textOrFile, UsageError } from "./values.ts";
 
 /** What the command line asks for. */
 export type Request =
@@ -28,7 +34,7 @@ export type Request =
   };
 
 const NEGATABLE = FLAG_NAMES.filter((name) =>
-  name !== "help" && name !== "version"
+  name !== "help" && name !== "version" && name !== "verbose"
 );
 
 /**
@@ -36,7 +42,7 @@ const NEGATABLE = FLAG_NAMES.filter((name) =>
  * @throws {UsageError} with the flag, the rule and the value
  */
 export function parseCommandLine(argv: readonly string[]): Request {
-  const { values, operands, unknown } = split(argv);
+  const { values, words, operands, unknown } = split(argv);
   const command = COMMAND_NAMES.find((name) => name === operands[0]);
   if (values["h"] === true || values["help"] === true) {
     return { kind: "help", command, full: values["help"] === true };
@@ -47,7 +53,7 @@ export function parseCommandLine(argv: readonly string[]): Request {
   return {
     kind: "run",
     command: command ?? "connect",
-    flags: readFlags(values, command ?? "connect"),
+    flags: readFlags(values, words, command ?? "connect"),
     operands: command === undefined ? operands : operands.slice(1),
   };
 }
@@ -72,7 +78,7 @@ function split(argv: readonly string[]) {
     },
   });
   if (end >= 0) operands.push(...argv.slice(end + 1));
-  return { values, operands, unknown: wrongShape(words) ?? unknown };
+  return { values, words, operands, unknown: wrongShape(words) ?? unknown };
 }
 
 /** `parseArgs` would take an operand `true` or `false` for a toggle's value. */
@@ -113,9 +119,6 @@ function isFlagName(name: string): name is FlagName {
 }
 
 const NOT_OFFERED: Readonly<Record<string, string>> = {
-  insecure: "trust the server's own authority with --ca FILE; to connect " +
-    "without any proof run it as `deno run " +
-    "--unsafely-ignore-certificate-errors=HOST ...`",
   bearer: "a secret is no flag, others could see it: use --bearer-file FILE",
   "basic-auth":
     "a secret is no flag, others could see it: use --basic-auth-file FILE",
@@ -149,7 +152,11 @@ function guess(words: readonly string[]): string {
   return words.length === 0 ? "" : ` (do you mean ${words.join(" or ")}?)`;
 }
 
-function readFlags(values: Values, command: CommandName): Flags {
+function readFlags(
+  values: Values,
+  words: readonly string[],
+  command: CommandName,
+): Flags {
   const flags: Record<string, unknown> = {};
   for (const name of FLAG_NAMES) {
     const flag: Flag = FLAGS[name];
@@ -157,8 +164,11 @@ function readFlags(values: Values, command: CommandName): Flags {
     if (!flag.of.includes(command) && isGiven(flag, value)) {
       throw new UsageError(`${command} takes no --${name}`);
     }
-    flags[name] = readFlag(name, flag, value);
+    flags[name] = flag.kind === "toggle" && flag.counted
+      ? words.filter((word) => word === `--${name}`).length
+      : readFlag(name, flag, value);
   }
+  flags["steps"] = stepsInOrder(words, values);
   // The table gives both the names of this record and the types of its values.
   return flags as Flags;
 }
@@ -174,6 +184,24 @@ function isGiven(flag: Flag, value: unknown): boolean {
     default:
       return flag satisfies never;
   }
+}
+
+/** `parseArgs` keeps the order of one flag's values, not of two flags'. */
+function stepsInOrder(words: readonly string[], values: Values): StepFlag[] {
+  const sends = listOf(values["on-open"]);
+  const awaits = listOf(values["await"]);
+  return words.flatMap((word): StepFlag[] => {
+    const [, name] = /^--(on-open|await)(=|$)/.exec(word) ?? [];
+    if (name === undefined) return [];
+    const text = (name === "await" ? awaits : sends).shift() ?? "";
+    return name === "await"
+      ? [{ kind: "await", pattern: regex(text) }]
+      : [{ kind: "send", message: textOrFile(text) }];
+  });
+}
+
+function listOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
 }
 
 function readFlag(name: FlagName, flag: Flag, value: unknown): unknown {

@@ -75,6 +75,42 @@ export function wholeNumber(min: number): (text: string) => number {
   };
 }
 
+/** A number from `min` to `max`. */
+export function number(
+  min: number,
+  max: number = Infinity,
+): (text: string) => number {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+    if (!(value >= min && value <= max)) {
+      const range = max === Infinity
+        ? `of at least ${min}`
+        : `from ${min} to ${max}`;
+      throw new UsageError(`must be a number ${range}`);
+    }
+    return value;
+  };
+}
+
+/** So many messages in each interval. */
+export interface Rate {
+  readonly messages: number;
+  /** In milliseconds. */
+  readonly interval: number;
+}
+
+/** `5/s`, `100/m`, `10/500ms`. */
+export function rate(text: string): Rate {
+  const [, digits = "", time = ""] = /^(\d+)\/(.+)$/.exec(text) ?? [];
+  const messages = Number(digits);
+  const interval = UNIT_MS[time] ??
+    (/^[\d.]+(ms|[smhd])$/.test(time) ? duration(time) : 0);
+  if (!(messages >= 1 && interval >= 1)) {
+    throw new UsageError("must be a rate such as 5/s, 100/m or 10/500ms");
+  }
+  return { messages, interval };
+}
+
 /** Any text that is not empty. */
 export function text(text: string): string {
   return text;
@@ -142,7 +178,7 @@ export function headerLine(text: string): Header {
   // deno-lint-ignore no-control-regex -- control characters are the point
   if (/[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]/.test(value)) {
     throw new UsageError(
-      "must have a value without control characters and beyond Latin-1 none",
+      "must have a value without control characters, in Latin-1",
     );
   }
   return { name, value };
@@ -187,10 +223,34 @@ export function escapedText(text: string): string {
   });
 }
 
-/** A `ws://` or `wss://` URL. */
+/** A part of a message's format: a text, or what stands for it. */
+export type FormatPart =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "payload" | "length" | "time" | "url" };
+
+const FORMAT_FIELDS: Readonly<
+  Record<string, "payload" | "length" | "time" | "url">
+> = { s: "payload", l: "length", t: "time", u: "url" };
+
+/** A template such as `%t %s\n`. */
+export function messageFormat(template: string): readonly FormatPart[] {
+  return [...template.matchAll(/%(.?)|[^%]+/gs)].map(
+    ([part, letter]): FormatPart => {
+      if (letter === undefined) {
+        return { kind: "text", text: escapedText(part) };
+      }
+      if (letter === "%") return { kind: "text", text: "%" };
+      const kind = FORMAT_FIELDS[letter];
+      if (kind !== undefined) return { kind };
+      throw new UsageError("must use only %s, %l, %t, %u and %%");
+    },
+  );
+}
+
+/** A `ws://`, `wss://` or `ws+unix:` URL. */
 export function webSocketUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^wss?:$/.test(url.protocol)) {
+  if (url === undefined || !/^(wss?|ws\+unix):$/.test(url.protocol)) {
     const guess = guessUrl(text);
     const hint = guess === undefined ? "" : ` (do you mean ${guess}?)`;
     throw new UsageError(

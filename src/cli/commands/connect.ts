@@ -82,7 +82,7 @@ export async function pipe(
         delimiter: new TextEncoder().encode(inputDelimiter(flags)),
         maxBytes: MAX_INPUT,
         decode: decoderOf(flags.binary),
-        linger: flags.linger,
+        linger: flags.linger ?? 1_000,
       }),
   });
   const result = await run.run();

@@ -7,6 +7,7 @@
 
 import type { Message, Session } from "../../../mod.ts";
 import type { Flags } from "../args/flags.ts";
+import type { TextOrFile } from "../args/values.ts";
 import { messageOf } from "../output/message_codec.ts";
 
 /**
@@ -26,22 +27,30 @@ export type ConnectSteps = (
  * @throws {InputFormatError} a message that is not in the form of `--binary`
  */
 export function connectSteps(
-  flags: Pick<Flags, "on-open" | "await" | "binary">,
+  { steps, binary }: Pick<Flags, "steps" | "binary">,
 ): ConnectSteps | undefined {
-  const { "on-open": onOpen, await: pattern, binary } = flags;
-  if (onOpen.length === 0 && pattern === undefined) return undefined;
-  const messages = () =>
-    onOpen.map((given) => messageOf("--on-open", given, binary));
-  messages(); // what is wrong with them is told before anything starts
+  if (steps.length === 0) return undefined;
+  const toSend = (given: TextOrFile) => messageOf("--on-open", given, binary);
+  // What is wrong with the messages is told before anything starts.
+  steps.forEach((step) => step.kind === "send" && toSend(step.message));
   return async (session, deliver) => {
-    for (const message of messages()) session.send(message);
-    if (pattern === undefined) return;
-    for (;;) {
-      const message = await session.receive();
-      deliver(message);
-      if (matches(pattern, message)) return;
+    for (const step of steps) {
+      if (step.kind === "send") session.send(toSend(step.message));
+      else await receiveUntil(step.pattern, session, deliver);
     }
   };
+}
+
+async function receiveUntil(
+  pattern: RegExp,
+  session: Session,
+  deliver: (data: Message) => void,
+): Promise<void> {
+  for (;;) {
+    const message = await session.receive();
+    deliver(message);
+    if (matches(pattern, message)) return;
+  }
 }
 
 const utf8 = new TextDecoder();

@@ -121,7 +121,7 @@ function interactiveNotices(
 ): Stderr {
   const toTerminal = Deno.stderr.isTerminal();
   return stderrNotices(
-    { ...flags, verbose: !flags.quiet },
+    { ...flags, verbose: flags.quiet ? 0 : Math.max(1, flags.verbose) },
     toTerminal ? { print, prefix: "•" } : {},
   );
 }

@@ -23,7 +23,7 @@ Deno.test("each flag of the link is read in its form", () => {
   assertEquals(given.subprotocol, ["v1"]);
   assertEquals(given["connect-timeout"], 1000);
   assertEquals(given["follow-redirects"], 2);
-  assertEquals(given.await?.source, "^ok");
+  assertEquals(given.await[0]?.source, "^ok");
   assertEquals(given["max-retries"], 3);
   assertEquals(given["initial-backoff"], 1000);
   assertEquals(given["max-backoff"], 60_000);

@@ -86,7 +86,7 @@ function said(reason: EndReason, unsent = 0): string[] {
   const lines: string[] = [];
   const loud = (how: string) => (text: string) => lines.push(`${how}: ${text}`);
   printSummary(result, {
-    ...stderrNotices({ quiet: true, verbose: false, color: "never" }),
+    ...stderrNotices({ quiet: true, verbose: 0, color: "never" }),
     fatal: loud("fatal"),
     trouble: loud("trouble"),
     good: loud("good"),

@@ -302,7 +302,7 @@ function commands(
   });
   const it = new Commands(run, {
     notices: stderrNotices(
-      { quiet: false, verbose: true, color: "never" },
+      { quiet: false, verbose: 1, color: "never" },
       { print: (line) => printed.push(line), prefix: "•", isTerminal: false },
     ),
     decode: decoderOf(form),
