@@ -51,7 +51,15 @@ function format(cell: string | number): string {
 export function describeMachine(): string {
   const { os, arch } = Deno.build;
   const cores = navigator.hardwareConcurrency;
-  return `Deno ${Deno.version.deno}, ${os} ${arch}, ${cores} cores`;
+  const model = processorModel();
+  return `Deno ${Deno.version.deno}, ${os} ${arch}, ${cores} cores` +
+    (model === undefined ? "" : ` (${model})`);
+}
+
+function processorModel(): string | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  const text = Deno.readTextFileSync("/proc/cpuinfo");
+  return /^model name\s*:\s*(.+)$/m.exec(text)?.[1];
 }
 
 /** The middle one; of an even number, the lower of the two in the middle. */
@@ -121,6 +129,30 @@ export async function measure(
 ): Promise<unknown> {
   await using running = await startScript(script, ...args);
   return running.first;
+}
+
+/**
+ * What a program prints.
+ * @throws {Error} it cannot be started, or it fails
+ */
+export async function output(
+  program: string,
+  args: readonly string[],
+  { input = "" }: { readonly input?: string } = {},
+): Promise<string> {
+  const child = new Deno.Command(program, {
+    args: [...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  const { success, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  if (success) return decoder.decode(stdout);
+  throw new Error(`${program} failed: ${decoder.decode(stderr).trim()}`);
 }
 
 async function firstLine(stdout: ReadableStream<Uint8Array>): Promise<string> {

@@ -11,11 +11,13 @@
 
 /** In the order in which they run; each is `bench/NAME.ts`. */
 const NAMES = [
-  "sending",
   "receiving",
+  "sending",
+  "latency",
   "piping",
-  "reconnect_storm",
+  "idle",
   "memory",
+  "reconnect_storm",
   "soak",
 ];
 

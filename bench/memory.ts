@@ -1,6 +1,7 @@
 /**
- * What idle connections cost: our client beside the raw socket, over ws:// and
- * over wss://. Server, ours and raw each run in a process of their own.
+ * What idle connections cost: our client over both transports beside the raw
+ * socket, over ws:// and over wss://. The server and each client run in
+ * processes of their own.
  *
  * V8's young generation grows while many connections are made, and shrinks again
  * by itself when the process has been idle for about a minute. So the memory is
@@ -76,16 +77,21 @@ const KINDS: Readonly<Record<string, Open>> = {
       socket.onclose = () => {};
       socket.onerror = reject;
     }),
-  ours: async ({ url, ca }) => {
+  "ws-stream": ours("native"),
+  "ws-stream tcp": ours("tcp"),
+};
+
+function ours(transport: "native" | "tcp"): Open {
+  return async ({ url, ca }) => {
     const tls = ca === undefined ? undefined : { caCerts: ca };
     const client = new WebSocketStreamClient(
-      { url, tls },
+      { url, transport, tls },
       { onMessage: () => {} },
     );
     await client.start();
     return client;
-  },
-};
+  };
+}
 
 async function main(): Promise<void> {
   await compare("ws");
@@ -98,7 +104,9 @@ async function compare(scheme: Scheme): Promise<void> {
   const connections = Math.min(WANTED[scheme], limit);
   await using server = await startScript(self, "serve", scheme);
   const target = JSON.stringify(server.first);
-  const costs: Record<string, Cost[]> = { raw: [], ours: [] };
+  const costs: Record<string, Cost[]> = Object.fromEntries(
+    Object.keys(KINDS).map((kind) => [kind, []]),
+  );
   for (let run = 0; run < RUNS; run++) {
     for (const kind of Object.keys(costs)) {
       const cost = await measure(self, kind, target, connections);

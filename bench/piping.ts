@@ -13,28 +13,28 @@
  * @module
  */
 
-import { canRun } from "../tests/support/foreign_server.ts";
-import { TcpPeer, upgrade } from "../tests/support/tcp_peer.ts";
-import { median, printTable } from "./harness.ts";
+import { ratio } from "./clients.ts";
+import { type Load, startFeeder } from "./feeder.ts";
+import { median, output, printTable } from "./harness.ts";
 
 /** How often each program has its turn. */
 const ROUNDS = 7;
-const MESSAGES = 1_000_000;
-/** Messages that are written at a time. */
-const BATCH = 2_500;
-const SIZE = 100;
+const LOAD: Load = { name: "100 B", size: 100, count: 1_000_000 };
 
 const DENO = [Deno.execPath(), "run", "--allow-net", "--no-prompt"];
+
+const CLI = [
+  ...DENO,
+  new URL("../cli.ts", import.meta.url).href,
+  "--no-reconnect",
+  "--quiet",
+];
 
 /** What to run with the server's URL behind it; the first one writes nothing. */
 const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
   "raw receive": [...DENO, import.meta.url],
-  "ws-stream": [
-    ...DENO,
-    new URL("../cli.ts", import.meta.url).href,
-    "--no-reconnect",
-    "--quiet",
-  ],
+  "ws-stream": [...CLI],
+  "ws-stream tcp": [...CLI, "--transport", "tcp"],
   "websocat": ["websocat", "--unidirectional-reverse"],
 };
 
@@ -45,40 +45,23 @@ interface Run {
 }
 
 async function run(program: readonly string[]): Promise<Run> {
-  await using server = new TcpPeer(upgrade({
-    then: async ({ write, gone }) => {
-      await feed(write);
-      // Who hung up first would reset the connection, unread bytes and all.
-      await gone();
-    },
-  }));
+  await using server = startFeeder("feed", LOAD);
   const begun = performance.now();
   // The shell's `wc` is cheaper than counting here, beside the server.
   const script = '"$@" </dev/null | wc -l';
-  const { stdout } = await new Deno.Command("sh", {
-    args: ["-c", script, "sh", ...program, server.url],
-    stdout: "piped",
-  }).output();
-  const seconds = (performance.now() - begun) / 1000;
-  return { seconds, lines: Number(new TextDecoder().decode(stdout)) };
-}
-
-/** Frames as a server sends them, and its close (RFC 6455, section 5.5.1). */
-async function feed(write: (data: Uint8Array) => Promise<void>): Promise<void> {
-  const frame = new Uint8Array(2 + SIZE).fill(0x61);
-  frame.set([0x81, SIZE]);
-  const frames = new Uint8Array(BATCH * frame.length);
-  for (let i = 0; i < BATCH; i++) frames.set(frame, i * frame.length);
-  for (let i = 0; i < MESSAGES; i += BATCH) await write(frames);
-  await write(new Uint8Array([0x88, 2, 0x03, 0xe8]));
+  const args = ["-c", script, "sh", ...program, server.url];
+  const lines = Number(await output("sh", args));
+  return { seconds: (performance.now() - begun) / 1000, lines };
 }
 
 async function main(): Promise<void> {
   const runs = new Map<string, Run[]>();
   const missing = [];
   for (const [name, [program = ""]] of Object.entries(PROGRAMS)) {
-    if (await canRun(program, "--version")) runs.set(name, []);
-    else missing.push(`${name} is missing`);
+    const version = await output(program, ["--version"])
+      .catch(() => undefined);
+    if (version === undefined) missing.push(`${name} is missing here`);
+    else runs.set(name, []);
   }
   const names = [...runs.keys()];
   for (let round = 0; round < ROUNDS; round++) {
@@ -87,16 +70,19 @@ async function main(): Promise<void> {
       runs.get(name)?.push(await run(PROGRAMS[name] ?? []));
     }
   }
-  const [raw = []] = runs.values();
+  const seconds = (name: string) =>
+    runs.get(name)?.map(({ seconds }) => seconds);
   printTable({
-    title: `${MESSAGES} messages of ${SIZE} B into a pipe: the whole process`,
-    columns: ["program", "seconds", "least", "of raw", "lines missing"],
+    title: `${LOAD.count} messages of ${LOAD.name} into a pipe: whole process`,
+    columns: ["program", "seconds", "x raw", "websocat / it", "lines missing"],
     rows: [...runs].map(([name, own]) => [
       name,
       median(own.map(({ seconds }) => seconds)),
-      Math.min(...own.map(({ seconds }) => seconds)),
-      median(own.map(({ seconds }, i) => seconds / (raw[i]?.seconds ?? NaN))),
-      own === raw ? "-" : MESSAGES - Math.min(...own.map(({ lines }) => lines)),
+      ratio(seconds(name) ?? [], seconds("raw receive")),
+      ratio(seconds("websocat") ?? [], seconds(name)),
+      name === "raw receive"
+        ? "-"
+        : LOAD.count - Math.min(...own.map(({ lines }) => lines)),
     ]),
     notes: [`medians of ${ROUNDS} runs; ratios are within a round`, ...missing],
   });
@@ -107,7 +93,7 @@ function receive(url: string): void {
   const socket = new WebSocket(url);
   let seen = 0;
   socket.onmessage = () => seen++;
-  socket.onclose = () => Deno.exit(seen === MESSAGES ? 0 : 1);
+  socket.onclose = () => Deno.exit(seen === LOAD.count ? 0 : 1);
 }
 
 const [url] = Deno.args;
