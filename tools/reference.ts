@@ -15,7 +15,7 @@ import { type Flag, GROUPS } from "../src/cli/args/flag.ts";
 import { FLAG_NAMES, FLAGS } from "../src/cli/args/flags.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
 import { EXIT_CODES } from "../src/cli/exit_status.ts";
-import { written } from "../src/cli/help.ts";
+import { flagUsage } from "../src/cli/help.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -134,7 +134,7 @@ function flagsOf(group: string): string {
       const flag: Flag = FLAGS[name];
       const initial = flag.kind === "one" ? flag.default : undefined;
       return [
-        code(written(name, flag)),
+        code(flagUsage(name, flag)),
         initial === undefined ? "" : code(initial),
         flag.help,
         flag.of.length === COMMANDS.length ? "all" : flag.of.join(", "),

@@ -16,6 +16,14 @@ export interface Invocation {
   readonly operands: readonly string[];
 }
 
+/** A job, and the command lines that do it. */
+export interface Example {
+  /** What somebody wants, as a sentence without a full stop. */
+  readonly job: string;
+  /** A line that ends with a backslash goes on in the next one. */
+  readonly lines: readonly string[];
+}
+
 /** One command of the program. */
 export interface Command {
   readonly name: CommandName;
@@ -23,8 +31,9 @@ export interface Command {
   readonly usage: string;
   /** One line. */
   readonly summary: string;
-  /** Command lines with what they do. */
-  readonly examples: readonly (readonly [line: string, does: string])[];
+  /** A paragraph for `COMMAND --help`. */
+  readonly about: string;
+  readonly examples: readonly Example[];
   /** Loads its code. */
   readonly load: () => Promise<CommandModule>;
 }
@@ -32,7 +41,7 @@ export interface Command {
 /** The code of a command. */
 export interface CommandModule {
   /**
-   * Does it.
+   * Runs it.
    * @throws {UsageError} before anything was started
    * @throws {MissingPermissionError} before anything was started
    */
@@ -44,114 +53,209 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "connect",
     usage: "[connect] URL...",
-    summary: "Sends lines of stdin, prints messages",
+    summary: "Send lines of stdin, print messages",
+    about:
+      "Connects and stays connected. Each line of stdin becomes a message, " +
+      "each message a line of stdout. Several URLs are for failover: the next " +
+      "one is tried when one fails. On a terminal there is a prompt with a " +
+      "history, and JSON is set out for reading; /help lists its commands.",
     examples: [
-      [
-        "ws-stream wss://example.com/feed | jq .price",
-        "Messages into a pipe; reconnects by itself.",
-      ],
-      [
-        `echo '{"op":"time"}' | ws-stream wss://example.com/api`,
-        "A request and its answers: ends when none has come for a second.",
-      ],
-      [
-        `ws-stream wss://h.example --bearer-file token --on-open '{"op":"sub"}'`,
-        "Authenticates and subscribes, after each reconnect again.",
-      ],
-      [
-        "ws-stream wss://a.example.com wss://b.example.com --json -n 100",
-        "Failover; a hundred messages as JSON events, then 0.",
-      ],
-      [
-        "ws-stream wss://example.com -o 'feeds/{date}/{hour}.ndjson'",
-        "One complete file an hour.",
-      ],
+      {
+        job: "Watch a feed and filter it",
+        lines: ["ws-stream wss://example.com/feed --grep BTC-USD | jq .price"],
+      },
+      {
+        job: "Make one request",
+        lines: [
+          `echo '{"op":"time"}' | ws-stream wss://example.com/api --once`,
+        ],
+      },
+      {
+        job: "Authenticate and subscribe, again after each reconnect",
+        lines: [
+          "ws-stream wss://example.com/feed --bearer-file token \\",
+          `  --on-open @subscribe.json --await '"subscribed"'`,
+        ],
+      },
+      {
+        job: "Log for days, one complete file an hour",
+        lines: [
+          "ws-stream wss://example.com/feed --json -o 'logs/{date}/{hour}.ndjson'",
+        ],
+      },
+      {
+        job: "Monitor from cron, by exit code",
+        lines: [
+          "ws-stream wss://example.com/feed -q -n 1 --timeout 30s > /dev/null ||",
+          '  echo "no message, code $?" | mail -s feed ops@example.com',
+        ],
+      },
+      {
+        job: "Bridge into a broker, and from one",
+        lines: [
+          "ws-stream wss://example.com/feed | kcat -P -b localhost -t feed",
+          "mosquitto_sub -t out | ws-stream wss://example.com/in --spool out.db",
+        ],
+      },
+      {
+        job: "Send a file as one binary message",
+        lines: [
+          "ws-stream wss://example.com/in --binary raw --one-message < photo.jpg",
+        ],
+      },
+      {
+        job: "Fail over between two servers, and see everything that happens",
+        lines: ["ws-stream wss://a.example.com wss://b.example.com --json"],
+      },
     ],
     load: () => import("./commands/connect.ts"),
   },
   {
     name: "serve",
     usage: "serve [ADDR]",
-    summary: "A server to test a client against",
+    summary: "Be a server to test a client against",
+    about:
+      "Listens on ADDR (HOST:PORT, :PORT or PORT; 127.0.0.1:8080 by default) " +
+      "and echoes, broadcasts or sends a feed. --chaos breaks connections on " +
+      "purpose, and with the same --seed in the same way. On a terminal what " +
+      "you type goes to the clients.",
     examples: [
-      ["ws-stream serve 9000", "Echoes on ws://127.0.0.1:9000."],
-      [
-        "ws-stream serve --feed --chaos drop=1%,half-open@30s --seed 7",
-        "A feed whose links break, each time in the same way.",
-      ],
+      {
+        job: "Be an echo server, and see what clients send",
+        lines: ["ws-stream serve 9000 -v"],
+      },
+      {
+        job: "Be a feed whose connections break, each time in the same way",
+        lines: [
+          "ws-stream serve 9000 --feed --chaos drop=1%,half-open@30s --seed 7",
+        ],
+      },
+      {
+        job: "Speak TLS",
+        lines: ["ws-stream serve :8443 --cert cert.pem --key key.pem"],
+      },
     ],
     load: () => import("./serve/serve.ts"),
   },
   {
     name: "demo",
     usage: "demo",
-    summary: "Breaks a link again and again, and loses nothing",
-    examples: [["ws-stream demo", "Needs no network; takes some seconds."]],
+    summary: "Break a connection again and again, lose nothing",
+    about: "Takes ten seconds, and needs no network but this machine's own.",
+    examples: [
+      { job: "See what the client is good for", lines: ["ws-stream demo"] },
+    ],
     load: () => import("./demo/demo.ts"),
   },
   {
     name: "ping",
     usage: "ping URL",
-    summary: "Round-trip times of messages",
+    summary: "Measure round-trip times",
+    about:
+      "Sends messages and waits for their answers: numbers, which an echo " +
+      "server returns, or --message with --pong. At the end there are the " +
+      "least, mean and greatest times, the losses and a histogram. Exits with " +
+      "1 if nothing was answered.",
     examples: [
-      [
-        "ws-stream ping -n 5 wss://echo.example.com",
-        "Of a server that echoes.",
-      ],
-      [
-        `ws-stream ping wss://example.com --message '{"op":"ping"}' --pong pong`,
-        "Of a server with a heartbeat of its own.",
-      ],
+      {
+        job: "Measure a server that echoes",
+        lines: ["ws-stream ping -n 5 wss://echo.example.com"],
+      },
+      {
+        job: "Measure a server with a heartbeat of its own",
+        lines: [
+          `ws-stream ping wss://example.com --message '{"op":"ping"}' --pong pong`,
+        ],
+      },
     ],
     load: () => import("./ping/ping.ts"),
   },
   {
     name: "probe",
     usage: "probe URL",
-    summary: "Why can I not connect? Step by step",
+    summary: "See step by step why something does not connect",
+    about:
+      "Makes each step of a connection by itself: DNS, TCP, proxy, TLS, HTTP, " +
+      "WebSocket. Shows the time of each, the certificate, the status and the " +
+      "headers of the answer, the body of a refusal, and one line of advice. " +
+      "Exits with the code that connect would have.",
     examples: [
-      [
-        "ws-stream probe wss://example.com/feed",
-        "DNS, TCP, TLS, HTTP, WebSocket: times, certificate, headers, advice.",
-      ],
+      {
+        job: "Debug a 401",
+        lines: ["ws-stream probe wss://example.com/feed --bearer-file token"],
+      },
+      {
+        job: "Warn before a certificate expires",
+        lines: [
+          "ws-stream probe wss://example.com --json |",
+          "  jq -r 'select(.step == \"tls\").certificate.to'",
+        ],
+      },
     ],
     load: () => import("./probe/probe.ts"),
   },
   {
     name: "record",
     usage: "record URL -o FILE",
-    summary: "Writes what comes, with its time",
+    summary: "Write messages to a file, with their times",
+    about:
+      "Writes what --json prints, one event a line, and with each message the " +
+      "time since the start to the microsecond, for replay.",
     examples: [
-      [
-        "ws-stream record wss://example.com/feed -o feed.ndjson --timeout 10m",
-        "Ten minutes of a feed, for replay.",
-      ],
+      {
+        job: "Record ten minutes of a feed",
+        lines: [
+          "ws-stream record wss://example.com/feed -o feed.ndjson --for 10m",
+        ],
+      },
     ],
     load: () => import("./replay/record.ts"),
   },
   {
     name: "replay",
     usage: "replay FILE [URL]",
-    summary: "Sends what was recorded, at its times",
+    summary: "Send a recording at its own times",
+    about:
+      "Sends the messages of a recording to a server, or with --serve to each " +
+      "client that connects, at the times at which they were recorded. What " +
+      "connect --json printed can be replayed too.",
     examples: [
-      [
-        "ws-stream replay feed.ndjson --serve 9000 --loop",
-        "A mock server that sends the recording to each client.",
-      ],
-      [
-        "ws-stream replay feed.ndjson ws://127.0.0.1:8080 --speed 10x",
-        "Sends it to a server, ten times as fast.",
-      ],
+      {
+        job: "Be a mock server",
+        lines: ["ws-stream replay feed.ndjson --serve 9000 --loop"],
+      },
+      {
+        job: "Load a server, ten times as fast",
+        lines: ["ws-stream replay feed.ndjson ws://127.0.0.1:8080 --speed 10x"],
+      },
     ],
     load: () => import("./replay/replay.ts"),
   },
   {
     name: "completions",
     usage: "completions SHELL",
-    summary: "A completion script: bash, zsh or fish",
+    summary: "Print a completion script for bash, zsh or fish",
+    about: "The script completes commands, flags, and words that flags take.",
     examples: [
-      ["source <(ws-stream completions bash)", "For this shell."],
+      {
+        job: "Complete in this shell, bash",
+        lines: ["source <(ws-stream completions bash)"],
+      },
+      {
+        job: "Complete in each zsh, and in each fish",
+        lines: [
+          'ws-stream completions zsh > "${fpath[1]}/_ws-stream"',
+          "ws-stream completions fish > ~/.config/fish/completions/ws-stream.fish",
+        ],
+      },
     ],
     load: () => import("./completions.ts"),
   },
 ];
+
+/** The command of this name. */
+export function commandOf(name: CommandName): Command {
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command === undefined) throw new Error(`there is no command ${name}`);
+  return command;
+}

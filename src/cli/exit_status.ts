@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WSError } from "../../mod.ts";
+import type { WSError } from "../../mod.ts";
 
 /** What each exit code means, for the program and for its help. */
 export const EXIT_CODES = {
@@ -63,7 +63,7 @@ export function exitCodeOf(error: WSError): ExitCode {
     case "TOO_LARGE":
       return 2;
     case "RETRIES_EXHAUSTED":
-      return error.cause instanceof WSError ? exitCodeOf(error.cause) : 7;
+      return isWSError(error.cause) ? exitCodeOf(error.cause) : 7;
     case "STOPPED":
       return 0;
     case "SPOOL":
@@ -72,6 +72,11 @@ export function exitCodeOf(error: WSError): ExitCode {
     default:
       return error.code satisfies never;
   }
+}
+
+/** By its name: the help, which prints the codes, must not load the client. */
+function isWSError(error: unknown): error is WSError {
+  return error instanceof Error && error.name === "WSError";
 }
 
 function closeExitCode(code: number | undefined): ExitCode {

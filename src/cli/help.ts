@@ -4,49 +4,92 @@
  * @module
  */
 
-import type { Command } from "./commands.ts";
-import { EXIT_CODES } from "./exit_status.ts";
-import { COMMAND_NAMES, type Flag, GROUPS } from "./args/flag.ts";
+import config from "../../deno.json" with { type: "json" };
+import {
+  COMMAND_NAMES,
+  type CommandName,
+  type Flag,
+  GROUPS,
+} from "./args/flag.ts";
 import { FLAG_NAMES, type FlagName, FLAGS } from "./args/flags.ts";
+import { type Command, commandOf, COMMANDS, type Example } from "./commands.ts";
+import { EXIT_CODES } from "./exit_status.ts";
 import { wrap } from "./format.ts";
+import { type Style, styleOf, terminalWidth, wantsColor } from "./style.ts";
 
-/** What a help is made from. */
+/** The help for the program or one command, as the terminal shows it best. */
+export function helpText(name: CommandName | undefined, full: boolean): string {
+  const command = name === undefined ? undefined : commandOf(name);
+  const options = {
+    width: Math.min(terminalWidth(), 100),
+    style: styleOf(wantsColor("auto", Deno.stdout.isTerminal())),
+  };
+  return full ? fullHelp(options, command) : briefHelp(options, command);
+}
+
+/** How a help is set. */
 export interface HelpOptions {
-  readonly version: string;
-  readonly commands: readonly Command[];
   /** Columns of the terminal. */
   readonly width: number;
+  /** @default no colours */
+  readonly style?: Style;
 }
 
 /** The column in which descriptions begin. */
 const COLUMN = 32;
 
-/** `-h`: what is used most, one line each. */
+/** `-h` of the whole program lists these: one screen has room for no more. */
+const MOST_USED: readonly FlagName[] = [
+  "header",
+  "bearer-file",
+  "on-open",
+  "json",
+  "output",
+  "once",
+  "count",
+  "timeout",
+  "reconnect",
+  "verbose",
+];
+
+/** `-h`: one screen. */
 export function briefHelp(
-  { version, commands, width }: HelpOptions,
+  { width, style = styleOf(false) }: HelpOptions,
   command?: Command,
 ): string {
-  const lines = command === undefined
-    ? [`ws-stream ${version}: a WebSocket client that does not lose its feed`]
-    : [`ws-stream ${command.name}: ${command.summary}`];
-  lines.push("");
+  const lines: string[] = [];
   if (command === undefined) {
-    lines.push(
-      ...commands.map((each) =>
-        row(`ws-stream ${each.usage}`, each.summary, width)
-      ),
-    );
+    lines.push(style.bold(title()), "");
+    for (const { usage, summary } of COMMANDS) {
+      lines.push(row(`ws-stream ${usage}`, summary, width));
+    }
   } else {
-    lines.push(`  ws-stream ${command.usage}`);
+    lines.push(
+      style.bold(`ws-stream ${command.usage}`),
+      `  ${command.summary}`,
+    );
   }
   lines.push("");
   for (const name of FLAG_NAMES) {
     const flag: Flag = FLAGS[name];
-    if (flag.brief === undefined) continue;
-    if (!flag.of.includes(command?.name ?? "connect")) continue;
-    lines.push(row(written(name, flag), flag.brief, width));
+    const isListed = command === undefined
+      ? MOST_USED.includes(name)
+      : flag.brief !== undefined && flag.of.includes(command.name) &&
+        name !== "help";
+    if (!isListed) continue;
+    const about = flag.brief ?? flag.help.replace(/\. .*|\.$/s, "");
+    lines.push(row(flagUsage(name, flag), about, width));
   }
-  return lines.join("\n") + "\n";
+  const all = command === undefined
+    ? "ws-stream help [COMMAND]"
+    : `ws-stream help ${command.name}`;
+  return [...lines, "", row(all, "Everything, with examples", width)]
+    .join("\n") + "\n";
+}
+
+function title(): string {
+  return `ws-stream ${config.version}: a WebSocket client that does not lose ` +
+    "its feed";
 }
 
 function row(left: string, right: string, width: number): string {
@@ -55,7 +98,7 @@ function row(left: string, right: string, width: number): string {
 }
 
 /** `-H, --header NAME: VALUE`, `--no-reconnect`. */
-export function written(name: FlagName, flag: Flag): string {
+export function flagUsage(name: FlagName, flag: Flag): string {
   const short = flag.short === undefined ? "" : `-${flag.short}, `;
   const value = flag.kind === "toggle" ? "" : ` ${flag.value}`;
   return `${short}--${flag.negated ? "no-" : ""}${name}${value}`;
@@ -63,59 +106,73 @@ export function written(name: FlagName, flag: Flag): string {
 
 /** `--help`: everything. */
 export function fullHelp(
-  { version, commands, width }: HelpOptions,
+  { width, style = styleOf(false) }: HelpOptions,
   command?: Command,
 ): string {
-  const about = command === undefined ? commands : [command];
+  const about = command === undefined ? COMMANDS : [command];
+  const section = (title: string, lines: readonly string[]) =>
+    lines.length === 0 ? [] : [[style.bold(title), ...lines].join("\n")];
   const parts = [
-    command === undefined
-      ? `ws-stream ${version}: a WebSocket client that does not lose its feed`
-      : `ws-stream ${command.name}: ${command.summary}`,
-    section("Usage", about.flatMap((each) => usage(each, width))),
-    ...GROUPS.map((group) => flagGroup(group, about, width)),
-    section("Examples", about.flatMap((each) => examples(each, width))),
-    section("Exit codes", exitCodes(width)),
-    ...notes(width),
+    ...command === undefined
+      ? [style.bold(title()), paragraph(ABOUT, width)]
+      : [style.bold(`ws-stream ${command.name}: ${command.summary}`)],
+    ...section(
+      "Usage",
+      about.flatMap(({ usage, summary }) =>
+        entry(`ws-stream ${usage}`, command === undefined ? summary : "", width)
+      ),
+    ),
+    ...command === undefined ? [] : [paragraph(command.about, width)],
+    ...GROUPS.flatMap((group) =>
+      section(group, flagGroup(group, about, width))
+    ),
+    ...command === undefined
+      ? NOTES.flatMap(([title, text]) =>
+        section(title, wrap(text, width - 2).map((line) => `  ${line}`))
+      )
+      : [],
+    ...section("Exit codes", exitCodes(width)),
+    ...section("Examples", examples(command?.examples ?? JOBS)),
   ];
-  return parts.filter((part) => part !== "").join("\n\n") + "\n";
+  return parts.join("\n\n") + "\n";
 }
 
-function section(title: string, lines: readonly string[]): string {
-  return lines.length === 0 ? "" : [`${title}:`, ...lines].join("\n");
-}
+const ABOUT =
+  "Connects once and stays connected: it reconnects, checks that the " +
+  "connection is alive, and says so when something may have been missed. " +
+  "Lines of stdin become messages, messages become lines of stdout.";
 
-function usage({ usage, summary }: Command, width: number): string[] {
-  return entry(`ws-stream ${usage}`, summary, width);
-}
+/** One example for each job, whatever the command. */
+const JOBS: readonly Example[] = COMMANDS.filter(({ name }) =>
+  name !== "completions"
+).flatMap(({ examples }) => examples);
 
-function examples(command: Command, width: number): string[] {
-  return command.examples.flatMap(([line, does]) => [
-    `  ${line}`,
-    ...wrap(does, width - 6).map((part) => `      ${part}`),
-  ]);
+function paragraph(text: string, width: number): string {
+  return wrap(text, width).join("\n");
 }
 
 function flagGroup(
   group: typeof GROUPS[number],
   commands: readonly Command[],
   width: number,
-): string {
+): string[] {
   const names = commands.map(({ name }) => name);
-  const lines = FLAG_NAMES.flatMap((name) => {
+  return FLAG_NAMES.flatMap((name) => {
     const flag: Flag = FLAGS[name];
-    if (flag.group !== group) return [];
-    if (!flag.of.some((taker) => names.includes(taker))) return [];
-    return entry(written(name, flag), description(flag), width);
+    const isListed = flag.group === group &&
+      flag.of.some((taker) => names.includes(taker));
+    if (!isListed) return [];
+    const text = description(flag, commands.length === 1);
+    return entry(flagUsage(name, flag), text, width);
   });
-  return section(group, lines);
 }
 
 /** What a flag does, its default, and who takes it if not `connect`. */
-export function description(flag: Flag): string {
+export function description(flag: Flag, isOfOne = false): string {
   const initial = flag.kind === "one" && flag.default !== undefined
     ? ` [default: ${flag.default}]`
     : "";
-  const isCommon = flag.of.includes("connect") ||
+  const isCommon = isOfOne || flag.of.includes("connect") ||
     flag.of.length === COMMAND_NAMES.length;
   const takers = isCommon ? "" : ` (${flag.of.join(", ")})`;
   return `${flag.help}${initial}${takers}`;
@@ -131,6 +188,7 @@ function exitCodes(width: number): string[] {
 
 /** A name with its description beside it, or below it if the name is long. */
 function entry(left: string, right: string, width: number): string[] {
+  if (right === "") return [`  ${left}`];
   const parts = wrap(right, Math.max(width - COLUMN, 20));
   const below = parts.map((part) => " ".repeat(COLUMN) + part);
   const [first = "", ...rest] = below;
@@ -139,40 +197,43 @@ function entry(left: string, right: string, width: number): string[] {
     : [`  ${left}`, ...below];
 }
 
-function notes(width: number): string[] {
-  const text = (title: string, body: string) =>
-    section(title, wrap(body, width - 2).map((line) => `  ${line}`));
-  return [
-    text(
-      "Flags",
-      "Times are 500ms, 10s, 2m, 1h. -- ends the flags. A value that begins " +
-        "with - is written --name=-value. --no-NAME takes back what an alias " +
-        "has set, and switches off what can be switched off.",
-    ),
-    text(
-      "Streams",
-      "stdout has messages and nothing else; all else goes to stderr. On a " +
-        "terminal, control characters from the network are shown, not obeyed.",
-    ),
-    text(
-      "When retries are used up",
-      "the exit code is the one of the last cause. A broken pipe on stdout " +
-        "ends with 0. SIGINT closes with 1000 and prints a summary; a second " +
-        "one ends at once.",
-    ),
-    text(
-      "Certificates",
-      "There is no --insecure. Trust the server's own authority with --ca " +
-        "FILE. To connect without any proof, which lets anybody in between " +
-        "read and forge, Deno itself has a flag for named hosts: deno run " +
-        "--unsafely-ignore-certificate-errors=HOST ...",
-    ),
-    text(
-      "Permissions",
-      "--allow-net=HOST is enough to connect. --allow-read=FILE is for files " +
-        "that flags name, --allow-write=FOLDER (with --allow-read) for " +
-        "--output, -o and --spool. What is missing is named before anything " +
-        "starts.",
-    ),
-  ];
+function examples(examples: readonly Example[]): string[] {
+  return examples.flatMap(({ job, lines }) => [
+    `  ${job}`,
+    ...lines.map((line) => `      ${line}`),
+  ]);
 }
+
+const NOTES: readonly (readonly [title: string, text: string])[] = [
+  [
+    "Flags",
+    "Times are 500ms, 10s, 2m, 1h, 1d; sizes 64KiB, 100MB. -- ends the flags. " +
+    "A value that begins with - is written --name=-value. --no-NAME takes back " +
+    "an earlier --NAME, and switches off what can be switched off.",
+  ],
+  [
+    "Streams",
+    "stdout has messages and nothing else; everything else goes to stderr. On " +
+    "a terminal, control characters from the network are shown, not obeyed. A " +
+    "broken pipe on stdout ends the program with 0.",
+  ],
+  [
+    "Signals",
+    "The first INT, TERM or HUP closes the connection with 1000 and prints a " +
+    "summary; a second one exits at once. Without a terminal HUP is ignored.",
+  ],
+  [
+    "Retries",
+    "A failed connection is tried again, unless another try would fail in the " +
+    "same way (401, a bad certificate). When retries are used up, the exit " +
+    "code is that of the last cause.",
+  ],
+  [
+    "Permissions",
+    "--allow-net=HOST is enough to connect. --allow-read=FILE is for files " +
+    "that flags name, --allow-write=FOLDER (with --allow-read) for " +
+    "--output, -o and --spool, --allow-env=HOME,TERM for the history and for " +
+    "terminals without colours. What is missing is named before anything " +
+    "starts.",
+  ],
+];

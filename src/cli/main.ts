@@ -1,27 +1,20 @@
 /**
- * From the command line to the exit code.
+ * From the command line to the exit code. Loads only what a command line needs:
+ * `--version` and `-h` start as fast as an empty program.
  *
  * @module
  */
 
 import config from "../../deno.json" with { type: "json" };
-import { parseCommandLine } from "./args/parse.ts";
-import { type Command, COMMANDS } from "./commands.ts";
+import type { Request } from "./args/parse.ts";
 import type { ExitStatus } from "./exit_status.ts";
-import { exitBySignal } from "./run/signals.ts";
-import { UsageError } from "./args/values.ts";
-import { briefHelp, fullHelp } from "./help.ts";
-import { InputFormatError } from "./output/message_codec.ts";
-import { printToStderr } from "./notices.ts";
-import { blockingSink } from "./output/output.ts";
-import { MissingPermissionError } from "./permissions.ts";
-import { terminalWidth } from "./style.ts";
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {
   const status = await run(argv);
-  // A read of stdin cannot be taken back, and would keep the program alive.
+  // A pending read of stdin cannot be aborted, and would keep the program alive.
   if (typeof status === "number") Deno.exit(status);
+  const { exitBySignal } = await import("./run/signals.ts");
   exitBySignal(status);
 }
 
@@ -30,19 +23,23 @@ async function run(argv: readonly string[]): Promise<ExitStatus> {
     return await runCommand(argv);
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) return 0;
-    if (isUsersMistake(error)) {
-      printToStderr(`ws-stream: ${error.message}`);
-      return 2;
+    const code = error instanceof Error ? KNOWN_ERRORS[error.name] : undefined;
+    if (error instanceof Error && code !== undefined) {
+      console.error("%s", `ws-stream: ${error.message}`);
+      return code;
     }
-    printToStderr(`ws-stream: internal error: ${Deno.inspect(error)}`);
+    console.error("%s", `ws-stream: internal error: ${Deno.inspect(error)}`);
     return 1;
   }
 }
 
-function isUsersMistake(error: unknown): error is Error {
-  return error instanceof UsageError || error instanceof InputFormatError ||
-    error instanceof MissingPermissionError;
-}
+/** Errors that say everything in their message. Known by name: not loaded. */
+const KNOWN_ERRORS: Readonly<Record<string, 1 | 2>> = {
+  UsageError: 2,
+  InputFormatError: 2,
+  MissingPermissionError: 2,
+  OutputError: 1,
+};
 
 /**
  * Does what the command line says.
@@ -50,37 +47,57 @@ function isUsersMistake(error: unknown): error is Error {
  * @throws {MissingPermissionError} before anything was started
  */
 export async function runCommand(argv: readonly string[]): Promise<ExitStatus> {
-  const request = parseCommandLine(argv);
+  const request = plainRequest(argv) ??
+    (await import("./args/parse.ts")).parseCommandLine(argv);
   switch (request.kind) {
     case "version":
       print(`ws-stream ${config.version}\n`);
       return 0;
-    case "help":
-      print(helpOf(request.command, request.full));
+    case "help": {
+      const { helpText } = await import("./help.ts");
+      print(helpText(request.command, request.full));
       return 0;
-    case "run":
+    }
+    case "run": {
+      const { commandOf } = await import("./commands.ts");
       return await (await commandOf(request.command).load()).run(request);
+    }
     default:
       return request satisfies never;
   }
 }
 
-function helpOf(name: string | undefined, full: boolean): string {
-  const options = {
-    version: config.version,
-    commands: COMMANDS,
-    width: Math.min(terminalWidth(), 100),
-  };
-  const command = name === undefined ? undefined : commandOf(name);
-  return full ? fullHelp(options, command) : briefHelp(options, command);
+/** What can be told without the table of flags. */
+function plainRequest(argv: readonly string[]): Request | undefined {
+  const [word, ...more] = argv;
+  if (more.length > 0) return undefined;
+  switch (word) {
+    case "-V":
+    case "--version":
+    case "version":
+      return { kind: "version" };
+    case "-h":
+      return { kind: "help", command: undefined, full: false };
+    case "--help":
+    case "help":
+      return { kind: "help", command: undefined, full: true };
+    default:
+      return undefined;
+  }
 }
 
-function commandOf(name: string): Command {
-  const command = COMMANDS.find((command) => command.name === name);
-  if (command === undefined) throw new UsageError(`no command ${name}`);
-  return command;
+/** stdout cannot be written; exit code 1. */
+class OutputError extends Error {
+  override readonly name = "OutputError";
 }
 
 function print(text: string): void {
-  blockingSink(Deno.stdout).write(new TextEncoder().encode(text));
+  let rest = new TextEncoder().encode(text);
+  try {
+    while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new OutputError(`stdout cannot be written: ${why}`);
+  }
 }

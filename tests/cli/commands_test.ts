@@ -12,14 +12,3 @@ Deno.test("each command is called by its name, and its code is there", async () 
     assertEquals(typeof (await load()).run, "function");
   }
 });
-
-Deno.test("each example calls its own command", () => {
-  for (const { name, examples } of COMMANDS) {
-    assert(examples.length > 0);
-    for (const [line] of examples) {
-      assert(
-        line.includes(name === "connect" ? "ws-stream " : `ws-stream ${name}`),
-      );
-    }
-  }
-});

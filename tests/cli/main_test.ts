@@ -31,10 +31,76 @@ Deno.test("help and version go to stdout and need no permission", async (t) => {
     assert(!stdout.includes("--linger"));
   });
 
-  await t.step("--version", async () => {
-    const { stdout } = await cli("-V").allow().run();
-    assertEquals(stdout, `ws-stream ${config.version}\n`);
+  await t.step("help, with a command or without one", async () => {
+    const help = async (...args: string[]) =>
+      (await cli(...args).allow().run()).stdout;
+    assertEquals(await help("help", "serve"), await help("serve", "--help"));
+    assertEquals(await help("help"), await help("--help"));
+    const { code, stderr } = await cli("help", "nonsense").allow().run();
+    assertMatch(stderr, /help takes one of connect, serve/);
+    assertEquals(code, 2);
   });
+
+  await t.step("the version, in three ways", async () => {
+    for (const word of ["-V", "--version", "version"]) {
+      const { stdout } = await cli(word).allow().run();
+      assertEquals(stdout, `ws-stream ${config.version}\n`);
+    }
+  });
+});
+
+Deno.test({
+  name: "a help that cannot be written is one line, and 1",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const { words } = cli("--help");
+    const { code, stderr } = await cli()
+      .program("sh", "-c", '"$@" > /dev/full', "sh", ...words).run();
+    assertMatch(stderr, /^ws-stream: stdout cannot be written: [^\n]+\n$/);
+    assertEquals(code, 1);
+  },
+});
+
+/** What a module loads at once: everything but dynamic imports. */
+async function loads(path: string): Promise<string[]> {
+  const root = new URL("../../", import.meta.url);
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", path],
+    cwd: root,
+  }).output();
+  const { modules }: { modules: Module[] } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  const loaded = new Set<string>([new URL(path, root).href]);
+  for (const specifier of loaded) {
+    const module = modules.find((module) => module.specifier === specifier);
+    for (const { code, isDynamic } of module?.dependencies ?? []) {
+      if (code?.specifier !== undefined && !isDynamic) {
+        loaded.add(code.specifier);
+      }
+    }
+  }
+  return [...loaded].map((specifier) => specifier.replace(root.href, ""));
+}
+
+interface Module {
+  readonly specifier: string;
+  readonly dependencies?: readonly {
+    readonly code?: { readonly specifier?: string };
+    readonly isDynamic?: boolean;
+  }[];
+}
+
+Deno.test("the version loads nothing, the help no client and no server", async () => {
+  assertEquals(await loads("src/cli/main.ts"), [
+    "src/cli/main.ts",
+    "deno.json",
+  ]);
+  const help = await loads("src/cli/help.ts");
+  assert(help.includes("src/cli/args/flags.ts"));
+  for (const path of help) {
+    assert(!/^mod\.ts|^src\/(?!cli)/.test(path), path);
+  }
 });
 
 Deno.test("what is wrong is named before anything starts", async () => {

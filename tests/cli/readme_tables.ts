@@ -13,7 +13,7 @@
 import { EXIT_CODES } from "../../src/cli/exit_status.ts";
 import { type Flag, GROUPS } from "../../src/cli/args/flag.ts";
 import { FLAG_NAMES, FLAGS } from "../../src/cli/args/flags.ts";
-import { written } from "../../src/cli/help.ts";
+import { flagUsage } from "../../src/cli/help.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
 
 /** The tables, by the name of their place in the README. */
@@ -38,7 +38,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
           const flag: Flag = FLAGS[name];
           const initial = flag.kind === "one" ? flag.default : undefined;
           return [
-            code(written(name, flag)),
+            code(flagUsage(name, flag)),
             initial === undefined ? "" : code(initial),
             flag.help,
             flag.of.length === COMMANDS.length ? "all" : flag.of.join(", "),

@@ -49,6 +49,8 @@ export function parseCommandLine(argv: readonly string[]): Request {
   }
   if (values["version"] === true) return { kind: "version" };
   if (unknown !== undefined) throw new UsageError(unknown);
+  if (operands[0] === "version") return { kind: "version" };
+  if (operands[0] === "help") return helpRequest(operands.slice(1));
   if (command === undefined) checkCommand(operands[0]);
   return {
     kind: "run",
@@ -56,6 +58,15 @@ export function parseCommandLine(argv: readonly string[]): Request {
     flags: readFlags(values, words, command ?? "connect"),
     operands: command === undefined ? operands : operands.slice(1),
   };
+}
+
+/** `help [COMMAND]`. */
+function helpRequest([word, ...more]: readonly string[]): Request {
+  const command = COMMAND_NAMES.find((name) => name === word);
+  if (more.length > 0 || word !== undefined && command === undefined) {
+    throw new UsageError(`help takes one of ${COMMAND_NAMES.join(", ")}`);
+  }
+  return { kind: "help", command, full: true };
 }
 
 type Values = Readonly<Record<string, unknown>>;
