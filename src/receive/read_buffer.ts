@@ -276,7 +276,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     const old = latest.get(key);
     if (old !== undefined) {
       const more = bytes - bytesOf(old);
-      if (latest.size === 1 || this.#bytes + more <= this.bounds.maxBytes) {
+      if (this.#bytes + more <= this.bounds.maxBytes) {
         latest.set(key, message);
         this.#bytes += more;
         return;
@@ -357,14 +357,11 @@ class LatestByKey {
   }
 
   shift(): Message | undefined {
+    // An iterator that once reached the end would see nothing that comes later.
     if (this.size === 0) return undefined;
     this.#cursor ??= this.#messages.entries();
     const next = this.#cursor.next();
-    if (next.done) {
-      // An iterator that reached the end sees nothing that comes later.
-      this.#cursor = undefined;
-      return this.shift();
-    }
+    if (next.done) return undefined;
     const [key, message] = next.value;
     this.#messages.delete(key);
     return message;

@@ -267,6 +267,14 @@ Deno.test("conflate: a message whose key cannot be told stands for itself", asyn
   assertInstanceOf(told.errors[0]?.cause, Error);
 });
 
+Deno.test("conflate: what replaces a message counts in its stead", async () => {
+  const { buffer } = setUp({ overflow: { conflate: letter } });
+  for (const message of ["a1", "b1", "a22"]) buffer.push(message);
+  assertEquals([buffer.size, buffer.bytes], [2, 5]);
+  await buffer.return();
+  assertEquals([buffer.size, buffer.bytes], [0, 0]);
+});
+
 Deno.test("conflate is not asked for a message that somebody waits for", async () => {
   const { buffer } = setUp({
     overflow: {

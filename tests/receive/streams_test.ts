@@ -56,7 +56,7 @@ Deno.test("cancelling the readable ends the reader, even while it waits", async 
   await turn();
   await reader.cancel();
   assertEquals((await waiting).done, true);
-  buffer.push("late");
+  for (const message of ["late", "later"]) buffer.push(message);
   assertEquals(buffer.size, 0);
 });
 
@@ -146,6 +146,14 @@ Deno.test("an abort takes nothing back that was accepted", async () => {
   assertEquals(signals.map(({ aborted }) => aborted), [false, false]);
 });
 
+Deno.test("an abort of a stream that does nothing leaves room for a new one", async () => {
+  const side = open({});
+  const { stream } = side;
+  await stream.abort();
+  assertNotStrictEquals(side.stream, stream);
+  await side.stream.getWriter().write("again");
+});
+
 Deno.test("an abort does not wait for a flush", async () => {
   const never = new Promise<boolean>(() => {});
   const closing = open({ flush: () => never }).stream.getWriter();
@@ -166,17 +174,19 @@ Deno.test("a message refused by a full queue is offered again when there is room
   const flushed = Promise.withResolvers<boolean>();
   const sent: Message[] = [];
   let isFull = true;
+  let offers = 0;
   const side = open({
     flush: () => flushed.promise,
     async send(message, options) {
+      offers++;
       if (isFull) await refuse("QUEUE_FULL")(message, options);
       sent.push(message);
     },
   });
   const writer = side.stream.getWriter();
   const writes = [writer.write("a"), writer.write("b")];
-  await turn();
-  assertEquals(sent, []);
+  for (let i = 0; i < 10; i++) await turn();
+  assertEquals([sent, offers], [[], 1]);
   isFull = false;
   flushed.resolve(true);
   await Promise.all(writes);
@@ -197,6 +207,13 @@ Deno.test("a refusal of one message alone is reported, and the stream goes on", 
     for (const message of ["a", "bad", "b"]) await writer.write(message);
     assertEquals([sent, errors], [["a", "b"], [code]]);
   }
+});
+
+Deno.test("a refusal that ended the client errors the stream", async () => {
+  const error = new WSError("locked", { code: "SPOOL", severity: "fatal" });
+  const writer = open({ send: () => Promise.reject(error) })
+    .stream.getWriter();
+  assertStrictEquals(await assertRejects(() => writer.write("a")), error);
 });
 
 Deno.test("what is no message errors the stream, and the next one is new", async () => {
