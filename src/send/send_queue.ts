@@ -74,6 +74,8 @@ type Slot = Message | Item | undefined;
 
 /** Of a new ring; a power of two, as it stays when it grows. */
 const FEWEST_SLOTS = 16;
+/** In the place of the size of a hole that was passed: no socket had it. */
+const PASSED = -1;
 /** A ring that has more, is empty and was little used lately is made anew. */
 const MOST_SLOTS_KEPT = 1024;
 
@@ -85,6 +87,8 @@ export class SendQueue {
   /** Messages that the socket has and that are not settled. */
   inFlightCount = 0;
   inFlightBytes = 0;
+  /** Messages that the socket has and that are not known to be flushed. */
+  inSocket = 0;
   /** Messages whose senders wait for room. */
   waitingCount = 0;
   /** The largest message that was flushed on this connection and is settled. */
@@ -247,6 +251,7 @@ export class SendQueue {
     if (this.#sent < this.#fresh) this.redelivered++;
     else this.#fresh = this.#sent + 1;
     this.#sent++;
+    this.inSocket++;
     this.queuedCount--;
     this.queuedBytes -= size;
     this.inFlightCount++;
@@ -265,11 +270,6 @@ export class SendQueue {
     this.#socketBytes += bytes;
   }
 
-  /** How many messages the socket has that are not known to be flushed. */
-  get inSocket(): number {
-    return this.#sent - this.#flushed;
-  }
-
   /** Whether the first message in the socket has no bytes. */
   get isNextFlushEmpty(): boolean {
     return this.#flushed < this.#sent &&
@@ -286,11 +286,11 @@ export class SendQueue {
     while (this.#flushed < this.#sent) {
       const slot = this.#flushed & this.#mask;
       const size = this.#sizes[slot] ?? 0;
-      const after = this.#socketBytes - size;
+      const after = this.#socketBytes - Math.max(0, size);
       const message = this.#slots[slot];
       if (size > 0) {
         if (buffered > after) break;
-      } else if (message !== undefined && buffered >= after) {
+      } else if (size === 0 && buffered >= after) {
         // Nobody sees an empty message leave. It has, when with nothing before
         // it there was a turn of the event loop to do so.
         const hasLeft = afterTurn && buffered === after &&
@@ -298,6 +298,7 @@ export class SendQueue {
         if (!hasLeft) break;
       }
       this.#flushed++;
+      if (size !== PASSED) this.inSocket--;
       this.#socketBytes = after - this.#takeUrgent();
       if (this.#isSettledByFlush(message)) {
         this.#slots[slot] = undefined;
@@ -402,7 +403,12 @@ export class SendQueue {
 
   /** What is in flight goes back to the head of the queue. */
   rewind(): void {
-    this.#sent = this.#flushed = Math.min(this.first, this.#sent);
+    const begin = Math.min(this.first, this.#sent);
+    for (let at = begin; at < this.#sent; at++) {
+      const slot = at & this.#mask;
+      if (this.#slots[slot] === undefined) this.#sizes[slot] = 0;
+    }
+    this.#sent = this.#flushed = begin;
     this.queuedCount += this.inFlightCount;
     this.queuedBytes += this.inFlightBytes;
     this.#nothingInSocket();
@@ -482,12 +488,14 @@ export class SendQueue {
 
   /** Passes the holes before the next message. */
   #skipSent(): void {
-    const { inSocket } = this;
     this.#stored = this.#skipHoles(this.#stored, this.#admitted);
     const next = this.#skipHoles(this.#sent, this.#stored);
     if (next === this.#sent) return;
+    if (this.#flushed === this.#sent) this.#flushed = next;
+    for (let at = Math.max(this.#sent, this.#flushed); at < next; at++) {
+      this.#sizes[at & this.#mask] = PASSED;
+    }
     this.#sent = next;
-    if (inSocket === 0) this.#flushed = next;
   }
 
   #takeFrom(position: number): Message | Item | undefined {
@@ -528,7 +536,7 @@ export class SendQueue {
     this.#leaving = 0;
     if (buffered !== this.#socketBytes) return;
     let at = this.#flushed;
-    while (at < this.#sent && this.#sizeAt(at) === 0) at++;
+    while (at < this.#sent && this.#sizeAt(at) <= 0) at++;
     this.#leaving = at;
   }
 
@@ -541,7 +549,7 @@ export class SendQueue {
   }
 
   #nothingInSocket(): void {
-    this.inFlightCount = this.inFlightBytes = 0;
+    this.inFlightCount = this.inFlightBytes = this.inSocket = 0;
     this.#socketBytes = this.#leaving = this.largestFlushed = 0;
     this.#urgent = undefined;
   }
@@ -609,12 +617,11 @@ export class SendQueue {
     for (const mark of this.#marks ?? []) mark.position = move(mark.position);
   }
 
-  /** Whether there is a message, or one whose bytes are still in the socket. */
+  /** Whether there is a message, or the place of one that the socket has. */
   #isKept(position: number): boolean {
-    const slot = position & this.#mask;
-    if (this.#slots[slot] !== undefined) return true;
+    if (this.#slots[position & this.#mask] !== undefined) return true;
     return position >= this.#flushed && position < this.#sent &&
-      this.#sizes[slot] !== 0;
+      this.#sizeAt(position) !== PASSED;
   }
 
   #moveUrgent(move: (position: number) => number): void {

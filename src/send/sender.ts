@@ -318,18 +318,8 @@ export class Sender {
    * The connection is closed. What it is not known to have delivered goes back
    * to the head of the queue, unless `redeliver` is `"none"`.
    */
-  detach({ flushed, tooLarge = false }: DetachInfo): void {
-    const attached = this.#attached;
-    if (attached === undefined) return;
-    this.#sample(false);
-    if (attached.state === "pumping") attached.pump.stop();
-    this.#attached = undefined;
-    this.#cancelWake();
-    if (this.#target !== undefined) this.#release(this.#target);
-    this.#target = undefined;
-    if (this.#queue !== undefined) {
-      this.#takeBack(this.#queue, flushed, tooLarge);
-    }
+  detach(how: DetachInfo): void {
+    this.#detach(how);
     this.#advance();
   }
 
@@ -400,7 +390,7 @@ export class Sender {
     this.#ended = ended;
     this.#plainQueue = undefined;
     this.#cancelWake();
-    this.detach({ flushed: false });
+    this.#detach({ flushed: false });
     const queue = this.#queue;
     if (queue !== undefined) this.#endQueue(queue, error);
     const unsent = ended.unsent ??= this.#unsentNow();
@@ -496,7 +486,7 @@ export class Sender {
     // The sender may use the memory of a binary message again.
     queue.push(isText ? data : new Uint8Array(data), size);
     this.#pump();
-    if (this.#reports !== undefined) this.#report();
+    if (this.#reports !== undefined) this.#advance();
     return true;
   }
 
@@ -607,10 +597,20 @@ export class Sender {
     return this.#fits(queue, item);
   }
 
-  /** Nobody overtakes, but what replaces a message takes up no more room. */
+  /**
+   * Nobody overtakes, but what takes another message's place. (A message that
+   * has to go to the disk first has no place of its own until then.)
+   */
   #mayOvertake({ key }: Item): boolean {
     return key !== undefined && !this.#waitingKeys?.has(key) &&
-      this.#replacedBy(key) !== undefined;
+      this.#placeOf(key) !== undefined;
+  }
+
+  /** The message whose place in the list one with this key takes at once. */
+  #placeOf(key: string | undefined): Item | undefined {
+    return this.#spool === undefined
+      ? this.#queue?.withKey(key)
+      : this.#spool.stagedWithKey(key);
   }
 
   #replacedBy(key: string | undefined): Item | undefined {
@@ -659,9 +659,7 @@ export class Sender {
   /** Lets an item in, for which there is room. */
   #admit(queue: SendQueue, item: Item): void {
     const spool = this.#spool;
-    const old = spool === undefined
-      ? queue.withKey(item.key)
-      : spool.stagedWithKey(item.key);
+    const old = this.#placeOf(item.key);
     if (old !== undefined) {
       queue.replace(old, item);
     } else {
@@ -719,6 +717,7 @@ export class Sender {
   #advance(): void {
     const queue = this.#queue;
     if (queue !== undefined) {
+      this.#expire();
       do this.#pump(); while (this.#admitWaiting(queue));
       this.#updatePlain();
       this.#flushes?.check();
@@ -881,10 +880,7 @@ export class Sender {
     if (attached?.state !== "pumping" || queue === undefined) return;
     if (!this.#sample(afterTurn)) return;
     if (attached.pump.isLow(queue.inSocket)) this.#advance();
-    else {
-      this.#watch(attached.pump);
-      this.#flushes?.check();
-    }
+    else this.#watch(attached.pump);
   }
 
   /** Settles what has left the socket; `false` when that is not open. */
@@ -897,7 +893,22 @@ export class Sender {
     if (settled !== undefined) {
       for (const item of settled) this.#forget(item);
     }
+    this.#flushes?.check();
     return true;
+  }
+
+  #detach({ flushed, tooLarge = false }: DetachInfo): void {
+    const attached = this.#attached;
+    if (attached === undefined) return;
+    this.#sample(false);
+    if (attached.state === "pumping") attached.pump.stop();
+    this.#attached = undefined;
+    this.#cancelWake();
+    if (this.#target !== undefined) this.#release(this.#target);
+    this.#target = undefined;
+    if (this.#queue !== undefined) {
+      this.#takeBack(this.#queue, flushed, tooLarge);
+    }
   }
 
   #release(target: object): void {
@@ -956,10 +967,7 @@ export class Sender {
     if (item.expires !== Infinity) {
       this.#deadlines ??= new Deadlines(
         () => this.#clock.monotonic(),
-        () => {
-          this.#expire();
-          this.#advance();
-        },
+        () => this.#advance(),
       );
       this.#deadlines.add(item);
     }
@@ -1154,8 +1162,9 @@ export class Sender {
    */
   #report(): void {
     const reports = this.#reports;
-    if (reports === undefined || this.#cancelReports !== undefined) return;
-    if (this.#reporting === undefined) this.#deliver(reports, reports.length);
+    if (reports === undefined || this.#reporting !== undefined) return;
+    if (this.#cancelReports !== undefined) return;
+    this.#deliver(reports, reports.length);
     if (this.#reports !== undefined) this.#reportSoon();
   }
 
@@ -1163,7 +1172,7 @@ export class Sender {
     const { turn = nextTurn } = this.#hooks;
     this.#cancelReports ??= turn(() => {
       this.#cancelReports = undefined;
-      this.#report();
+      this.#advance();
     });
   }
 
