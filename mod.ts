@@ -15,8 +15,7 @@
  * @module
  */
 
-export { WebSocketStreamClient } from "./src/client.ts";
-export { connect } from "./src/connect.ts";
+export { connect, WebSocketStreamClient } from "./src/client.ts";
 export {
   type Severity,
   WSError,
@@ -28,6 +27,7 @@ export type {
   DisconnectInfo,
   DropReason,
   Gap,
+  HandshakeResponse,
   RetryInfo,
   Session,
   WSCallbacks,
@@ -49,9 +49,15 @@ export type {
   TransportName,
   WSConfig,
 } from "./src/config.ts";
-export type { ReadOptions } from "./src/inbound/readers.ts";
 export type { Message } from "./src/message.ts";
-export type { SendOptions } from "./src/outbound/outbound.ts";
+export type {
+  HeartbeatTimes,
+  ReadOptions,
+  ReconnectOptions,
+  SendOptions,
+  StartOptions,
+  StopOptions,
+  StopResult,
+} from "./src/method_options.ts";
 export type { RttStats, WSStats } from "./src/stats.ts";
-export type { StopOptions, StopResult } from "./src/stop_options.ts";
 export * as heartbeats from "./src/heartbeats.ts";

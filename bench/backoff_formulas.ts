@@ -5,7 +5,7 @@
  * @module
  */
 
-import { backoff } from "../src/lifecycle/backoff.ts";
+import { backoff } from "../src/reconnect/retry_policy.ts";
 import { resolveConfig } from "../src/resolve_config.ts";
 
 /** Uniform in [0, 1). */

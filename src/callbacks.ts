@@ -1,13 +1,21 @@
 /**
- * What a client tells its program, and what it hands over with it.
+ * The callbacks of a client, and what they are called with.
  *
  * @module
  */
 
 import type { WSError } from "./errors.ts";
 import type { Message } from "./message.ts";
+import type { HeartbeatTimes } from "./method_options.ts";
 
-/** Where a client is in its life. */
+/**
+ * - `"idle"`: before `start()`
+ * - `"connecting"`: an attempt is being made, its connect hook included
+ * - `"open"`: a connection is in use
+ * - `"waiting"`: before the next attempt
+ * - `"closing"`: after `stop()`
+ * - `"closed"`: the client has ended
+ */
 export type ClientState =
   | "idle"
   | "connecting"
@@ -16,19 +24,33 @@ export type ClientState =
   | "closing"
   | "closed";
 
-/** Why an outgoing message was dropped. */
+/**
+ * Why an accepted outgoing message will not be sent.
+ *
+ * - `"overflow"`: the queue was full, and `overflow` says to drop
+ * - `"expired"`: its `ttl` ran out
+ * - `"replaced"`: a newer message with the same `key` took its place
+ * - `"aborted"`: its `signal` aborted
+ * - `"cleared"`: `clearQueue()`
+ * - `"too-large"`: the server closed with 1009 while it was in flight
+ * - `"spool"`: the spool could not be written
+ * - `"ended"`: the client has ended
+ */
 export type DropReason =
   | "overflow"
   | "expired"
   | "replaced"
   | "aborted"
-  | "spool";
+  | "cleared"
+  | "too-large"
+  | "spool"
+  | "ended";
 
 /** How a connection ended. */
 export interface DisconnectInfo {
   /** The close code; 1006 for a drop without a close frame. */
   readonly code: number;
-  /** The reason the peer gave. */
+  /** The reason in the server's close frame. */
   readonly reason: string;
   /** Whether both sides exchanged close frames. */
   readonly wasClean: boolean;
@@ -56,62 +78,92 @@ export interface Gap {
   readonly from: number;
   /** When it ended, in milliseconds since the epoch. */
   readonly to: number;
-  /** What opened it. */
+  /** What caused it. */
   readonly cause: WSError;
   /** How many attempts it took; 0 when no connection was lost. */
   readonly attempts: number;
   /**
-   * How many messages the buffers of readers dropped. What a server said while
-   * there was no connection nobody can count.
+   * How many messages were dropped on our side: by the buffers of readers, or
+   * because `decode` threw. Nobody can count what a server said while there was
+   * no connection.
    */
   readonly count?: number;
 }
 
-/** A new connection, before the queue may use it: the gate of `onConnect`. */
+/** The HTTP response to a handshake (RFC 6455, section 4.2.2). */
+export interface HandshakeResponse {
+  /** 101. */
+  readonly status: number;
+  /** All headers of the response. */
+  readonly headers: Headers;
+}
+
+/** A new connection before the queue may use it, in the connect hook. */
 export interface Session {
   /** The URL it is connected to, after redirects. */
   readonly url: string;
   /** The subprotocol the server chose; empty if none. */
   readonly protocol: string;
-  /** Whether an earlier connection was open. */
+  /**
+   * Why it was made: `"start"` until the client has been open, `"rotation"` to
+   * replace an open connection, `"reconnect"` otherwise.
+   */
+  readonly cause: "start" | "reconnect" | "rotation";
+  /** Whether an earlier connection was open: `cause` is not `"start"`. */
   readonly reconnected: boolean;
-  /** The number of the attempt, as `onRetry` told it; 0 for a first one. */
+  /** The number of the attempt, as `onRetry` reported it; 0 for a first one. */
   readonly attempt: number;
   /**
-   * Sends before everything that is queued.
-   * @throws {WSError} the link's error, when the connection is gone
+   * The server's answer to the handshake (RFC 6455, section 4.2.2);
+   * `undefined` with transport `"native"`, which hides it.
+   */
+  readonly response: HandshakeResponse | undefined;
+  /**
+   * Sends before everything in the queue.
+   * @throws {WSError} the connection's error, once it is closed
+   * @throws {TypeError} once `onConnect` has settled; a wrong message
    */
   send(data: Message): void;
   /**
    * The next inbound message; it is not delivered elsewhere.
-   * @throws {WSError} the link's error, when the connection is gone
+   * @throws {WSError} the connection's error, once it is closed
+   * @throws {TypeError} once `onConnect` has settled
    */
   receive(): Promise<Message>;
+  /**
+   * Sets the heartbeat of this connection, for protocols whose server dictates
+   * it. Absent keys stay as they are.
+   * @throws {TypeError | RangeError} as the options of the client
+   */
+  setHeartbeat(times: HeartbeatTimes): void;
 }
 
 /**
- * What the program is told. All may be async; none can break the client: what
- * one throws is reported to `onError` with the code `CALLBACK`.
+ * What the client reports to the program. All callbacks may be async; none can
+ * break the client: an exception is reported to `onError` with the code
+ * `CALLBACK`, or with `console.error` when there is no `onError`. A callback is
+ * looked up when it is called, so it may be replaced.
  */
 export interface WSCallbacks {
   /**
-   * A message, synchronously and in order of arrival. A promise it returns is
-   * not waited for.
+   * Called for each message, synchronously and in order of arrival. A promise
+   * that it returns is not waited for.
    */
   readonly onMessage?: (data: Message) => unknown;
   /**
-   * A connection is there, and waits: what it sends goes out before the queue,
-   * which moves when the returned promise settles. A rejection drops the
-   * connection.
+   * The connect hook. What it sends with `session.send` goes out before the
+   * queue, which waits until the returned promise settles. A rejection ends the
+   * connection: for good if it is a fatal {@linkcode WSError}. It may take
+   * `connectTimeout`.
    */
   readonly onConnect?: (session: Session) => unknown;
-  /** A connection for which `onConnect` was called has ended. */
+  /** A connection has ended. */
   readonly onDisconnect?: (info: DisconnectInfo) => unknown;
-  /** An error of the link or of a callback, before what follows from it. */
+  /** An error of a connection or of a callback, before what follows from it. */
   readonly onError?: (error: WSError) => unknown;
   /** The client will wait and dial again. */
   readonly onRetry?: (info: RetryInfo) => unknown;
-  /** An accepted outgoing message was dropped. */
+  /** An accepted outgoing message will not be sent. */
   readonly onDrop?: (data: Message, reason: DropReason) => unknown;
   /** Inbound messages may have been missed. */
   readonly onGap?: (gap: Gap) => unknown;

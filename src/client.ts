@@ -1,28 +1,45 @@
 /**
- * The public class: one client's life, from `start()` to its end, and what a
- * program may ask of it. It holds no policy; the parts are wired in `engine.ts`.
+ * The public class and `connect()`. Here the parts of a client are made and
+ * connected; none of the policies is here.
+ *
+ * ```text
+ * inbound:  connection -> acknowledgements -> onMessage -> readers
+ *                      \-> or session.receive() in the connect hook
+ * outbound: sender (queue) -> connection
+ * life:     reconnect loop -> one connection after another
+ * ```
  *
  * @module
  */
 
-import type { ClientState, WSCallbacks } from "./callbacks.ts";
-import { notA, served, stopped } from "./client_errors.ts";
+import type { ClientState, Gap, WSCallbacks } from "./callbacks.ts";
 import type { WSConfig } from "./config.ts";
-import { Engine } from "./engine.ts";
-import type { WSError } from "./errors.ts";
+import { WSError } from "./errors.ts";
 import { handled, rejected } from "./handled.ts";
-import type { ReadOptions } from "./inbound/readers.ts";
-import { readableFrom, writableTo } from "./inbound/streams.ts";
 import type { Message } from "./message.ts";
-import type { SendOptions } from "./outbound/outbound.ts";
-import { resolveConfig, type ResolvedConfig } from "./resolve_config.ts";
-import { DURATION, number } from "./rules.ts";
-import type { WSStats } from "./stats.ts";
 import {
+  checkFlushLimit,
+  checkStartOptions,
+  type ReadOptions,
+  type ReconnectOptions,
+  resolveReconnectOptions,
   resolveStopOptions,
+  type SendOptions,
+  type StartOptions,
   type StopOptions,
   type StopResult,
-} from "./stop_options.ts";
+} from "./method_options.ts";
+import { Notifier } from "./notifier.ts";
+import { Readers, type ReadersHooks } from "./receive/readers.ts";
+import { WritableSide } from "./receive/streams.ts";
+import { findPendingHook } from "./reconnect/connect_hook.ts";
+import { type LoopHost, ReconnectLoop } from "./reconnect/reconnect_loop.ts";
+import { resolveConfig, type ResolvedConfig } from "./resolve_config.ts";
+import { kindOf } from "./rules.ts";
+import { Sender, type SenderHooks } from "./send/sender.ts";
+import { ConnectionLog, RttLog, type WSStats } from "./stats.ts";
+import { NativeTransport } from "./transport/native/native_transport.ts";
+import type { Transport } from "./transport/transport.ts";
 
 /**
  * A WebSocket client that connects once and stays connected.
@@ -38,45 +55,47 @@ import {
  */
 export class WebSocketStreamClient
   implements AsyncIterable<Message>, AsyncDisposable {
-  readonly #config: ResolvedConfig;
-  readonly #engine: Engine;
-  /** For who called `start()`, until it is open or over. */
+  readonly #parts: ClientParts;
+  /** Of `start()`, until the client is open or closed. */
   #opening: PromiseWithResolvers<void> | undefined;
-  /** Made for the first who asks. */
+  /** Made at the first use. */
   #closed: PromiseWithResolvers<WSError | undefined> | undefined;
   #state: ClientState = "idle";
   #stopped: Promise<StopResult> | undefined;
-  #over: WSError | undefined;
-  #readable: ReadableStream<Message> | undefined;
-  #writable: WritableStream<Message> | undefined;
+  /** Why the client does not work any more. */
+  #endReason: WSError | undefined;
+  #endError: WSError | undefined;
+  #writable: WritableSide | undefined;
 
   /**
    * Checks everything and connects nothing.
-   * @throws {TypeError} a value of the wrong kind, an unknown key
+   * @throws {TypeError} a value of the wrong kind, an unknown key, a key that the
+   * transport does not have
    * @throws {RangeError} a number outside its limits
    */
   constructor(config: WSConfig, callbacks: WSCallbacks = {}) {
-    this.#config = resolveConfig(config);
-    this.#engine = new Engine(
-      this.#config,
-      callbacks,
-      this,
-      (state, error) =>
-        state === "closed" ? this.#end(error) : this.#follow(state),
-    );
-    if (this.#config.signal !== undefined) this.#obey(this.#config.signal);
+    const resolved = resolveConfig(config);
+    this.#parts = new ClientParts(resolved, callbacks, this, (state, error) => {
+      if (state === "closed") this.#finish(error);
+      else this.#follow(state);
+    });
+    const { signal } = resolved;
+    if (signal !== undefined) this.#stopWith(signal);
   }
 
   // Life -------------------------------------------------------------------------
 
   /**
    * Connects. Resolves at the first open, once `onConnect` has settled.
-   * @throws {WSError} a fatal error, or `STOPPED`
-   * @throws {TypeError} called before
+   * `signal` and `timeout` bound the first open only; then the client ends.
+   * @throws {WSError} a fatal error, `TIMEOUT`, or `STOPPED`
+   * @throws {TypeError} called before; a wrong option
+   * @throws {RangeError} a wrong timeout
    */
-  start(): Promise<void> {
-    if (this.#stopped !== undefined || this.#state === "closed") {
-      return rejected(this.#whyOver());
+  start(options: StartOptions = {}): Promise<void> {
+    const { signal, timeout } = checkStartOptions(options);
+    if (this.#state === "closed" || this.#stopped !== undefined) {
+      return rejected(this.#whyEnded());
     }
     if (this.#state !== "idle") {
       return rejected(
@@ -87,8 +106,14 @@ export class WebSocketStreamClient
       );
     }
     const { promise } = this.#opening = Promise.withResolvers();
+    const isAborted = signal?.aborted || this.#parts.config.signal?.aborted;
+    if (isAborted) {
+      this.#abort(signal?.aborted ? signal.reason : undefined);
+      return handled(promise);
+    }
     this.#enter("connecting");
-    this.#engine.run();
+    this.#parts.run();
+    this.#boundOpening(promise, signal, timeout);
     return handled(promise);
   }
 
@@ -101,7 +126,7 @@ export class WebSocketStreamClient
   stop(options: StopOptions = {}): Promise<StopResult> {
     const { code, reason, drain } = resolveStopOptions(
       options,
-      this.#config.closeTimeout,
+      this.#parts.config.closeTimeout,
     );
     if (this.#stopped === undefined) {
       // Set first: a callback on the way may call stop() as well.
@@ -112,9 +137,21 @@ export class WebSocketStreamClient
     return this.#stopped;
   }
 
-  /** Drops this connection, or cuts the wait short, and dials at once. */
-  reconnect(): void {
-    if (this.#stopped === undefined) this.#engine.supervisor.reconnect();
+  /**
+   * Drops this connection, or the dial in progress, and dials now; a wait before
+   * an attempt ends. Called again and again it dials at most once a second.
+   * With `graceful` the open connection is replaced as at `maxConnectionAge`:
+   * the new one is opened first.
+   * @throws {TypeError | RangeError} a wrong option
+   */
+  reconnect(options: ReconnectOptions = {}): void {
+    const { graceful, code, reason } = resolveReconnectOptions(options);
+    if (this.#stopped !== undefined) return;
+    const isGiven = options.code !== undefined || options.reason !== undefined;
+    this.#parts.loop.reconnect(
+      graceful,
+      isGiven ? { code, reason } : undefined,
+    );
   }
 
   /** Stops the client: for `await using`. */
@@ -132,8 +169,8 @@ export class WebSocketStreamClient
    * @throws {TypeError | RangeError} a wrong message or option
    */
   send(data: Message, options?: SendOptions): Promise<void> {
-    if (this.#stopped !== undefined) return rejected(this.#whyOver());
-    return this.#engine.outbound.send(data, options);
+    if (this.#stopped !== undefined) return rejected(this.#whyEnded());
+    return this.#parts.sender.send(data, options, this.#parts.hookTarget);
   }
 
   /** As {@linkcode WebSocketStreamClient.send}, for a text. */
@@ -148,41 +185,55 @@ export class WebSocketStreamClient
     return this.send(data, options);
   }
 
-  /** As `send`, if it is accepted at once; `false` when it is not. */
+  /**
+   * As `send`, if the message can be accepted at once; `false` if it was not.
+   * @throws {TypeError | RangeError} a wrong message or option
+   */
   trySend(data: Message, options?: SendOptions): boolean {
     if (this.#stopped !== undefined) return false;
-    return this.#engine.outbound.trySend(data, options);
+    return this.#parts.sender.trySend(data, options, this.#parts.hookTarget);
   }
 
   /**
-   * Waits until all that was accepted before is on the network, or is
-   * acknowledged if messages are; `false` when `ms` ran out, or some was lost.
+   * Waits until everything accepted before this call is on the network, or is
+   * acknowledged if messages are; `false` if `ms` ran out or a message was lost.
    * @throws {WSError} what ended the client before; `QUEUE_FULL` in `onConnect`
-   * @throws {RangeError} at once, for a wrong `ms`
+   * @throws {TypeError | RangeError} at once, for a wrong `ms`
    */
   flush(ms?: number): Promise<boolean> {
-    if (ms !== undefined) number("ms", ms, { ...DURATION, infinity: true });
-    return this.#engine.outbound.flush(ms);
+    return this.#parts.sender.flush(checkFlushLimit(ms));
   }
 
-  /** A stream into the queue; the same one each time. */
+  /**
+   * Drops every message that no connection has got yet, and returns how many
+   * there were; each is reported to `onDrop` (`"cleared"`).
+   */
+  clearQueue(): number {
+    return this.#parts.sender.clearQueue();
+  }
+
+  /**
+   * A stream into the queue, the same one each time. Writers feel a full queue;
+   * aborting it takes back nothing that was accepted; closing it waits until
+   * everything is on the network and does not stop the client.
+   */
   get writable(): WritableStream<Message> {
-    return this.#writable ??= writableTo(this);
+    return this.#writableSide.stream;
   }
 
   // Receiving ------------------------------------------------------------------------
 
   /**
-   * A reader of its own of all that comes in from this call on. It ends when
-   * the client stops and throws the error that ended it, in both cases after
-   * what was buffered.
+   * A reader of everything that arrives from this call on. It ends when the
+   * client stops and throws the error that ended it, in both cases after what was
+   * buffered.
    * @throws {TypeError} an option of the wrong kind
    * @throws {RangeError} a bound that is no whole number from 1 on
    */
   messages(
     options?: ReadOptions,
   ): AsyncIterableIterator<Message, undefined> {
-    return this.#engine.readers.add(options);
+    return this.#parts.readers.add(options);
   }
 
   /** As {@linkcode WebSocketStreamClient.messages} without options. */
@@ -190,9 +241,9 @@ export class WebSocketStreamClient
     return this.messages();
   }
 
-  /** A stream of what comes in from the first touch on; the same one each time. */
+  /** A stream of what arrives from its first read on; the same one each time. */
   get readable(): ReadableStream<Message> {
-    return this.#readable ??= readableFrom(this.messages());
+    return this.#parts.readers.readable;
   }
 
   // Looking ----------------------------------------------------------------------------
@@ -204,17 +255,17 @@ export class WebSocketStreamClient
 
   /** The URL of the connection, after redirects; `undefined` without one. */
   get url(): string | undefined {
-    return this.#engine.supervisor.link?.url;
+    return this.#parts.loop.connection?.url;
   }
 
   /** The subprotocol of the connection; `undefined` without one. */
   get protocol(): string | undefined {
-    return this.#engine.supervisor.link?.protocol;
+    return this.#parts.loop.connection?.protocol;
   }
 
   /** What the client has done so far. */
   get stats(): WSStats {
-    return this.#engine.stats();
+    return this.#parts.stats();
   }
 
   /**
@@ -222,13 +273,25 @@ export class WebSocketStreamClient
    * `undefined` after `stop()`. Never rejects.
    */
   get closed(): Promise<WSError | undefined> {
-    return this.#settled.promise;
+    if (this.#closed === undefined) {
+      this.#closed = Promise.withResolvers();
+      if (this.#state === "closed") this.#closed.resolve(this.#endError);
+    }
+    return this.#closed.promise;
   }
 
   // Ending -----------------------------------------------------------------------------
 
-  get #settled(): PromiseWithResolvers<WSError | undefined> {
-    return this.#closed ??= Promise.withResolvers();
+  get #writableSide(): WritableSide {
+    if (this.#writable === undefined) {
+      this.#writable = new WritableSide({
+        send: (message, options) => this.send(message, options),
+        flush: () => this.flush(),
+        onError: (error) => this.#parts.notifier.error(error),
+      });
+      if (this.#state === "closed") this.#writable.end(this.#whyEnded());
+    }
+    return this.#writable;
   }
 
   async #stop(
@@ -239,24 +302,50 @@ export class WebSocketStreamClient
     const state = this.#state;
     if (state !== "closed") this.#enter("closing");
     if (state === "idle") {
-      this.#end(undefined);
+      this.#finish(undefined);
     } else if (state !== "closed") {
-      await Promise.race([this.#engine.drain(drain), this.closed]);
-      this.#engine.supervisor.stop(code, reason);
+      // The queue waits for a connect hook that waits for this.
+      const ms = this.#parts.hookTarget === undefined ? drain : 0;
+      await Promise.race([this.#parts.sender.drain(ms), this.closed]);
+      this.#parts.loop.stop(code, reason);
     }
     await this.closed;
-    return this.#engine.outbound.end(this.#whyOver());
+    return this.#parts.sender.end(this.#whyEnded());
   }
 
-  #obey(signal: AbortSignal): void {
-    const abort = () => {
-      this.stop({ drain: 0 });
-      // A stop() that came before may be draining still.
-      this.#engine.supervisor.stop(1000, "");
-    };
-    if (signal.aborted) return abort();
+  #stopWith(signal: AbortSignal): void {
+    const abort = () => this.#abort(undefined);
+    // Not in the constructor: the program has no client yet to be called about.
+    if (signal.aborted) return queueMicrotask(abort);
     signal.addEventListener("abort", abort);
     this.closed.then(() => signal.removeEventListener("abort", abort));
+  }
+
+  /** Stops at once: what is queued is not sent. */
+  #abort(reason: unknown): void {
+    if (reason !== undefined) this.#endReason ??= stopped(reason);
+    this.stop({ drain: 0 });
+    // A stop() that came before may be draining still.
+    this.#parts.loop.stop(1000, "");
+  }
+
+  #boundOpening(
+    opening: Promise<void>,
+    signal: AbortSignal | undefined,
+    timeout: number | undefined,
+  ): void {
+    if (signal === undefined && timeout === undefined) return;
+    const abort = () => this.#abort(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    const timer = timeout === undefined ? undefined : setTimeout(
+      () => this.#parts.loop.fail(notOpenWithin(timeout)),
+      timeout,
+    );
+    const release = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+    opening.then(release, release);
   }
 
   #follow(state: ClientState): void {
@@ -271,24 +360,318 @@ export class WebSocketStreamClient
     const previous = this.#state;
     if (previous === state) return;
     this.#state = state;
-    this.#engine.notifier.stateChange(state, previous);
+    this.#parts.notifier.stateChange(state, previous);
   }
 
-  #end(error: WSError | undefined): void {
+  #finish(error: WSError | undefined): void {
     if (this.#state === "closed") return;
+    this.#endError = error;
     const isStopped = this.#stopped !== undefined;
-    const reason = error ?? (isStopped ? this.#whyOver() : served());
-    this.#over = reason;
+    const reason = error ?? (isStopped ? this.#whyEnded() : serverClosed());
+    this.#endReason = reason;
+    // First: what is sent from now on is refused, what was accepted is reported.
+    this.#parts.sender.end(reason);
     this.#enter("closed");
     this.#opening?.reject(reason);
     this.#opening = undefined;
-    this.#engine.outbound.end(reason);
-    this.#engine.readers.end(error);
-    this.#settled.resolve(error);
+    this.#parts.endReaders(error);
+    this.#writable?.end(reason);
+    this.#closed?.resolve(error);
   }
 
-  /** What who comes after the end, or after `stop()`, is told. */
-  #whyOver(): WSError {
-    return this.#over ?? stopped(this.#config.signal?.reason);
+  /** The error of calls after the client has ended, or after `stop()`. */
+  #whyEnded(): WSError {
+    return this.#endReason ?? stopped(this.#parts.config.signal?.reason);
   }
+}
+
+/**
+ * Makes a client and starts it: for `await using`, which stops it at the end of
+ * the scope. `signal` and `timeout` bound the first open only.
+ * @throws {WSError} a fatal error, `TIMEOUT`, or `STOPPED`
+ * @throws {TypeError} a value of the wrong kind, an unknown key
+ * @throws {RangeError} a number outside its limits
+ * @example
+ * ```ts
+ * import { connect } from "@ws-stream/client";
+ *
+ * async function main() {
+ *   await using feed = await connect("wss://example.com/feed");
+ *   for await (const message of feed) console.log(message);
+ * }
+ * ```
+ */
+export function connect(
+  url: WSConfig["url"],
+  config: Omit<WSConfig, "url"> = {},
+  callbacks: WSCallbacks = {},
+  options: StartOptions = {},
+): Promise<WebSocketStreamClient> {
+  return handled((async () => {
+    const client = new WebSocketStreamClient({ ...config, url }, callbacks);
+    await client.start(options);
+    return client;
+  })());
+}
+
+/**
+ * The parts of one client. They call this object: with closures for each of
+ * them an idle client would take a fifth more memory.
+ */
+class ClientParts implements LoopHost, SenderHooks, ReadersHooks {
+  readonly config: ResolvedConfig;
+  readonly owner: object;
+  readonly notifier: Notifier;
+  readonly log = new ConnectionLog();
+  readonly sender: Sender;
+  readonly loop: ReconnectLoop;
+  readonly onState: (state: ClientState, error?: WSError) => void;
+  /** Most of many thousand clients never have these. */
+  #readers: Readers | undefined;
+  #rtt: RttLog | undefined;
+
+  constructor(
+    config: ResolvedConfig,
+    callbacks: WSCallbacks,
+    owner: object,
+    onState: (state: ClientState, error?: WSError) => void,
+  ) {
+    this.config = config;
+    this.owner = owner;
+    this.onState = onState;
+    this.notifier = new Notifier(callbacks);
+    this.sender = new Sender(config, this);
+    this.loop = new ReconnectLoop(this);
+  }
+
+  get readers(): Readers {
+    return this.#readers ??= new Readers(this.config, this);
+  }
+
+  /** Opens the spool, if there is one, and connects. */
+  run(): void {
+    if (this.config.spool === undefined) this.loop.run();
+    else {
+      this.sender.open().then(
+        () => this.loop.run(),
+        (cause) => this.onEnd(this.onBug(cause)),
+      );
+    }
+  }
+
+  endReaders(error: WSError | undefined): void {
+    if (this.#readers !== undefined || error !== undefined) {
+      this.readers.end(error);
+    } else {
+      this.#readers = new Readers(this.config, this);
+      this.#readers.end();
+    }
+  }
+
+  stats(): WSStats {
+    const { sender, log } = this;
+    return {
+      messagesSent: sender.messagesSent,
+      messagesReceived: log.messages,
+      bytesSent: sender.bytesSent,
+      bytesReceived: log.bytes,
+      connects: log.connects,
+      disconnects: log.disconnects,
+      retries: log.retries,
+      rotations: log.rotations,
+      failures: { ...this.notifier.failures },
+      queued: sender.queued,
+      queuedBytes: sender.queuedBytes,
+      unacknowledged: sender.unacknowledged,
+      dropped: sender.dropped,
+      lost: sender.lost,
+      redelivered: sender.redelivered,
+      rtt: this.#rtt?.stats(),
+      connectedSince: log.connectedSince,
+      lastMessageAt: this.loop.lastMessageAt,
+      downtime: log.downtime(performance.now()),
+    };
+  }
+
+  // The connect hook ---------------------------------------------------------------
+
+  /** The connection that the caller's connect hook sets up, if it runs in one. */
+  get hookTarget(): object | undefined {
+    return this.loop.isInHook
+      ? findPendingHook(this.owner)?.connection
+      : undefined;
+  }
+
+  refuseToWait(): WSError | undefined {
+    return this.hookTarget === undefined ? undefined : waitsForItself();
+  }
+
+  // Called by the reconnect loop ---------------------------------------------------
+
+  async makeTransport(): Promise<Transport> {
+    if (this.config.transport === "native") {
+      return new NativeTransport(this.config);
+    }
+    const { TcpTransport } = await import("./transport/tcp/tcp_transport.ts");
+    return new TcpTransport(this.config);
+  }
+
+  async readersDrained(signal: AbortSignal): Promise<void> {
+    await this.#readers?.drained(signal);
+  }
+
+  onOutageEnd(outage: Gap): void {
+    const dropped = this.#readers?.takeDropped();
+    if (dropped === undefined) return this.notifier.gap(outage);
+    const from = Math.min(dropped.from, outage.from);
+    this.notifier.gap({ ...outage, from, count: dropped.count });
+  }
+
+  releaseTarget(target: object): void {
+    this.sender.release(target);
+  }
+
+  get hasUnflushed(): boolean {
+    return this.sender.hasUnflushed;
+  }
+
+  onEnd(error: WSError | undefined): void {
+    this.onState("closed", error);
+  }
+
+  onBug(cause: unknown): WSError {
+    const error = cause instanceof WSError ? cause : internalError(cause);
+    this.notifier.error(error);
+    return error;
+  }
+
+  // Called by connections ------------------------------------------------------------
+
+  get queue(): Sender {
+    return this.sender;
+  }
+
+  get arrivals(): ConnectionLog {
+    return this.log;
+  }
+
+  get hasHook(): boolean {
+    return this.notifier.hasConnectHook;
+  }
+
+  get isReadingPaused(): boolean {
+    return this.#readers?.isPaused === true;
+  }
+
+  /** In this order: acknowledgements, the callback, the readers. */
+  deliver(data: Message): void {
+    if (typeof this.config.redeliver === "object") {
+      this.sender.acknowledge(data);
+    }
+    const readers = this.#readers;
+    if (readers === undefined) return this.notifier.message(data);
+    // A reader that is made in the callback begins with the next message.
+    const { current } = readers;
+    this.notifier.message(data);
+    readers.deliver(data, current);
+  }
+
+  onTaken(data: Message): void {
+    if (typeof this.config.redeliver === "object") {
+      this.sender.acknowledge(data);
+    }
+  }
+
+  onUndecodable(cause: WSError): void {
+    this.notifier.error(cause);
+    const moment = Date.now();
+    this.notifier.gap({
+      from: moment,
+      to: moment,
+      cause,
+      attempts: 0,
+      count: 1,
+    });
+  }
+
+  onRtt(ms: number): void {
+    this.#rtt ??= new RttLog();
+    this.#rtt.add(ms);
+  }
+
+  // Called by the sender and the readers -----------------------------------------------
+
+  onDrop(...dropped: Parameters<SenderHooks["onDrop"]>): void {
+    this.notifier.drop(...dropped);
+  }
+
+  onError(error: WSError): void {
+    this.notifier.error(error);
+  }
+
+  onSlow(error: WSError): void {
+    this.loop.dropFor(error);
+  }
+
+  pauseReading(): void {
+    this.loop.setReadingPaused(true);
+  }
+
+  resumeReading(): void {
+    this.loop.setReadingPaused(false);
+  }
+
+  onGap(gap: Gap): void {
+    this.notifier.gap(gap);
+  }
+}
+
+/** The program stopped the client. */
+function stopped(cause?: unknown): WSError {
+  return new WSError("The client was stopped", {
+    code: "STOPPED",
+    severity: "fatal",
+    cause,
+  });
+}
+
+/** The server closed normally, and the client does not reconnect. */
+function serverClosed(): WSError {
+  return new WSError(
+    "The server closed the connection and 'reconnect' is off",
+    { code: "STOPPED", severity: "fatal" },
+  );
+}
+
+function notOpenWithin(ms: number): WSError {
+  return new WSError(`The client was not open within ${ms} ms of start()`, {
+    code: "TIMEOUT",
+    severity: "fatal",
+  });
+}
+
+/** Waiting for the queue inside the connect hook that the queue waits for. */
+function waitsForItself(): WSError {
+  return new WSError(
+    "Cannot wait for the queue inside onConnect as the queue waits for " +
+      "onConnect: use session.send()",
+    { code: "QUEUE_FULL", severity: "transient" },
+  );
+}
+
+function notA(kind: "text" | "binary", value: unknown): TypeError {
+  const rule = kind === "text" ? "a string" : "a Uint8Array";
+  return new TypeError(
+    `Cannot send as ${kind} what is not ${rule}: ` +
+      `current value is ${kindOf(value)}`,
+  );
+}
+
+/** Something of ours threw that must not throw. */
+function internalError(cause: unknown): WSError {
+  return new WSError(`The client failed: ${String(cause)}`, {
+    code: "CONNECT",
+    severity: "fatal",
+    cause,
+  });
 }

@@ -71,6 +71,8 @@ export interface WSErrorOptions {
   readonly status?: number;
   /** The headers of the refused handshake. */
   readonly headers?: Headers;
+  /** The start of the body of the refusal. */
+  readonly body?: string;
   /** How long the server asked to wait, in milliseconds. */
   readonly retryAfter?: number;
   /** The URL; credentials and secrets in it are removed here. */
@@ -110,6 +112,8 @@ export class WSError extends Error {
   declare readonly status?: number;
   /** The headers of the refused handshake. */
   declare readonly headers?: Headers;
+  /** The start of the refusal's body, where the transport saw it (tcp; native when it had to ask again). */
+  declare readonly body?: string;
   /** How long the server asked to wait (`Retry-After`), in milliseconds. */
   declare readonly retryAfter?: number;
   /** The URL, without credentials and secrets. */
@@ -122,7 +126,7 @@ export class WSError extends Error {
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     const { code, severity, url, closeCode, reason } = options;
-    const { status, headers, retryAfter } = options;
+    const { status, headers, body, retryAfter } = options;
     this.code = code;
     this.severity = severity;
     // Only what is known becomes a property, so that a log shows only that.
@@ -130,6 +134,7 @@ export class WSError extends Error {
     if (reason !== undefined) this.reason = reason;
     if (status !== undefined) this.status = status;
     if (headers !== undefined) this.headers = headers;
+    if (body !== undefined) this.body = body;
     if (retryAfter !== undefined) this.retryAfter = retryAfter;
     if (url !== undefined) this.url = redactUrl(url);
   }
@@ -139,26 +144,32 @@ export class WSError extends Error {
     return this.cause;
   }
 
-  /** The same error, judged anew. */
+  /** The same error with another severity. */
   withSeverity(severity: Severity): WSError {
     if (severity === this.severity) return this;
     const { message, cause, code, closeCode, reason } = this;
-    const { status, headers, retryAfter, url } = this;
-    const facts = { cause, code, closeCode, reason, status, headers };
-    const judged = new WSError(message, {
-      ...facts,
+    const { status, headers, body, retryAfter, url } = this;
+    const copy = new WSError(message, {
+      code,
+      severity,
+      cause,
+      closeCode,
+      reason,
+      status,
+      headers,
+      body,
       retryAfter,
       url,
-      severity,
     });
-    judged.stack = this.stack; // where it happened, not where it was judged
-    return judged;
+    copy.stack = this.stack; // where it happened, not where it was copied
+    return copy;
   }
 }
 
 const SECRET_NAME =
-  /token|secret|pass|pwd|auth|key|sig|jwt|session|credential|cookie|code|^sid$/i;
-const SECRET_VALUE = /^[\w.~+/=-]{24,}$/;
+  /token|secret|pass|pwd|auth|key|sig|jwt|session|credential|cookie|code|ticket|bearer|nonce|^(?:sid|sas|otp|pin|se|sp|st|sr)$|sas$|otp$/i;
+/** Long runs without spaces: tokens, hashes, Base64 (`+`, `/`, `=`), `id:secret`. */
+const SECRET_VALUE = /^[\w.~+/=:%@|,-]{24,}$/;
 
 /**
  * The URL as it may be shown: without user name, password and fragment, and
@@ -171,12 +182,27 @@ export function redactUrl(url: string | URL): string {
   shown.username = "";
   shown.password = "";
   shown.hash = "";
-  for (const [name, value] of [...shown.searchParams]) {
-    if (SECRET_NAME.test(name) || SECRET_VALUE.test(value)) {
-      shown.searchParams.set(name, "***");
-    }
-  }
+  // As it is written: in the parsed value a "+" would be a space.
+  const query = shown.search.slice(1).split("&").map(redactParameter).join("&");
+  shown.search = query;
   return shown.href;
+}
+
+function redactParameter(pair: string): string {
+  const at = pair.indexOf("=");
+  if (at < 0) return SECRET_VALUE.test(pair) ? "***" : pair;
+  const name = pair.slice(0, at);
+  const isSecret = SECRET_NAME.test(decodeOrKeep(name)) ||
+    SECRET_VALUE.test(decodeOrKeep(pair.slice(at + 1)));
+  return isSecret ? `${name}=***` : pair;
+}
+
+function decodeOrKeep(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a stray "%"
+  }
 }
 
 /** For what was only meant to be a URL: all that could be a secret is cut off. */
@@ -185,4 +211,22 @@ function redactText(text: string): string {
     .replace(/[?#].*@.*$/s, "@***")
     .replace(/^((?:[a-z][a-z\d+.-]*:)?\/\/)?.*@/is, "$1")
     .replace(/[?#].*$/s, "");
+}
+
+/** A function of the program threw: it is reported and ends nothing. */
+export function callbackError(name: string, cause: unknown): WSError {
+  return new WSError(`${name} threw: ${textOf(cause)}`, {
+    code: "CALLBACK",
+    severity: "transient",
+    cause,
+  });
+}
+
+/** A program can throw anything, even what throws when it is looked at. */
+function textOf(cause: unknown): string {
+  try {
+    return String(cause instanceof Error ? cause.message : cause);
+  } catch {
+    return "something that cannot be shown";
+  }
 }

@@ -1,6 +1,7 @@
 /**
- * Calls the program's callbacks such that none can break the client: what one
- * throws, or rejects with, is reported to `onError` and goes no further.
+ * Calls the program's callbacks so that none can break the client: an exception,
+ * or the rejection of a returned promise, is reported to `onError`, or with
+ * `console.error` when there is no `onError`.
  *
  * @module
  */
@@ -11,9 +12,10 @@ import type {
   DropReason,
   Gap,
   RetryInfo,
+  Session,
   WSCallbacks,
 } from "./callbacks.ts";
-import { WSError, type WSErrorCode } from "./errors.ts";
+import { callbackError, type WSError, type WSErrorCode } from "./errors.ts";
 import type { Message } from "./message.ts";
 import { callable, onlyKnownKeys } from "./rules.ts";
 
@@ -51,19 +53,36 @@ export class Notifier {
     return this.#failures ?? noFailures();
   }
 
+  /** Reports an error. */
   error(error: WSError): void {
     const failures = this.#failures ??= noFailures();
     failures[error.code]++;
-    const uncaught = () => {
-      // There is nobody left to tell; the count shows that it happened.
+    const { onError } = this.#callbacks;
+    if (onError === undefined) {
+      // An error of a connection also shows in onDisconnect, onRetry and `closed`.
+      if (error.code === "CALLBACK") console.error(error);
+      return;
+    }
+    const failed = (cause: unknown) => {
       failures.CALLBACK++;
+      console.error(callbackError("onError", cause));
     };
     try {
-      const result = this.#callbacks.onError?.(error);
-      if (isThenable(result)) result.then(undefined, uncaught);
-    } catch {
-      uncaught();
+      const result = onError.call(this.#callbacks, error);
+      if (isThenable(result)) result.then(undefined, failed);
+    } catch (cause) {
+      failed(cause);
     }
+  }
+
+  /** Whether there is a connect hook by now. */
+  get hasConnectHook(): boolean {
+    return this.#callbacks.onConnect !== undefined;
+  }
+
+  /** Calls the connect hook, unguarded: an exception ends the connection. */
+  connect(session: Session): unknown {
+    return this.#callbacks.onConnect?.(session);
   }
 
   /** As the others below, without a closure for each message. */
@@ -114,24 +133,6 @@ export class Notifier {
 
   #thrown(name: string, cause: unknown): void {
     this.error(callbackError(name, cause));
-  }
-}
-
-/** The error for what a function of the program threw. */
-export function callbackError(name: string, cause: unknown): WSError {
-  return new WSError(`${name} threw: ${textOf(cause)}`, {
-    code: "CALLBACK",
-    severity: "transient",
-    cause,
-  });
-}
-
-/** A program can throw anything, even what throws when it is looked at. */
-function textOf(cause: unknown): string {
-  try {
-    return String(cause instanceof Error ? cause.message : cause);
-  } catch {
-    return "something that cannot be shown";
   }
 }
 

@@ -6,30 +6,30 @@
 
 import type { WSErrorCode } from "./errors.ts";
 
-/** The round-trip times of the application heartbeat, in milliseconds. */
+/** The round-trip times of the heartbeat, in milliseconds. */
 export interface RttStats {
   /** The latest. */
   readonly last: number;
-  /** The least. */
+  /** The smallest. */
   readonly min: number;
   /** The mean of all. */
   readonly mean: number;
-  /** The 99th percentile. */
+  /** The 99th percentile of the last 1000. */
   readonly p99: number;
 }
 
 /** A snapshot of what a client has done. */
 export interface WSStats {
   /**
-   * Messages of the queue handed to the network, sent again ones included;
-   * pings and what a gate sent are not counted.
+   * Messages of the queue given to the network, redelivered ones included. Pings
+   * and `session.send()` do not count.
    */
   readonly messagesSent: number;
-  /** Messages that came in, answers to pings included. */
+  /** Messages that arrived, pongs and consumed pings included. */
   readonly messagesReceived: number;
-  /** Their bytes of payload. */
+  /** Payload bytes of `messagesSent`. */
   readonly bytesSent: number;
-  /** Bytes of binary messages and UTF-16 code units of texts. */
+  /** Bytes of binary messages and UTF-16 code units of texts that arrived. */
   readonly bytesReceived: number;
   /** Connections opened. */
   readonly connects: number;
@@ -37,7 +37,7 @@ export interface WSStats {
   readonly disconnects: number;
   /** Waits for another attempt. */
   readonly retries: number;
-  /** Connections replaced because of `maxConnectionAge`. */
+  /** Connections replaced by `maxConnectionAge` or a graceful `reconnect()`. */
   readonly rotations: number;
   /** How often each kind of error was reported to `onError`. */
   readonly failures: Readonly<Record<WSErrorCode, number>>;
@@ -45,29 +45,37 @@ export interface WSStats {
   readonly queued: number;
   /** Bytes in the queue. */
   readonly queuedBytes: number;
-  /** Messages sent and not yet acknowledged (acknowledged redelivery only). */
+  /** Messages sent and not yet acknowledged; see `redeliver`. */
   readonly unacknowledged: number;
-  /** Accepted messages that were dropped; each was told to `onDrop`. */
+  /** Accepted messages that were dropped; each was reported to `onDrop`. */
   readonly dropped: number;
+  /**
+   * Messages given to a connection that broke, and neither redelivered nor
+   * acknowledged (`redeliver: "none"`).
+   */
+  readonly lost: number;
   /** Messages sent again. */
   readonly redelivered: number;
-  /** `undefined` until the first pong that `ping.isPong` matched. */
+  /**
+   * `undefined` until the first pong: one that `ping.isPong` matched, or with
+   * transport `"tcp"` a pong frame.
+   */
   readonly rtt: RttStats | undefined;
   /** Milliseconds since the epoch; `undefined` while not open. */
   readonly connectedSince: number | undefined;
   /**
-   * Milliseconds since the epoch, as of the heartbeat's last tick; `undefined`
-   * before the first message.
+   * Milliseconds since the epoch, as of the last look of the heartbeat;
+   * `undefined` before the first message.
    */
   readonly lastMessageAt: number | undefined;
   /**
    * Milliseconds without an open connection, from the first one to the end of
-   * the client.
+   * the client, by a monotonic clock.
    */
   readonly downtime: number;
 }
 
-/** How connections came and went, and what they brought. */
+/** How connections came and went, and what arrived on them. */
 export class ConnectionLog {
   /** Messages that arrived. */
   messages = 0;
@@ -78,6 +86,7 @@ export class ConnectionLog {
   retries = 0;
   rotations = 0;
   #connectedSince: number | undefined;
+  /** In milliseconds of a monotonic clock; undefined while open, and before. */
   #downSince: number | undefined;
   #downtime = 0;
 
@@ -86,21 +95,26 @@ export class ConnectionLog {
     return this.#connectedSince;
   }
 
-  /** Marks that a connection is open. */
+  /** The client is open; `now` is in milliseconds of a monotonic clock. */
   up(now: number): void {
     this.#downtime = this.downtime(now);
     this.#downSince = undefined;
-    this.#connectedSince = now;
+    this.#connectedSince = Date.now();
   }
 
-  /** Marks that there is no open connection any more. */
+  /** Another connection has replaced the one in use. */
+  replaced(): void {
+    this.#connectedSince = Date.now();
+  }
+
+  /** The client is not open any more. */
   down(now: number): void {
     if (this.#connectedSince === undefined) return;
     this.#connectedSince = undefined;
     this.#downSince = now;
   }
 
-  /** Marks that there will be no connection any more: that is no downtime. */
+  /** The client has ended: from now on nothing is downtime. */
   end(now: number): void {
     this.#downtime = this.downtime(now);
     this.#downSince = undefined;
@@ -109,8 +123,39 @@ export class ConnectionLog {
 
   /** Milliseconds without an open connection since the first one. */
   downtime(now: number): number {
-    const since = this.#downSince ?? now;
-    // The wall clock may have been set back meanwhile.
-    return this.#downtime + Math.max(0, now - since);
+    return this.#downtime + (now - (this.#downSince ?? now));
+  }
+}
+
+/** So many of the latest times make the percentile. */
+const RTT_KEPT = 1_000;
+
+/** Sums up round-trip times in bounded memory. */
+export class RttLog {
+  readonly #latest: number[] = [];
+  #count = 0;
+  #sum = 0;
+  #min = Infinity;
+  #last = 0;
+
+  /** Adds a time, in milliseconds. */
+  add(ms: number): void {
+    this.#latest[this.#count % RTT_KEPT] = ms;
+    this.#count++;
+    this.#sum += ms;
+    this.#min = Math.min(this.#min, ms);
+    this.#last = ms;
+  }
+
+  /**
+   * Last, least and mean of all times, and the 99th percentile (nearest rank)
+   * of the last 1000; `undefined` before the first.
+   */
+  stats(): RttStats | undefined {
+    const sorted = this.#latest.toSorted((a, b) => a - b);
+    const p99 = sorted[Math.ceil(sorted.length * 0.99) - 1];
+    if (p99 === undefined) return undefined;
+    const mean = this.#sum / this.#count;
+    return { last: this.#last, min: this.#min, mean, p99 };
   }
 }

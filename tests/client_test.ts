@@ -102,7 +102,10 @@ Deno.test("start() after the end rejects with what ended the client", async () =
   await served.client.closed;
   const { code, message } = await rejection(served.client.start());
   assertEquals(code, "STOPPED");
-  assertEquals(message, "The server closed the connection, and that was all");
+  assertEquals(
+    message,
+    "The server closed the connection and 'reconnect' is off",
+  );
 });
 
 Deno.test("wrong options and callbacks throw when the client is made", () => {

@@ -77,7 +77,7 @@ const REDACTED: readonly (readonly [given: string, shown: string])[] = [
   ["wss://h/?PASSWORD=t", "wss://h/?PASSWORD=***"],
   ["wss://h/?sid=t", "wss://h/?sid=***"],
   ["wss://h/?side=buy", "wss://h/?side=buy"],
-  ["wss://h/?token=t&token=u", "wss://h/?token=***"],
+  ["wss://h/?token=t&token=u", "wss://h/?token=***&token=***"],
   [`wss://h/?v=${"a1".repeat(12)}`, "wss://h/?v=***"],
   [`wss://h/?v=${"a1".repeat(11)}`, `wss://h/?v=${"a1".repeat(11)}`],
   ["wss://h/?from=2024-01-01", "wss://h/?from=2024-01-01"],

@@ -11,7 +11,8 @@ import type {
   WSCallbacks,
 } from "../src/callbacks.ts";
 import { WSError, type WSErrorCode } from "../src/errors.ts";
-import { callbackError, Notifier } from "../src/notifier.ts";
+import { callbackError } from "../src/errors.ts";
+import { Notifier } from "../src/notifier.ts";
 
 const ERROR = new WSError("refused", {
   code: "CONNECT",

@@ -376,13 +376,15 @@ Deno.test("a fatal end: onError, onDisconnect, then closed, then who waits is to
   reject(fatal);
   await client.closed;
   await calls.until(() => calls.all("note").length === 5);
-  assertEquals(calls.names.slice(0, 5), [
+  assertEquals(calls.names.slice(0, 6), [
     "state",
     "connect",
     "error",
     "disconnect",
+    "drop",
     "state",
   ]);
+  assertEquals(calls.all("drop"), [["in the queue", "ended"]]);
   assertEquals(calls.all("state"), ["connecting", "closed"]);
   assertEquals([...calls.all("note")].sort(), [
     "ended",
@@ -401,7 +403,7 @@ Deno.test("a fatal close code ends the client, even 1000", async () => {
   await using world = await World.open({ config: { fatalCloseCodes: [1000] } });
   world.peer.close(1000, "no more");
   const error = await world.client.closed;
-  assertEquals(world.order, ["connect", "error", "disconnect"]);
+  assertEquals(world.order, ["connect", "error", "disconnect", "gap"]);
   assertEquals([error?.code, error?.severity], ["CLOSED", "fatal"]);
   assertStrictEquals(only(world.calls.all("error")), error);
 });
@@ -437,7 +439,13 @@ Deno.test("retries used up by a connection that fell: both errors, then onDiscon
   await using world = await World.open({ config: { maxRetries: 0 } });
   world.peer.drop();
   const error = await world.client.closed;
-  assertEquals(world.order, ["connect", "error", "error", "disconnect"]);
+  assertEquals(world.order, [
+    "connect",
+    "error",
+    "error",
+    "disconnect",
+    "gap",
+  ]);
   assertEquals(error?.code, "RETRIES_EXHAUSTED");
   const disconnect = only(world.calls.all("disconnect"));
   assertEquals(disconnect.willRetry, false);
@@ -448,7 +456,7 @@ Deno.test("without reconnect a drop ends the client with the very error", async 
   await using world = await World.open({ config: { reconnect: false } });
   world.peer.drop();
   const error = await world.client.closed;
-  assertEquals(world.order, ["connect", "error", "disconnect"]);
+  assertEquals(world.order, ["connect", "error", "disconnect", "gap"]);
   assertEquals([error?.code, error?.closeCode], ["CLOSED", 1006]);
   assertStrictEquals(only(world.calls.all("error")), error);
   assertEquals(only(world.calls.all("disconnect")).willRetry, false);

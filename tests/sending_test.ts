@@ -5,7 +5,13 @@
  * @module
  */
 
-import { assert, assertEquals, assertLess } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertLessOrEqual,
+} from "@std/assert";
 import type { Message } from "../mod.ts";
 import { serve } from "../src/server/server.ts";
 import { World } from "./support/client_world.ts";
@@ -119,7 +125,9 @@ Deno.test("to a peer that does not read no more goes than the kernels take", asy
   } while (await client.flush(300));
   while (client.trySend(message)) sent++;
   const { bytesSent, queuedBytes } = client.stats;
-  assertEquals(queuedBytes, MIB);
+  // The socket may have taken some since the queue was full.
+  assertLessOrEqual(queuedBytes, MIB);
+  assertGreater(queuedBytes, MIB - 256 * 1024);
   assertEquals(bytesSent + queuedBytes, sent * message.length);
   const waiting = client.send("waits");
   await client.stop({ drain: 0 });

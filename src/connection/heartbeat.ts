@@ -1,191 +1,257 @@
 /**
- * Whether the peer of one connection is still there. A connection is dead when
+ * Whether the server of one connection is still there. A connection is dead when
  *
- * - a ping was sent, and nothing came in for `pingTimeout` (any message is a
- *   sign of life);
- * - nothing came in for `idleTimeout`;
- * - bytes in the socket have not moved for `pingTimeout`.
+ * - a ping was sent, and nothing arrived for `pingTimeout`;
+ * - nothing arrived for `idleTimeout`;
+ * - nothing was delivered for `staleTimeout` (pongs and pings do not count);
+ * - bytes in the socket have not moved for `pingTimeout`, for each MiB of them.
+ *
+ * While bytes still leave the socket the first two do not run: a ping waits
+ * behind them, and so does its pong. Neither do they run while reading is
+ * paused, because a pong could not be seen.
  *
  * One timer does it all, with a look at the counters of the connection: nothing
- * is done when a message comes in. So a look sees a message a little later than
+ * is done when a message arrives. So a look sees a message a little later than
  * it came, and a dead connection is found up to one period late.
  *
- * It may be our side that is slow: a callback that blocks the event loop keeps
- * pings from leaving and pongs from being read, a stopped process or a sleeping
- * laptop likewise. Three rules keep a healthy connection alive then, and still
- * find a dead one even if the loop is always late:
+ * Our side may be slow: a callback that blocks the event loop keeps pings from
+ * leaving and pongs from being read, and so does a stopped process. Three rules
+ * keep a healthy connection alive then, and still find a dead one even if the
+ * event loop is always late:
  *
- * 1. Deadlines are told in the time somebody watched: a look that comes late
- *    counts no more than its timer was to wait.
+ * 1. Deadlines run in watched time: a late look counts no more than its timer
+ *    was to wait.
  * 2. A late look may follow a long sleep, so deadlines come nearer: a ping goes
- *    out at once and must be answered soon; a connection that was quiet for
- *    `idleTimeout` by the clocks gets a short grace.
- * 3. A verdict must stand for several turns of the event loop, in which what
+ *    out at once and must be answered soon; a connection that was silent for
+ *    `idleTimeout` gets a short grace.
+ * 3. The finding must stand for several turns of the event loop, in which what
  *    waits in the socket gets through.
+ *
+ * All durations are monotonic. The wall clock stamps `lastMessageAt`; when it
+ * jumps forward the machine may have slept, so a ping goes out at once, which
+ * does no harm if somebody just set the clock.
  *
  * @module
  */
 
 import type { PingConfig } from "../config.ts";
-import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
-import { type Clock, Elapsed, SYSTEM_CLOCK } from "./elapsed.ts";
-import { Pings } from "./pings.ts";
-import { type Batch, SharedTimers, type Sleeper } from "./shared_timers.ts";
-import { StuckWriter } from "./stuck_writer.ts";
+import type { HeartbeatTimes } from "../method_options.ts";
+import { Pings, type PingTarget } from "./pings.ts";
+import {
+  type SharedTimer,
+  SharedTimers,
+  type TimerEntry,
+} from "./shared_timers.ts";
+import { WriteStall } from "./write_stall.ts";
 
 /** What to watch for; durations in milliseconds. */
 export interface HeartbeatOptions {
-  readonly ping?: PingConfig;
+  readonly ping?: PingConfig | undefined;
   /** 0 sends no pings. */
   readonly pingInterval: number;
   /** More than 0. */
   readonly pingTimeout: number;
   /** 0 is off. */
   readonly idleTimeout: number;
+  /** 0 is off. */
+  readonly staleTimeout: number;
 }
 
 /** The connection that is watched. */
-export interface Watched {
-  /** How many messages came in so far. */
+export interface HeartbeatTarget extends PingTarget {
+  /** Grows with whatever arrives: messages, or bytes where they are counted. */
+  readonly arrived: number;
+  /** How many messages arrived. */
   readonly received: number;
-  /**
-   * How much was handed to the socket so far: bytes, or UTF-16 code units of
-   * texts, which are never more than their bytes.
-   */
-  readonly handed: number;
-  /** The bytes that wait in the socket; `undefined` once it is not open. */
-  readonly bufferedAmount: number | undefined;
-  /** Sends ahead of the queue; must not throw. */
-  sendUrgent(data: Message): void;
+  /** How many messages were delivered. */
+  readonly delivered: number;
+  /** Payload given to the socket so far; see `Socket.bytesWritten`. */
+  readonly bytesWritten: number;
+  /** Whether we have stopped reading. */
+  readonly isPaused: boolean;
+  /** Called once, after the heartbeat stopped itself. */
+  onDead(text: string): void;
 }
 
-/** What a {@linkcode Heartbeat} tells its owner. */
-export interface HeartbeatHooks {
-  /** Called once, after the heartbeat stopped itself. */
-  onDead(error: WSError): void;
-  /** A pong came, so many milliseconds after its ping. */
-  onRtt(ms: number): void;
-  /** A function of the program threw; it goes no further. */
-  onError(error: WSError): void;
+/** Two clocks, in milliseconds. */
+export interface Clock {
+  /** As `Date.now`: it jumps when somebody sets it. */
+  wall(): number;
+  /** As `performance.now`. */
+  monotonic(): number;
 }
+
+/** The clocks of this machine. */
+export const SYSTEM_CLOCK: Clock = {
+  wall: () => Date.now(),
+  monotonic: () => performance.now(),
+};
 
 /** The longest time between two looks. */
 const LONGEST_PERIOD = 1_000;
-/** How many more looks a verdict must stand, and how far apart they are. */
+/** How many more looks a finding must stand, and how far apart they are. */
 const CONFIRMATIONS = 4;
 const CONFIRMATION_DELAY = 25;
 /** A look that is later than this comes late. */
 const LONGEST_LATENESS = 2_000;
 const SHORTEST_LATENESS = 50;
-/** What a connection gets that was quiet for too long when we woke up. */
+/** The grace of a connection that was silent for too long at a late look. */
 const LONGEST_GRACE = 2_000;
 /** How soon the ping after a late look must be answered. */
 const LONGEST_PROBE = 5_000;
+/** A wall clock that runs ahead by more than this may mean sleep. */
+const WALL_JUMP = 2_000;
 
 const TIMERS = new SharedTimers();
+const NO_PING: PingConfig = Object.freeze({});
 
 /** The heartbeat of one connection. */
-export class Heartbeat implements Sleeper {
-  /**
-   * Whether a message is a pong, or a ping that was answered: not to be
-   * delivered. Undefined when there is nothing to look for.
-   */
-  readonly intercept: ((data: Message) => boolean) | undefined;
+export class Heartbeat implements TimerEntry {
   /** For the timers. */
-  batch: Batch | undefined;
+  timer: SharedTimer | undefined;
   readonly #options: HeartbeatOptions;
-  readonly #link: Watched;
-  readonly #hooks: HeartbeatHooks;
+  #times: Required<HeartbeatTimes>;
+  readonly #target: HeartbeatTarget;
   readonly #clock: Clock;
   readonly #pings: Pings | undefined;
-  readonly #writer: StuckWriter;
-  /** The shortest of the timeouts. */
-  readonly #shortest: number;
+  readonly #writes: WriteStall;
+  #isRunning = false;
 
   /** How long the timer waits, in milliseconds. */
   #wait = 0;
-  /** Undefined while nobody watches. */
-  #elapsed: Elapsed | undefined;
-  /** Milliseconds watched; every moment below is told in it. */
+  #lookedAt = 0;
+  #wallAt = 0;
+  /** Watched time in milliseconds; all deadlines below are told in it. */
   #time = 0;
-  #pingDue: number;
+  #pingDue = Infinity;
   #pongDue = Infinity;
   #pongTimeout = 0;
-  #idleDue: number;
-  /** Milliseconds without a message, by the clocks. */
-  #quiet = 0;
-  #received = 0;
+  #idleDue = Infinity;
+  #staleDue = Infinity;
+  /** Milliseconds of silence, by the monotonic clock. */
+  #silence = 0;
+  #arrived = 0;
+  #delivered = 0;
   #confirmed = 0;
-  #stamped = 0;
+  #stampedMessages = 0;
   #lastMessageAt: number | undefined;
 
   constructor(
     options: HeartbeatOptions,
-    link: Watched,
-    hooks: HeartbeatHooks,
+    target: HeartbeatTarget,
     clock: Clock = SYSTEM_CLOCK,
   ) {
     this.#options = options;
-    this.#link = link;
-    this.#hooks = hooks;
+    this.#times = options;
+    this.#target = target;
     this.#clock = clock;
-    this.#pings = options.ping && new Pings(options.ping, {
-      send: (data) => link.sendUrgent(data),
-      onRtt: (ms) => hooks.onRtt(ms),
-      onError: (error) => hooks.onError(error),
-      monotonic: () => clock.monotonic(),
-    });
-    this.intercept = this.#pings?.intercept;
-    const { pingInterval, pingTimeout, idleTimeout } = options;
-    this.#writer = new StuckWriter(pingTimeout);
-    this.#shortest = Math.min(pingTimeout, idleTimeout || Infinity);
-    this.#pingDue = pingInterval || Infinity;
-    this.#idleDue = idleTimeout || Infinity;
+    const { ping } = options;
+    if (ping !== undefined || target.sendPing !== undefined) {
+      this.#pings = new Pings(ping ?? NO_PING, target, clock.monotonic);
+    }
+    this.#writes = new WriteStall(options.pingTimeout);
+  }
+
+  /** Whether inbound messages may belong to the heartbeat. */
+  get looksAtMessages(): boolean {
+    return this.#pings?.looksAtMessages === true;
+  }
+
+  /** Whether the message belongs to the heartbeat and is not to be delivered. */
+  intercept(data: Message): boolean {
+    return this.#pings?.intercept(data) === true;
+  }
+
+  /** A pong frame arrived. */
+  onPong(id: number): void {
+    this.#pings?.onPong(id);
   }
 
   /**
-   * When the last message came in, in milliseconds since the epoch: the moment
-   * somebody first looked after it.
+   * When the last message arrived, in milliseconds since the epoch: the moment
+   * of the first look after it.
    */
   get lastMessageAt(): number | undefined {
     this.#stamp();
     return this.#lastMessageAt;
   }
 
-  /** Begins to watch. */
+  /** Starts watching. */
   start(): void {
-    this.#elapsed = new Elapsed(this.#clock);
-    this.#lookForMessages(0);
-    this.#lookForProgress();
-    this.#lookIn(this.#untilNextLook());
+    this.#isRunning = true;
+    this.#lookedAt = Math.round(this.#clock.monotonic());
+    this.#wallAt = this.#clock.wall();
+    this.#restartDeadlines();
+    this.#setTimer(this.#untilNextLook());
   }
 
-  /** Ends watching; nothing is called after it. */
+  /** Stops watching; nothing is called after it. */
   stop(): void {
+    this.#isRunning = false;
     TIMERS.clear(this);
-    this.#elapsed = undefined;
   }
 
-  #lookIn(delay: number): void {
+  /** Uses other times from now on. */
+  setTimes(times: HeartbeatTimes): void {
+    const { pingInterval, pingTimeout, idleTimeout } = this.#times;
+    this.#times = {
+      pingInterval: times.pingInterval ?? pingInterval,
+      pingTimeout: times.pingTimeout ?? pingTimeout,
+      idleTimeout: times.idleTimeout ?? idleTimeout,
+    };
+    this.#writes.timeout = this.#times.pingTimeout;
+    this.#restartDeadlines();
+    if (this.#isRunning) this.#setTimer(this.#untilNextLook());
+  }
+
+  /** Looks at the connection. */
+  onTimer(): void {
+    const now = Math.round(this.#clock.monotonic());
+    const passed = Math.max(this.#wait, now - this.#lookedAt);
+    const wall = this.#clock.wall();
+    const isLate = passed - this.#wait > this.#tolerance;
+    const mayHaveSlept = isLate || wall - this.#wallAt - passed > WALL_JUMP;
+    this.#lookedAt = now;
+    this.#wallAt = wall;
+    this.#time += isLate ? this.#wait : passed;
+    this.#stamp();
+    this.#lookForArrivals(passed);
+    this.#lookForWrites();
+    this.#pings?.onLook();
+    if (mayHaveSlept) this.#probe();
+    if (this.#time >= this.#pingDue) this.#ping(this.#times.pingTimeout);
+    // A ping may have run code of the program, which may have stopped this.
+    if (this.#isRunning) this.#decide();
+  }
+
+  #setTimer(delay: number): void {
     // Whole, so that `#wait` is: a small integer needs no memory of its own.
     const now = Math.round(this.#clock.monotonic());
     this.#wait = TIMERS.set(this, delay, now);
   }
 
-  /** Looks around. */
-  wake(): void {
-    const waited = this.#wait;
-    const passed = this.#elapsed?.look(waited) ?? waited;
-    const isLate = passed - waited > this.#tolerance;
-    this.#time += isLate ? waited : passed;
-    this.#stamp();
-    this.#lookForMessages(passed);
-    this.#lookForProgress();
-    if (isLate) this.#wakeUp();
-    if (this.#time >= this.#pingDue) this.#ping(this.#options.pingTimeout);
-    // A ping may have run code of the program, which may have ended this.
-    if (this.#elapsed !== undefined) this.#judge();
+  #restartDeadlines(): void {
+    const { pingInterval, idleTimeout } = this.#times;
+    const { staleTimeout } = this.#options;
+    this.#pingDue = this.#time + (pingInterval || Infinity);
+    this.#pongDue = Infinity;
+    this.#idleDue = this.#time + (idleTimeout || Infinity);
+    this.#staleDue = this.#time + (staleTimeout || Infinity);
+    this.#arrived = this.#target.arrived;
+    this.#delivered = this.#target.delivered;
+    this.#silence = 0;
+  }
+
+  /** The shortest of the timeouts. */
+  get #shortest(): number {
+    const { pingTimeout, idleTimeout } = this.#times;
+    const { staleTimeout } = this.#options;
+    return Math.min(
+      pingTimeout,
+      idleTimeout || Infinity,
+      staleTimeout || Infinity,
+    );
   }
 
   /** By how much a look may be late and count in full. */
@@ -195,78 +261,95 @@ export class Heartbeat implements Sleeper {
   }
 
   #stamp(): void {
-    const { received } = this.#link;
-    if (received === this.#stamped) return;
-    this.#stamped = received;
+    const { received } = this.#target;
+    if (received === this.#stampedMessages) return;
+    this.#stampedMessages = received;
     this.#lastMessageAt = this.#clock.wall();
   }
 
-  #lookForMessages(passed: number): void {
-    this.#quiet += passed;
-    const { received } = this.#link;
-    if (received === this.#received) return;
-    this.#received = received;
-    this.#quiet = 0;
-    this.#idleDue = this.#time + (this.#options.idleTimeout || Infinity);
-    this.#pongDue = Infinity;
+  #lookForArrivals(passed: number): void {
+    const { arrived, delivered, isPaused } = this.#target;
+    this.#silence += passed;
+    if (arrived !== this.#arrived || isPaused) {
+      this.#arrived = arrived;
+      this.#silence = 0;
+      this.#idleDue = this.#time + (this.#times.idleTimeout || Infinity);
+      this.#pongDue = Infinity;
+    }
+    if (delivered !== this.#delivered || isPaused) {
+      this.#delivered = delivered;
+      this.#staleDue = this.#time + (this.#options.staleTimeout || Infinity);
+    }
   }
 
-  #lookForProgress(): void {
+  #lookForWrites(): void {
     // What is not open is about to end, or is closed within a limit of its own.
-    const { handed, bufferedAmount = 0 } = this.#link;
-    this.#writer.look(handed, bufferedAmount, this.#time);
+    const { bytesWritten, bufferedAmount = 0 } = this.#target;
+    this.#writes.look(bytesWritten, bufferedAmount, this.#time);
+    if (bufferedAmount === 0) return;
+    // A write stall is found by a deadline of its own.
+    if (this.#pongDue !== Infinity) {
+      this.#pongDue = this.#time + this.#pongTimeout;
+    }
+    if (this.#idleDue !== Infinity) {
+      this.#idleDue = this.#time + this.#times.idleTimeout;
+    }
   }
 
-  #wakeUp(): void {
-    const { pingTimeout, idleTimeout } = this.#options;
-    if (this.#quiet >= (idleTimeout || Infinity)) {
+  #probe(): void {
+    const { pingTimeout, idleTimeout } = this.#times;
+    if (this.#silence >= (idleTimeout || Infinity)) {
       const grace = Math.min(LONGEST_GRACE, this.#shortest);
       this.#idleDue = Math.min(this.#idleDue, this.#time + grace);
     }
-    const probe = Math.min(LONGEST_PROBE, pingTimeout);
-    if (this.#pingDue === Infinity || this.#pongDue <= this.#time + probe) {
-      return;
-    }
-    this.#ping(probe);
+    const timeout = Math.min(LONGEST_PROBE, pingTimeout);
+    if (this.#pingDue === Infinity) return;
+    if (this.#pongDue > this.#time + timeout) this.#ping(timeout);
   }
 
   #ping(timeout: number): void {
-    this.#pingDue = this.#time + this.#options.pingInterval;
-    if (this.#link.bufferedAmount === undefined) return;
-    if (!this.#pings?.send()) return;
+    this.#pingDue = this.#time + this.#times.pingInterval;
+    if (this.#target.bufferedAmount === undefined) return;
+    if (!this.#pings?.send(this.#times.pingTimeout)) return;
     if (this.#pongDue <= this.#time + timeout) return;
     this.#pongDue = this.#time + timeout;
     this.#pongTimeout = timeout;
   }
 
-  #judge(): void {
-    const verdict = this.#verdict();
-    if (verdict === undefined) {
+  #decide(): void {
+    const finding = this.#finding();
+    if (finding === undefined) {
       this.#confirmed = 0;
-      this.#lookIn(this.#untilNextLook());
+      this.#setTimer(this.#untilNextLook());
     } else if (this.#confirmed < CONFIRMATIONS) {
       this.#confirmed++;
-      this.#lookIn(CONFIRMATION_DELAY);
+      this.#setTimer(CONFIRMATION_DELAY);
     } else {
       this.stop();
-      this.#hooks.onDead(
-        new WSError(verdict, { code: "HEARTBEAT", severity: "transient" }),
-      );
+      this.#target.onDead(finding);
     }
   }
 
-  #verdict(): string | undefined {
+  #finding(): string | undefined {
     if (this.#time >= this.#pongDue) {
-      return `Nothing came in for ${this.#pongTimeout} ms after a ping`;
+      return `nothing arrived for ${this.#pongTimeout} ms after a ping`;
     }
     if (this.#time >= this.#idleDue) {
-      return `Nothing came in for ${this.#options.idleTimeout} ms`;
+      return `nothing arrived for ${this.#times.idleTimeout} ms`;
     }
-    return this.#time >= this.#writer.due ? this.#writer.verdict : undefined;
+    if (this.#time >= this.#staleDue) {
+      return `nothing was delivered for ${this.#options.staleTimeout} ms`;
+    }
+    return this.#time >= this.#writes.due ? this.#writes.finding : undefined;
   }
 
   #untilNextLook(): number {
-    const due = Math.min(this.#pingDue, this.#pongDue, this.#idleDue);
+    const due = Math.min(
+      this.#pingDue,
+      this.#pongDue,
+      this.#idleDue,
+      this.#staleDue,
+    );
     const period = Math.min(LONGEST_PERIOD, this.#shortest / 8);
     return Math.max(1, Math.min(period, due - this.#time));
   }

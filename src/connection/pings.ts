@@ -1,100 +1,192 @@
 /**
- * The messages of the application heartbeat: pings of ours and their pongs,
- * pings of the server and our answers.
+ * The pings of one connection: ours with their pongs, and our replies to the
+ * server's.
+ *
+ * A pong belongs to the oldest ping that is still awaited: TCP keeps the order.
+ * A ping that was not answered within `pingTimeout` is forgotten, so that a
+ * server that ignores one does not shift the times of all later ones. Protocol
+ * pings carry a number, which their pongs repeat (RFC 6455, section 5.5.3).
+ *
+ * Replies are bounded: a server that pings and never reads gets a reply to its
+ * latest ping only, once the earlier ones have left.
  *
  * @module
  */
 
 import type { PingConfig } from "../config.ts";
-import type { WSError } from "../errors.ts";
-import type { Message } from "../message.ts";
-import { callbackError } from "../notifier.ts";
+import { callbackError, type WSError } from "../errors.ts";
+import { byteLength, type Message } from "../message.ts";
 import { wrongKind } from "../rules.ts";
 
-/** What {@linkcode Pings} works with. */
-export interface PingsHooks {
-  /** Sends ahead of the queue. */
-  send(data: Message): void;
-  /** A pong came, so many milliseconds after its ping. */
+/** What pings need of their connection. */
+export interface PingTarget {
+  /** Payload bytes that wait in the socket; `undefined` if unknown. */
+  readonly bufferedAmount: number | undefined;
+  /** Sends ahead of the queue; must not throw. */
+  sendUrgent(data: Message): void;
+  /** Sends a protocol ping, where the transport has them. */
+  readonly sendPing: ((id: number) => void) | undefined;
+  /** The round-trip time of a ping, in milliseconds. */
   onRtt(ms: number): void;
   /** A function of the program threw; it goes no further. */
   onError(error: WSError): void;
-  /** As `performance.now`. */
-  monotonic(): number;
 }
 
-/** The heartbeat's messages on one connection. */
-export class Pings {
-  /**
-   * Whether a message belongs to the heartbeat and is not to be delivered.
-   * Undefined when there is nothing to look for, so that nothing is done for
-   * each message.
-   */
-  readonly intercept: ((data: Message) => boolean) | undefined;
-  readonly #config: PingConfig;
-  readonly #hooks: PingsHooks;
-  /** When the oldest ping was sent that is not answered yet. */
-  #awaited: number | undefined;
+/** Replies may take up so many bytes in the socket. */
+const MAX_REPLY_BYTES = 256 * 1024;
 
-  constructor(config: PingConfig, hooks: PingsHooks) {
+interface AwaitedPing {
+  readonly id: number;
+  /** In milliseconds of a monotonic clock. */
+  readonly sentAt: number;
+}
+
+/** Sends pings, matches pongs and replies to the server's pings. */
+export class Pings {
+  readonly #config: PingConfig;
+  readonly #target: PingTarget;
+  readonly #now: () => number;
+  #lastId = 0;
+  #awaited: AwaitedPing[] = [];
+  /** An upper bound of the bytes of replies in the socket. */
+  #replyBytes = 0;
+  /** The reply that waits until earlier ones have left. */
+  #nextReply: Message | undefined;
+
+  /** @param now a monotonic clock, in milliseconds */
+  constructor(config: PingConfig, target: PingTarget, now: () => number) {
     this.#config = config;
-    this.#hooks = hooks;
-    if (config.isPong !== undefined || config.answer !== undefined) {
-      this.intercept = (data) => this.#isPong(data) || this.#answers(data);
-    }
+    this.#target = target;
+    this.#now = now;
   }
 
-  /** Sends a ping; false when the program's `message` gave none. */
-  send(): boolean {
-    const message = this.#message();
-    if (message === undefined) return false;
-    this.#awaited ??= this.#hooks.monotonic();
-    this.#hooks.send(message);
+  /** Whether inbound messages may belong to the heartbeat. */
+  get looksAtMessages(): boolean {
+    return this.#config.isPong !== undefined ||
+      this.#config.answer !== undefined;
+  }
+
+  /** Sends a ping; `false` when there was nothing to send. */
+  send(timeout: number): boolean {
+    const now = this.#now();
+    const { message } = this.#config;
+    if (message !== undefined) {
+      const data = typeof message === "function"
+        ? this.#guarded("ping.message", () => requireMessage(message()))
+        : message;
+      if (data === undefined) return false;
+      this.#await(now, timeout);
+      this.#target.sendUrgent(data);
+      return true;
+    }
+    const { sendPing } = this.#target;
+    if (sendPing === undefined) return false;
+    sendPing(this.#await(now, timeout));
     return true;
   }
 
-  #message(): Message | undefined {
-    const { message } = this.#config;
-    if (typeof message !== "function") return message;
-    return this.#guarded("ping.message", () => checkMessage(message()));
+  /** A pong frame arrived. */
+  onPong(id: number): void {
+    const index = this.#awaited.findIndex((ping) => ping.id === id);
+    const ping = this.#awaited[index];
+    if (ping === undefined) return;
+    // A server may answer the latest of several pings only (section 5.5.3).
+    this.#awaited.splice(0, index + 1);
+    this.#target.onRtt(this.#now() - ping.sentAt);
+  }
+
+  /** Whether the message belongs to the heartbeat and is not to be delivered. */
+  intercept(data: Message): boolean {
+    return this.#isPong(data) || this.#reply(data);
+  }
+
+  /** Called at each look of the heartbeat. */
+  onLook(): void {
+    const { bufferedAmount = 0 } = this.#target;
+    this.#replyBytes = Math.min(this.#replyBytes, bufferedAmount);
+    const reply = this.#nextReply;
+    if (reply === undefined || this.#replyBytes > 0) return;
+    this.#nextReply = undefined;
+    this.#sendReply(reply);
+  }
+
+  #await(now: number, timeout: number): number {
+    const id = ++this.#lastId;
+    this.#forgetOlderThan(now - timeout);
+    this.#awaited.push({ id, sentAt: now });
+    return id;
+  }
+
+  #forgetOlderThan(moment: number): void {
+    while (
+      this.#awaited[0] !== undefined && this.#awaited[0].sentAt <= moment
+    ) {
+      this.#awaited.shift();
+    }
   }
 
   #isPong(data: Message): boolean {
     const { isPong } = this.#config;
     if (isPong === undefined) return false;
-    if (this.#guarded("ping.isPong", () => isPong(data)) !== true) return false;
-    if (this.#awaited !== undefined) {
-      this.#hooks.onRtt(this.#hooks.monotonic() - this.#awaited);
-      // One pong settles all: a ping that the server ignored would otherwise
-      // shift the times of all later ones.
-      this.#awaited = undefined;
-    }
+    if (!this.#guarded("ping.isPong", () => isPong(data))) return false;
+    const ping = this.#awaited.shift();
+    if (ping !== undefined) this.#target.onRtt(this.#now() - ping.sentAt);
     return true;
   }
 
-  #answers(data: Message): boolean {
+  #reply(data: Message): boolean {
     const { answer } = this.#config;
     if (answer === undefined) return false;
-    const reply = this.#guarded("ping.answer", () => {
-      const reply = answer(data);
-      return reply === undefined ? undefined : checkMessage(reply);
+    const result = this.#guarded("ping.answer", () => {
+      const answered = answer(data);
+      return answered === undefined ? undefined : toReply(answered);
     });
-    if (reply === undefined) return false;
-    this.#hooks.send(reply);
-    return true;
+    if (result === undefined) return false;
+    const bytes = byteLength(result.reply);
+    if (this.#hasRoomFor(bytes)) this.#sendReply(result.reply);
+    else this.#nextReply = result.reply;
+    return !result.deliver;
+  }
+
+  #hasRoomFor(bytes: number): boolean {
+    if (this.#replyBytes === 0) return true;
+    if (this.#replyBytes + bytes <= MAX_REPLY_BYTES) return true;
+    const { bufferedAmount = 0 } = this.#target;
+    this.#replyBytes = Math.min(this.#replyBytes, bufferedAmount);
+    return this.#replyBytes === 0 ||
+      this.#replyBytes + bytes <= MAX_REPLY_BYTES;
+  }
+
+  #sendReply(reply: Message): void {
+    this.#replyBytes += byteLength(reply);
+    this.#target.sendUrgent(reply);
   }
 
   #guarded<T>(name: string, call: () => T): T | undefined {
     try {
       return call();
     } catch (cause) {
-      this.#hooks.onError(callbackError(name, cause));
+      this.#target.onError(callbackError(name, cause));
       return undefined;
     }
   }
 }
 
-function checkMessage(value: unknown): Message {
+interface Reply {
+  readonly reply: Message;
+  /** Whether the server's message is delivered as well. */
+  readonly deliver: boolean;
+}
+
+function toReply(value: unknown): Reply {
+  if (typeof value === "object" && value !== null && "reply" in value) {
+    const deliver = "deliver" in value && Boolean(value.deliver);
+    return { reply: requireMessage(value.reply), deliver };
+  }
+  return { reply: requireMessage(value), deliver: false };
+}
+
+function requireMessage(value: unknown): Message {
   if (typeof value === "string" || value instanceof Uint8Array) return value;
   throw wrongKind("ping", "a function that returns a message", value);
 }

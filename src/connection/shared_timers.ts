@@ -1,83 +1,88 @@
 /**
  * Timers that many connections share. Each connection looks after itself about
- * once a second, and with a timer of the runtime for each of 5000 that takes 8 %
- * of a processor and 3 KiB of memory a connection.
+ * once a second; with a timer of the runtime for each of 5000 connections that
+ * takes 8 % of a processor and 3 KiB of memory a connection.
  *
  * @module
  */
 
-/** By which part of its delay one may be woken early, to share a timer. */
+/** By which part of its delay an entry may fire early, to share a timer. */
 const EARLY = 0.05;
 
-/** Who is woken; an object, as a closure for each would cost memory. */
-export interface Sleeper {
+/** What is called; an object, as a closure for each would cost memory. */
+export interface TimerEntry {
   /** Must not throw. */
-  wake(): void;
-  /** With whom it sleeps: the timers' own note. */
-  batch: Batch | undefined;
+  onTimer(): void;
+  /** The timer it waits for; only {@linkcode SharedTimers} uses it. */
+  timer: SharedTimer | undefined;
 }
 
-/** Those who fell asleep at about the same time, for the same delay. */
-export interface Batch {
+/** Entries that were set at about the same time, for the same delay. */
+export interface SharedTimer {
   readonly delay: number;
-  /** When it was begun, in milliseconds of the caller's clock. */
-  readonly begun: number;
-  readonly sleepers: Set<Sleeper>;
-  readonly timer: ReturnType<typeof setTimeout>;
+  /** When it was started, in milliseconds of the caller's clock. */
+  readonly startedAt: number;
+  readonly entries: Set<TimerEntry>;
+  readonly handle: ReturnType<typeof setTimeout>;
 }
 
-/** Wakes together who can be woken together. */
+/** Timers for many entries. */
 export class SharedTimers {
-  /** The latest batch of each delay. */
-  readonly #latest = new Map<number, Batch>();
+  /** The latest timer of each delay. */
+  readonly #latest = new Map<number, SharedTimer>();
 
   /**
-   * Wakes the sleeper after about `delay` milliseconds, never later than a timer
-   * would. Returns how long it will take. What was set before is replaced.
-   * @param now in milliseconds of a clock that never jumps
+   * Calls the entry after about `delay` milliseconds, never later than a timer
+   * of its own would. Returns the exact delay. Replaces what was set before.
+   * @param now in milliseconds of a monotonic clock
    */
-  set(sleeper: Sleeper, delay: number, now: number): number {
-    this.clear(sleeper);
-    const batch = this.#batchFor(delay, now);
-    batch.sleepers.add(sleeper);
-    sleeper.batch = batch;
-    return delay - (now - batch.begun);
+  set(entry: TimerEntry, delay: number, now: number): number {
+    this.clear(entry);
+    const timer = this.#timerFor(delay, now);
+    timer.entries.add(entry);
+    entry.timer = timer;
+    return delay - (now - timer.startedAt);
   }
 
-  /** Does not wake it. */
-  clear(sleeper: Sleeper): void {
-    const { batch } = sleeper;
-    if (batch === undefined) return;
-    sleeper.batch = undefined;
-    batch.sleepers.delete(sleeper);
-    if (batch.sleepers.size > 0) return;
-    clearTimeout(batch.timer);
-    this.#forget(batch);
+  /** Cancels the call. */
+  clear(entry: TimerEntry): void {
+    const { timer } = entry;
+    if (timer === undefined) return;
+    entry.timer = undefined;
+    timer.entries.delete(entry);
+    if (timer.entries.size > 0) return;
+    clearTimeout(timer.handle);
+    this.#forget(timer);
   }
 
-  #batchFor(delay: number, now: number): Batch {
+  #timerFor(delay: number, now: number): SharedTimer {
     const latest = this.#latest.get(delay);
-    if (latest !== undefined && now - latest.begun <= delay * EARLY) {
+    if (latest !== undefined && now - latest.startedAt <= delay * EARLY) {
       return latest;
     }
-    const timer = setTimeout(() => this.#fire(batch), delay);
-    const batch = { delay, begun: now, sleepers: new Set<Sleeper>(), timer };
-    this.#latest.set(delay, batch);
-    return batch;
+    const handle = setTimeout(() => this.#fire(timer), delay);
+    const timer: SharedTimer = {
+      delay,
+      startedAt: now,
+      entries: new Set(),
+      handle,
+    };
+    this.#latest.set(delay, timer);
+    return timer;
   }
 
-  #fire(batch: Batch): void {
-    this.#forget(batch);
-    // One may clear another; and what it sets anew is in another batch.
-    for (const sleeper of batch.sleepers) {
-      sleeper.batch = undefined;
-      sleeper.wake();
+  #fire(timer: SharedTimer): void {
+    this.#forget(timer);
+    // An entry may clear another; what it sets anew is in another timer.
+    for (const entry of timer.entries) {
+      entry.timer = undefined;
+      entry.onTimer();
     }
   }
 
-  #forget(batch: Batch): void {
-    if (this.#latest.get(batch.delay) === batch) {
-      this.#latest.delete(batch.delay);
+  #forget(timer: SharedTimer): void {
+    if (this.#latest.get(timer.delay) === timer) {
+      this.#latest.delete(timer.delay);
     }
   }
 }

@@ -23,7 +23,7 @@ import type { WSError } from "../errors.ts";
 import { handled } from "../handled.ts";
 import type { Message } from "../message.ts";
 import type { ReadBounds } from "../method_options.ts";
-import { callbackError } from "../notifier.ts";
+import { callbackError } from "../errors.ts";
 import { Ring } from "./ring.ts";
 
 /** Messages that a reader will never see. */

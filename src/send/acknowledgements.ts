@@ -12,7 +12,7 @@
 import type { AcknowledgedRedelivery } from "../config.ts";
 import type { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
-import { callbackError } from "../notifier.ts";
+import { callbackError } from "../errors.ts";
 import { wrongKind } from "../rules.ts";
 import type { Item } from "./send_queue.ts";
 

@@ -53,13 +53,10 @@ export interface SendConfig {
   readonly sendRate?: SendRate | undefined;
 }
 
-/** Why an accepted message is not sent. */
-export type SendDropReason = DropReason | "cleared" | "too-large" | "ended";
-
 /** What a sender tells and asks its client. */
 export interface SenderHooks {
   /** A message was dropped. Must not throw. */
-  onDrop(data: Message, reason: SendDropReason): void;
+  onDrop(data: Message, reason: DropReason): void;
   /** A callback threw, or something is wrong with the spool. Must not throw. */
   onError(error: WSError): void;
   /**
@@ -103,7 +100,7 @@ type Attached =
 
 /** What the program is about to be told. */
 type Report =
-  | { readonly data: Message; readonly reason: SendDropReason }
+  | { readonly data: Message; readonly reason: DropReason }
   | WSError;
 
 const SYSTEM_CLOCK: Clock = {
@@ -419,6 +416,11 @@ export class Sender {
     return this.#acknowledgements === undefined
       ? 0
       : this.#queue?.inFlightCount ?? 0;
+  }
+
+  /** Whether messages in the socket may not be on the network yet. */
+  get hasUnflushed(): boolean {
+    return (this.#queue?.inSocket ?? 0) > 0;
   }
 
   /** Messages dropped so far. */
@@ -1019,13 +1021,13 @@ export class Sender {
     this.#spool?.erase(item);
   }
 
-  #dropItem(item: Item, reason: SendDropReason): void {
+  #dropItem(item: Item, reason: DropReason): void {
     if (item.position >= 0) this.#queue?.remove(item);
     this.#drop(item, reason);
   }
 
   /** Drops a message that is not in the queue any more. */
-  #drop(message: Message | Item, reason: SendDropReason): void {
+  #drop(message: Message | Item, reason: DropReason): void {
     if (message instanceof Item) {
       this.#forget(message);
       // On its way to the disk: it was accepted, and is dropped.
@@ -1139,7 +1141,7 @@ export class Sender {
 
   // Telling the program --------------------------------------------------------------
 
-  #reportDrop(message: Message | Item, reason: SendDropReason): void {
+  #reportDrop(message: Message | Item, reason: DropReason): void {
     this.#dropped++;
     const data = message instanceof Item ? message.data : message;
     (this.#reports ??= []).push({ data, reason });

@@ -9,6 +9,7 @@
  * @module
  */
 
+import type { HandshakeResponse } from "../callbacks.ts";
 import type { Message } from "../message.ts";
 
 /** A handshake to be made (RFC 6455, section 4.1). */
@@ -19,12 +20,6 @@ export interface HandshakeRequest {
   readonly headers?: Headers;
   /** The subprotocols to offer, best first. */
   readonly subprotocols: readonly string[];
-}
-
-/** The HTTP response to a handshake. */
-export interface HandshakeResponse {
-  readonly status: number;
-  readonly headers: Headers;
 }
 
 /** Opens connections with one configuration. */
@@ -147,8 +142,10 @@ export const DROPPED: SocketEnd = Object.freeze({
 export type HandshakeFailureKind =
   /** Deno does not allow the connection. */
   | "permission"
-  /** The options `tls`, `proxy` or `httpClient` cannot be used. */
+  /** The options `tls` or `proxy` cannot be used. */
   | "options"
+  /** The `httpClient` of the configuration is closed. */
+  | "http-client-closed"
   /** The host name does not resolve. */
   | "dns"
   /** Nobody listens at the address, or it cannot be reached. */
@@ -188,7 +185,16 @@ export type HandshakeFailureKind =
   /** The proxy did not connect to the server. */
   | "proxy-refused"
   /** The cause is unknown. */
-  | "unknown";
+  | "unknown"
+  // Found before or between handshakes, not by a transport:
+  /** A function of the configuration threw; `detail` is its key. */
+  | "provider-threw"
+  /** A function of the configuration returned a bad value; `detail` is its key. */
+  | "provider-value"
+  /** A redirect that must not be followed; see `detail`. */
+  | "redirect"
+  /** The attempt took too long; `detail` is what it was doing. */
+  | "timeout";
 
 /** What is known of a handshake that failed. */
 export interface HandshakeFacts {

@@ -40,7 +40,9 @@ Deno.test("whatever servers, callbacks and programs do, a client keeps its promi
       runs.set(`/${number}`, run);
       const faults = await run.play();
       for (const fault of faults) failures.push(`script ${number}: ${fault}`);
-      if (single !== undefined) console.log(run.log.join("\n"));
+      if (single !== undefined || faults.length > 0) {
+        console.log(run.log.join("\n"));
+      }
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, playInTurn));

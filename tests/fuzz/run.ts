@@ -178,10 +178,11 @@ export class Run {
         peer.flush().then(() => peer.blackhole());
       } else {
         peer.stopReading();
-        setTimeout(() => {
+        const resume = setTimeout(() => {
           peer.resumeReading();
           end.healthy = peer.state === "open";
         }, 40);
+        peer.closed.then(() => clearTimeout(resume));
       }
     };
     if (plan.after === 0) act();

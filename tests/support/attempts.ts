@@ -5,37 +5,55 @@
  */
 
 import { assertInstanceOf } from "@std/assert";
-import type { Socket } from "../../src/connection/socket.ts";
 import { WSError } from "../../src/errors.ts";
-import { attempt, type AttemptOptions } from "../../src/lifecycle/attempt.ts";
-import { Diagnosis } from "../../src/lifecycle/diagnose.ts";
-import {
-  Transport,
-  type TransportOptions,
-} from "../../src/lifecycle/transport.ts";
+import { attempt, type AttemptOptions } from "../../src/reconnect/attempt.ts";
 import type { Endpoint } from "../../src/resolve_config.ts";
+import { handshakeError } from "../../src/transport/classify.ts";
+import type { NativeOptions } from "../../src/transport/native/http_client_pool.ts";
+import { NativeTransport } from "../../src/transport/native/native_transport.ts";
+import type { Socket } from "../../src/transport/transport.ts";
 import type { TcpScript } from "./tcp_peer.ts";
 
 /** What differs from a client without options. */
 export type AttemptSettings =
-  & Partial<Omit<AttemptOptions, "endpoint" | "transport" | "diagnosis">>
-  & TransportOptions;
+  & Partial<
+    Omit<
+      AttemptOptions,
+      "endpoint" | "transport" | "transportName" | "classify"
+    >
+  >
+  & NativeOptions
+  & {
+    /** Whether the client has been open before. */
+    readonly wasOpen?: boolean;
+    /** 401 and 403 in a row before. */
+    readonly refusals?: number;
+  };
 
 /** One attempt, with a transport of its own. */
 export async function attemptTo(
   endpoint: Endpoint,
-  { tls, proxy, httpClient, ...settings }: AttemptSettings = {},
+  { tls, proxy, httpClient, wasOpen = false, refusals = 0, ...settings }:
+    AttemptSettings = {},
 ): Promise<Socket> {
-  const transport = new Transport({ tls, proxy, httpClient });
+  const transport = new NativeTransport({ tls, proxy, httpClient });
   try {
     return await attempt({
       followRedirects: 5,
-      connectTimeout: 5_000,
+      timeout: 5_000,
       signal: new AbortController().signal,
       ...settings,
       endpoint,
       transport,
-      diagnosis: new Diagnosis(transport),
+      transportName: "native",
+      classify: (facts, url) =>
+        handshakeError(facts, {
+          url,
+          proxy,
+          wasOpen,
+          refusals,
+          now: Date.now(),
+        }),
     });
   } finally {
     transport.close();
@@ -49,7 +67,7 @@ export async function failureOf(
 ): Promise<WSError> {
   try {
     const socket = await attemptTo(endpoint, settings);
-    socket.abandon();
+    socket.terminate();
   } catch (error) {
     assertInstanceOf(error, WSError);
     return error;

@@ -8,7 +8,7 @@ import type {
   Socket,
   SocketEnd,
   SocketListener,
-} from "../../src/connection/socket.ts";
+} from "../../src/transport/transport.ts";
 import type { Message } from "../../src/message.ts";
 
 /** Listens to one socket. */

@@ -44,10 +44,6 @@ const MAY_IMPORT = {
   server: ["protocol", "ground"],
   protocol: [],
   ground: [],
-  // The old layout: delete these three lines and `OLD_FILES` with it.
-  lifecycle: ["connection", "ground"],
-  outbound: ["ground"],
-  inbound: ["ground"],
 } as const satisfies Record<string, readonly string[]>;
 
 type Part = keyof typeof MAY_IMPORT;
@@ -65,9 +61,6 @@ const FOLDERS: readonly (readonly [folder: string, part: Part])[] = [
   ["src/server/", "server"],
   ["src/send/", "send"],
   ["src/cli/", "cli"],
-  ["src/lifecycle/", "lifecycle"],
-  ["src/outbound/", "outbound"],
-  ["src/inbound/", "inbound"],
 ];
 
 /** Files that are a part of their own, or belong to another than their folder's. */
@@ -77,24 +70,6 @@ const FILES: Readonly<Record<string, Part>> = {
   "src/client.ts": "client",
   "src/transport/transport.ts": "seam",
 };
-
-/** Files of the old layout, which make the client and may import its parts. */
-const OLD_FILES = [
-  "mod.ts",
-  "src/client.ts",
-  "src/client_errors.ts",
-  "src/connect.ts",
-  "src/engine.ts",
-];
-const OLD_PARTS: readonly Part[] = [
-  "client",
-  "lifecycle",
-  "connection",
-  "outbound",
-  "inbound",
-  "ground",
-];
-const OLD_RUNTIME_FILES = /^src\/connection\/(socket|shared_timers)\.ts$/;
 
 /** All that the sources may import from elsewhere. */
 const RUNTIME_DEPENDENCY = /^(@std\/async\/|@std\/cli\/|node:)/;
@@ -109,7 +84,6 @@ export const importsGoDown: Rule = (sources) =>
     const allowed: readonly Part[] = [
       from,
       ...MAY_IMPORT[from],
-      ...(OLD_FILES.includes(path) ? OLD_PARTS : []),
     ];
     return relativeImports(path, text)
       // The program tells its version from there.
@@ -155,7 +129,6 @@ export const reconnectKnowsNoRuntime: Rule = (sources) =>
   linesThat(
     RUNTIME_API,
     inFolders(sources, ["reconnect", "connection", "receive"])
-      .filter(({ path }) => !OLD_RUNTIME_FILES.test(path))
       .map(withoutComments),
   );
 

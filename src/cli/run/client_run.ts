@@ -22,7 +22,6 @@ import type { ExitStatus } from "../exit_status.ts";
 import type { ConnectSteps } from "./connect_steps.ts";
 import type { ConnectionEvents } from "./connection_events.ts";
 import { drainOf, type EndReason, exitStatusOf } from "./end_reason.ts";
-import { OutageWatch } from "./outage_watch.ts";
 import { Signals } from "./signals.ts";
 import { after, every } from "./timers.ts";
 
@@ -63,7 +62,8 @@ export class ClientRun {
   readonly client: WebSocketStreamClient;
   readonly #parts: RunParts;
   readonly #reason = Promise.withResolvers<EndReason>();
-  readonly #outages = new OutageWatch();
+  /** Whether the client has said that it will not dial again. */
+  #isEnding = false;
   readonly #over = new AbortController();
   #opened: Promise<void> = Promise.resolve();
   #outputFailure: EndReason | undefined;
@@ -156,9 +156,8 @@ export class ClientRun {
   async #takeDown(decided: EndReason): Promise<RunResult> {
     const drain = drainOf(decided, this.client.state === "open");
     const { close = {} } = decided.kind === "done" ? decided : {};
+    this.#isEnding = true;
     const unsent = await this.client.stop({ drain, ...close });
-    const gap = this.#outages.end(Date.now());
-    if (gap !== undefined) this.#gap(gap, false);
     this.#parts.finish?.();
     const reason = this.#outputFailure ?? decided;
     return {
@@ -179,19 +178,19 @@ export class ClientRun {
         return greet?.(session, deliver);
       },
       onDisconnect: (info) => {
-        this.#outages.closed(info, Date.now());
+        if (!info.willRetry) this.#isEnding = true;
         events.close(info);
       },
-      onRetry: (info) => {
-        this.#outages.retried();
-        events.retry(info);
+      onRetry: (info) => events.retry(info),
+      onError: (error) => {
+        if (error.severity === "fatal") this.#isEnding = true;
+        events.error(error);
       },
-      onError: (error) => events.error(error),
-      onGap: (gap) => {
-        this.#outages.told(gap);
-        this.#gap(gap, true);
+      onGap: (gap) => this.#gap(gap, !this.#isEnding),
+      onDrop: (_, reason) => {
+        // What is left at the end is part of the summary.
+        if (reason !== "ended") this.dropped(reason);
       },
-      onDrop: (_, reason) => this.dropped(reason),
     };
   }
 

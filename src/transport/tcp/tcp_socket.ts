@@ -1,3 +1,4 @@
+import type { HandshakeResponse } from "../../callbacks.ts";
 import type { Message } from "../../message.ts";
 import { MessageDeflate } from "../../protocol/deflate.ts";
 import type { DeflateParameters } from "../../protocol/deflate_parameters.ts";
@@ -9,7 +10,6 @@ import {
 } from "../../protocol/frames.ts";
 import {
   DROPPED,
-  type HandshakeResponse,
   type SendWindow,
   type Socket,
   type SocketEnd,

@@ -1,0 +1,488 @@
+/**
+ * One open connection, whatever carries it, from the handshake to its end.
+ *
+ * Invariants:
+ *
+ * - Until {@linkcode Connection.release} messages are kept in a receive buffer,
+ *   for the connect hook to read.
+ * - {@linkcode Connection.carryQueue} gives the socket the send queue; the end of
+ *   the connection, or {@linkcode Connection.releaseQueue}, takes it back.
+ * - {@linkcode Connection.closed} resolves once; nothing is delivered after it.
+ *
+ * ```text
+ * open --close()--> closing --+
+ *   |                         |
+ *   +--the socket has ended---+--> ending --next turn--> closed
+ *   +--terminate()--------------------------------------^
+ * ```
+ *
+ * The connection itself is what its socket and its heartbeat call: of many
+ * thousand idle connections each closure would cost.
+ *
+ * @module
+ */
+
+import { clearImmediate, setImmediate } from "node:timers";
+import type { HandshakeResponse } from "../callbacks.ts";
+import { callbackError, type WSError } from "../errors.ts";
+import { rejected } from "../handled.ts";
+import type { Message } from "../message.ts";
+import type { HeartbeatTimes } from "../method_options.ts";
+import { wrongKind } from "../rules.ts";
+import {
+  closeError,
+  connectionClosed,
+  heartbeatError,
+  hookOverrun,
+} from "../transport/classify.ts";
+import {
+  DROPPED,
+  type Socket,
+  type SocketEnd,
+  type SocketListener,
+} from "../transport/transport.ts";
+import {
+  Heartbeat,
+  type HeartbeatOptions,
+  type HeartbeatTarget,
+} from "./heartbeat.ts";
+import { ReceiveBuffer, type ReceiveBufferBounds } from "./receive_buffer.ts";
+
+/** The send queue, as a connection sees it. */
+export interface SendQueue {
+  /** The socket gets the queue. */
+  attach(socket: Socket, target: object): void;
+  /** The socket gets no more from the queue, and is still looked at. */
+  pause(): void;
+  /** The socket has made progress. */
+  onProgress(): void;
+  /** The socket has closed. */
+  detach(end: { readonly flushed: boolean; readonly tooLarge: boolean }): void;
+  /** Sends ahead of the queue; `false` without an open socket. */
+  sendUrgent(data: Message): boolean;
+  /** A message was sent past the queue. */
+  countUnqueued(): void;
+}
+
+/** What a connection works with. */
+export interface ConnectionHost {
+  readonly config: HeartbeatOptions & ReceiveBufferBounds & {
+    readonly decode?: ((data: Message) => Message) | undefined;
+    readonly receiveOverflow: unknown;
+  };
+  readonly queue: SendQueue;
+  /** What arrived on all connections of the client. */
+  readonly arrivals: Arrivals;
+  /** Whether there is a connect hook that may take messages. */
+  readonly hasHook: boolean;
+  /** Whether a reader is so full that reading is to be paused. */
+  readonly isReadingPaused: boolean;
+  /** Called for each message, in order. */
+  deliver(data: Message): void;
+  /** The connect hook has taken a message: nobody else gets it. */
+  onTaken(data: Message): void;
+  /** `decode` threw: the message is lost. */
+  onUndecodable(error: WSError): void;
+  /** The round-trip time of a ping, in milliseconds. */
+  onRtt(ms: number): void;
+  onError(error: WSError): void;
+}
+
+/** Counters of what arrived. */
+export interface Arrivals {
+  messages: number;
+  /** UTF-16 code units of texts, bytes of binary messages. */
+  bytes: number;
+}
+
+/** How a connection ended. */
+export interface ConnectionEnd extends SocketEnd {
+  /** What ended it; `undefined` when we did. */
+  readonly error: WSError | undefined;
+  /** In milliseconds. */
+  readonly connectedFor: number;
+}
+
+type State =
+  | { readonly tag: "open" }
+  /** Our close frame is sent. */
+  | { readonly tag: "closing"; readonly closeCode: number }
+  /** The socket has ended; the connection follows a turn later. */
+  | {
+    readonly tag: "ending";
+    readonly closeCode: number | undefined;
+    readonly turn: ReturnType<typeof setImmediate>;
+  }
+  | { readonly tag: "closed"; readonly error: WSError | undefined };
+
+const OPEN: State = Object.freeze({ tag: "open" });
+
+/** One open connection. */
+export class Connection implements SocketListener, HeartbeatTarget {
+  /** Resolves when the connection has ended; never rejects. */
+  readonly closed: Promise<ConnectionEnd>;
+  /** Messages that arrived. */
+  received = 0;
+  /** Messages that were delivered, or kept to be delivered. */
+  delivered = 0;
+  /** When the handshake was completed, in milliseconds of a monotonic clock. */
+  readonly openedAt = performance.now();
+
+  readonly #socket: Socket;
+  readonly #host: ConnectionHost;
+  readonly #heartbeat: Heartbeat;
+  readonly #looksAtMessages: boolean;
+  readonly #resolveClosed: (end: ConnectionEnd) => void;
+  #state: State = OPEN;
+  #goneError: WSError | undefined;
+  /** Until messages are delivered. */
+  #buffer: ReceiveBuffer | undefined;
+  #isReleased = false;
+  #carriesQueue = false;
+  #isPausedForHook = false;
+  #isPausedForReaders = false;
+
+  constructor(socket: Socket, host: ConnectionHost) {
+    this.#socket = socket;
+    this.#host = host;
+    this.#buffer = new ReceiveBuffer(host.config);
+    const { promise, resolve } = Promise.withResolvers<ConnectionEnd>();
+    this.closed = promise;
+    this.#resolveClosed = resolve;
+    this.#heartbeat = new Heartbeat(host.config, this);
+    this.#looksAtMessages = this.#heartbeat.looksAtMessages;
+    this.#heartbeat.start();
+    socket.listen(this);
+  }
+
+  get url(): string {
+    return this.#socket.url;
+  }
+
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
+  get response(): HandshakeResponse | undefined {
+    return this.#socket.response;
+  }
+
+  get isOpen(): boolean {
+    return this.#state.tag === "open";
+  }
+
+  get isClosed(): boolean {
+    return this.#state.tag === "closed";
+  }
+
+  /** The wall clock's time of the last message, as of the last heartbeat look. */
+  get lastMessageAt(): number | undefined {
+    return this.#heartbeat.lastMessageAt;
+  }
+
+  /** Uses other heartbeat times from now on. */
+  setHeartbeat(times: HeartbeatTimes): void {
+    this.#heartbeat.setTimes(times);
+  }
+
+  // For the connect hook ---------------------------------------------------------
+
+  /** The error of sends and reads once the connection cannot be used. */
+  get goneError(): WSError {
+    const state = this.#state;
+    const known = state.tag === "closed" ? state.error : undefined;
+    return this.#goneError ??= known ?? connectionClosed(this.url);
+  }
+
+  /**
+   * Sends past the queue.
+   * @throws {WSError} what ended the connection, or that it is being closed
+   */
+  sendDirectly(data: Message): void {
+    if (typeof data !== "string" && !(data instanceof Uint8Array)) {
+      throw wrongKind("data", "a string or a Uint8Array", data);
+    }
+    const state = this.#state;
+    const isEndedByServer = state.tag === "ending" &&
+      state.closeCode === undefined;
+    // What a server said before it hung up is heard first, so no throw yet.
+    if (isEndedByServer) return;
+    if (state.tag !== "open") throw this.goneError;
+    this.#socket.send(data);
+    this.#host.queue.countUnqueued();
+  }
+
+  /** Takes the next message; rejects with what ended the connection. */
+  read(): Promise<Message> {
+    const buffer = this.#buffer;
+    if (buffer === undefined) return rejected(this.goneError);
+    const next = buffer.shift();
+    if (next === undefined) return buffer.read();
+    if (this.#isPausedForHook && buffer.isHalfEmpty) this.#resumeForHook();
+    this.#host.onTaken(next);
+    return Promise.resolve(next);
+  }
+
+  /** Rejects pending reads, and later ones. */
+  endReads(error: Error): void {
+    this.#buffer?.endReads(error);
+  }
+
+  // Delivery and the queue -----------------------------------------------------
+
+  /**
+   * Delivers messages from now on. It begins a turn of the event loop later, so
+   * that what follows `await start()` runs before.
+   */
+  release(): void {
+    if (this.isClosed) return;
+    this.#isReleased = true;
+    setImmediate(() => this.#deliverKept());
+  }
+
+  /** Gives the socket the queue. */
+  carryQueue(): void {
+    if (!this.isOpen) return;
+    this.#carriesQueue = true;
+    this.#host.queue.attach(this.#socket, this);
+  }
+
+  /** Takes the queue back before the connection has ended. */
+  releaseQueue(): void {
+    this.#detachQueue({ flushed: false, tooLarge: false });
+  }
+
+  /** Stops reading, where the transport can, until a reader has room. */
+  pauseForReaders(): void {
+    this.#isPausedForReaders = true;
+    this.#socket.pause?.();
+  }
+
+  /** Reads again. */
+  resumeForReaders(): void {
+    this.#isPausedForReaders = false;
+    if (!this.#isPausedForHook) this.#socket.resume?.();
+  }
+
+  // The end ----------------------------------------------------------------------
+
+  /**
+   * Ends the connection at once because of an error; the server is not waited
+   * for. A connection that is closing is left to its close, which has a limit.
+   */
+  fail(error: WSError): void {
+    if (this.isOpen) this.#terminate(error);
+  }
+
+  /** Ends the connection at once, without an error. */
+  terminate(): void {
+    this.#terminate(undefined);
+  }
+
+  /**
+   * Sends a close frame, if the connection is open, and does not wait for the
+   * answer; the socket closes by itself within `timeout` milliseconds.
+   */
+  abandon(code: number, reason: string, timeout: number): void {
+    if (!this.isOpen) return this.terminate();
+    this.#socket.close(code, reason, timeout);
+    this.#close(DROPPED, undefined, false);
+  }
+
+  /** Closes in order, within `timeout` milliseconds. */
+  close(
+    code: number,
+    reason: string,
+    timeout: number,
+  ): Promise<ConnectionEnd> {
+    if (this.isOpen) {
+      this.#state = { tag: "closing", closeCode: code };
+      this.#heartbeat.stop();
+      if (this.#carriesQueue) this.#host.queue.pause();
+      this.#socket.close(code, reason, timeout);
+      // A paused socket would not see the answer.
+      if (this.isPaused) this.#socket.resume?.();
+    }
+    return this.closed;
+  }
+
+  // Called by the socket -----------------------------------------------------------
+
+  /** The hot path: nothing for a message but what must be. */
+  onMessage(data: Message): void {
+    // Abandoned: the socket closes by itself.
+    if (this.#state.tag === "closed") return;
+    const { arrivals, config } = this.#host;
+    this.received++;
+    arrivals.messages++;
+    arrivals.bytes += data.length;
+    if (config.decode !== undefined) {
+      const decoded = this.#decode(data, config.decode);
+      if (decoded === undefined) return;
+      data = decoded;
+    }
+    if (this.#looksAtMessages && this.#heartbeat.intercept(data)) return;
+    this.delivered++;
+    if (this.#buffer === undefined) this.#host.deliver(data);
+    else this.#keep(this.#buffer, data);
+  }
+
+  /**
+   * The runtime reports messages and the end behind them in one turn of the
+   * event loop. A turn later a hook that waits for nothing has passed, so that
+   * what a server said before it hung up is delivered.
+   */
+  onEnd(end: SocketEnd): void {
+    const state = this.#state;
+    if (state.tag === "closed" || state.tag === "ending") return;
+    // Whatever an ended socket is given is lost.
+    if (this.#carriesQueue && state.tag === "open") this.#host.queue.pause();
+    this.#state = {
+      tag: "ending",
+      closeCode: state.tag === "closing" ? state.closeCode : undefined,
+      turn: setImmediate(() => this.#ended(end)),
+    };
+  }
+
+  onPong(id: number): void {
+    this.#heartbeat.onPong(id);
+  }
+
+  onProgress(): void {
+    if (this.#carriesQueue) this.#host.queue.onProgress();
+  }
+
+  // Called by the heartbeat ----------------------------------------------------------
+
+  get arrived(): number {
+    return this.#socket.bytesRead ?? this.received;
+  }
+
+  get bytesWritten(): number {
+    return this.#socket.bytesWritten;
+  }
+
+  get bufferedAmount(): number | undefined {
+    return this.#socket.bufferedAmount;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPausedForHook || this.#isPausedForReaders;
+  }
+
+  get sendPing(): ((id: number) => void) | undefined {
+    const socket = this.#socket;
+    return socket.ping === undefined ? undefined : (id) => socket.ping?.(id);
+  }
+
+  sendUrgent(data: Message): void {
+    if (!this.isOpen) return;
+    if (this.#carriesQueue && this.#host.queue.sendUrgent(data)) return;
+    this.#socket.send(data);
+    this.#host.queue.countUnqueued();
+  }
+
+  onDead(text: string): void {
+    this.fail(heartbeatError(text, this.url));
+  }
+
+  onRtt(ms: number): void {
+    this.#host.onRtt(ms);
+  }
+
+  onError(error: WSError): void {
+    this.#host.onError(error);
+  }
+
+  #decode(
+    data: Message,
+    decode: (data: Message) => Message,
+  ): Message | undefined {
+    try {
+      const decoded: unknown = decode(data);
+      if (typeof decoded === "string" || decoded instanceof Uint8Array) {
+        return decoded;
+      }
+      throw wrongKind(
+        "decode",
+        "a function that returns a string or a Uint8Array",
+        decoded,
+      );
+    } catch (cause) {
+      this.#host.onUndecodable(callbackError("decode", cause));
+      return undefined;
+    }
+  }
+
+  #keep(buffer: ReceiveBuffer, data: Message): void {
+    if (buffer.push(data)) return this.#host.onTaken(data);
+    if (!buffer.isOverfull) return;
+    if (this.#isReleased) return this.#deliverKept();
+    // Without a hook nobody is too slow: the burst fills one turn.
+    if (!this.#host.hasHook) return;
+    if (
+      this.#host.config.receiveOverflow === "pause" &&
+      this.#socket.pause !== undefined
+    ) {
+      this.#isPausedForHook = true;
+      this.#socket.pause();
+    } else {
+      this.fail(hookOverrun(buffer.size, this.url));
+    }
+  }
+
+  #resumeForHook(): void {
+    this.#isPausedForHook = false;
+    if (!this.#isPausedForReaders) this.#socket.resume?.();
+  }
+
+  #deliverKept(): void {
+    const buffer = this.#buffer;
+    if (buffer === undefined) return;
+    this.#buffer = undefined;
+    for (const data of buffer.takeAll()) this.#host.deliver(data);
+    if (this.#host.isReadingPaused) this.pauseForReaders();
+    if (this.#isPausedForHook) this.#resumeForHook();
+  }
+
+  #ended(end: SocketEnd): void {
+    const state = this.#state;
+    if (state.tag !== "ending") return;
+    if (state.closeCode === undefined) {
+      return this.#close(end, closeError(end, this.url), false);
+    }
+    // A server that answers our close frame (RFC 6455, section 5.5.1) has read
+    // all before it; one that sent its own at the same time has not.
+    this.#close(end, undefined, end.wasClean && end.code === state.closeCode);
+  }
+
+  #terminate(error: WSError | undefined): void {
+    if (this.isClosed) return;
+    this.#close(DROPPED, error, false);
+    this.#socket.terminate();
+  }
+
+  #close(
+    end: SocketEnd,
+    error: WSError | undefined,
+    flushed: boolean,
+  ): void {
+    const state = this.#state;
+    if (state.tag === "closed") return;
+    if (state.tag === "ending") clearImmediate(state.turn);
+    this.#state = { tag: "closed", error };
+    this.#heartbeat.stop();
+    // Before the socket is let go: its buffered bytes can be read only now.
+    this.#detachQueue({ flushed, tooLarge: end.code === 1009 });
+    if (this.#isReleased) this.#deliverKept();
+    this.endReads(this.goneError);
+    const connectedFor = performance.now() - this.openedAt;
+    this.#resolveClosed({ ...end, error, connectedFor });
+  }
+
+  #detachQueue(end: { flushed: boolean; tooLarge: boolean }): void {
+    if (!this.#carriesQueue) return;
+    this.#carriesQueue = false;
+    this.#host.queue.detach(end);
+  }
+}

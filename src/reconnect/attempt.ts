@@ -1,0 +1,99 @@
+/**
+ * One attempt to connect, within its deadline: ask the program for URL, headers
+ * and subprotocols, dial, and follow redirects.
+ *
+ * @module
+ */
+
+import { WSError } from "../errors.ts";
+import {
+  type RequestSources,
+  resolveRequest,
+} from "../transport/handshake_request.ts";
+import {
+  type HandshakeFacts,
+  HandshakeFailure,
+  type HandshakeRequest,
+  type Socket,
+  type Transport,
+} from "../transport/transport.ts";
+import { Redirects } from "./redirect.ts";
+
+/** What an attempt needs. */
+export interface AttemptOptions extends RequestSources {
+  readonly transport: Transport;
+  /** How many redirects to follow. */
+  readonly followRedirects: number;
+  /** The limit of the whole attempt, in milliseconds. */
+  readonly timeout: number;
+  /** Aborts the attempt. */
+  readonly signal: AbortSignal;
+  /** Turns facts into an error. */
+  readonly classify: (facts: HandshakeFacts, url: URL | undefined) => WSError;
+}
+
+/** What the attempt is doing, for the error of one that took too long. */
+interface Progress {
+  activity: string;
+  url?: URL;
+  cause?: unknown;
+}
+
+/**
+ * Opens a connection.
+ * @throws {WSError} the connection was not opened
+ * @throws the signal's reason, once it aborts
+ */
+export async function attempt(options: AttemptOptions): Promise<Socket> {
+  const { timeout, signal, classify } = options;
+  signal.throwIfAborted();
+  const progress: Progress = { activity: "preparing" };
+  // Not AbortSignal.any(), which leaves its mark on the client's own signal
+  // until that is collected.
+  const either = new AbortController();
+  const abort = () => either.abort(signal.reason);
+  signal.addEventListener("abort", abort);
+  const deadline = setTimeout(() => either.abort(), timeout);
+  try {
+    return await connect(options, either.signal, progress);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof WSError) throw error;
+    if (error instanceof HandshakeFailure) {
+      throw classify(error.facts, progress.url);
+    }
+    if (!either.signal.aborted) throw error;
+    const { activity, url, cause } = progress;
+    const detail = `${Math.round(timeout)} ms, while ${activity}`;
+    throw classify({ kind: "timeout", detail, cause }, url);
+  } finally {
+    clearTimeout(deadline);
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+async function connect(
+  options: AttemptOptions,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<Socket> {
+  const redirects = new Redirects(options.followRedirects);
+  let request: HandshakeRequest = await resolveRequest(
+    options,
+    signal,
+    (key) => progress.activity = `waiting for the function '${key}'`,
+  );
+  for (;;) {
+    progress.activity = "connecting";
+    progress.url = request.url;
+    try {
+      return await options.transport.connect(request, signal);
+    } catch (error) {
+      if (!(error instanceof HandshakeFailure)) throw error;
+      progress.cause = error;
+      const next = redirects.follow(request, error.facts);
+      if (next === undefined) throw error;
+      request = next;
+    }
+  }
+}

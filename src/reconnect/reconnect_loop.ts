@@ -1,0 +1,748 @@
+/**
+ * The loop that keeps a client connected.
+ *
+ * ```text
+ *        +--> wait -> dial -> connect hook --+--> open --> the connection ends
+ *        |              failure |            |                     |
+ *        +----------------------+            +-- rotation ---------+
+ * ```
+ *
+ * It is a straight line: a series of attempts, driven by `retry`, until one
+ * brings a connection, which is then kept until it ends. Every wait, attempt and
+ * connection has its own AbortController or object, so that a late event of an
+ * old one changes nothing.
+ *
+ * A rotation is a series like any other, made while the old connection lives. Its
+ * failures are reported and change nothing else. If the old connection ends
+ * first, the attempt in progress simply becomes the reconnect.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { retry } from "@std/async/retry";
+import type { Gap, RetryInfo } from "../callbacks.ts";
+import {
+  Connection,
+  type ConnectionEnd,
+  type ConnectionHost,
+} from "../connection/connection.ts";
+import { WSError } from "../errors.ts";
+import { handled } from "../handled.ts";
+import type { Notifier } from "../notifier.ts";
+import type { ResolvedConfig } from "../resolve_config.ts";
+import type { ConnectionLog } from "../stats.ts";
+import {
+  applyOverrides,
+  closeError,
+  handshakeError,
+  isNormalClose,
+  reconnectRequested,
+} from "../transport/classify.ts";
+import {
+  DROPPED,
+  type HandshakeFacts,
+  type Transport,
+} from "../transport/transport.ts";
+import { attempt } from "./attempt.ts";
+import { type HookResult, runConnectHook } from "./connect_hook.ts";
+import { type Next, RetryPolicy } from "./retry_policy.ts";
+
+/** What the loop works with, and what it tells. */
+export interface LoopHost extends ConnectionHost {
+  readonly config: ResolvedConfig;
+  readonly notifier: Notifier;
+  readonly log: ConnectionLog;
+  readonly owner: object;
+  /** Makes the transport; called at the first attempt. */
+  makeTransport(): Promise<Transport>;
+  /** Resolves when no reader is too far behind any more. */
+  readersDrained(signal: AbortSignal): Promise<void>;
+  /** A time without a connection is over. */
+  onOutageEnd(gap: Gap): void;
+  /** Messages for a connection that failed before it was used go to any other. */
+  releaseTarget(target: object): void;
+  /** Whether messages in the socket of the connection may be unsent. */
+  readonly hasUnflushed: boolean;
+  onState(state: "connecting" | "open" | "waiting"): void;
+  /** The loop itself failed: reports it and gives the error to end with. */
+  onBug(cause: unknown): WSError;
+  /** Last and once: with the error that ended the client, if one did. */
+  onEnd(error: WSError | undefined): void;
+}
+
+/** How a connection is closed. */
+export interface CloseWith {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** A wait before the next attempt. */
+interface Wait {
+  /** In milliseconds. */
+  readonly ms: number;
+  /** What `onRetry` gets; `undefined` is not announced. */
+  readonly retry: Omit<RetryInfo, "delay"> | undefined;
+  /** Whether it comes from our own slowness. */
+  readonly isForReader: boolean;
+}
+
+/** A time without a connection. */
+interface Outage {
+  readonly cause: WSError;
+  /** In milliseconds of a monotonic clock. */
+  readonly since: number;
+  attempts: number;
+}
+
+const NORMAL: CloseWith = Object.freeze({ code: 1000, reason: "" });
+/** `reconnect()` dials at once, but not more often than this, in milliseconds. */
+const SKIP_INTERVAL = 1_000;
+/** How long a new connection must hold before it replaces the old one. */
+const ROTATION_HOLD = 100;
+/** How long the queue waits for the answer to a close that it does not need. */
+const ROTATION_CLOSE = 500;
+
+/** Keeps one client connected. */
+export class ReconnectLoop {
+  readonly #host: LoopHost;
+  readonly #policy: RetryPolicy;
+  readonly #stopped = new AbortController();
+  #stopWith = NORMAL;
+  #end: { readonly error: WSError | undefined } | undefined;
+  #transport: Promise<Transport> | undefined;
+
+  // The attempt in progress
+  #activity: "none" | "waiting" | "dialling" = "none";
+  /** What the next attempt waits for. */
+  #next: Wait | undefined;
+  /** Ends the wait or the dial in progress. */
+  #skip: AbortController | undefined;
+  #isSkipRequested = false;
+  #lastSkip = -Infinity;
+  #pendingHooks = 0;
+  /** How long the last set-up took, hook included, in milliseconds. */
+  #setupTime = 0;
+  /** Not in use yet: in its connect hook, or held before it replaces `#current`. */
+  #successor: Connection | undefined;
+
+  // The connection in use
+  #current: Connection | undefined;
+  #wasOpen = false;
+  /** When the client became open; a rotation does not change it. */
+  #openSince = 0;
+  #lastMessageAt: number | undefined;
+  #outage: Outage | undefined;
+  #rotateNow: (() => void) | undefined;
+  #rotateWith = NORMAL;
+  /** The end of an old connection that is being closed after a rotation. */
+  #retiring: Promise<void> | undefined;
+  /** The attempts that are to replace the connection in use. */
+  #rotation: Promise<Connection> | undefined;
+
+  constructor(host: LoopHost) {
+    this.#host = host;
+    this.#policy = new RetryPolicy(host.config, Math.random);
+  }
+
+  /** The connection in use, if there is one. */
+  get connection(): Connection | undefined {
+    return this.#current;
+  }
+
+  /** Whether a connect hook runs. */
+  get isInHook(): boolean {
+    return this.#pendingHooks > 0;
+  }
+
+  /** The wall clock's time of the last message, as of the last heartbeat look. */
+  get lastMessageAt(): number | undefined {
+    return this.#current?.lastMessageAt ?? this.#lastMessageAt;
+  }
+
+  /** Runs until the client has ended. Never rejects. */
+  async run(): Promise<void> {
+    this.#policy.start(now());
+    try {
+      let connection = await this.#open();
+      for (;;) connection = await this.#keep(connection);
+    } catch (cause) {
+      if (this.#end === undefined && !this.#isStopped) {
+        this.#end = { error: this.#host.onBug(cause) };
+      }
+    }
+    this.#stopped.abort();
+    this.#current?.terminate();
+    await this.#rotation?.catch(() => {});
+    await this.#retiring;
+    // A normal close without reconnect is no outage.
+    const isNormalEnd = this.#end !== undefined &&
+      this.#end.error === undefined;
+    if (!isNormalEnd) this.#endOutage();
+    this.#host.log.end(now());
+    this.#transport?.then((transport) => transport.close(), () => {});
+    this.#host.onEnd(this.#end?.error);
+  }
+
+  /** Ends the run; open connections are closed in order first. */
+  stop(code: number, reason: string): void {
+    if (this.#isStopped) return;
+    this.#stopWith = { code, reason };
+    this.#stopped.abort();
+    this.#closeInOrder(this.#current);
+    this.#closeInOrder(this.#successor);
+  }
+
+  /** Ends the run with an error. */
+  fail(error: WSError): void {
+    if (this.#isStopped || this.#end !== undefined) return;
+    this.#end = { error };
+    this.#host.notifier.error(error);
+    this.stop(NORMAL.code, NORMAL.reason);
+  }
+
+  /**
+   * Drops the connection, or the dial in progress, and dials now; ends a wait.
+   * Graceful: replaces the open connection.
+   */
+  reconnect(graceful: boolean, closeWith: CloseWith | undefined): void {
+    if (this.#isStopped) return;
+    if (graceful && this.#current?.isOpen) {
+      this.#rotateWith = closeWith ?? NORMAL;
+      this.#rotateNow?.();
+      return;
+    }
+    // An attempt that was to replace the connection goes on.
+    if (this.#current === undefined || this.#activity !== "dialling") {
+      this.#isSkipRequested = true;
+      this.#skip?.abort();
+    }
+    const dropped = this.#current ?? this.#successor;
+    if (closeWith === undefined) dropped?.terminate();
+    else {
+      const { closeTimeout } = this.#host.config;
+      dropped?.abandon(closeWith.code, closeWith.reason, closeTimeout);
+    }
+  }
+
+  /** Ends the connection because a reader is too slow for it. */
+  dropFor(error: WSError): void {
+    this.#current?.fail(error);
+  }
+
+  /** Stops or starts reading from all connections. */
+  setReadingPaused(isPaused: boolean): void {
+    for (const connection of [this.#current, this.#successor]) {
+      if (isPaused) connection?.pauseForReaders();
+      else connection?.resumeForReaders();
+    }
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopped.signal.aborted;
+  }
+
+  get #isRotating(): boolean {
+    return this.#current !== undefined;
+  }
+
+  // A series of attempts ---------------------------------------------------------
+
+  /**
+   * Attempts until there is a connection that may be used.
+   * @throws the error of the last attempt, or the stop signal's reason
+   */
+  #open(): Promise<Connection> {
+    // The policy counts the failures, because onDisconnect must tell whether
+    // there is another attempt before retry() would know.
+    return retry(() => this.#attempt(), {
+      maxAttempts: Number.MAX_SAFE_INTEGER,
+      minTimeout: 0,
+      jitter: 0,
+      isRetriable: () => this.#policy.allowsRetry && this.#end === undefined,
+      signal: this.#stopped.signal,
+    });
+  }
+
+  async #attempt(): Promise<Connection> {
+    for (;;) {
+      await this.#wait();
+      this.#activity = "dialling";
+      if (!this.#isRotating) {
+        this.#host.onState("connecting");
+        if (this.#outage !== undefined) this.#outage.attempts++;
+      }
+      const skip = this.#skip = new AbortController();
+      const startedAt = now();
+      try {
+        const connection = await this.#dial(skip.signal);
+        await this.#setUp(connection);
+        this.#setupTime = now() - startedAt;
+        return connection;
+      } catch (error) {
+        this.#stopped.signal.throwIfAborted();
+        // reconnect() ended the attempt: it is no failure, and dials again.
+        if (error !== skip.signal.reason) throw error;
+      } finally {
+        this.#activity = "none";
+        this.#skip = undefined;
+      }
+    }
+  }
+
+  /** Waits as the last failure asked for, unless `reconnect()` ends the wait. */
+  async #wait(): Promise<void> {
+    this.#activity = "waiting";
+    for (let wait = this.#next; wait !== undefined; wait = this.#next) {
+      this.#next = undefined;
+      const skip = this.#skip = new AbortController();
+      const ms = this.#isSkipRequested ? this.#shortened(wait.ms) : wait.ms;
+      this.#isSkipRequested = false;
+      if (wait.retry !== undefined) {
+        this.#host.log.retries++;
+        this.#host.notifier.retry({ ...wait.retry, delay: Math.round(ms) });
+      }
+      const startedAt = now();
+      try {
+        await this.#sleep(ms, skip.signal);
+        const drainingSince = wait.isForReader ? startedAt : now();
+        await withEither(
+          [skip.signal, this.#stopped.signal],
+          (signal) => this.#host.readersDrained(signal),
+        );
+        this.#policy.waitedForReader(now() - drainingSince);
+      } catch (error) {
+        this.#stopped.signal.throwIfAborted();
+        if (!skip.signal.aborted) throw error;
+      }
+    }
+    this.#stopped.signal.throwIfAborted();
+    if (!this.#isSkipRequested) return;
+    this.#isSkipRequested = false;
+    await this.#sleep(this.#shortened(Infinity), this.#stopped.signal);
+  }
+
+  /** Waits; rejects when the signal aborts or the client stops. */
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await withEither(
+      [signal, this.#stopped.signal],
+      (either) => ms > 0 ? delay(ms, { signal: either }) : Promise.resolve(),
+    );
+  }
+
+  /** The wait that is left when it is skipped: skipping must not hammer. */
+  #shortened(ms: number): number {
+    const moment = now();
+    const left = Math.max(0, this.#lastSkip + SKIP_INTERVAL - moment);
+    const shortened = Math.min(ms, left);
+    this.#lastSkip = moment + shortened;
+    return shortened;
+  }
+
+  /**
+   * Opens a connection.
+   * @throws {WSError} it was not opened; the failure is reported
+   */
+  async #dial(skip: AbortSignal): Promise<Connection> {
+    const { config, log } = this.#host;
+    this.#transport ??= this.#host.makeTransport();
+    const transport = await this.#transport;
+    const budget = this.#isRotating ? Infinity : this.#policy.budgetLeft(now());
+    try {
+      const socket = await withEither(
+        [skip, this.#stopped.signal],
+        (signal) =>
+          attempt({
+            endpoint: this.#policy.endpoint,
+            headers: config.headers,
+            subprotocols: config.subprotocols,
+            transportName: config.transport,
+            followRedirects: config.followRedirects,
+            transport,
+            timeout: Math.min(config.connectTimeout, budget),
+            signal,
+            classify: (facts, url) => this.#classify(facts, url),
+          }),
+      );
+      log.connects++;
+      this.#policy.opened();
+      return new Connection(socket, this.#host);
+    } catch (error) {
+      if (!(error instanceof WSError)) throw error;
+      const overridden = this.#override(error);
+      this.#attemptFailed(overridden);
+      throw overridden;
+    }
+  }
+
+  /**
+   * Runs the connect hook. When it resolves the connection may be used.
+   * @throws {WSError} the set-up failed; the failure is reported
+   */
+  async #setUp(connection: Connection): Promise<void> {
+    this.#successor = connection;
+    if (this.#isStopped) {
+      // stop() came while the dial was completed: nobody has heard of it.
+      this.#closeInOrder(connection);
+      await connection.closed;
+      this.#host.log.disconnects++;
+      throw this.#stopped.signal.reason;
+    }
+    if (!this.#isRotating) this.#endOutage();
+    const result = await this.#runHook(connection);
+    switch (result.kind) {
+      case "passed":
+        if (this.#current !== undefined) {
+          connection.release();
+          await this.#hold(connection, this.#current);
+          if (connection.isOpen) return;
+        } else if (!connection.isClosed && !this.#isStopped) return;
+        return this.#setUpFailed(connection, undefined);
+      case "rejected":
+        // In order, so that the server's own close code is still seen.
+        connection.close(
+          NORMAL.code,
+          NORMAL.reason,
+          this.#host.config.closeTimeout,
+        );
+        return this.#setUpFailed(connection, result.error);
+      case "closed":
+        return this.#setUpFailed(connection, undefined);
+      default:
+        return result satisfies never;
+    }
+  }
+
+  async #runHook(connection: Connection): Promise<HookResult> {
+    const { notifier, config, owner } = this.#host;
+    if (!notifier.hasConnectHook) return { kind: "passed" };
+    const isRotation = this.#isRotating;
+    this.#pendingHooks++;
+    try {
+      return await runConnectHook(connection, {
+        call: (session) => notifier.connect(session),
+        cause: isRotation ? "rotation" : this.#wasOpen ? "reconnect" : "start",
+        attempt: isRotation ? 0 : this.#policy.attempt,
+        config,
+        owner,
+        signal: this.#stopped.signal,
+        onLateError: (error) => notifier.error(error),
+      });
+    } finally {
+      this.#pendingHooks--;
+    }
+  }
+
+  /** Waits until a connection that is to replace another has held for a moment. */
+  async #hold(connection: Connection, old: Connection): Promise<void> {
+    const done = new AbortController();
+    const held = delay(ROTATION_HOLD, { signal: done.signal }).catch(() => {});
+    await Promise.race([held, connection.closed, old.closed]);
+    done.abort();
+  }
+
+  /** A connection was opened and did not get through its set-up. */
+  async #setUpFailed(
+    connection: Connection,
+    rejection: WSError | undefined,
+  ): Promise<never> {
+    const end = await connection.closed;
+    this.#successor = undefined;
+    this.#host.releaseTarget(connection);
+    if (this.#isStopped) {
+      this.#disconnected(end, undefined, false);
+      throw this.#stopped.signal.reason;
+    }
+    if (rejection === undefined && end.error === undefined) {
+      this.#disconnected(end, undefined, true);
+      this.#startOutage(
+        reconnectRequested(connection.url),
+        connection.openedAt,
+      );
+      throw this.#skip?.signal.reason ?? connection.goneError;
+    }
+    const closedBy = end.error ?? serverClose(end, connection.url);
+    const close = closedBy && this.#override(closedBy);
+    // A fatal close code ends the client even if the hook has rejected.
+    const error = close !== undefined &&
+        (rejection === undefined || close.severity === "fatal")
+      ? close
+      : this.#override(rejection ?? connection.goneError);
+    this.#startOutage(error, connection.openedAt);
+    this.#attemptFailed(error, end);
+    throw error;
+  }
+
+  /** An attempt failed; `end` is there if a connection had been opened. */
+  #attemptFailed(error: WSError, end?: ConnectionEnd): void {
+    if (!this.#isRotating) {
+      return this.#conclude(error, this.#policy.failed(error, now()), end);
+    }
+    // The connection in use stays.
+    const shown = isNormalClose(error) ? undefined : error;
+    if (shown !== undefined) this.#host.notifier.error(shown);
+    if (end !== undefined) this.#disconnected(end, shown, true);
+    const ms = this.#policy.rotationFailed(error, now());
+    this.#next = { ms, retry: undefined, isForReader: false };
+  }
+
+  // The connection in use ----------------------------------------------------------
+
+  /**
+   * Keeps a connection until it has ended or was replaced; the next one.
+   * @throws the client has ended
+   */
+  async #keep(connection: Connection): Promise<Connection> {
+    if (this.#current !== connection) this.#enter(connection);
+    if (await this.#untilRotation(connection)) {
+      const rotation = this.#rotation = handled(this.#open());
+      const first = await Promise.race([
+        rotation.catch(() => connection.closed),
+        connection.closed,
+      ]);
+      this.#rotation = undefined;
+      if (first instanceof Connection) {
+        await this.#replace(connection, first);
+        return first;
+      }
+      this.#rotation = rotation;
+      this.#ended(connection, first);
+      const next = await rotation;
+      this.#rotation = undefined;
+      return next;
+    }
+    this.#ended(connection, await connection.closed);
+    return await this.#open();
+  }
+
+  #enter(connection: Connection): void {
+    this.#successor = undefined;
+    this.#current = connection;
+    if (this.#isStopped) return this.#closeInOrder(connection);
+    this.#endOutage();
+    this.#wasOpen = true;
+    this.#isSkipRequested = false;
+    this.#openSince = now();
+    this.#host.log.up(now());
+    connection.carryQueue();
+    connection.release();
+    this.#host.onState("open");
+  }
+
+  /** Waits until the connection is to be replaced; `false` once it has ended. */
+  async #untilRotation(connection: Connection): Promise<boolean> {
+    const { maxConnectionAge, reconnect } = this.#host.config;
+    if (!reconnect) {
+      await connection.closed;
+      return false;
+    }
+    const { promise, resolve } = Promise.withResolvers<"rotate">();
+    this.#rotateNow = () => resolve("rotate");
+    const timer = maxConnectionAge === 0
+      ? undefined
+      : setTimeout(this.#rotateNow, this.#untilTooOld(connection));
+    try {
+      return await Promise.race([promise, connection.closed]) === "rotate";
+    } finally {
+      clearTimeout(timer);
+      this.#rotateNow = undefined;
+    }
+  }
+
+  /**
+   * Early enough to finish before `maxConnectionAge`, counted from the handshake,
+   * and spread, so that the clients of a fleet do not rotate together.
+   */
+  #untilTooOld({ openedAt }: Connection): number {
+    const { maxConnectionAge } = this.#host.config;
+    const spread = maxConnectionAge * (0.8 + 0.1 * Math.random());
+    const lead = 2 * this.#setupTime + 2 * ROTATION_HOLD;
+    const due = Math.max(
+      maxConnectionAge / 2,
+      Math.min(spread, maxConnectionAge - lead),
+    );
+    return Math.max(0, openedAt + due - now());
+  }
+
+  /**
+   * Lets one connection take over from another. Two TCP connections keep no order
+   * between them, so the queue moves when the old one has answered its close.
+   */
+  async #replace(old: Connection, connection: Connection): Promise<void> {
+    const { config, log } = this.#host;
+    this.#lastMessageAt = old.lastMessageAt ?? this.#lastMessageAt;
+    this.#successor = undefined;
+    this.#current = connection;
+    if (this.#isStopped) this.#closeInOrder(connection);
+    log.rotations++;
+    log.replaced();
+    this.#policy.rotated(now());
+    const { code, reason } = this.#rotateWith;
+    this.#rotateWith = NORMAL;
+    const closed = old.close(code, reason, config.closeTimeout);
+    this.#retiring = closed.then((end) =>
+      this.#disconnected(end, undefined, true)
+    );
+    const limit = this.#host.hasUnflushed
+      ? config.closeTimeout
+      : Math.min(ROTATION_CLOSE, config.closeTimeout);
+    const done = new AbortController();
+    const waited = delay(limit, { signal: done.signal }).catch(() => {});
+    await Promise.race([closed, waited]);
+    done.abort();
+    old.releaseQueue();
+    connection.carryQueue();
+  }
+
+  /**
+   * The connection in use has ended.
+   * @throws the client has ended with it
+   */
+  #ended(connection: Connection, end: ConnectionEnd): void {
+    this.#lastMessageAt = connection.lastMessageAt ?? this.#lastMessageAt;
+    this.#current = undefined;
+    this.#host.log.down(now());
+    if (this.#isStopped) {
+      this.#disconnected(end, undefined, false);
+      throw this.#stopped.signal.reason;
+    }
+    const error = end.error && this.#override(end.error);
+    const openFor = now() - this.#openSince;
+    this.#startOutage(error ?? reconnectRequested(connection.url), now());
+    const isReplaced = this.#activity === "dialling" &&
+      error?.severity !== "fatal";
+    if (error === undefined || isReplaced) {
+      // Another connection is dialled now, or is being dialled already.
+      this.#policy.dropped(openFor, now());
+      if (this.#outage !== undefined && isReplaced) this.#outage.attempts++;
+      this.#host.onState("connecting");
+      const shown = error && isNormalClose(error) ? undefined : error;
+      if (shown !== undefined) this.#host.notifier.error(shown);
+      this.#disconnected(end, shown, true);
+      return;
+    }
+    this.#conclude(error, this.#policy.ended(error, openFor, now()), end);
+    // A wait or a dial for the connection that has ended is over.
+    if (this.#activity !== "none") this.#skip?.abort();
+    if (this.#end !== undefined) throw error;
+  }
+
+  /** Reports a failure and what follows from it. */
+  #conclude(error: WSError, next: Next, end: ConnectionEnd | undefined): void {
+    const { notifier } = this.#host;
+    const shown = isNormalClose(error) ? undefined : error;
+    switch (next.kind) {
+      case "retry": {
+        const { attempt, delay: ms } = next;
+        const isForReader = error.code === "SLOW_CONSUMER";
+        this.#next = { ms, retry: { attempt, error }, isForReader };
+        this.#host.onState("waiting");
+        break;
+      }
+      case "end":
+        this.#end = { error: next.error };
+        break;
+      default:
+        next satisfies never;
+    }
+    if (shown !== undefined) notifier.error(shown);
+    const last = this.#end?.error;
+    if (last !== undefined && last !== error) notifier.error(last);
+    if (end !== undefined) {
+      this.#disconnected(end, shown, next.kind === "retry");
+    }
+  }
+
+  #disconnected(
+    end: ConnectionEnd,
+    error: WSError | undefined,
+    goesOn: boolean,
+  ): void {
+    this.#host.log.disconnects++;
+    const { code, reason, wasClean, connectedFor } = end;
+    const willRetry = goesOn && !this.#isStopped;
+    this.#host.notifier.disconnect(
+      { code, reason, wasClean, connectedFor, error, willRetry },
+    );
+  }
+
+  #closeInOrder(connection: Connection | undefined): void {
+    const { code, reason } = this.#stopWith;
+    connection?.close(code, reason, this.#host.config.closeTimeout);
+  }
+
+  // Outages and errors ---------------------------------------------------------------
+
+  #startOutage(cause: WSError, since: number): void {
+    if (!this.#wasOpen || this.#isRotating) return;
+    this.#outage ??= { cause, since, attempts: 0 };
+  }
+
+  #endOutage(): void {
+    const outage = this.#outage;
+    if (outage === undefined) return;
+    this.#outage = undefined;
+    const { cause, since, attempts } = outage;
+    // The wall clock may have been set meanwhile: only the length is certain.
+    const to = Date.now();
+    const from = Math.round(to - (now() - since));
+    this.#host.onOutageEnd({ from, to, cause, attempts });
+  }
+
+  #classify(facts: HandshakeFacts, url: URL | undefined): WSError {
+    return handshakeError(facts, {
+      url,
+      proxy: this.#host.config.proxy,
+      wasOpen: this.#wasOpen,
+      refusals: this.#policy.refusals,
+      now: Date.now(),
+    });
+  }
+
+  #override(error: WSError): WSError {
+    const { config, notifier } = this.#host;
+    const context = {
+      wasOpen: this.#wasOpen,
+      attempt: this.#policy.attempt,
+    };
+    return applyOverrides(
+      error,
+      config,
+      context,
+      (thrown) => notifier.error(thrown),
+    );
+  }
+}
+
+/** The error for the server's own close code, if the connection ended with one. */
+function serverClose(end: ConnectionEnd, url: string): WSError | undefined {
+  const isOurs = end.code === NORMAL.code || end.code === DROPPED.code;
+  return isOurs ? undefined : closeError(end, url);
+}
+
+/** Runs something with a signal that aborts when one of several does. */
+async function withEither<T>(
+  signals: readonly AbortSignal[],
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  // Not AbortSignal.any(), which leaves its mark on the client's own signal
+  // until that is collected.
+  const either = new AbortController();
+  const listeners = signals.map((signal) => {
+    const abort = () => either.abort(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    return () => signal.removeEventListener("abort", abort);
+  });
+  try {
+    either.signal.throwIfAborted();
+    return await run(either.signal);
+  } finally {
+    for (const remove of listeners) remove();
+  }
+}
+
+/** A monotonic clock, in milliseconds. */
+function now(): number {
+  return performance.now();
+}

@@ -1,0 +1,242 @@
+/**
+ * Deno's `WebSocket` as a {@linkcode Transport}.
+ *
+ * The runtime hides why a handshake failed: on `wss://` altogether, on `ws://`
+ * it tells an HTTP status without the headers. Then the same request is made
+ * once more through `fetch()`, within the attempt's deadline. What the first
+ * answer said stands: the second one adds headers when its status is the same,
+ * and otherwise changes nothing.
+ *
+ * @module
+ */
+
+import { requireNetPermission } from "../permission.ts";
+import {
+  type HandshakeFacts,
+  HandshakeFailure,
+  type HandshakeRequest,
+  type Socket,
+  type Transport,
+} from "../transport.ts";
+import { parseFailureText } from "./failure_text.ts";
+import { HttpClientPool, type NativeOptions } from "./http_client_pool.ts";
+import { probeHandshake, type ProbeResult } from "./probe_handshake.ts";
+import { NativeSocket } from "./socket.ts";
+
+/** Opens native sockets with one configuration. */
+export class NativeTransport implements Transport {
+  readonly #options: NativeOptions;
+  readonly #clients: HttpClientPool;
+  /** The URL whose last probe was answered with a good 101. */
+  #probedOpen: string | undefined;
+
+  constructor(options: NativeOptions) {
+    this.#options = options;
+    this.#clients = new HttpClientPool(options);
+  }
+
+  async connect(
+    request: HandshakeRequest,
+    signal: AbortSignal,
+  ): Promise<Socket> {
+    const { url } = request;
+    const { proxy } = this.#options;
+    requireNetPermission(url);
+    if (proxy !== undefined) requireNetPermission(proxy);
+    const opened = await dial(request, this.#clients.forSocket(url), signal);
+    if (opened instanceof NativeSocket) {
+      requireOfferedSubprotocol(opened, request);
+      return opened;
+    }
+    const facts = await this.#diagnose(opened, request, signal);
+    throw new HandshakeFailure(this.#withProxyAdvice(facts, url));
+  }
+
+  close(): void {
+    this.#clients.close();
+  }
+
+  async #diagnose(
+    { text, cause }: FailedDial,
+    request: HandshakeRequest,
+    signal: AbortSignal,
+  ): Promise<HandshakeFacts> {
+    const { isCause, ...parsed } = parseFailureText(text);
+    const { url } = request;
+    const isHidden = url.protocol === "wss:" && !isCause;
+    const facts: HandshakeFacts = {
+      ...parsed,
+      cause: cause ?? new Error(text),
+    };
+    if (!isHidden && parsed.kind !== "status") return facts;
+    const known = isHidden ? undefined : facts;
+    // Where two servers take turns and one of them refuses, a probe always takes
+    // the turn of the good one, and the client never gets in. So there is no
+    // probe right after one that was answered with a good 101.
+    const wasProbedOpen = this.#probedOpen === url.href;
+    this.#probedOpen = undefined;
+    if (wasProbedOpen) {
+      return known === undefined
+        ? hiddenFacts(
+          "it was not probed, as the last probe was answered with 101",
+        )
+        : withoutHeaders(known);
+    }
+    let result: ProbeResult;
+    try {
+      result = await probeHandshake(
+        request,
+        this.#clients.forRequest(),
+        signal,
+      );
+    } catch (error) {
+      // Out of time. A known status is still worth reporting.
+      if (known === undefined) throw error;
+      return withoutHeaders(known);
+    }
+    if (isOpen(result)) this.#probedOpen = url.href;
+    return known === undefined
+      ? this.#fromProbe(result)
+      : withHeadersOf(known, result);
+  }
+
+  /** What only the probe has seen. */
+  #fromProbe(result: ProbeResult): HandshakeFacts {
+    if (result.kind === "failure") {
+      const { isCause: _, ...parsed } = parseFailureText(result.text);
+      const mayBeHttp2 = this.#options.httpClient !== undefined &&
+        parsed.kind === "unknown";
+      return {
+        ...parsed,
+        cause: new Error(result.text),
+        ...(mayBeHttp2 && {
+          advice: "make your 'httpClient' with http2: false to see why",
+        }),
+      };
+    }
+    const { status, headers, body, invalidUpgrade } = result;
+    const cause = hiddenCause();
+    if (status !== 101) {
+      return { kind: "status", status, headers, body, cause };
+    }
+    if (invalidUpgrade !== undefined) {
+      return {
+        kind: "upgrade",
+        status,
+        headers,
+        detail: invalidUpgrade,
+        cause,
+      };
+    }
+    return hiddenFacts("it went through when it was made again to see why");
+  }
+
+  /** Deno forwards `ws://` to an HTTP proxy as if it were a page. */
+  #withProxyAdvice(facts: HandshakeFacts, url: URL): HandshakeFacts {
+    const { proxy } = this.#options;
+    if (url.protocol !== "ws:" || !proxy?.protocol.startsWith("http")) {
+      return facts;
+    }
+    return {
+      ...facts,
+      advice: "Deno asks an HTTP proxy for ws:// as if it were a page, which " +
+        'many proxies refuse: use wss://, a socks5:// proxy, or transport "tcp"',
+    };
+  }
+}
+
+/** What the runtime says of a handshake that failed. */
+interface FailedDial {
+  readonly text: string;
+  readonly cause: unknown;
+}
+
+/** How a handshake ends. */
+const OUTCOMES = ["open", "close"] as const;
+
+function dial(
+  { url, headers, subprotocols }: HandshakeRequest,
+  client: Deno.HttpClient | undefined,
+  signal: AbortSignal,
+): Promise<NativeSocket | FailedDial> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const native = new WebSocket(url, {
+      headers,
+      protocols: [...subprotocols],
+      client,
+    });
+    const socket = new NativeSocket(native);
+
+    function abort(): void {
+      stopListening();
+      // Cancels the attempt; the runtime closes a socket that opens meanwhile.
+      socket.terminate();
+      reject(signal.reason);
+    }
+    function finish(event: Event): void {
+      stopListening();
+      if (event.type === "open") resolve(socket);
+      else resolve({ text: socket.failureText, cause: socket.failureCause });
+    }
+    function stopListening(): void {
+      signal.removeEventListener("abort", abort);
+      for (const type of OUTCOMES) native.removeEventListener(type, finish);
+    }
+    signal.addEventListener("abort", abort, { once: true });
+    for (const type of OUTCOMES) native.addEventListener(type, finish);
+  });
+}
+
+/**
+ * RFC 6455, section 4.1: a subprotocol that was not offered fails the
+ * connection; the runtime lets it pass. None at all is the server's right.
+ */
+function requireOfferedSubprotocol(
+  socket: Socket,
+  { subprotocols }: HandshakeRequest,
+): void {
+  const { protocol } = socket;
+  if (protocol === "" || subprotocols.includes(protocol)) return;
+  socket.terminate();
+  throw new HandshakeFailure({
+    kind: "subprotocol",
+    detail: JSON.stringify(protocol),
+  });
+}
+
+function isOpen(result: ProbeResult): boolean {
+  return result.kind === "answer" && result.status === 101 &&
+    result.invalidUpgrade === undefined;
+}
+
+function hiddenFacts(detail: string): HandshakeFacts {
+  return { kind: "unknown", detail, cause: hiddenCause() };
+}
+
+/** What the runtime says is about HTTP/2, and would mislead the reader. */
+function hiddenCause(): Error {
+  return new Error("the runtime tells only of its second try, over HTTP/2");
+}
+
+function withHeadersOf(
+  known: HandshakeFacts,
+  result: ProbeResult,
+): HandshakeFacts {
+  if (result.kind === "failure" || result.status !== known.status) {
+    return withoutHeaders(known);
+  }
+  return { ...known, headers: result.headers, body: result.body };
+}
+
+/** A redirect whose target is unknown is not the end of this URL. */
+function withoutHeaders(known: HandshakeFacts): HandshakeFacts {
+  const { status = 0, cause } = known;
+  if (status < 300 || status >= 400) return known;
+  return {
+    kind: "unknown",
+    status,
+    detail: `the server answered ${status}, and its Location is unknown`,
+    cause,
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * The same handshake once more, through `fetch()`, which shows whatever the
+ * server answers.
+ *
+ * @module
+ */
+
+import { acceptKey, newKey } from "../../protocol/handshake.ts";
+import type { HandshakeRequest } from "../transport.ts";
+
+/** The answer to the handshake, or the text of a failure. */
+export type ProbeResult =
+  | {
+    readonly kind: "answer";
+    readonly status: number;
+    readonly headers: Headers;
+    /** The start of the body. */
+    readonly body: string;
+    /** What is wrong with a 101. */
+    readonly invalidUpgrade: string | undefined;
+  }
+  | { readonly kind: "failure"; readonly text: string };
+
+/** How much of a body is read, in bytes. */
+const BODY_BYTES = 2048;
+
+/**
+ * Makes the handshake once more and looks at the answer. A connection that is
+ * opened by it is dropped at once.
+ * @throws the signal's reason, once it aborts
+ */
+export async function probeHandshake(
+  { url, headers, subprotocols }: HandshakeRequest,
+  client: Deno.HttpClient,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  const key = newKey();
+  const request = new Headers(headers);
+  request.set("connection", "Upgrade");
+  request.set("upgrade", "websocket");
+  request.set("sec-websocket-key", key);
+  request.set("sec-websocket-version", "13");
+  if (subprotocols.length > 0) {
+    request.set("sec-websocket-protocol", subprotocols.join(", "));
+  }
+  try {
+    const response = await fetch(url.href.replace(/^ws/, "http"), {
+      headers: request,
+      redirect: "manual",
+      client,
+      signal,
+    });
+    const { status, headers: answered } = response;
+    if (status === 101) {
+      await response.body?.cancel();
+      const invalidUpgrade = findInvalidUpgrade(answered, await acceptKey(key));
+      return {
+        kind: "answer",
+        status,
+        headers: answered,
+        body: "",
+        invalidUpgrade,
+      };
+    }
+    const body = await readStart(response.body);
+    return {
+      kind: "answer",
+      status,
+      headers: answered,
+      body,
+      invalidUpgrade: undefined,
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { kind: "failure", text: fullText(error) };
+  }
+}
+
+/** The client's checks of a 101 (RFC 6455, section 4.1). */
+function findInvalidUpgrade(
+  headers: Headers,
+  accept: string,
+): string | undefined {
+  if (headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    return "it does not upgrade to 'websocket'";
+  }
+  const connection = headers.get("connection")?.toLowerCase() ?? "";
+  if (!connection.split(/\s*,\s*/).includes("upgrade")) {
+    return "it lacks 'Connection: Upgrade'";
+  }
+  return headers.get("sec-websocket-accept") === accept
+    ? undefined
+    : "its Sec-WebSocket-Accept is wrong: this is no WebSocket server";
+}
+
+async function readStart(
+  body: ReadableStream<Uint8Array> | null,
+): Promise<string> {
+  if (body === null) return "";
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  // Leaving the loop cancels the body.
+  for await (const chunk of body) {
+    text += decoder.decode(chunk.subarray(0, BODY_BYTES - bytes), {
+      stream: true,
+    });
+    bytes += chunk.length;
+    if (bytes >= BODY_BYTES) break;
+  }
+  return text;
+}
+
+/** With its causes: in newer Denos the text that tells is in one of them. */
+function fullText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined
+    ? error.message
+    : `${error.message}: ${fullText(error.cause)}`;
+}
