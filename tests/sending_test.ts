@@ -125,7 +125,7 @@ Deno.test("to a peer that does not read no more goes than the kernels take", asy
   const { bytesSent, queuedBytes } = client.stats;
   assertEquals(queuedBytes, MIB);
   assertEquals(bytesSent + queuedBytes, sent * message.length);
-  const waiting = client.send("waits");
+  const waiting = client.send("x".repeat(MIB));
   await client.stop({ drain: 0 });
   await stalled.close();
   assertEquals(await waiting.catch(({ code }) => code), "STOPPED");
