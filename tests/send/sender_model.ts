@@ -11,7 +11,8 @@ import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { FakeTime } from "@std/testing/time";
 import type { SendOverflow } from "../../src/config.ts";
 import { WSError, type WSErrorCode } from "../../src/errors.ts";
-import { type SendDropReason, Sender } from "../../src/send/sender.ts";
+import type { DropReason } from "../../src/callbacks.ts";
+import { Sender } from "../../src/send/sender.ts";
 import type { SpoolFile, Stored } from "../../src/send/spool.ts";
 import type { SendWindow } from "../../src/transport/transport.ts";
 import { FakeSocket, ManualTurns, toText } from "./fake_socket.ts";
@@ -149,7 +150,7 @@ export class SenderModel {
   #isTurn = false;
   #isPlain = false;
   #hasEnded = false;
-  #reporting: SendDropReason | undefined;
+  #reporting: DropReason | undefined;
   #nested = 0;
   /** What has to be reported. */
   #expected: string[] = [];
@@ -669,7 +670,7 @@ export class SenderModel {
     this.#left.push(this.#now);
   }
 
-  #onDrop(text: string, reason: SendDropReason): void {
+  #onDrop(text: string, reason: DropReason): void {
     this.#settleOpening();
     this.#settleCommit();
     if (!this.#hasEnded) this.#expire();
@@ -874,7 +875,7 @@ export class SenderModel {
     return expires <= this.#now;
   }
 
-  #drop(item: Item, reason: SendDropReason): void {
+  #drop(item: Item, reason: DropReason): void {
     remove(this.#queue, item);
     remove(this.#staged, item);
     for (const older of item.older) {
@@ -886,7 +887,7 @@ export class SenderModel {
     this.#expect(item, reason);
   }
 
-  #expect({ text }: Item, reason: SendDropReason): void {
+  #expect({ text }: Item, reason: DropReason): void {
     this.#expected.push(`${reason} ${text}`);
   }
 
