@@ -111,7 +111,7 @@ async function dialTcp(
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   requirePermission({ name: "net", host: `${host}:${port}` });
   try {
-    const conn = await Deno.connect({ hostname, port, signal });
+    const conn = await connectTcp(hostname, port, signal);
     holder.hold(conn);
     // Frames leave in one write each: Nagle's algorithm would only hold them
     // back until the server acknowledges what it has, 40 ms and more.
@@ -120,6 +120,22 @@ async function dialTcp(
   } catch (error) {
     throw failureOf(error, "connect");
   }
+}
+
+/**
+ * `Deno.connect` asks its signal once more when the connection is established,
+ * and if that throws, the connection is lost without being closed. Here it does
+ * not throw, so that the caller gets the connection and closes it.
+ */
+async function connectTcp(
+  hostname: string,
+  port: number,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  signal.throwIfAborted();
+  const cancel = AbortSignal.any([signal]);
+  Object.defineProperty(cancel, "throwIfAborted", { value: () => {} });
+  return await Deno.connect({ hostname, port, signal: cancel });
 }
 
 async function dialProxy(
