@@ -34,6 +34,14 @@ export function completionScript(shell: Shell, summaries: Summaries): string {
   }
 }
 
+/** Words that are no commands of their own, but stand where one does. */
+const HELP_WORDS: readonly (readonly [word: string, does: string])[] = [
+  ["help", "Print everything about the program or a command"],
+  ["version", "Print the version"],
+];
+
+const FIRST_WORDS = [...COMMAND_NAMES, ...HELP_WORDS.map(([word]) => word)];
+
 /** The forms of a flag that are offered: `--reconnect` only as `--no-...`. */
 function forms(name: FlagName, flag: Flag): string[] {
   const long = `--${flag.negated ? "no-" : ""}${name}`;
@@ -63,6 +71,9 @@ _ws_stream() {
       ${COMMAND_NAMES.join("|")}) command=$word; break ;;
     esac
   done
+  # --flag=value is three words here
+  [[ $prev == "=" ]] && prev=\${COMP_WORDS[COMP_CWORD-2]}
+  [[ $cur == "=" ]] && prev=\${COMP_WORDS[COMP_CWORD-1]} cur=
   case $prev in
 ${valueCases().join("\n")}
   esac
@@ -72,13 +83,15 @@ ${cases.join("\n")}
   case $cur in
     -*) COMPREPLY=($(compgen -W "$flags" -- "$cur")) ;;
     *)
-      if [[ $command == completions ]]; then
+      if [[ \${COMP_WORDS[1]} == help ]]; then
+        COMPREPLY=($(compgen -W "${COMMAND_NAMES.join(" ")}" -- "$cur"))
+      elif [[ $command == completions ]]; then
         COMPREPLY=($(compgen -W "${SHELLS.join(" ")}" -- "$cur"))
       elif [[ $command == replay ]]; then
         COMPREPLY=($(compgen -f -- "$cur"))
       elif ((COMP_CWORD == 1)); then
         COMPREPLY=($(compgen -W "${
-    COMMAND_NAMES.join(" ")
+    FIRST_WORDS.join(" ")
   } ws:// wss://" -- "$cur"))
       fi ;;
   esac
@@ -103,8 +116,8 @@ function valueCases(): string[] {
 }
 
 function zsh(summaries: Summaries): string {
-  const commands = COMMAND_NAMES.map((name) =>
-    `    ${quoted(`${name}:${summaries.get(name) ?? ""}`)}`
+  const commands = [...summaries, ...HELP_WORDS].map(([name, does]) =>
+    `    ${quoted(`${name}:${does}`)}`
   );
   const cases = COMMAND_NAMES.map((command) => {
     const specs = flagsOf(command).flatMap(([name, flag]) =>
@@ -113,7 +126,8 @@ function zsh(summaries: Summaries): string {
     return `    ${command})\n      flags=(\n${specs.join("\n")}\n      ) ;;`;
   });
   return `#compdef ws-stream
-# zsh completion of ws-stream: put it as _ws-stream into a folder of $fpath
+# zsh completion of ws-stream: put it as _ws-stream into a folder of $fpath,
+# or: source <(ws-stream completions zsh)
 _ws-stream() {
   local command=connect word
   local -a commands flags
@@ -132,18 +146,27 @@ ${cases.join("\n")}
     _describe command commands
     return
   fi
+  [[ \${words[2]} == help ]] && command=help
   case $command in
+    help) _describe command commands ;;
     completions) _arguments -s $flags '*:shell:(${SHELLS.join(" ")})' ;;
     *) _arguments -s $flags '*:operand:_files' ;;
   esac
 }
-compdef _ws-stream ws-stream
+# loaded from $fpath it is called at once, sourced it is only defined
+if [[ $funcstack[1] == _ws-stream ]]; then
+  _ws-stream "$@"
+else
+  compdef _ws-stream ws-stream
+fi
 `;
 }
 
 function zshSpec(form: string, flag: Flag): string {
   const about = (flag.brief ?? flag.help).replaceAll(/[[\]:]/g, " ");
-  const repeated = flag.kind === "many" ? "*" : "";
+  const isRepeated = flag.kind === "many" ||
+    flag.kind === "toggle" && flag.counted;
+  const repeated = isRepeated ? "*" : "";
   if (flag.kind === "toggle") return quoted(`${repeated}${form}[${about}]`);
   const words = wordsOf(flag);
   const value = flag.value.replaceAll(/[[\]:|]/g, " ");
@@ -161,13 +184,13 @@ function fish(summaries: Summaries): string {
     "#   ws-stream completions fish > ~/.config/fish/completions/ws-stream.fish",
     "complete -c ws-stream -f",
   ];
-  for (const name of COMMAND_NAMES) {
+  for (const [name, does] of [...summaries, ...HELP_WORDS]) {
     lines.push(
       `complete -c ws-stream -n __fish_use_subcommand -a ${name} ` +
-        `-d ${quoted(summaries.get(name) ?? "")}`,
+        `-d ${quoted(does)}`,
     );
   }
-  const others = COMMAND_NAMES.filter((name) => name !== "connect").join(" ");
+  const others = FIRST_WORDS.filter((name) => name !== "connect").join(" ");
   for (const command of COMMAND_NAMES) {
     const condition = command === "connect"
       ? `not __fish_seen_subcommand_from ${others}`
@@ -181,6 +204,8 @@ function fish(summaries: Summaries): string {
   lines.push(
     `complete -c ws-stream -n '__fish_seen_subcommand_from completions' -a ` +
       quoted(SHELLS.join(" ")),
+    "complete -c ws-stream -n '__fish_seen_subcommand_from help' -a " +
+      quoted(COMMAND_NAMES.join(" ")),
     "complete -c ws-stream -n '__fish_seen_subcommand_from replay' -F",
   );
   return lines.join("\n") + "\n";

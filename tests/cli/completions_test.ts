@@ -4,6 +4,7 @@ import { FLAG_NAMES, FLAGS } from "../../src/cli/args/flags.ts";
 import { completionScript, SHELLS } from "../../src/cli/completions.ts";
 import { canRun, type Program, testWith } from "../support/foreign_server.ts";
 import { cli } from "./session.ts";
+import { hasTmux, Tmux, tmuxNote } from "./tmux.ts";
 
 const SUMMARIES = new Map(COMMAND_NAMES.map((name) => [name, `it's ${name}`]));
 
@@ -41,7 +42,8 @@ Deno.test("fish offers a command's flags after that command, connect's before an
   const of = (flag: string) =>
     lines.filter((line) => line.includes(` -l ${flag} `))
       .map((line) => /-n '([^']*)'/.exec(line)?.[1]);
-  const others = COMMAND_NAMES.filter((name) => name !== "connect").join(" ");
+  const others = [...COMMAND_NAMES, "help", "version"]
+    .filter((name) => name !== "connect").join(" ");
   assertEquals(of("linger"), [`not __fish_seen_subcommand_from ${others}`]);
   assertEquals(of("chaos"), ["__fish_seen_subcommand_from serve"]);
   assert(lines.includes(
@@ -97,6 +99,11 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
       "drop-newest",
     ]);
     assertEquals(await ask("ws-stream", "completions", "f"), ["fish"]);
+    assertEquals(await ask("ws-stream", "he"), ["help"]);
+    assertEquals(await ask("ws-stream", "help", "pr"), ["probe"]);
+    assertEquals(await ask("ws-stream", "ws://h", "--color", "=", "al"), [
+      "always",
+    ]);
   },
 );
 
@@ -107,6 +114,34 @@ testWith(await shell("zsh"), "zsh takes its script", async (complete) => {
   assertEquals(stderr, "");
   assertEquals(code, 0);
   await Deno.remove(file);
+});
+
+Deno.test({
+  name: `zsh completes commands, flags, words and shells${tmuxNote}`,
+  ignore: !hasTmux || !await canRun("zsh", "-c", "true"),
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const { stdout } = await cli("completions", "zsh").allow().run();
+    await Deno.writeTextFile(`${folder}/_ws-stream`, stdout);
+    const setup = `fpath=(${folder} $fpath); autoload -U compinit; ` +
+      `compinit -u -d ${folder}/dump; PS1="%% "; clear`;
+    await using terminal = await Tmux.run(["zsh", "-f"], { columns: 100 });
+    await terminal.type(setup);
+    await terminal.press("Enter");
+    await terminal.waitFor(/^% *$/m);
+    const completed = async (line: string, wanted: string | RegExp) => {
+      await terminal.type(line);
+      await terminal.press("Tab");
+      await terminal.waitFor(wanted);
+      await terminal.press("C-u");
+    };
+    await completed("ws-stream pro", "% ws-stream probe");
+    await completed("ws-stream serve --cha", "% ws-stream serve --chaos");
+    await completed("ws-stream ws://h --overflow drop-o", "drop-oldest");
+    await completed("ws-stream help pro", "% ws-stream help probe");
+    await completed("ws-stream completions fi", "completions fish");
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 testWith(
@@ -133,6 +168,8 @@ testWith(
       "drop-oldest",
     ]);
     assertEquals(await ask("ws-stream completions f"), ["fish"]);
+    assertEquals(await ask("ws-stream help pr"), ["probe"]);
+    assertEquals(await ask("ws-stream ver"), ["version"]);
   },
 );
 
