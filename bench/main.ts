@@ -17,6 +17,7 @@ const NAMES = [
   "piping",
   "idle",
   "memory",
+  "capacity",
   "reconnect_storm",
   "soak",
 ];

@@ -35,7 +35,7 @@ export class Example implements AsyncDisposable {
         "run",
         "--no-prompt",
         ...permissionsOf(Deno.readTextFileSync(path), options.net),
-        path.pathname,
+        path.href,
         ...options.args ?? [],
       ],
       cwd: options.cwd,
