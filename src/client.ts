@@ -371,10 +371,11 @@ export class WebSocketStreamClient
     this.#endReason = reason;
     // First: what is sent from now on is refused, what was accepted is reported.
     this.#parts.sender.end(reason);
+    // Before "closed": the gap of a reader that dropped messages is reported.
+    this.#parts.endReaders(error);
     this.#enter("closed");
     this.#opening?.reject(reason);
     this.#opening = undefined;
-    this.#parts.endReaders(error);
     this.#writable?.end(reason);
     this.#closed?.resolve(error);
   }

@@ -535,3 +535,16 @@ Deno.test("inside each callback the state is what the callback is about", async 
     "disconnect: closing",
   ]);
 });
+
+Deno.test("the gap of a reader that dropped messages comes before closed", async () => {
+  await using world = await World.open({
+    config: { receiveBufferMaxSize: 1, receiveOverflow: "drop-newest" },
+  });
+  const { client, calls } = world;
+  client.messages();
+  for (const text of ["kept", "dropped", "dropped too"]) world.peer.send(text);
+  await calls.until(() => calls.all("message").length === 3, "all messages");
+  await client.stop();
+  assertEquals(calls.names.slice(-3), ["disconnect", "gap", "state"]);
+  assertEquals(only(calls.all("gap")).count, 2);
+});

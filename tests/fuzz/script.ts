@@ -6,7 +6,12 @@
  * @module
  */
 
-import type { Redelivery, WSConfig } from "../../mod.ts";
+import type {
+  ReceiveOverflow,
+  Redelivery,
+  TransportName,
+  WSConfig,
+} from "../../mod.ts";
 import { random } from "../../src/server/fault_plan.ts";
 
 /** A stream of draws that depends on nothing but its arguments. */
@@ -80,6 +85,8 @@ export type Step =
   | "stream"
   | "write"
   | "reconnect"
+  | "rotate"
+  | "clear"
   | "abort a message"
   | "turn"
   | "wait"
@@ -93,6 +100,7 @@ export type HookPlan =
   | "client.send"
   | "receive"
   | "flush"
+  | "heartbeat"
   | "throw"
   | "reject"
   | "fatal"
@@ -106,6 +114,7 @@ export type CallbackPlan =
   | "send"
   | "read"
   | "reconnect"
+  | "clear"
   | "stop";
 
 /** How the client is brought to its end. */
@@ -113,7 +122,7 @@ export type Ending = "stop" | "drain" | "abort" | "stop twice";
 
 export interface Script {
   readonly config: Omit<WSConfig, "url">;
-  /** Dies of `maxConnectionAge`, so that two connections may overlap. */
+  /** Connections are replaced before they end, so that two may overlap. */
   readonly rotates: boolean;
   readonly steps: readonly Step[];
   readonly ending: Ending;
@@ -154,6 +163,7 @@ export function hookPlan(dice: Dice): HookPlan {
     "client.send": 10,
     "receive": 6,
     "flush": 3,
+    "heartbeat": 3,
     "throw": 4,
     "reject": 4,
     "fatal": 1,
@@ -169,13 +179,19 @@ export function callbackPlan(dice: Dice): CallbackPlan {
     send: 8,
     read: 3,
     reconnect: 4,
+    clear: 2,
     stop: 1,
   });
 }
 
 /** The script of this number. */
-export function scriptOf(seed: number, number: number): Script {
+export function scriptOf(
+  seed: number,
+  number: number,
+  transport: TransportName,
+): Script {
   const dice = new Dice(seed, number, 0);
+  const isTcp = transport === "tcp";
   const rotates = dice.chance(0.25);
   const config: Omit<WSConfig, "url"> = {
     reconnect: rotates || dice.chance(0.9),
@@ -187,15 +203,27 @@ export function scriptOf(seed: number, number: number): Script {
     stableAfter: dice.pick(0, 5, 1_000),
     maxRetries: dice.pick(3, Infinity, Infinity),
     retryBudget: dice.pick(100, Infinity, Infinity),
-    maxConnectionAge: rotates ? dice.pick(10, 30) : 0,
+    maxConnectionAge: rotates ? dice.pick(0, 10, 30) : 0,
     sendQueueMaxSize: dice.pick(1, 3, 100),
     overflow: dice.pick("wait", "reject", "drop-oldest", "drop-newest"),
     redeliver: dice.pick<Redelivery>("unflushed", "none", ACKNOWLEDGED),
     receiveBufferMaxSize: dice.pick(1, 3, 100),
-    receiveOverflow: dice.pick("disconnect", "drop-oldest", "drop-newest"),
+    transport,
+    receiveOverflow: dice.pick<ReceiveOverflow>(
+      "disconnect",
+      "drop-oldest",
+      "drop-newest",
+      ...(isTcp ? ["pause" as const] : []),
+    ),
+    compression: isTcp && dice.chance(0.3) ? { threshold: 8 } : false,
     fatalCloseCodes: dice.pick([], [4001]),
     idleTimeout: dice.pick(0, 0, 60),
-    ...(dice.chance(0.4)
+    staleTimeout: dice.pick(0, 0, 0, 80),
+    sendRate: dice.chance(0.15) ? { messages: 4, interval: 10 } : undefined,
+    // Without `ping` the tcp transport sends ping frames.
+    ...(isTcp && dice.chance(0.3)
+      ? { pingInterval: dice.pick(10, 30), pingTimeout: 60 }
+      : dice.chance(0.4)
       ? {
         pingInterval: dice.pick(10, 30),
         pingTimeout: dice.pick(30, 60),
@@ -220,6 +248,8 @@ export function scriptOf(seed: number, number: number): Script {
         "stream": 2,
         "write": 4,
         "reconnect": 6,
+        "rotate": rotates ? 6 : 0,
+        "clear": 2,
         "abort a message": 3,
         "turn": 20,
         "wait": 20,
