@@ -7,7 +7,7 @@
  * - Quotes come faster than the screen can show them. Conflation keeps the
  *   newest quote of each symbol, so the screen is never behind the market.
  * - A feed that is connected but delivers nothing is as useless as a dead one:
- *   `idleTimeout` replaces the connection.
+ *   `staleTimeout` replaces the connection.
  * - A gap means that quotes may have been missed; a program that adds up
  *   volumes would ask the exchange for them here.
  *
@@ -27,7 +27,7 @@ const [url = "wss://feed.example.com/v1", ...rest] = Deno.args;
 const symbols = rest.length > 0 ? rest : ["BTC-USD", "ETH-USD"];
 
 await using feed = await connect(url, {
-  idleTimeout: 30_000,
+  staleTimeout: 30_000,
   receiveOverflow: { conflate: (data) => parse(data).symbol },
 }, {
   onConnect(session) {
