@@ -70,6 +70,24 @@ export function graphqlWs(): PingConfig {
  * The server dictates the interval in its first message. Pass it on in the
  * connect hook: if no ping comes for so long, the connection is dead.
  *
+ * @example
+ * ```ts
+ * import { heartbeats, WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({
+ *   url: "wss://example.com/socket.io/?EIO=4&transport=websocket",
+ *   ping: heartbeats.engineIo(),
+ * }, {
+ *   onConnect: async (session) => {
+ *     const open = String(await session.receive()); // 0{"sid":"...",...}
+ *     const { pingInterval, pingTimeout } = JSON.parse(open.slice(1));
+ *     session.setHeartbeat({ idleTimeout: pingInterval + pingTimeout });
+ *     session.send("40"); // Socket.IO: connect to the namespace "/"
+ *     await session.receive(); // 40{"sid":"..."}
+ *   },
+ * });
+ * ```
+ *
  * {@link https://socket.io/docs/v4/engine-io-protocol/#heartbeat}
  */
 export function engineIo(): PingConfig {
@@ -90,6 +108,26 @@ const CENTRIFUGO_PINGS_ONLY = /^(?:\{\}\s*)+$/;
  * The server dictates the interval, in seconds, in its reply to `connect`. Pass
  * it on in the connect hook: if no ping comes for so long, the connection is
  * dead.
+ *
+ * @example
+ * ```ts
+ * import { heartbeats, WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({
+ *   url: "wss://example.com/connection/websocket",
+ *   ping: heartbeats.centrifugo(),
+ * }, {
+ *   onConnect: async (session) => {
+ *     session.send(JSON.stringify({ id: 1, connect: { token: "..." } }));
+ *     // The lines behind the reply, if any, are pushes.
+ *     const [reply = ""] = String(await session.receive()).split("\n");
+ *     const { connect, error } = JSON.parse(reply);
+ *     if (error !== undefined) throw new Error(error.message);
+ *     session.setHeartbeat({ idleTimeout: (connect.ping + 10) * 1000 });
+ *     session.send(JSON.stringify({ id: 2, subscribe: { channel: "feed" } }));
+ *   },
+ * });
+ * ```
  *
  * {@link https://centrifugal.dev/docs/transports/client_protocol#ping-pong}
  */
