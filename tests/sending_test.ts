@@ -8,139 +8,159 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
 import type { Message } from "../mod.ts";
 import { serve } from "../src/server/server.ts";
-import { World } from "./support/client_world.ts";
+import { forEachTransport } from "./support/transports.ts";
 import { Recorder } from "./support/events.ts";
 
 const MIB = 1024 * 1024;
 
-Deno.test("with acknowledgements nothing is missing, and nothing out of order, whatever becomes of the links", async () => {
-  const COUNT = 3_000;
-  const links: number[][] = [];
-  const arrivals = new Recorder<{ number: number }>(30_000);
-  await using world = new World({
-    config: { redeliver: { id: String, acknowledged: String, window: 200 } },
-    server: {
-      onPeer(peer) {
-        const link: number[] = [];
-        links.push(link);
-        // Where it ends differs from link to link; the last one stays.
-        const end = links.length < 15 ? 100 + 37 * links.length : Infinity;
-        peer.onmessage = (data) => {
-          link.push(Number(data));
-          arrivals.add("number", Number(data));
-          if (link.length === end) {
-            return links.length % 2 === 0 ? peer.drop() : peer.reset();
-          }
-          return peer.send(data);
-        };
+forEachTransport(
+  "with acknowledgements nothing is missing, and nothing out of order, whatever becomes of the links",
+  async (transport) => {
+    const COUNT = 3_000;
+    const links: number[][] = [];
+    const arrivals = new Recorder<{ number: number }>(30_000);
+    await using world = transport.world({
+      config: { redeliver: { id: String, acknowledged: String, window: 200 } },
+      server: {
+        onPeer(peer) {
+          const link: number[] = [];
+          links.push(link);
+          // Where it ends differs from link to link; the last one stays.
+          const end = links.length < 15 ? 100 + 37 * links.length : Infinity;
+          peer.onmessage = (data) => {
+            link.push(Number(data));
+            arrivals.add("number", Number(data));
+            if (link.length === end) {
+              return links.length % 2 === 0 ? peer.drop() : peer.reset();
+            }
+            return peer.send(data);
+          };
+        },
+        onError: () => {},
       },
-      onError: () => {},
-    },
-  });
-  const started = world.client.start();
-  for (let number = 0; number < COUNT; number++) {
-    await world.client.send(`${number}`);
-  }
-  await started;
-  assertEquals(await world.client.flush(), true);
+    });
+    const started = world.client.start();
+    for (let number = 0; number < COUNT; number++) {
+      await world.client.send(`${number}`);
+    }
+    await started;
+    assertEquals(await world.client.flush(), true);
 
-  for (const link of links) assertEquals(link, link.toSorted((a, b) => a - b));
-  const first = [...new Set(arrivals.all("number"))];
-  assertEquals(first, Array.from({ length: COUNT }, (_, number) => number));
-  assert(links.length >= 10, `${links.length} links`);
-  assertEquals(world.client.stats.unacknowledged, 0);
-  assert(world.client.stats.redelivered > 0);
-});
+    for (const link of links) {
+      assertEquals(
+        link,
+        link.toSorted((a, b) => a - b),
+      );
+    }
+    const first = [...new Set(arrivals.all("number"))];
+    assertEquals(first, Array.from({ length: COUNT }, (_, number) => number));
+    assert(links.length >= 10, `${links.length} links`);
+    assertEquals(world.client.stats.unacknowledged, 0);
+    assert(world.client.stats.redelivered > 0);
+  },
+);
 
-Deno.test("what a dead link still had in its socket is sent whole on the next one", async () => {
-  const arrivals = new Recorder<{ message: Message }>();
-  let isFirst = true;
-  await using world = await World.open({
-    server: {
-      onPeer(peer) {
-        if (isFirst) peer.stopReading();
-        isFirst = false;
-        peer.onmessage = arrivals.on("message");
+forEachTransport(
+  "what a dead link still had in its socket is sent whole on the next one",
+  async (transport) => {
+    const arrivals = new Recorder<{ message: Message }>();
+    let isFirst = true;
+    await using world = await transport.openWorld({
+      server: {
+        onPeer(peer) {
+          if (isFirst) peer.stopReading();
+          isFirst = false;
+          peer.onmessage = arrivals.on("message");
+        },
       },
-    },
-  });
-  const large = "x".repeat(12 * MIB);
-  const bytes = new Uint8Array(100).fill(1);
-  await world.client.send(large);
-  await world.client.send(bytes);
-  bytes.fill(2);
-  await world.client.send("last");
-  assertEquals(await world.client.flush(50), false, "the peer reads nothing");
-  await world.peer.drop();
-  assertEquals(await world.client.flush(), true);
-  const messages = [
-    await arrivals.next("message"),
-    await arrivals.next("message"),
-    await arrivals.next("message"),
-  ];
-  assertEquals(messages[0]?.length, large.length);
-  assertEquals(messages.slice(1), [new Uint8Array(100).fill(1), "last"]);
-  // The large one, and whatever was given to the socket beside it.
-  assert(world.client.stats.redelivered >= 1);
-});
+    });
+    const large = "x".repeat(12 * MIB);
+    const bytes = new Uint8Array(100).fill(1);
+    await world.client.send(large);
+    await world.client.send(bytes);
+    bytes.fill(2);
+    await world.client.send("last");
+    assertEquals(await world.client.flush(50), false, "the peer reads nothing");
+    await world.peer.drop();
+    assertEquals(await world.client.flush(), true);
+    const messages = [
+      await arrivals.next("message"),
+      await arrivals.next("message"),
+      await arrivals.next("message"),
+    ];
+    assertEquals(messages[0]?.length, large.length);
+    assertEquals(messages.slice(1), [new Uint8Array(100).fill(1), "last"]);
+    // The large one, and whatever was given to the socket beside it.
+    assert(world.client.stats.redelivered >= 1);
+  },
+);
 
-Deno.test("sent at most once, what a dead link had in its socket does not come again", async () => {
-  const arrivals = new Recorder<{ message: Message }>();
-  let isFirst = true;
-  await using world = await World.open({
-    config: { redeliver: "none" },
-    server: {
-      onPeer(peer) {
-        if (isFirst) peer.stopReading();
-        isFirst = false;
-        peer.onmessage = arrivals.on("message");
+forEachTransport(
+  "sent at most once, what a dead link had in its socket does not come again",
+  async (transport) => {
+    const arrivals = new Recorder<{ message: Message }>();
+    let isFirst = true;
+    await using world = await transport.openWorld({
+      config: { redeliver: "none" },
+      server: {
+        onPeer(peer) {
+          if (isFirst) peer.stopReading();
+          isFirst = false;
+          peer.onmessage = arrivals.on("message");
+        },
       },
-    },
-  });
-  await world.client.send("x".repeat(12 * MIB));
-  await world.client.send("queued behind it");
-  const flush = world.client.flush();
-  await world.peer.drop();
-  assertEquals(await arrivals.next("message"), "queued behind it");
-  assertEquals(await flush, false);
-});
+    });
+    await world.client.send("x".repeat(12 * MIB));
+    await world.client.send("queued behind it");
+    const flush = world.client.flush();
+    await world.peer.drop();
+    assertEquals(await arrivals.next("message"), "queued behind it");
+    assertEquals(await flush, false);
+  },
+);
 
-Deno.test("to a peer that does not read no more goes than the kernels take", async () => {
-  const stalled = serve({ onPeer: (peer) => peer.stopReading() });
-  await using world = await World.open({
-    config: { url: stalled.url, sendQueueMaxBytes: MIB },
-  });
-  const { client } = world;
-  const message = "x".repeat(16 * 1024);
-  let sent = 0;
-  do {
-    while (client.trySend(message)) sent++;
-    assertLess(sent, 4_096, "64 MiB are more than kernels take");
-  } while (await client.flush(300));
-  // The kernels may have taken some since the queue was full.
-  while (client.stats.queuedBytes < MIB) {
-    if (client.trySend(message)) sent++;
-    else await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  const { bytesSent, queuedBytes } = client.stats;
-  assertEquals(queuedBytes, MIB);
-  assertEquals(bytesSent + queuedBytes, sent * message.length);
-  const waiting = client.send("x".repeat(MIB));
-  await client.stop({ drain: 0 });
-  await stalled.close();
-  assertEquals(await waiting.catch(({ code }) => code), "STOPPED");
-});
+forEachTransport(
+  "to a peer that does not read no more goes than the kernels take",
+  async (transport) => {
+    const stalled = serve({ onPeer: (peer) => peer.stopReading() });
+    await using world = await transport.openWorld({
+      config: { url: stalled.url, sendQueueMaxBytes: MIB },
+    });
+    const { client } = world;
+    const message = "x".repeat(16 * 1024);
+    let sent = 0;
+    do {
+      while (client.trySend(message)) sent++;
+      assertLess(sent, 4_096, "64 MiB are more than kernels take");
+    } while (await client.flush(300));
+    // The kernels may have taken some since the queue was full.
+    while (client.stats.queuedBytes < MIB) {
+      if (client.trySend(message)) sent++;
+      else await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const { bytesSent, queuedBytes } = client.stats;
+    assertEquals(queuedBytes, MIB);
+    assertEquals(bytesSent + queuedBytes, sent * message.length);
+    const waiting = client.send("x".repeat(MIB));
+    await client.stop({ drain: 0 });
+    await stalled.close();
+    assertEquals(await waiting.catch(({ code }) => code), "STOPPED");
+  },
+);
 
-Deno.test("the socket copies bytes at once: what is done to them later does not go out", async () => {
-  const arrivals = new Recorder<{ message: Message }>();
-  await using world = await World.open({
-    server: {
-      onPeer: (peer) => void (peer.onmessage = arrivals.on("message")),
-    },
-  });
-  const bytes = new Uint8Array(100_000).fill(1);
-  assertEquals(world.client.trySend(bytes), true);
-  bytes.fill(2);
-  const message = await arrivals.next("message");
-  assertEquals(message, new Uint8Array(100_000).fill(1));
-});
+forEachTransport(
+  "the socket copies bytes at once: what is done to them later does not go out",
+  async (transport) => {
+    const arrivals = new Recorder<{ message: Message }>();
+    await using world = await transport.openWorld({
+      server: {
+        onPeer: (peer) => void (peer.onmessage = arrivals.on("message")),
+      },
+    });
+    const bytes = new Uint8Array(100_000).fill(1);
+    assertEquals(world.client.trySend(bytes), true);
+    bytes.fill(2);
+    const message = await arrivals.next("message");
+    assertEquals(message, new Uint8Array(100_000).fill(1));
+  },
+);
