@@ -25,6 +25,7 @@ import {
 import type { Peer } from "../src/server/peer.ts";
 import { serve, type WebSocketServer } from "../src/server/server.ts";
 import { Recorder } from "./support/events.ts";
+import { forEachTransport, type TransportCase } from "./support/transports.ts";
 import { TcpPeer, upgrade } from "./support/tcp_peer.ts";
 import { ToxicProxy, type Toxics } from "./support/toxic_proxy.ts";
 
@@ -35,67 +36,74 @@ const QUICK = { initialBackoff: 1, maxBackoff: 1, closeTimeout: 200 };
 // What comes at once -----------------------------------------------------------------
 
 for (const [count, bound] of [[30_000, 10_000], [3, 1]] as const) {
-  Deno.test(`without a gate ${count} messages right behind the 101 are delivered, whatever a buffer of ${bound} holds`, async () => {
-    const frames = new Uint8Array(3 * count);
-    for (let i = 0; i < count; i++) frames.set([0x81, 1, 0x61], 3 * i);
-    await using server = new TcpPeer(upgrade({
-      then: async ({ write, gone }) => {
-        await write(frames);
-        await gone();
-      },
-    }));
-    const all = Promise.withResolvers<void>();
-    let received = 0;
-    const client = new WebSocketStreamClient({
-      ...QUICK,
-      url: server.url,
-      receiveBufferMaxSize: bound,
-    }, {
-      onMessage: () => ++received === count && all.resolve(),
-      onError: (error) => all.reject(error),
-    });
-    await client.start();
-    await all.promise;
-    assertEquals(client.stats.connects, 1);
-    await client.stop();
-  });
+  forEachTransport(
+    `without a gate ${count} messages right behind the 101 are delivered, whatever a buffer of ${bound} holds`,
+    async (transport) => {
+      const frames = new Uint8Array(3 * count);
+      for (let i = 0; i < count; i++) frames.set([0x81, 1, 0x61], 3 * i);
+      await using server = new TcpPeer(upgrade({
+        then: async ({ write, gone }) => {
+          await write(frames);
+          await gone();
+        },
+      }));
+      const all = Promise.withResolvers<void>();
+      let received = 0;
+      const client = new WebSocketStreamClient({
+        ...QUICK,
+        transport: transport.name,
+        url: server.url,
+        receiveBufferMaxSize: bound,
+      }, {
+        onMessage: () => ++received === count && all.resolve(),
+        onError: (error) => all.reject(error),
+      });
+      await client.start();
+      await all.promise;
+      assertEquals(client.stats.connects, 1);
+      await client.stop();
+    },
+  );
 }
 
 // Dead connections -------------------------------------------------------------------
 
-Deno.test("a half-open connection is found by the ping, and nothing of it comes after", async () => {
-  await using world = await World.open({
-    ping: { message: "ping" },
-    pingInterval: 100,
-    pingTimeout: 200,
-  });
-  const { events, proxy } = world;
-  proxy.stall();
-  world.peer.send("caught in the old connection");
-  const stalled = performance.now();
-  const error = await events.next("error");
-  const took = performance.now() - stalled;
-  assertEquals([error.code, error.severity], ["HEARTBEAT", "transient"]);
-  assertMatch(error.message, /nothing arrived for 200 ms after a ping$/);
-  assertGreaterOrEqual(took, 150); // a ping may have been on its way
-  assertLess(took, 100 + 200 + SLACK);
+forEachTransport(
+  "a half-open connection is found by the ping, and nothing of it comes after",
+  async (transport) => {
+    await using world = await World.open(transport, {
+      ping: { message: "ping" },
+      pingInterval: 100,
+      pingTimeout: 200,
+    });
+    const { events, proxy } = world;
+    proxy.stall();
+    world.peer.send("caught in the old connection");
+    const stalled = performance.now();
+    const error = await events.next("error");
+    const took = performance.now() - stalled;
+    assertEquals([error.code, error.severity], ["HEARTBEAT", "transient"]);
+    assertMatch(error.message, /nothing arrived for 200 ms after a ping$/);
+    assertGreaterOrEqual(took, 150); // a ping may have been on its way
+    assertLess(took, 100 + 200 + SLACK);
 
-  proxy.resume();
-  await events.next("connect");
-  world.peer.send("of the new connection");
-  assertEquals(await events.next("message"), "of the new connection");
-  assertEquals(events.names, [
-    "connect",
-    "error",
-    "disconnect",
-    "gap",
-    "connect",
-    "message",
-  ]);
-});
+    proxy.resume();
+    await events.next("connect");
+    world.peer.send("of the new connection");
+    assertEquals(await events.next("message"), "of the new connection");
+    assertEquals(events.names, [
+      "connect",
+      "error",
+      "disconnect",
+      "gap",
+      "connect",
+      "message",
+    ]);
+  },
+);
 
-Deno.test("a mute peer is found by idleTimeout", async () => {
-  await using world = await World.open({ idleTimeout: 200 });
+forEachTransport("a mute peer is found by idleTimeout", async (transport) => {
+  await using world = await World.open(transport, { idleTimeout: 200 });
   world.peer.blackhole();
   const muted = performance.now();
   const error = await world.events.next("error");
@@ -106,78 +114,91 @@ Deno.test("a mute peer is found by idleTimeout", async () => {
   await world.events.next("connect");
 });
 
-Deno.test("a stuck writer is found without any ping, though messages come in", async () => {
-  await using world = await World.open({ pingTimeout: 300 });
-  const { client, events, proxy } = world;
-  using _feed = every(20, () => world.peer.send("tick"));
-  proxy.stall("to-server");
-  const chunk = new Uint8Array(1024 * 1024);
-  for (let i = 0; i < 15; i++) client.trySend(chunk);
-  const error = await events.next("error");
-  assertEquals(error.code, "HEARTBEAT");
-  assertMatch(error.message, /\d+ bytes have not moved for 300 ms$/);
-  assertGreater(events.all("message").length, 5);
-  proxy.resume();
-  await events.next("connect");
-});
+forEachTransport(
+  "a stuck writer is found without any ping, though messages come in",
+  async (transport) => {
+    await using world = await World.open(transport, { pingTimeout: 300 });
+    const { client, events, proxy } = world;
+    using _feed = every(20, () => world.peer.send("tick"));
+    proxy.stall("to-server");
+    const chunk = new Uint8Array(1024 * 1024);
+    for (let i = 0; i < 15; i++) client.trySend(chunk);
+    const error = await events.next("error");
+    assertEquals(error.code, "HEARTBEAT");
+    assertMatch(error.message, /\d+ bytes have not moved for 300 ms$/);
+    assertGreater(events.all("message").length, 5);
+    proxy.resume();
+    await events.next("connect");
+  },
+);
 
-Deno.test("a peer that reads slowly is not a stuck one", async () => {
-  // A chunk of 64 KiB each 10 ms: most of the time the socket is full.
-  await using world = await World.open({ pingTimeout: 200 }, {
-    delay: { "to-server": 10 },
-  });
-  const { client, events } = world;
-  world.peer.onmessage = () => {};
-  const begun = performance.now();
-  const chunk = new Uint8Array(64 * 1024);
-  for (let i = 0; i < 200; i++) client.trySend(chunk);
-  assertEquals(await client.flush(10_000), true);
-  assertGreater(performance.now() - begun, 2 * 200);
-  assertEquals(events.all("error"), []);
-});
+forEachTransport(
+  "a peer that reads slowly is not a stuck one",
+  async (transport) => {
+    // A chunk of 64 KiB each 10 ms: most of the time the socket is full.
+    // The kernel lets more in only when a third of its buffer is free.
+    await using world = await World.open(transport, { pingTimeout: 700 }, {
+      delay: { "to-server": 10 },
+    });
+    const { client, events } = world;
+    world.peer.onmessage = () => {};
+    const begun = performance.now();
+    const chunk = new Uint8Array(64 * 1024);
+    for (let i = 0; i < 200; i++) client.trySend(chunk);
+    assertEquals(await client.flush(10_000), true);
+    assertGreater(performance.now() - begun, 2 * 700);
+    assertEquals(events.all("error"), []);
+  },
+);
 
-Deno.test("a close of the peer that a stuck writer hides ends the connection in time", async () => {
-  await using world = await World.open({ pingTimeout: 300 });
-  const { client, events, proxy } = world;
-  proxy.stall("to-server");
-  const chunk = new Uint8Array(64 * 1024);
-  for (let i = 0; i < 200; i++) client.trySend(chunk);
-  world.peer.send("last words");
-  assertEquals(await events.next("message"), "last words");
-  world.peer.close(1001);
-  const error = await events.next("error");
-  assertMatch(error.message, /\d+ bytes have not moved for 300 ms$/);
-  proxy.resume();
-  await events.next("connect");
-});
+forEachTransport(
+  "a close of the peer that a stuck writer hides ends the connection in time",
+  async (transport) => {
+    await using world = await World.open(transport, { pingTimeout: 300 });
+    const { client, events, proxy } = world;
+    proxy.stall("to-server");
+    const chunk = new Uint8Array(64 * 1024);
+    for (let i = 0; i < 200; i++) client.trySend(chunk);
+    world.peer.send("last words");
+    assertEquals(await events.next("message"), "last words");
+    world.peer.close(1001);
+    const error = await events.next("error");
+    assertMatch(error.message, /\d+ bytes have not moved for 300 ms$/);
+    proxy.resume();
+    await events.next("connect");
+  },
+);
 
 // When it is us who are slow ------------------------------------------------------------
 
-Deno.test("a callback that blocks the event loop kills no connection that answers", async () => {
-  await using sleeper = await Sleeper.start({
-    pingInterval: 50,
-    pingTimeout: 150,
-    idleTimeout: 200,
-  });
-  for (const ms of [140, 300, 700, 160]) {
-    const message = `block ${ms}`;
-    sleeper.peer.send(message);
-    assertEquals(await sleeper.lines.next("message"), message);
-    await sleeper.pinged();
-  }
-  assertEquals(sleeper.lines.all("error"), []);
-  assertEquals(sleeper.lines.all("connect"), ["false"]);
-});
+forEachTransport(
+  "a callback that blocks the event loop kills no connection that answers",
+  async (transport) => {
+    await using sleeper = await Sleeper.start(transport, {
+      pingInterval: 50,
+      pingTimeout: 150,
+      idleTimeout: 200,
+    });
+    for (const ms of [140, 300, 700, 160]) {
+      const message = `block ${ms}`;
+      sleeper.peer.send(message);
+      assertEquals(await sleeper.lines.next("message"), message);
+      await sleeper.pinged();
+    }
+    assertEquals(sleeper.lines.all("error"), []);
+    assertEquals(sleeper.lines.all("connect"), ["false"]);
+  },
+);
 
 const ASLEEP = { pingInterval: 600_000, pingTimeout: 400 };
 const STOPPED = 600;
+/** There are no stop signals on Windows. */
 const UNIX = Deno.build.os !== "windows";
 
-Deno.test({
-  name: "a process that was stopped finds at once that its connection is dead",
-  ignore: !UNIX, // there are no stop signals on Windows
-  async fn() {
-    await using sleeper = await Sleeper.start(ASLEEP);
+forEachTransport(
+  "a process that was stopped finds at once that its connection is dead",
+  async (transport) => {
+    await using sleeper = await Sleeper.start(transport, ASLEEP);
     sleeper.signal("SIGSTOP");
     sleeper.peer.blackhole();
     await delay(STOPPED);
@@ -189,13 +210,13 @@ Deno.test({
     assertEquals(await sleeper.lines.next("connect"), "false");
     assertEquals(await sleeper.lines.next("connect"), "true");
   },
-});
+  { ignore: !UNIX },
+);
 
-Deno.test({
-  name: "a process that was stopped keeps a connection that answers",
-  ignore: !UNIX,
-  async fn() {
-    await using sleeper = await Sleeper.start(ASLEEP);
+forEachTransport(
+  "a process that was stopped keeps a connection that answers",
+  async (transport) => {
+    await using sleeper = await Sleeper.start(transport, ASLEEP);
     sleeper.signal("SIGSTOP");
     sleeper.peer.send("meanwhile");
     await delay(STOPPED);
@@ -206,65 +227,107 @@ Deno.test({
     await sleeper.lines.until(() => sleeper.lines.all("message").length === 2);
     assertEquals(sleeper.lines.all("error"), []);
   },
-});
+  { ignore: !UNIX },
+);
 
 // Readers --------------------------------------------------------------------------------
 
-Deno.test("a slow reader drops the connection, keeps its buffer, and holds up the next until half of it is read", async () => {
-  await using world = await World.open();
-  const { client, events } = world;
-  const slow = client.messages({ bufferMaxSize: 4 });
-  world.peer.sendMany(["0", "1", "2", "3", "4", "5"]);
-  const error = await events.next("error");
-  assertEquals(error.code, "SLOW_CONSUMER");
-  await events.next("disconnect");
-  assertEquals(await take(slow, 1), ["0"]);
-  assertEquals(client.state, "waiting");
-  assertEquals(await take(slow, 1), ["1"]);
-  await events.next("connect");
-  const gap = await events.next("gap");
-  assertEquals([gap.cause.code, gap.attempts], ["SLOW_CONSUMER", 1]);
-  assertEquals((gap.count ?? 0) >= 1, true);
-  world.peer.send("after");
-  assertEquals(await take(slow, 3), ["2", "3", "after"]);
-});
+forEachTransport(
+  "a slow reader drops the connection, keeps its buffer, and holds up the next until half of it is read",
+  async (transport) => {
+    await using world = await World.open(transport, {
+      receiveOverflow: "disconnect",
+    });
+    const { client, events } = world;
+    const slow = client.messages({ bufferMaxSize: 4 });
+    world.peer.sendMany(["0", "1", "2", "3", "4", "5"]);
+    const error = await events.next("error");
+    assertEquals(error.code, "SLOW_CONSUMER");
+    await events.next("disconnect");
+    assertEquals(await take(slow, 1), ["0"]);
+    assertEquals(client.state, "waiting");
+    assertEquals(await take(slow, 1), ["1"]);
+    await events.next("connect");
+    const gap = await events.next("gap");
+    assertEquals([gap.cause.code, gap.attempts], ["SLOW_CONSUMER", 1]);
+    assertEquals((gap.count ?? 0) >= 1, true);
+    world.peer.send("after");
+    assertEquals(await take(slow, 3), ["2", "3", "after"]);
+  },
+);
 
-Deno.test("readers end with stop(), after what is buffered", async () => {
-  await using world = await World.open();
-  const { client, events } = world;
-  const reader = client.messages();
-  world.peer.sendMany(["a", "b"]);
-  await events.until(() => events.all("message").length === 2);
-  await client.stop();
-  assertEquals(await Array.fromAsync(reader), ["a", "b"]);
-  assertEquals(await Array.fromAsync(client), []);
-});
+forEachTransport(
+  "by default a slow reader costs what the transport can avoid",
+  async (transport) => {
+    await using world = await World.open(transport);
+    const { client, events, peer } = world;
+    const slow = client.messages({ bufferMaxSize: 4 });
+    const all = Array.from(
+      { length: 1_000 },
+      (_, number) => `${number} ${"x".repeat(10_000)}`,
+    );
+    const sending = peer.sendMany(all).catch(() => {});
+    if (transport.receiveOverflow === "pause") {
+      // The server has to wait, and nothing is lost.
+      await events.until(
+        () => events.all("message").length >= 4,
+        "four messages",
+      );
+      assertLess(events.all("message").length, all.length);
+      assertEquals(await take(slow, all.length), all);
+      assertEquals(events.all("error"), []);
+    } else {
+      assertEquals((await events.next("error")).code, "SLOW_CONSUMER");
+      assertEquals(await take(slow, 4), all.slice(0, 4));
+    }
+    await sending;
+  },
+);
 
-Deno.test("readers throw what ended the client, after what is buffered", async () => {
-  await using world = await World.open({ fatalCloseCodes: [4000] });
-  const { client, events } = world;
-  const reader = client.messages();
-  const stream = client.readable.getReader();
-  stream.closed.catch(() => {});
-  // It buffers from its first read on.
-  world.peer.send("before");
-  assertEquals((await reader.next()).value, "before");
-  const first = stream.read();
-  world.peer.send("first");
-  assertEquals((await first).value, "first");
-  assertEquals((await reader.next()).value, "first");
-  world.peer.send("a");
-  await events.next("message");
-  world.peer.close(4000, "enough");
-  const error = await client.closed;
-  for (const read of [() => reader.next(), () => stream.read()]) {
-    assertEquals((await read()).value, "a");
-    assertEquals(await assertRejects(read, WSError), error);
-  }
-});
+forEachTransport(
+  "readers end with stop(), after what is buffered",
+  async (transport) => {
+    await using world = await World.open(transport);
+    const { client, events } = world;
+    const reader = client.messages();
+    world.peer.sendMany(["a", "b"]);
+    await events.until(() => events.all("message").length === 2);
+    await client.stop();
+    assertEquals(await Array.fromAsync(reader), ["a", "b"]);
+    assertEquals(await Array.fromAsync(client), []);
+  },
+);
 
-Deno.test("the streams carry messages both ways", async () => {
-  await using world = await World.open();
+forEachTransport(
+  "readers throw what ended the client, after what is buffered",
+  async (transport) => {
+    await using world = await World.open(transport, {
+      fatalCloseCodes: [4000],
+    });
+    const { client, events } = world;
+    const reader = client.messages();
+    const stream = client.readable.getReader();
+    stream.closed.catch(() => {});
+    // It buffers from its first read on.
+    world.peer.send("before");
+    assertEquals((await reader.next()).value, "before");
+    const first = stream.read();
+    world.peer.send("first");
+    assertEquals((await first).value, "first");
+    assertEquals((await reader.next()).value, "first");
+    world.peer.send("a");
+    await events.next("message");
+    world.peer.close(4000, "enough");
+    const error = await client.closed;
+    for (const read of [() => reader.next(), () => stream.read()]) {
+      assertEquals((await read()).value, "a");
+      assertEquals(await assertRejects(read, WSError), error);
+    }
+  },
+);
+
+forEachTransport("the streams carry messages both ways", async (transport) => {
+  await using world = await World.open(transport);
   const { client } = world;
   const readable = client.readable;
   assertEquals(client.readable, readable);
@@ -281,15 +344,21 @@ Deno.test("the streams carry messages both ways", async () => {
   assertEquals(client.state, "open");
 });
 
-Deno.test("a message that came while the reader was made is not missed", async () => {
-  await using server = serve({
-    onPeer: (peer) => void peer.sendMany(["0", "1", "2"]),
-  });
-  const client = new WebSocketStreamClient({ url: server.url });
-  await client.start();
-  assertEquals(await take(client.messages(), 3), ["0", "1", "2"]);
-  await client.stop();
-});
+forEachTransport(
+  "a message that came while the reader was made is not missed",
+  async (transport) => {
+    await using server = serve({
+      onPeer: (peer) => void peer.sendMany(["0", "1", "2"]),
+    });
+    const client = new WebSocketStreamClient({
+      url: server.url,
+      transport: transport.name,
+    });
+    await client.start();
+    assertEquals(await take(client.messages(), 3), ["0", "1", "2"]);
+    await client.stop();
+  },
+);
 
 // Support -----------------------------------------------------------------------------------
 
@@ -330,10 +399,11 @@ class World implements AsyncDisposable {
   }
 
   static async open(
+    { name }: TransportCase,
     config: Partial<WSConfig> = {},
     toxics: Toxics = {},
   ): Promise<World> {
-    const world = new World(config, toxics);
+    const world = new World({ transport: name, ...config }, toxics);
     await world.client.start();
     await world.events.next("connect");
     return world;
@@ -396,8 +466,11 @@ class Sleeper implements AsyncDisposable {
     this.#reading = this.#read();
   }
 
-  static async start(config: Partial<WSConfig>): Promise<Sleeper> {
-    const sleeper = new Sleeper(config);
+  static async start(
+    { name }: TransportCase,
+    config: Partial<WSConfig>,
+  ): Promise<Sleeper> {
+    const sleeper = new Sleeper({ transport: name, ...config });
     await sleeper.lines.until(() => sleeper.lines.all("connect").length > 0);
     return sleeper;
   }
