@@ -14,11 +14,15 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import type { SpoolFile, Stored } from "./spool.ts";
+import { sizeOf } from "./spool_log.ts";
 
 /** Why a file cannot be a spool. */
 export class SpoolFault extends Error {
-  /** `foreign`: it is not a spool of this version of the module. */
-  readonly kind: "damaged" | "locked" | "foreign";
+  /**
+   * - `unmarked`: it does not look like a spool
+   * - `foreign`: it is another version's
+   */
+  readonly kind: "damaged" | "locked" | "unmarked" | "foreign";
 
   constructor(kind: SpoolFault["kind"], message: string, cause?: unknown) {
     super(message, { cause });
@@ -49,6 +53,11 @@ const SCHEMA = `
     checksum INTEGER NOT NULL
   )`;
 
+/** Of SQLite's files, in bytes. */
+const SMALLEST_PAGE = 512;
+/** What no other program's file has in its first page. */
+export const SCHEMA_MARK = "is_text INTEGER NOT NULL";
+
 /** Pages of unused room that are given back at a time, and tolerated. */
 const PAGES_AT_A_TIME = 256;
 
@@ -58,26 +67,50 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** An open and locked file. Every method may throw what SQLite throws. */
 export class SqliteSpool implements SpoolFile {
   readonly #db: DatabaseSync;
+  /** Whether there is nothing in it yet, after `lock`. */
+  isNew: boolean;
   #insert: StatementSync | undefined;
   #delete: StatementSync | undefined;
 
+  /** Opens the file, without a look at it. */
+  constructor(path: string) {
+    const size = sizeOf(path);
+    // SQLite would take it for a new one.
+    if (size > 0 && size < SMALLEST_PAGE) throw notASpool();
+    this.isNew = size === 0;
+    this.#db = openDatabase(path, false);
+  }
+
   /**
-   * Opens the file and takes the lock, and changes nothing.
+   * Whether there may be messages in a log beside the file.
+   * @throws {SpoolFault} it is in use, or not a database
+   */
+  static hasLog(path: string): boolean {
+    // A log is never changed through a database that is read only.
+    const db = openDatabase(path, true);
+    try {
+      return db.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal";
+    } catch (cause) {
+      throw faultOf(cause);
+    } finally {
+      db.close();
+    }
+  }
+
+  /**
+   * Takes the lock, and changes nothing that is there.
    * @throws {SpoolFault} it is another program's, or in use
    */
-  constructor(path: string) {
-    this.#db = openDatabase(path);
+  lock(): void {
     try {
-      // For a new file: later it has no effect.
-      this.#pragma("auto_vacuum = INCREMENTAL");
+      // This has to come first, and would write to a file that is not new.
+      if (this.isNew) this.#pragma("auto_vacuum = INCREMENTAL");
       // In this mode the log needs no third file, and the lock is kept.
       this.#pragma("locking_mode = EXCLUSIVE");
       this.#run("BEGIN EXCLUSIVE");
       this.#checkIdentity();
       this.#run("COMMIT");
     } catch (cause) {
-      this.#rollBack();
-      this.#db.close();
       throw faultOf(cause);
     }
   }
@@ -88,13 +121,12 @@ export class SqliteSpool implements SpoolFile {
    */
   prepare(hasLog: boolean): void {
     try {
-      const isNew = this.#pragma("application_id") === 0;
       this.#pragma(`journal_mode = ${hasLog ? "WAL" : "TRUNCATE"}`);
       // When the log starts anew nothing old is left in it: what its end looks
       // like then tells damage from a process that was killed.
       this.#pragma("journal_size_limit = 0");
       this.#pragma("synchronous = FULL");
-      if (!isNew) return;
+      if (!this.isNew) return;
       this.#run("BEGIN IMMEDIATE");
       this.#run(SCHEMA);
       this.#pragma(`application_id = ${APPLICATION_ID}`);
@@ -104,11 +136,6 @@ export class SqliteSpool implements SpoolFile {
       this.#rollBack();
       throw faultOf(cause);
     }
-  }
-
-  /** Whether a log belongs to the file. */
-  get hasLog(): boolean {
-    return this.#pragma("journal_mode") === "wal";
   }
 
   /**
@@ -152,7 +179,9 @@ export class SqliteSpool implements SpoolFile {
     } catch (cause) {
       throw faultOf(cause);
     }
-    if (state !== "ok") throw new SpoolFault("damaged", String(state));
+    if (state === "ok") return;
+    const text = String(state).replace(/^\*\*\*.*\*\*\*\s*/, "");
+    throw new SpoolFault("damaged", text.replaceAll(/\s+/g, " "));
   }
 
   write(messages: readonly Stored[], erased: readonly number[]): void {
@@ -205,11 +234,12 @@ export class SqliteSpool implements SpoolFile {
   }
 
   #checkIdentity(): void {
+    const isEmpty = this.#pragma("schema_version") === 0 &&
+      Number(this.#pragma("page_count")) <= 1;
     const id = this.#pragma("application_id");
-    if (id === 0 && this.#pragma("schema_version") === 0) return;
-    if (id !== APPLICATION_ID) {
-      throw new SpoolFault("foreign", "it is another program's database");
-    }
+    this.isNew = id === 0 && isEmpty;
+    if (this.isNew) return;
+    if (id !== APPLICATION_ID) throw notASpool();
     if (this.#pragma("user_version") !== VERSION) {
       throw new SpoolFault(
         "foreign",
@@ -284,10 +314,11 @@ export class SqliteSpool implements SpoolFile {
   }
 }
 
-function openDatabase(path: string): DatabaseSync {
+function openDatabase(path: string, readOnly: boolean): DatabaseSync {
   try {
     // A name that SQLite reads no special meaning into.
-    return new DatabaseSync(/^(:|file:)/.test(path) ? `./${path}` : path);
+    const name = /^(:|file:)/.test(path) ? `./${path}` : path;
+    return new DatabaseSync(name, { readOnly });
   } catch (cause) {
     throw faultOf(cause);
   }
@@ -321,13 +352,17 @@ function codeOf(cause: unknown): number | undefined {
     : undefined;
 }
 
+function notASpool(cause?: unknown): SpoolFault {
+  return new SpoolFault("unmarked", "it is not a spool", cause);
+}
+
 /** A fault of the file, or the error with a text that says what to do. */
 function faultOf(cause: unknown): unknown {
   switch (codeOf(cause)) {
     case SQLITE_BUSY:
       return new SpoolFault("locked", "another client has it open", cause);
     case SQLITE_NOTADB:
-      return new SpoolFault("foreign", "it is not a database", cause);
+      return notASpool(cause);
     case SQLITE_CORRUPT:
       return new SpoolFault("damaged", textOf(cause), cause);
     default:

@@ -52,12 +52,13 @@ class Log implements Disposable {
     readFully(this.#file, header);
     const view = new DataView(header.buffer);
     const magic = view.getUint32(0);
-    this.#isBigEndian = magic === MAGIC + 1;
-    const sum = checksum(header.subarray(0, 24), [0, 0], this.#isBigEndian);
+    const isBigEndian = magic === MAGIC + 1;
+    const sum = checksum(header.subarray(0, 24), [0, 0], isBigEndian);
     const isSound = (magic & ~1) === MAGIC && sum[0] === view.getUint32(24) &&
       sum[1] === view.getUint32(28);
     this.fault = isSound ? undefined : "the header of its log is damaged";
     // With a damaged header what is usual is tried, and the first frame's salt.
+    this.#isBigEndian = isSound && isBigEndian;
     this.#sum = isSound ? sum : undefined;
     this.#pageSize = isSound ? view.getUint32(8) : DEFAULT_PAGE_SIZE;
     this.#salt = isSound ? header.slice(16, 24) : header.slice(40, 48);

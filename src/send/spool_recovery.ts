@@ -12,7 +12,7 @@ import { WSError, type WSErrorCode } from "../errors.ts";
 import { nextTurn } from "./pump.ts";
 import type { Item } from "./send_queue.ts";
 import type { OpenSpool, Stored } from "./spool.ts";
-import { SpoolFault, SqliteSpool } from "./spool_file.ts";
+import { SCHEMA_MARK, SpoolFault, SqliteSpool } from "./spool_file.ts";
 import { applyLog, faultOfLog, sizeOf } from "./spool_log.ts";
 
 /** What SQLite may have put beside its file. */
@@ -24,8 +24,10 @@ const MOST_TRIES = 15;
 const QUICKLY_CHECKED = 2 * 1024 * 1024;
 /** How long the event loop may be blocked at a time, in milliseconds. */
 const LONGEST_BLOCK = 10;
-/** https://www.sqlite.org/fileformat2.html#file_format_version_numbers */
+// https://www.sqlite.org/fileformat2.html#the_database_header
+const PAGE_SIZE = 4096;
 const FORMAT_VERSIONS = 18;
+const PAGE_COUNT = 28;
 
 /** Opens the spool, or begins a new one. See {@linkcode OpenSpool}. */
 export const openSpool: OpenSpool = async (path, now, onDamaged, restore) => {
@@ -36,61 +38,113 @@ export const openSpool: OpenSpool = async (path, now, onDamaged, restore) => {
         `--allow-read=${path} --allow-write=${path}`,
     );
   }
-  let fault: SpoolFault;
+  const stamp = new Date(now).toISOString().replaceAll(":", "-");
+  const aside = `${path}.damaged-${stamp}`;
   try {
-    return await openSound(path, restore);
-  } catch (error) {
-    if (!(error instanceof SpoolFault) || error.kind !== "damaged") {
-      throw cannotOpen(path, error);
+    return await openSound(path, aside, restore);
+  } catch (fault) {
+    if (!(fault instanceof SpoolFault) || !isDamage(fault, aside)) {
+      throw fault instanceof WSError ? fault : cannotOpen(path, fault);
     }
-    fault = error;
-  }
-  const salvaged = setAside(path, now, fault, onDamaged);
-  try {
-    await openNew(path, salvaged);
-    return await openSound(path, restore);
-  } catch (error) {
-    throw cannotOpen(path, error);
+    const messages = salvage(aside);
+    const text =
+      `The spool ${path} is damaged (${fault.message}): it was set ` +
+      `aside as ${aside}, and a new one begun with the ${messages.length} ` +
+      "messages that could be read";
+    const error = {
+      code: "SPOOL",
+      severity: "transient",
+      cause: fault,
+    } as const;
+    onDamaged(new WSError(text, error));
+    return await openNew(path, aside, messages, restore);
   }
 };
 
-/** @throws {SpoolFault} it is damaged, in use or not ours */
+/** A file without the marks of a spool may be one whose header is damaged. */
+function isDamage({ kind }: SpoolFault, path: string): boolean {
+  switch (kind) {
+    case "damaged":
+      return true;
+    case "unmarked":
+      return sizeOf(path) > 0 &&
+        new TextDecoder().decode(firstPage(path)).includes(SCHEMA_MARK);
+    case "foreign":
+    case "locked":
+      return false;
+    default:
+      return kind satisfies never;
+  }
+}
+
+/**
+ * Opens a file that is not damaged; a damaged one is moved away.
+ * @throws {SpoolFault} it is damaged, in use or not ours
+ */
 async function openSound(
   path: string,
+  aside: string,
   restore: (stored: Stored) => Item,
 ): Promise<{ file: SqliteSpool; items: Item[] }> {
-  const mayUseLog = isAllowed(path + LOG);
+  const mayUseLog = isAllowed(path + LOG) && isAllowed(aside);
   // In this order: in a file that another process has begun meanwhile there are
   // messages before there is a log.
   const logSize = mayUseLog ? sizeOf(path + LOG) : 0;
   if (logSize > 0 && sizeOf(path) === 0) {
+    moveAside(path, aside);
     throw new SpoolFault("damaged", "it is empty, and its log is not");
   }
   createPrivate(path);
-  const file = await lock(path);
+  if (!mayUseLog) checkHasNoLog(path);
+  const file = await lock(path, aside);
   try {
-    if (file.hasLog) await checkLog(path, mayUseLog);
-    file.prepare(mayUseLog);
+    const fault = mayUseLog ? await faultOfLog(path + LOG) : undefined;
+    if (fault !== undefined) throw new SpoolFault("damaged", fault);
     if (sizeOf(path) <= QUICKLY_CHECKED) file.check();
-    return { file, items: await load(file, restore) };
+    // Nothing is written before all is read.
+    const items = file.isNew ? [] : await load(file, restore);
+    file.prepare(mayUseLog);
+    return { file, items };
   } catch (error) {
-    file.abandon();
-    throw error;
+    throw giveUp(file, path, aside, error);
   }
 }
 
-async function checkLog(path: string, mayUseLog: boolean): Promise<void> {
-  const folder = dirname(path);
-  if (!mayUseLog) {
-    // What SQLite cannot read of the log it deletes.
-    throw new Error(
-      "its log, which a process left that did not end in order, cannot be " +
-        "checked without permission for its folder: run again with " +
-        `--allow-read=${folder} --allow-write=${folder}`,
-    );
+/**
+ * Closes a file that cannot be used. A damaged one is moved away before:
+ * SQLite would delete a log that it cannot read. Returns why it cannot be used.
+ */
+function giveUp(
+  file: SqliteSpool,
+  path: string,
+  aside: string,
+  error: unknown,
+): unknown {
+  if (error instanceof SpoolFault && isDamage(error, path)) {
+    if (!isAllowed(aside)) {
+      file.abandon();
+      return cannotSetAside(path, error);
+    }
+    moveAside(path, aside);
   }
-  const fault = await faultOfLog(path + LOG);
-  if (fault !== undefined) throw new SpoolFault("damaged", fault);
+  file.abandon();
+  return error;
+}
+
+/** What SQLite cannot read of a log it deletes. */
+function checkHasNoLog(path: string): void {
+  let hasLog: boolean;
+  try {
+    hasLog = SqliteSpool.hasLog(path);
+  } catch (error) {
+    const isDamaged = error instanceof SpoolFault && isDamage(error, path);
+    throw isDamaged ? cannotSetAside(path, error) : error;
+  }
+  if (!hasLog) return;
+  throw new Error(
+    "its log, which was left by a process that did not end in order, cannot " +
+      `be checked without permission for its folder: ${flagsFor(path)}`,
+  );
 }
 
 /** SQLite would let others read it. Its other files get the same mode. */
@@ -106,13 +160,16 @@ function createPrivate(path: string): void {
  * Of two that begin at the same moment each may be in the other's way: both let
  * go, and try again after a random time.
  */
-async function lock(path: string): Promise<SqliteSpool> {
+async function lock(path: string, aside: string): Promise<SqliteSpool> {
   for (let tries = 1;; tries++) {
+    const file = new SqliteSpool(path);
     try {
-      return new SqliteSpool(path);
+      file.lock();
+      return file;
     } catch (error) {
+      const fault = giveUp(file, path, aside, error);
       const isLocked = error instanceof SpoolFault && error.kind === "locked";
-      if (!isLocked || tries === MOST_TRIES) throw error;
+      if (!isLocked || tries === MOST_TRIES) throw fault;
     }
     await delay(1 + Math.random() * 5 * tries);
   }
@@ -139,89 +196,106 @@ async function load(
   }
 }
 
-/** Puts into a new file what could be read of the old one. */
-async function openNew(path: string, messages: readonly Stored[]) {
-  createPrivate(path);
-  const file = await lock(path);
+/** Opens a new file with what could be read of the old one. */
+async function openNew(
+  path: string,
+  aside: string,
+  messages: readonly Stored[],
+  restore: (stored: Stored) => Item,
+): Promise<{ file: SqliteSpool; items: Item[] }> {
   try {
-    file.prepare(false);
-    file.write(messages, []);
-  } finally {
-    file.close();
+    const file = makeEmpty(path);
+    try {
+      file.write(messages, []);
+    } finally {
+      file.close();
+    }
+    return await openSound(path, aside, restore);
+  } catch (error) {
+    throw error instanceof WSError ? error : cannotOpen(path, error);
   }
 }
 
-/** Moves the file away, reports that, and returns what can be read of it. */
-function setAside(
-  path: string,
-  now: number,
-  fault: SpoolFault,
-  onDamaged: (error: WSError) => void,
-): Stored[] {
-  const stamp = new Date(now).toISOString().replaceAll(":", "-");
-  const aside = `${path}.damaged-${stamp}`;
-  const folder = dirname(path);
-  if (!isAllowed(aside)) {
-    throw fatal(
-      "SPOOL",
-      `The spool ${path} is damaged (${fault.message}), and setting it aside ` +
-        "takes permission for its folder: run again with " +
-        `--allow-read=${folder} --allow-write=${folder}`,
-      fault,
-    );
-  }
-  try {
-    for (const ending of ["", ...COMPANIONS]) {
-      renameIfThere(path + ending, aside + ending);
-    }
-  } catch (cause) {
-    throw fatal(
-      "SPOOL",
-      `The spool ${path} is damaged (${fault.message}), and cannot be set ` +
-        `aside: ${textOf(cause)}`,
-      cause,
-    );
-  }
-  const messages = salvage(aside);
-  onDamaged(
-    new WSError(
-      `The spool ${path} is damaged (${fault.message}): it was set aside as ` +
-        `${aside}, and a new one begun with the ${messages.length} messages ` +
-        "that could be read",
-      { code: "SPOOL", severity: "transient", cause: fault },
-    ),
+function cannotSetAside(path: string, fault: SpoolFault): WSError {
+  return fatal(
+    "SPOOL",
+    `The spool ${path} is damaged (${fault.message}), and setting it aside ` +
+      `takes permission for its folder: ${flagsFor(path)}`,
+    fault,
   );
-  return messages;
+}
+
+function flagsFor(path: string): string {
+  const folder = dirname(path);
+  return `run again with --allow-read=${folder} --allow-write=${folder}`;
+}
+
+/** Moves the file away, with all that belongs to it. */
+function moveAside(path: string, aside: string): void {
+  for (const ending of ["", ...COMPANIONS]) {
+    ifThere(() => Deno.renameSync(path + ending, aside + ending));
+  }
 }
 
 /** Reads a copy, so that what was set aside stays as it is. */
 function salvage(aside: string): Stored[] {
   const copy = `${aside}.copy`;
+  const template = `${aside}.empty`;
   try {
     createPrivate(copy);
     if (sizeOf(aside) > 0) Deno.copyFileSync(aside, copy);
-    else makeEmpty(copy);
+    else makeEmpty(copy).close();
     applyLog(aside + LOG, copy);
     withoutLog(copy);
-    const file = new SqliteSpool(copy);
     try {
-      return file.salvage();
-    } finally {
-      file.abandon();
+      return readCopy(copy);
+    } catch {
+      // Its first page is always the same, but for a few numbers.
+      makeEmpty(template).close();
+      repairFirstPage(copy, firstPage(template));
+      return readCopy(copy);
     }
   } catch {
     // Nothing can be read of it.
     return [];
   } finally {
-    for (const ending of ["", ...COMPANIONS]) removeIfThere(copy + ending);
+    for (const ending of ["", ...COMPANIONS]) {
+      ifThere(() => Deno.removeSync(copy + ending));
+      ifThere(() => Deno.removeSync(template + ending));
+    }
   }
 }
 
+function readCopy(copy: string): Stored[] {
+  const file = new SqliteSpool(copy);
+  try {
+    file.lock();
+    return file.salvage();
+  } finally {
+    file.abandon();
+  }
+}
+
+function repairFirstPage(path: string, page: Uint8Array): void {
+  new DataView(page.buffer).setUint32(PAGE_COUNT, sizeOf(path) / page.length);
+  using file = Deno.openSync(path, { write: true });
+  file.writeSync(page);
+}
+
+function firstPage(path: string): Uint8Array<ArrayBuffer> {
+  using file = Deno.openSync(path);
+  const page = new Uint8Array(PAGE_SIZE);
+  file.readSync(page);
+  return page;
+}
+
 /** A log may hold all the pages of a database that has gone. */
-function makeEmpty(path: string): void {
+function makeEmpty(path: string): SqliteSpool {
+  createPrivate(path);
   const file = new SqliteSpool(path);
+  file.lock();
   file.prepare(false);
-  file.close();
+  return file;
 }
 
 /** Says in the file's header that no log belongs to it. */
@@ -229,14 +303,6 @@ function withoutLog(path: string): void {
   using file = Deno.openSync(path, { write: true });
   file.seekSync(FORMAT_VERSIONS, Deno.SeekMode.Start);
   file.writeSync(new Uint8Array([1, 1]));
-}
-
-function renameIfThere(from: string, to: string): void {
-  ifThere(() => Deno.renameSync(from, to));
-}
-
-function removeIfThere(path: string): void {
-  ifThere(() => Deno.removeSync(path));
 }
 
 function ifThere(change: () => void): void {

@@ -1,0 +1,61 @@
+/** A process on a disk that is full after a megabyte. Prints what it saw. */
+
+import { WSError } from "../../src/errors.ts";
+import { Sender } from "../../src/send/sender.ts";
+import { FakeSocket } from "./fake_socket.ts";
+import { DEFAULTS, STOPPED } from "./set_up.ts";
+
+const path = Deno.args[0] ?? "";
+const sender = new Sender({ ...DEFAULTS, sendQueueMaxSize: 8, spool: path }, {
+  onDrop: () => {},
+  onError: () => {},
+  refuseToWait: () => undefined,
+});
+await sender.open();
+const accepted: string[] = [];
+const told: string[] = [];
+let text = "";
+
+async function send(message: string): Promise<string> {
+  let result = "ok";
+  try {
+    await sender.send(message);
+    accepted.push(message);
+  } catch (error) {
+    if (!(error instanceof WSError)) throw error;
+    result = `${error.code} ${error.severity}`;
+    text = error.message;
+  }
+  told.push(result);
+  return result;
+}
+
+// One that does not fit does not take its neighbours along.
+const [first, large, second] = await Promise.all([
+  send("1"),
+  send("x".repeat(2_000_000)),
+  send("2"),
+]);
+// More than fit, and more than the queue has room for.
+const many = Array.from(
+  { length: 30 },
+  (_, i) => send(`${i + 3} `.padEnd(200_000, "x")),
+);
+await Promise.race([
+  Promise.all(many),
+  new Promise((resolve) => setTimeout(resolve, 500)),
+]);
+const socket = new FakeSocket();
+sender.attach(socket);
+while (!(await sender.flush(1))) socket.drain();
+await Promise.all(many);
+while (!(await sender.flush(1))) socket.drain();
+console.log(JSON.stringify({
+  large,
+  neighbours: [first, second],
+  untold: 33 - told.length,
+  names: text.includes(path) && /full|larger|take/.test(text),
+  sentInOrder: socket.texts.join() ===
+    accepted.toSorted((a, b) => parseInt(a) - parseInt(b)).join(),
+}));
+sender.end(STOPPED);

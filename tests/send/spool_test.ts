@@ -1,0 +1,614 @@
+/** The spool, on real files. */
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
+import { WSError } from "../../src/errors.ts";
+import type { Message } from "../../src/message.ts";
+import { nextTurn } from "../../src/send/pump.ts";
+import type { SendConfig, Sender } from "../../src/send/sender.ts";
+import { TempFile } from "../support/temp_file.ts";
+import { FakeSocket } from "./fake_socket.ts";
+import { outcome, setUp, STOPPED } from "./set_up.ts";
+
+const BY_TEXT = { id: String, acknowledged: String };
+const seed = Number(Deno.env.get("MODEL_SEED") ?? Date.now() % 2 ** 31);
+
+Deno.test("with a spool what is accepted outlives the process, and comes first", async () => {
+  using file = new TempFile();
+  const { sender: first } = spooled(file);
+  const early = first.send("early");
+  await first.open();
+  await early;
+  await first.send(new Uint8Array([98]), { key: "k" });
+  await first.send("c", { key: "k" });
+  first.trySend("d");
+  assertEquals(first.queued, 3);
+  assertEquals(first.end(STOPPED), { unsent: 3, unsentBytes: 7 });
+
+  const { sender } = spooled(file);
+  const newer = sender.send("newer");
+  await sender.open();
+  await newer;
+  const socket = new FakeSocket();
+  sender.attach(socket);
+  assertEquals(socket.texts, ["early", "c", "d", "newer"]);
+  socket.drain(3);
+  sender.end(STOPPED);
+  assertEquals(await contents(file), ["newer"]);
+});
+
+Deno.test("every kind of message, and its key, comes back as it was", async () => {
+  using file = new TempFile();
+  const messages: Message[] = [
+    "NUL \0 in the middle, \ufeff, ünïcödé 🎉",
+    "\ufeffa byte order mark in front",
+    "",
+    new Uint8Array([0, 255, 0]),
+    new Uint8Array(),
+  ];
+  const { sender } = await opened(file);
+  for (const data of messages) await sender.send(data);
+  await sender.send("old", { key: "a key, \0 and \ud800 in it" });
+  sender.end(STOPPED);
+
+  const { sender: next, dropped } = await opened(file);
+  await next.send("new", { key: "a key, \0 and \ud800 in it" });
+  const socket = new FakeSocket();
+  next.attach(socket);
+  assertEquals(socket.sent, [...messages, "new"]);
+  assertEquals(dropped, ["replaced old"]);
+  next.end(STOPPED);
+});
+
+Deno.test("the files of a spool can be read by their owner alone", async () => {
+  using file = new TempFile();
+  const { sender } = await opened(file);
+  await sender.send("secret");
+  for (const name of file.names()) {
+    const { mode } = Deno.statSync(`${file.folder}/${name}`);
+    assertEquals((mode ?? 0) & 0o777, 0o600, name);
+  }
+  assertEquals(file.names(), ["queue.spool", "queue.spool-wal"]);
+  sender.end(STOPPED);
+  assertEquals(file.names(), ["queue.spool"]);
+});
+
+Deno.test("a message that expires does so by the wall clock, over a restart", async () => {
+  using file = new TempFile();
+  let wall = 1_000_000;
+  let monotonic = 500;
+  const clock = { wall: () => wall, monotonic: () => monotonic };
+  const { sender: first } = await opened(file, {}, { clock });
+  await first.send("a", { ttl: 100 });
+  await first.send("b", { ttl: 200 });
+  // A clock that is set does not matter while the process lives.
+  wall += 50;
+  first.end(STOPPED);
+  wall += 100;
+  monotonic = 7;
+  const { sender, dropped } = await opened(file, {}, { clock });
+  const socket = new FakeSocket();
+  sender.attach(socket);
+  assertEquals([socket.texts, dropped], [["b"], ["expired a"]]);
+  sender.end(STOPPED);
+});
+
+Deno.test("acknowledged before it is sent again, a restored message is not sent", async () => {
+  using file = new TempFile();
+  const { sender: first } = await opened(file, { redeliver: BY_TEXT });
+  for (const text of ["a", "b", "c"]) await first.send(text);
+  first.end(STOPPED);
+  const { sender, dropped } = await opened(file, { redeliver: BY_TEXT });
+  sender.acknowledge("b");
+  const socket = new FakeSocket();
+  sender.attach(socket);
+  assertEquals([socket.texts, sender.unacknowledged], [["a", "c"], 2]);
+  sender.acknowledge("a");
+  assertEquals(sender.end(STOPPED), { unsent: 1, unsentBytes: 1 });
+  assertEquals(dropped, []);
+  assertEquals(await contents(file), ["c"]);
+});
+
+Deno.test("sent at most once, a message is off the disk before a socket has it", async () => {
+  using file = new TempFile();
+  const { sender } = await opened(file, { redeliver: "none" });
+  for (const text of ["a", "b"]) await sender.send(text);
+  const seen: string[][] = [];
+  const socket = new FakeSocket(undefined, () => seen.push(crashed(file)));
+  sender.attach(socket);
+  await sender.send("c");
+  assertEquals(socket.texts, ["a", "b", "c"]);
+  assertEquals(seen, [[], [], []]);
+  sender.end(STOPPED);
+});
+
+Deno.test("what stays in the spool is counted at the end, and not reported as dropped", async () => {
+  using file = new TempFile();
+  const { sender, dropped } = await opened(file);
+  await sender.send("a");
+  const b = sender.send("b");
+  sender.trySend("c");
+  assertEquals(sender.end(STOPPED), { unsent: 3, unsentBytes: 3 });
+  assertEquals([await outcome(b), sender.queued], ["ok", 0]);
+  assertEquals(dropped, []);
+  assertEquals(await contents(file), ["a", "b", "c"]);
+});
+
+Deno.test("a spool that was never opened keeps nothing: everybody is told", async () => {
+  using file = new TempFile();
+  const { sender, dropped } = spooled(file);
+  const a = sender.send("a");
+  sender.trySend("b");
+  sender.end(STOPPED);
+  assertEquals([await outcome(a), dropped], ["STOPPED", ["ended b"]]);
+  await sender.open();
+  assertEquals(file.names(), []);
+});
+
+Deno.test("a sender that ends while its spool opens lets go of the file", async () => {
+  using file = new TempFile();
+  const { sender } = spooled(file);
+  const opening = sender.open();
+  sender.end(STOPPED);
+  await opening;
+  assertEquals(await contents(file), []);
+});
+
+Deno.test("of several that open a new spool at the same moment exactly one gets it", async () => {
+  for (let round = 0; round < 10; round++) {
+    using file = new TempFile();
+    const senders = Array.from({ length: 3 }, () => spooled(file).sender);
+    const results = await Promise.allSettled(senders.map((s) => s.open()));
+    const errors = results.flatMap((result) =>
+      result.status === "rejected" ? [String(result.reason.message)] : []
+    );
+    const text =
+      `Cannot open the spool ${file.path}: another client has it open`;
+    assertEquals(errors, [text, text]);
+    for (const sender of senders) sender.end(STOPPED);
+  }
+});
+
+Deno.test("a file that is not ours is refused, and left as it is", async () => {
+  const makers: Record<string, (path: string) => void> = {
+    "a text": (path) => Deno.writeTextFileSync(path, "my diary\n".repeat(999)),
+    "a short text": (path) => Deno.writeTextFileSync(path, "x"),
+    "another database": (path) => {
+      const db = new DatabaseSync(path);
+      db.exec("CREATE TABLE precious (data); PRAGMA user_version = 2");
+      db.close();
+    },
+    "a later version": (path) => {
+      const db = new DatabaseSync(path);
+      db.exec("CREATE TABLE message (data)");
+      db.exec("PRAGMA application_id = 0x77737370; PRAGMA user_version = 9");
+      db.close();
+    },
+  };
+  for (const [what, make] of Object.entries(makers)) {
+    using file = new TempFile();
+    make(file.path);
+    const before = Deno.readFileSync(file.path);
+    const { sender, errors } = spooled(file);
+    const error = await assertRejects(() => sender.open(), WSError);
+    assertEquals([error.code, error.severity], ["SPOOL", "fatal"], what);
+    assertMatch(
+      error.message,
+      new RegExp(`^Cannot open the spool ${file.path}: (it is|another)`),
+    );
+    assertEquals([file.names(), errors], [["queue.spool"], []], what);
+    assertEquals(Deno.readFileSync(file.path), before);
+    sender.end(error);
+  }
+});
+
+Deno.test("a spool that cannot be opened is a fatal error, which tells why, and waiting senders hear of it", async () => {
+  using file = new TempFile();
+  const path = `${file.folder}/nowhere/queue`;
+  const { sender } = setUp({ spool: path });
+  const waiting = sender.send("a");
+  const error = await assertRejects(() => sender.open(), WSError);
+  assertEquals([error.code, error.severity], ["SPOOL", "fatal"]);
+  assertMatch(error.message, /nowhere\/queue: .*(No such file|not find)/i);
+  sender.end(error);
+  assertStrictEquals(await assertRejects(() => waiting), error);
+
+  const { sender: other } = setUp({ spool: file.folder });
+  const folder = await assertRejects(() => other.open(), WSError);
+  assertEquals(folder.message.includes(file.folder), true);
+  other.end(folder);
+});
+
+Deno.test("names that mean something to SQLite are names of files", async () => {
+  using file = new TempFile();
+  const before = Deno.cwd();
+  Deno.chdir(file.folder);
+  try {
+    for (const name of [":memory:", "file:x?mode=memory"]) {
+      const { sender } = setUp({ spool: name });
+      await sender.open();
+      sender.end(STOPPED);
+      assertEquals(file.names().includes(name), true, name);
+    }
+  } finally {
+    Deno.chdir(before);
+  }
+});
+
+Deno.test("damage anywhere in the file is reported, and what can be read is kept", async () => {
+  const damages: ((bytes: Uint8Array) => Uint8Array)[] = [
+    (bytes) => bytes.fill(65, 0, 2000),
+    (bytes) => bytes.fill(0, 0, 100),
+    (bytes) => bytes.subarray(0, 20_000),
+    (bytes) => bytes.fill(0xee, 4096, 4200),
+    (bytes) => bytes.fill(0xee, -4096),
+    (bytes) => bytes.fill(0xee, 30_000, 30_010),
+  ];
+  for (const [index, damage] of damages.entries()) {
+    using file = new TempFile();
+    const { sender } = await opened(file);
+    for (let i = 0; i < 50; i++) {
+      await sender.send(`message ${i} `.padEnd(1000, "x"));
+    }
+    sender.end(STOPPED);
+    const bytes = damage(Deno.readFileSync(file.path));
+    Deno.writeFileSync(file.path, bytes);
+
+    const { sender: next, errors } = await opened(file);
+    await turn();
+    const [error] = errors;
+    assertEquals([error?.code, error?.severity], ["SPOOL", "transient"]);
+    assertMatch(error?.message ?? "", /queue\.spool is damaged \(.*set aside/);
+    const aside = file.names().filter((name) => /\.damaged-.*Z$/.test(name));
+    assertEquals(aside.length, 1, aside.join());
+    const kept = Deno.readFileSync(`${file.folder}/${aside[0]}`);
+    assert(kept.every((byte, at) => byte === bytes[at]), `${index}`);
+    assert(next.queued >= (index === 2 ? 3 : 40), `${index}: ${next.queued}`);
+    assertEquals((await outcome(next.send("goes on"))) !== "SPOOL", true);
+    next.end(STOPPED);
+    assertEquals(file.names().filter((n) => !n.includes("damaged")), [
+      "queue.spool",
+    ]);
+  }
+});
+
+Deno.test("one flipped bit in the log loses nothing without a word", async () => {
+  console.log(`MODEL_SEED=${seed}`);
+  using original = new TempFile();
+  const { sender } = await opened(original);
+  const texts = Array.from(
+    { length: 30 },
+    (_, i) => `message ${String(i).padStart(3, "0")} `.padEnd(1500, "x"),
+  );
+  for (const text of texts) await sender.send(text);
+  const whole = new Map(
+    original.names().map((name) => [
+      name,
+      Deno.readFileSync(`${original.folder}/${name}`),
+    ]),
+  );
+  sender.end(STOPPED);
+  const size = whole.get("queue.spool-wal")?.length ?? 0;
+  assert(size > 100_000);
+  const bits = fc.oneof(fc.nat(size * 8 - 1), fc.nat(600));
+  await fc.assert(
+    fc.asyncProperty(bits, async (bit) => {
+      using file = new TempFile();
+      for (const [name, bytes] of whole) {
+        const copy = bytes.slice();
+        if (name.endsWith("-wal")) flip(copy, bit);
+        Deno.writeFileSync(`${file.folder}/${name}`, copy);
+      }
+      const { sender, errors } = await opened(file);
+      await turn();
+      const socket = new FakeSocket({
+        bytes: 1e9,
+        messages: 1e9,
+        reportsProgress: true,
+      });
+      sender.attach(socket);
+      sender.end(STOPPED);
+      const kept = texts.filter((text) => socket.texts.includes(text));
+      assertEquals(socket.texts, kept, "in order, and as they were");
+      if (kept.length === texts.length) return;
+      assertEquals(errors.map(({ code }) => code), ["SPOOL"]);
+      assert(kept.length >= 28, `${kept.length} were read`);
+      assert(file.names().some((name) => /damaged.*-wal$/.test(name)));
+    }),
+    { numRuns: Number(Deno.env.get("SPOOL_RUNS") ?? 40), seed },
+  );
+});
+
+Deno.test("a log without its database is set aside, and what is in it is kept", async () => {
+  const damages: ((path: string) => void)[] = [
+    (path) => Deno.writeFileSync(path, new Uint8Array()),
+    (path) => Deno.removeSync(path),
+    (path) => Deno.writeFileSync(`${path}-wal`, new Uint8Array(5000)),
+  ];
+  for (const [index, damage] of damages.entries()) {
+    using file = new TempFile();
+    await leaveBehind(file, ["a", "b", "c"]);
+    damage(file.path);
+    const { sender, errors } = await opened(file);
+    await turn();
+    assertEquals(errors.map(({ code }) => code), ["SPOOL"]);
+    assertEquals(sender.queued, [3, 3, 0][index]);
+    assert(file.names().some((name) => /damaged.*-wal$/.test(name)));
+    sender.end(STOPPED);
+  }
+});
+
+Deno.test("what a killed process has left in its log is found, and is no damage", async () => {
+  using file = new TempFile();
+  await leaveBehind(file, ["a", "b"]);
+  // Killed while it wrote: the last frame is not whole.
+  const log = Deno.readFileSync(`${file.path}-wal`);
+  Deno.writeFileSync(`${file.path}-wal`, new Uint8Array(100), { append: true });
+  assert(log.length > 0);
+  const { sender, errors } = await opened(file);
+  assertEquals([sender.queued, errors], [2, []]);
+  sender.end(STOPPED);
+});
+
+Deno.test("the file shrinks after a large backlog", async () => {
+  using file = new TempFile();
+  const { sender } = await opened(file, { sendQueueMaxSize: 10_000 });
+  await Promise.all(
+    Array.from({ length: 3000 }, () => sender.send("x".repeat(4000))),
+  );
+  const full = Deno.statSync(file.path).size +
+    Deno.statSync(`${file.path}-wal`).size;
+  sender.clearQueue();
+  let size = full;
+  for (let i = 0; i < 500 && size > full / 4; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    size = Deno.statSync(file.path).size +
+      Deno.statSync(`${file.path}-wal`).size;
+  }
+  assert(size <= full / 4, `${size} of ${full} bytes`);
+  sender.end(STOPPED);
+});
+
+Deno.test("while a large spool opens the event loop goes on", async () => {
+  using file = new TempFile();
+  const { sender } = await opened(file, { sendQueueMaxSize: 100_000 });
+  await Promise.all(
+    Array.from({ length: 20_000 }, (_, i) => sender.send(`${i}`)),
+  );
+  sender.end(STOPPED);
+  let turns = 0;
+  let isOpen = false;
+  const { sender: next } = spooled(file, {}, { turn: nextTurn });
+  const opening = next.open().then(() => isOpen = true);
+  while (!isOpen) {
+    await turn();
+    turns++;
+  }
+  await opening;
+  assertEquals(next.queued, 20_000);
+  assert(turns > 5, `${turns} turns`);
+  next.end(STOPPED);
+});
+
+Deno.test("flush inside onDrop does not disturb what is being written", async () => {
+  using file = new TempFile();
+  const later: Promise<void>[] = [];
+  const { sender } = await opened(file, {}, {
+    onDrop: (data, reason) => {
+      if (reason !== "replaced") return;
+      if (data === "K1") sender.flush(0).catch(() => {});
+      else later.push(sender.send("C"));
+    },
+  });
+  await sender.send("K1", { key: "k" });
+  await sender.send("J1", { key: "j" });
+  await Promise.all([
+    sender.send("K2", { key: "k" }),
+    sender.send("J2", { key: "j" }),
+  ]);
+  await Promise.all(later);
+  assertEquals(crashed(file), ["K2", "J2", "C"]);
+  sender.end(STOPPED);
+});
+
+Deno.test("permission for the file alone is enough, but not to pass over a log that cannot be checked", async () => {
+  using file = new TempFile();
+  const flags = [`--allow-read=${file.path}`, `--allow-write=${file.path}`];
+  assertMatch(
+    await child(file, ["open"], []),
+    new RegExp(`^PERMISSION fatal .*${flags.join(" ")}`),
+  );
+  assertEquals(await child(file, ["send"], flags), "open 0");
+  assertEquals(await child(file, ["send"], flags), "open 1");
+  assertEquals(await contents(file), ["sent", "sent"]);
+  await leaveBehind(file, ["a"]);
+  const refused = await child(file, ["open"], flags);
+  assertMatch(refused, /^SPOOL fatal .*log.*cannot be checked/);
+  assert(refused.includes(`--allow-read=${file.folder} `), refused);
+  assertEquals(await contents(file), ["sent", "sent", "a"]);
+  Deno.writeFileSync(file.path, Deno.readFileSync(file.path).fill(1, 99, 1000));
+  const damaged = await child(file, ["open"], flags);
+  assertMatch(damaged, /^SPOOL fatal .*damaged.*permission for its folder/);
+  assertEquals(file.names().filter((name) => name.includes("damaged")), []);
+});
+
+Deno.test("another process cannot open it, and SIGKILL sets it free", async () => {
+  using file = new TempFile();
+  const holder = start(file, ["hold"], ["--allow-read", "--allow-write"]);
+  const lines = holder.stdout.pipeThrough(new TextDecoderStream());
+  for await (const line of lines.values({ preventCancel: true })) {
+    if (line.includes("open")) break;
+  }
+  const { sender } = spooled(file);
+  const error = await assertRejects(() => sender.open(), WSError);
+  assertMatch(error.message, /another client has it open/);
+  sender.end(error);
+  holder.kill("SIGKILL");
+  await holder.status;
+  await lines.cancel();
+  assertEquals(await contents(file), ["sent"]);
+});
+
+Deno.test({
+  name:
+    "on a full disk every sender is told, small messages still fit, and all that was accepted is sent",
+  ignore: !hasPrlimit(),
+  async fn() {
+    using file = new TempFile();
+    const script = new URL("./full_disk.ts", import.meta.url);
+    const run = [Deno.execPath(), "run", "--quiet", "--no-code-cache"];
+    // No file may be larger; ignored, the signal becomes an error of the write.
+    const { stdout, success } = await new Deno.Command("sh", {
+      args: [
+        "-c",
+        `trap '' XFSZ; exec prlimit --fsize=1000000: "$@"`,
+        "sh",
+        ...[...run, "--allow-all", script.pathname, file.path],
+      ],
+      stderr: "inherit",
+      signal: AbortSignal.timeout(60_000),
+    }).output();
+    const results = JSON.parse(new TextDecoder().decode(stdout));
+    assertEquals(success, true);
+    assertEquals(results, {
+      large: "SPOOL transient",
+      neighbours: ["ok", "ok"],
+      untold: 0,
+      names: true,
+      sentInOrder: true,
+    });
+  },
+});
+
+/** A tool of Linux that limits the size of files. */
+function hasPrlimit(): boolean {
+  try {
+    const { success } = new Deno.Command("prlimit", { args: ["--version"] })
+      .outputSync();
+    return success;
+  } catch {
+    console.log("There is no prlimit here: the test of a full disk is skipped");
+    return false;
+  }
+}
+
+Deno.test("nothing that waits in a sender keeps the process alive", async () => {
+  using file = new TempFile();
+  const script = new URL("./idle_sender.ts", import.meta.url);
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-all", script.pathname, file.path],
+    stderr: "inherit",
+    signal: AbortSignal.timeout(30_000),
+  }).output();
+  assertEquals([success, new TextDecoder().decode(stdout)], [true, "idle\n"]);
+});
+
+type Hooks = Parameters<typeof setUp>[1];
+
+function spooled(
+  file: TempFile,
+  config: Partial<SendConfig> = {},
+  hooks: Hooks = {},
+) {
+  return setUp({ spool: file.path, ...config }, { turn: nextTurn, ...hooks });
+}
+
+async function opened(
+  file: TempFile,
+  config: Partial<SendConfig> = {},
+  hooks: Hooks = {},
+): Promise<ReturnType<typeof spooled>> {
+  const made = spooled(file, config, hooks);
+  await made.sender.open();
+  return made;
+}
+
+/** What is in the spool, for somebody who opens it. */
+async function contents(file: TempFile): Promise<string[]> {
+  const { sender } = await opened(file, { sendQueueMaxSize: 1 });
+  return drained(sender);
+}
+
+/** What would be in the spool if the process were killed now. */
+function crashed(file: TempFile): string[] {
+  using copy = new TempFile();
+  for (const name of file.names()) {
+    Deno.copyFileSync(`${file.folder}/${name}`, `${copy.folder}/${name}`);
+  }
+  const db = new DatabaseSync(copy.path);
+  const rows = db.prepare("SELECT data FROM message ORDER BY row").all();
+  db.close();
+  return rows.map(({ data }) =>
+    data instanceof Uint8Array ? new TextDecoder().decode(data) : ""
+  );
+}
+
+function drained(sender: Sender): string[] {
+  const socket = new FakeSocket({
+    bytes: 1e9,
+    messages: 1e9,
+    reportsProgress: true,
+  });
+  sender.attach(socket);
+  sender.end(STOPPED);
+  return socket.texts;
+}
+
+/** Leaves the files as a process does that is killed. */
+async function leaveBehind(file: TempFile, texts: string[]): Promise<void> {
+  using original = new TempFile();
+  for (const name of file.names()) {
+    Deno.copyFileSync(`${file.folder}/${name}`, `${original.folder}/${name}`);
+  }
+  const { sender } = await opened(original);
+  for (const text of texts) await sender.send(text);
+  for (const name of original.names()) {
+    Deno.copyFileSync(`${original.folder}/${name}`, `${file.folder}/${name}`);
+  }
+  sender.end(STOPPED);
+}
+
+function flip(bytes: Uint8Array, bit: number): void {
+  bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => nextTurn(resolve));
+}
+
+function start(
+  file: TempFile,
+  what: readonly string[],
+  flags: readonly string[],
+): Deno.ChildProcess {
+  const script = new URL("./spool_holder.ts", import.meta.url);
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--quiet",
+      "--no-prompt",
+      ...flags,
+      script.pathname,
+      file.path,
+      ...what,
+    ],
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+}
+
+async function child(
+  file: TempFile,
+  what: readonly string[],
+  flags: readonly string[],
+): Promise<string> {
+  const { stdout } = await start(file, what, flags).output();
+  return new TextDecoder().decode(stdout).trim();
+}
