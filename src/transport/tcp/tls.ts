@@ -8,10 +8,12 @@
  * @module
  */
 
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 import { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
 import { HandshakeFailure } from "../transport.ts";
-import type { ByteStream } from "./byte_stream.ts";
+import { type ByteStream, writeAll } from "./byte_stream.ts";
 
 /** How to speak TLS with a host. */
 export interface TlsSettings {
@@ -32,13 +34,7 @@ export async function startTls(
   onReplaced: (stream: ByteStream) => void,
 ): Promise<ByteStream> {
   const { serverName, caCerts, identity, insecure } = settings;
-  for (const pem of caCerts) {
-    // Deno ignores a text without a certificate, and then accepts none.
-    if (!/-----BEGIN (?:TRUSTED )?CERTIFICATE-----/.test(pem)) {
-      const detail = "'tls.caCerts' holds no PEM certificate";
-      throw new HandshakeFailure({ kind: "options", detail });
-    }
-  }
+  checkPem(settings);
   if (identity === undefined && !insecure && isTcp(below)) {
     const conn = await Deno.startTls(below, {
       hostname: serverName,
@@ -55,6 +51,43 @@ export async function startTls(
   return stream;
 }
 
+const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/;
+const KEY = /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/;
+
+/** The runtime ignores a text without a certificate, and goes on without it. */
+function checkPem({ caCerts, identity }: TlsSettings): void {
+  for (const pem of caCerts) require("caCerts", CERTIFICATE, pem);
+  if (identity === undefined) return;
+  require("cert", CERTIFICATE, identity.cert);
+  require("key", KEY, identity.key);
+  checkPair(identity.cert, identity.key);
+}
+
+/** `node:tls` reports a wrong pair as an "unsupported protocol", or hangs. */
+function checkPair(cert: string, key: string): void {
+  let pair: readonly [KeyObject, KeyObject];
+  try {
+    pair = [new X509Certificate(cert).publicKey, createPublicKey(key)];
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    const detail = `'tls.cert' or 'tls.key' cannot be read: ${text}`;
+    throw new HandshakeFailure({ kind: "options", detail, cause });
+  }
+  const [certified, own] = pair.map((half) =>
+    half.export({ type: "spki", format: "pem" })
+  );
+  if (certified === own) return;
+  const detail = "'tls.key' does not belong to 'tls.cert'";
+  throw new HandshakeFailure({ kind: "options", detail });
+}
+
+function require(option: string, pattern: RegExp, pem: string): void {
+  if (pattern.test(pem)) return;
+  const what = pattern === KEY ? "private key" : "certificate";
+  const detail = `'tls.${option}' holds no ${what} in PEM`;
+  throw new HandshakeFailure({ kind: "options", detail });
+}
+
 /** Whether `Deno.startTls` takes it: it wants a bare TCP connection. */
 function isTcp(stream: ByteStream | Deno.TcpConn): stream is Deno.TcpConn {
   return "setNoDelay" in stream;
@@ -62,23 +95,27 @@ function isTcp(stream: ByteStream | Deno.TcpConn): stream is Deno.TcpConn {
 
 /** TLS by `node:tls` over any stream. */
 class NodeTlsStream implements ByteStream {
-  readonly #below: ByteStream;
+  readonly #below: StreamDuplex;
   readonly #socket: TLSSocket;
-  /** Settled once the socket has something to read, or has ended. */
-  #readable: PromiseWithResolvers<void> | undefined;
+  /** What the socket has given and nobody has read; it is paused meanwhile. */
+  #received: Uint8Array | undefined;
+  /** Resolved once there is something to read, or the socket has ended. */
+  #changed: PromiseWithResolvers<void> | undefined;
   #error: Error | undefined;
   #ended = false;
   #closed = false;
 
   constructor(below: ByteStream, settings: TlsSettings) {
     const { serverName, caCerts, identity, insecure } = settings;
-    this.#below = below;
+    this.#below = new StreamDuplex(below);
     try {
       this.#socket = connect({
-        socket: new StreamDuplex(below),
-        // An address is no server name (RFC 6066, section 3), but Deno checks
-        // the certificate against this option.
-        servername: serverName,
+        socket: this.#below,
+        // An address is no server name (RFC 6066, section 3), but what the
+        // certificate is checked against.
+        ...(isIP(serverName) === 0
+          ? { servername: serverName }
+          : { host: serverName }),
         ...(caCerts.length > 0 && { ca: [...caCerts] }),
         ...identity,
         rejectUnauthorized: !insecure,
@@ -87,27 +124,31 @@ class NodeTlsStream implements ByteStream {
     } catch (cause) {
       throw new HandshakeFailure({
         kind: "options",
-        detail: "'tls.cert' and 'tls.key' cannot be used",
+        detail: "the certificates in 'tls' cannot be used",
         cause,
       });
     }
-    const wake = () => {
-      this.#readable?.resolve();
-      this.#readable = undefined;
-    };
-    this.#socket.on("readable", wake);
-    this.#socket.on("end", () => {
-      this.#ended = true;
-      wake();
-    });
-    this.#socket.on("close", () => {
-      this.#ended = true;
-      wake();
+    this.#socket.pause();
+    this.#socket.on("data", (bytes: Uint8Array) => {
+      this.#received = bytes;
+      this.#socket.pause();
+      this.#wake();
     });
     this.#socket.on("error", (error) => {
       this.#error ??= error;
-      wake();
+      this.#wake();
     });
+    for (const event of ["end", "close"]) {
+      this.#socket.on(event, () => {
+        this.#ended = true;
+        this.#wake();
+      });
+    }
+  }
+
+  #wake(): void {
+    this.#changed?.resolve();
+    this.#changed = undefined;
   }
 
   async handshake(): Promise<void> {
@@ -124,22 +165,20 @@ class NodeTlsStream implements ByteStream {
   async read(into: Uint8Array): Promise<number | null> {
     for (;;) {
       if (this.#closed) throw new Deno.errors.Interrupted("closed");
-      const available = this.#socket.readableLength;
-      if (available > 0) {
-        const bytes: Uint8Array | null = this.#socket.read(
-          Math.min(available, into.length),
-        );
-        if (bytes !== null) {
-          into.set(bytes);
-          return bytes.length;
-        }
+      const received = this.#received;
+      if (received !== undefined) {
+        const count = Math.min(received.length, into.length);
+        into.set(received.subarray(0, count));
+        this.#received = count < received.length
+          ? received.subarray(count)
+          : undefined;
+        return count;
       }
       if (this.#error !== undefined) throw this.#error;
       if (this.#ended) return null;
-      // Asks for more, if nothing is on its way.
-      this.#socket.read(0);
-      this.#readable ??= Promise.withResolvers();
-      await this.#readable.promise;
+      this.#changed ??= Promise.withResolvers();
+      this.#socket.resume();
+      await this.#changed.promise;
     }
   }
 
@@ -147,7 +186,8 @@ class NodeTlsStream implements ByteStream {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     // The socket keeps what it is given: it gets bytes of its own.
     this.#socket.write(bytes.slice(), (error) => {
-      if (error) reject(error);
+      // The first error is the cause.
+      if (error) reject(this.#error ?? error);
       else resolve(bytes.length);
     });
     return promise;
@@ -161,19 +201,29 @@ class NodeTlsStream implements ByteStream {
 
   close(): void {
     this.#closed = true;
+    // Deno 2.6 would close its own resource a second time.
+    this.#below.removeAllListeners("close");
     this.#socket.destroy();
+    this.#wake();
     this.#below.close();
-    this.#readable?.resolve();
   }
 }
 
 /** A stream of ours as one of Node's. */
 class StreamDuplex extends Duplex {
   readonly #stream: ByteStream;
+  #closed = false;
 
   constructor(stream: ByteStream) {
-    super();
+    // Deno 2.6 loops at the end of a stream that stays half open.
+    super({ allowHalfOpen: false });
     this.#stream = stream;
+  }
+
+  /** Closes the stream. Errors that follow from it are not reported. */
+  close(): void {
+    this.#closed = true;
+    this.#stream.close();
   }
 
   override _read(): void {
@@ -182,7 +232,7 @@ class StreamDuplex extends Duplex {
       (count) => {
         this.push(count === null ? null : buffer.subarray(0, count));
       },
-      (error) => this.destroy(error),
+      (error) => this.destroy(this.#closed ? undefined : error),
     );
   }
 
@@ -191,16 +241,15 @@ class StreamDuplex extends Duplex {
     _encoding: string,
     callback: (error?: Error | null) => void,
   ): void {
-    this.#writeAll(chunk).then(() => callback(), callback);
-  }
-
-  async #writeAll(chunk: Uint8Array): Promise<void> {
-    for (let rest = chunk; rest.length > 0;) {
-      rest = rest.subarray(await this.#stream.write(rest));
-    }
+    writeAll(this.#stream, chunk).then(
+      () => callback(),
+      (error) => callback(this.#closed ? undefined : error),
+    );
   }
 
   override _final(callback: (error?: Error | null) => void): void {
-    this.#stream.closeWrite().then(() => callback(), callback);
+    const done = () => callback();
+    if (this.#closed) done();
+    else this.#stream.closeWrite().then(done, done);
   }
 }

@@ -385,10 +385,10 @@ Deno.test("after the end bufferedAmount tells what was not written", async () =>
   stop.resolve();
   await drained.promise;
   assert(unsent > 0, "everything fitted into the network's buffers");
-  assertEquals(
-    400 - Math.floor(received / frameSize),
-    unsent / message.length,
-  );
+  // The write that was broken off may have got through (Deno 2.6).
+  const extra = Math.floor(received / frameSize) + unsent / message.length -
+    400;
+  assert(extra === 0 || extra === 1, `${extra}`);
 });
 
 Deno.test("fragments and control frames between them are put together", async () => {
