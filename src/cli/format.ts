@@ -19,6 +19,11 @@ export function showDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} m`;
 }
 
+/** Milliseconds to the microsecond, for JSON. */
+export function toMicros(ms: number): number {
+  return Number(ms.toFixed(3));
+}
+
 /** `1,234,567`. */
 export function showCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");

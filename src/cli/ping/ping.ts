@@ -11,7 +11,7 @@ import type { Flags } from "../args/flags.ts";
 import { onlyUrl } from "../args/values.ts";
 import type { Invocation } from "../commands.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { displayUrl, showDuration } from "../format.ts";
+import { displayUrl, showDuration, toMicros } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
 import { safeJson } from "../output/json_events.ts";
 import { blockingSink, Output } from "../output/output.ts";
@@ -84,7 +84,8 @@ function reportTo(
     const event = (type: string, facts: object) =>
       print(safeJson({ v: 1, type, ts: Date.now(), url: shown, ...facts }));
     return {
-      answer: ({ seq, time }: Answer) => event("pong", { seq, rtt: time }),
+      answer: ({ seq, time }: Answer) =>
+        event("pong", { seq, rtt: toMicros(time) }),
       lost: (seq: number) => event("lost", { seq }),
       end: (trips: RoundTrips) => event("summary", pingSummary(trips)),
     };

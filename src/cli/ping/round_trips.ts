@@ -5,7 +5,7 @@
  * @module
  */
 
-import { displayUrl, showDuration } from "../format.ts";
+import { displayUrl, showDuration, toMicros } from "../format.ts";
 
 /** An answer that was waited for. */
 export interface Answer {
@@ -78,16 +78,17 @@ export function pingSummary({ sent, times }: RoundTrips) {
     sent,
     answered: times.length,
     lost: sent - times.length,
-    min: quantile(times, 0),
-    mean: times.reduce((sum, time) => sum + time, 0) / times.length,
-    p99: quantile(times, 0.99),
-    max: quantile(times, 1),
+    min: toMicros(quantile(times, 0)),
+    mean: toMicros(times.reduce((sum, time) => sum + time, 0) / times.length),
+    p50: toMicros(quantile(times, 0.5)),
+    p99: toMicros(quantile(times, 0.99)),
+    max: toMicros(quantile(times, 1)),
   };
 }
 
 /** The lines of the report. */
 export function pingReport(trips: RoundTrips, url: string): string[] {
-  const { sent, answered, lost, min, mean, p99, max } = pingSummary(trips);
+  const { sent, answered, lost, min, mean, p50, p99, max } = pingSummary(trips);
   const part = sent === 0 ? 0 : lost / sent * 100;
   const lines = [
     "",
@@ -95,8 +96,8 @@ export function pingReport(trips: RoundTrips, url: string): string[] {
     `${sent} sent, ${answered} answered, ${Number(part.toFixed(1))}% lost`,
   ];
   if (answered === 0) return lines;
-  const shown = [min, mean, p99, max].map(showDuration).join(" / ");
-  lines.push(`rtt min/avg/p99/max = ${shown}`);
+  const shown = [min, mean, p50, p99, max].map(showDuration).join(" / ");
+  lines.push(`rtt min/avg/p50/p99/max = ${shown}`);
   const bars = histogram(trips.times);
   return bars.length === 0 ? lines : [...lines, "", ...bars];
 }

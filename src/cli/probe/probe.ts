@@ -15,7 +15,7 @@ import type { Flags } from "../args/flags.ts";
 import { onlyUrl } from "../args/values.ts";
 import type { Invocation } from "../commands.ts";
 import type { ExitCode, ExitStatus } from "../exit_status.ts";
-import { displayUrl, showDuration, wrap } from "../format.ts";
+import { displayUrl, showDuration, toMicros, wrap } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
 import { safeJson } from "../output/json_events.ts";
 import { blockingSink } from "../output/output.ts";
@@ -99,7 +99,7 @@ function jsonReport(): Report {
         step,
         ok,
         result,
-        time: micros(time),
+        time: toMicros(time),
         ...facts,
       });
     },
@@ -111,16 +111,11 @@ function jsonReport(): Report {
         ok,
         failure: failure?.kind,
         exitCode,
-        time: micros(time),
+        time: toMicros(time),
         advice,
       });
     },
   };
-}
-
-/** Milliseconds, to the microsecond. */
-function micros(ms: number): number {
-  return Number(ms.toFixed(3));
 }
 
 /** Where the details of a step begin. */

@@ -22,9 +22,43 @@ Deno.test("ping prints a line for each answer, and sums up", async () => {
     );
   }
   assertMatch(stdout, /4 sent, 4 answered, 0% lost/);
-  assertMatch(stdout, /rtt min\/avg\/p99\/max = /);
+  assertMatch(stdout, /rtt min\/avg\/p50\/p99\/max = /);
   assertMatch(stdout, /up to .* ms .* #/);
   assertEquals(code, 0);
+});
+
+Deno.test("--json prints each answer, each loss and the numbers of the end", async () => {
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = (data) => data === "1" ? peer.send(data) : undefined;
+    },
+  });
+  const { stdout, code } = await cli(
+    ...["ping", `${server.url}/?token=secret`, "--json", "-n", "2"],
+    ...["--wait", "100ms", ...QUICK],
+  ).run();
+  const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(
+    events.map(({ v, type, seq, url }) => [v, type, seq, url]),
+    [
+      [1, "pong", 1, `${server.url}/?***`],
+      [1, "lost", 2, `${server.url}/?***`],
+      [1, "summary", undefined, `${server.url}/?***`],
+    ],
+  );
+  const [pong, , { sent, answered, lost, min, max }] = events;
+  assertEquals([sent, answered, lost], [2, 1, 1]);
+  assertEquals([min, max], [pong.rtt, pong.rtt]);
+  assertEquals(code, 0);
+});
+
+Deno.test("-q prints the numbers of the end alone", async () => {
+  await using server = serve({ onPeer: echo });
+  const { stdout, stderr } = await cli(
+    ...["ping", server.url, "-q", "-n", "2", ...QUICK],
+  ).run();
+  assertMatch(stdout, /^\n--- ws:.* ping statistics ---\n2 sent, 2 answered/);
+  assertEquals(stderr, "");
 });
 
 Deno.test("ping ends with 1 when everything was lost", async () => {

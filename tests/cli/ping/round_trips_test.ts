@@ -49,7 +49,7 @@ Deno.test("the report counts, and hides what may be secret in the URL", () => {
     "",
     "--- wss://example.com/x?*** ping statistics ---",
     "3 sent, 2 answered, 33.3% lost",
-    "rtt min/avg/p99/max = 1.0 ms / 2.0 ms / 3.0 ms / 3.0 ms",
+    "rtt min/avg/p50/p99/max = 1.0 ms / 2.0 ms / 1.0 ms / 3.0 ms / 3.0 ms",
   ]);
   assertEquals(lines.slice(4), ["", ...histogram([1, 3])]);
 });
@@ -59,7 +59,7 @@ Deno.test("one answer has its times, but no histogram", () => {
   trips.answer(trips.send(0), 20);
   assertEquals(pingReport(trips, "ws://h").slice(2), [
     "1 sent, 1 answered, 0% lost",
-    "rtt min/avg/p99/max = 20 ms / 20 ms / 20 ms / 20 ms",
+    "rtt min/avg/p50/p99/max = 20 ms / 20 ms / 20 ms / 20 ms / 20 ms",
   ]);
 });
 
