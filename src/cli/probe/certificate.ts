@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Socket } from "node:net";
-import { TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { showMany } from "../format.ts";
 
 /** A certificate's facts. */
@@ -21,9 +20,8 @@ export interface Certificate {
 }
 
 /** The certificate that the other side has shown; undefined if it has none. */
-export function certificateOf(socket: Socket): Certificate | undefined {
-  if (!(socket instanceof TLSSocket)) return undefined;
-  const certificate = socket.getPeerCertificate();
+export function certificateOf(socket: TLSSocket): Certificate | undefined {
+  const certificate = peerCertificate(socket);
   if (certificate?.valid_to === undefined) return undefined;
   return {
     subject: nameOf(certificate.subject),
@@ -34,6 +32,15 @@ export function certificateOf(socket: Socket): Certificate | undefined {
     to: new Date(certificate.valid_to),
     protocol: protocolOf(socket),
   };
+}
+
+function peerCertificate(socket: TLSSocket) {
+  try {
+    return socket.getPeerCertificate();
+  } catch {
+    // Deno 2.6 knows it only for sockets that it has dialled itself.
+    return undefined;
+  }
 }
 
 /** Deno 2.6 cannot tell. */

@@ -5,7 +5,7 @@
  */
 
 import { abortable } from "@std/async/abortable";
-import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import {
   checkResponse,
   encodeRequest,
@@ -28,6 +28,7 @@ import {
   readResponse,
   type Response,
   type Wire,
+  WireDuplex,
   writeAll,
 } from "./wire.ts";
 
@@ -143,15 +144,18 @@ class StepError extends Error {
   }
 }
 
-/** The connection as it is now. */
-type Link =
-  | { readonly kind: "deno"; readonly conn: Deno.TcpConn | Deno.TlsConn }
-  | { readonly kind: "node"; readonly socket: Socket };
+/** A connection with TLS, and its socket if it is one of Node's. */
+interface Secure {
+  readonly wire: Wire;
+  readonly socket?: TLSSocket;
+}
 
 class Prober {
   readonly #request: ProbeRequest;
   readonly #signal: AbortSignal;
   readonly #target: Target;
+  /** What is dialled: the proxy, if there is one. */
+  readonly #first: Target;
   readonly #isTls: boolean;
   /** Everything to be closed at the end. */
   readonly #open: { close(): void }[] = [];
@@ -167,16 +171,18 @@ class Prober {
       hostname: url.hostname.replace(/^\[|\]$/g, ""),
       port: Number(url.port) || (this.#isTls ? 443 : 80),
     };
+    const { proxy } = request;
+    this.#first = proxy === undefined
+      ? this.#target
+      : { hostname: hostOf(proxy), port: proxyPort(proxy) };
     this.#step = { name: "DNS", since: 0 };
   }
 
   async run(): Promise<void> {
     const { proxy } = this.#request;
-    const first = proxy === undefined
-      ? this.#target
-      : { hostname: hostOf(proxy), port: proxyPort(proxy) };
-    if (!isAddress(first.hostname)) await this.#dns(first.hostname);
-    const tcp = await this.#tcp(first);
+    const { hostname } = this.#first;
+    if (!isAddress(hostname)) await this.#dns(hostname);
+    const tcp = await this.#tcp(this.#first);
     const tunnel = proxy === undefined ? tcp : await this.#proxy(tcp, proxy);
     await this.#http(this.#isTls ? await this.#tls(tunnel) : tunnel);
   }
@@ -205,50 +211,34 @@ class Prober {
     }
   }
 
-  async #tcp(target: Target): Promise<Link> {
+  async #tcp(target: Target): Promise<Deno.TcpConn> {
     this.#begin("TCP");
     try {
-      const link = await this.#within(this.#dial(target));
-      const { hostname, port } = link.kind === "deno"
-        ? link.conn.remoteAddr
-        : { hostname: link.socket.remoteAddress, port: target.port };
+      const conn = await this.#within(this.#dial(target));
+      const { hostname, port } = conn.remoteAddr;
       this.#ok([`${hostname} port ${port}`], { address: hostname, port });
-      return link;
+      return conn;
     } catch (error) {
       const message = messageOf(error);
       this.#fail(error, { kind: "tcp", port: target.port, message });
     }
   }
 
-  /** A connection that TLS can be started on as the request wants it. */
-  async #dial(target: Target): Promise<Link> {
-    const { proxy, tls } = this.#request;
-    // Deno itself takes no client certificate on a connection that exists, no
-    // TLS inside TLS, and no certificate that it does not trust.
-    const needsNode = this.#isTls && (tls.insecure === true ||
-      tls.cert !== undefined || proxy?.protocol === "https:");
-    if (needsNode) {
-      return { kind: "node", socket: await this.#nodeConnect(target) };
-    }
+  async #dial(target: Target): Promise<Deno.TcpConn> {
     const conn = await Deno.connect(target);
-    // Too late: nobody waits for it any more.
+    // Too late: the probe has ended.
     if (this.#isClosed) conn.close();
     this.#open.push(conn);
-    return { kind: "deno", conn };
+    return conn;
   }
 
-  async #proxy(link: Link, proxy: URL): Promise<Link> {
+  async #proxy(conn: Deno.TcpConn, proxy: URL): Promise<Wire> {
     this.#begin("Proxy");
     try {
-      const outer = proxy.protocol === "https:"
-        ? await this.#within(this.#startTls(link, hostOf(proxy), {
-          caCerts: this.#request.tls.caCerts,
-        }))
-        : link;
-      await this.#within(openTunnel(wireOf(outer), proxy, this.#target));
+      const wire = await this.#within(this.#tunnel(conn, proxy));
       const { hostname, port } = this.#target;
       this.#ok([`tunnel to ${hostname} port ${port}`], {});
-      return outer;
+      return wire;
     } catch (error) {
       this.#fail(
         error,
@@ -259,14 +249,24 @@ class Prober {
     }
   }
 
-  async #tls(link: Link): Promise<Link> {
+  async #tunnel(conn: Deno.TcpConn, proxy: URL): Promise<Wire> {
+    const { caCerts } = this.#request.tls;
+    const wire = proxy.protocol === "https:"
+      // The client certificate is for the server, not for the proxy.
+      ? (await this.#startTls(conn, hostOf(proxy), { caCerts })).wire
+      : conn;
+    await openTunnel(wire, proxy, this.#target);
+    return wire;
+  }
+
+  async #tls(below: Wire): Promise<Wire> {
     this.#begin("TLS");
     const { tls } = this.#request;
     const name = tls.serverName ?? this.#target.hostname;
-    let secure: Link | undefined;
+    let secure: Secure | undefined;
     let failure: unknown;
     try {
-      secure = await this.#within(this.#startTls(link, name, tls));
+      secure = await this.#within(this.#startTls(below, name, tls));
     } catch (error) {
       failure = error;
     }
@@ -277,7 +277,7 @@ class Prober {
       : certificateLines(certificate, Date.now());
     if (secure !== undefined) {
       this.#ok(details, { certificate }, "ok", time);
-      return secure;
+      return secure.wire;
     }
     const message = messageOf(failure);
     this.#fail(
@@ -289,83 +289,79 @@ class Prober {
     );
   }
 
-  async #startTls(link: Link, name: string, tls: ProbeTls): Promise<Link> {
-    switch (link.kind) {
-      case "deno": {
-        if (!("setNoDelay" in link.conn)) throw new Error("TLS within TLS");
-        const conn = await Deno.startTls(link.conn, {
-          hostname: name,
-          caCerts: [...tls.caCerts],
-          alpnProtocols: ["http/1.1"],
-        });
-        this.#open.unshift(conn);
-        await conn.handshake();
-        return { kind: "deno", conn };
-      }
-      case "node": {
-        const socket = await this.#nodeTls(link.socket, name, tls);
-        return { kind: "node", socket };
-      }
-      default:
-        return link satisfies never;
+  async #startTls(below: Wire, name: string, tls: ProbeTls): Promise<Secure> {
+    // Deno itself takes no client certificate on an open connection, no TLS
+    // within TLS, and no certificate that it does not trust.
+    const isPlain = tls.insecure !== true && tls.cert === undefined;
+    if (!isPlain || !isTcp(below)) {
+      return await this.#nodeTls({ socket: new WireDuplex(below) }, name, tls);
     }
-  }
-
-  async #nodeConnect({ hostname, port }: Target): Promise<Socket> {
-    const { connect } = await import("node:net");
-    const socket = connect({ host: hostname, port });
-    this.#open.push({ close: () => socket.destroy() });
-    return await opened(socket, "connect");
+    const conn = await Deno.startTls(below, {
+      hostname: name,
+      caCerts: [...tls.caCerts],
+      alpnProtocols: ["http/1.1"],
+    });
+    this.#open.unshift(conn);
+    await conn.handshake();
+    return { wire: conn };
   }
 
   async #nodeTls(
-    socket: Socket,
+    below: { socket: WireDuplex } | { host: string; port: number },
     name: string,
     { caCerts, cert, key, insecure }: ProbeTls,
-  ): Promise<Socket> {
-    const { connect, rootCertificates } = await import("node:tls");
-    const tls = connect({
-      socket,
-      host: name,
-      servername: isAddress(name) ? "" : name,
-      ca: caCerts.length === 0 ? undefined : [...rootCertificates, ...caCerts],
+  ): Promise<Secure> {
+    const { connect } = await import("node:tls");
+    const socket = connect({
+      // RFC 6066, section 3: an address is no server name.
+      ...isAddress(name) ? { host: name } : { servername: name },
+      ...below,
+      ...caCerts.length > 0 ? { ca: [...caCerts] } : {},
       cert,
       key,
       ALPNProtocols: ["http/1.1"],
       rejectUnauthorized: insecure !== true,
     });
-    this.#open.unshift({ close: () => tls.destroy() });
-    return await opened(tls, "secureConnect");
+    this.#open.unshift({ close: () => socket.destroy() });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onClose = () => reject(new Deno.errors.ConnectionReset("hang-up"));
+    socket.once("secureConnect", resolve).once("close", onClose);
+    // Also what happens later: the next read sees it.
+    socket.on("error", reject);
+    await promise;
+    socket.off("close", onClose);
+    return { wire: new NodeWire(socket), socket };
   }
 
   /** What the server shows, accepted or not: over a connection of its own. */
   async #certificate(
-    secure: Link | undefined,
+    secure: Secure | undefined,
     name: string,
   ): Promise<Certificate | undefined> {
-    if (secure?.kind === "node") return certificateOf(secure.socket);
-    const { proxy } = this.#request;
-    if (this.#signal.aborted || proxy?.protocol === "https:") return undefined;
-    const first = proxy === undefined
-      ? this.#target
-      : { hostname: hostOf(proxy), port: proxyPort(proxy) };
+    const shown = secure?.socket && certificateOf(secure.socket);
+    if (shown !== undefined || this.#signal.aborted) return shown;
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(3_000)]);
     try {
-      const socket = await abortable(this.#nodeConnect(first), signal);
-      if (proxy !== undefined) {
-        const wire = new NodeWire(socket);
-        await abortable(openTunnel(wire, proxy, this.#target), signal);
-      }
-      const anyCertificate = { caCerts: [], insecure: true };
-      const look = this.#nodeTls(socket, name, anyCertificate);
-      return certificateOf(await abortable(look, signal));
+      const { socket } = await abortable(this.#look(name), signal);
+      return socket === undefined ? undefined : certificateOf(socket);
     } catch {
       // The step itself says what is wrong.
       return undefined;
     }
   }
 
-  async #http(link: Link): Promise<void> {
+  async #look(name: string): Promise<Secure> {
+    const { proxy } = this.#request;
+    const any = { caCerts: [], insecure: true };
+    if (proxy === undefined) {
+      const { hostname: host, port } = this.#target;
+      return await this.#nodeTls({ host, port }, name, any);
+    }
+    const wire = await this.#tunnel(await this.#dial(this.#first), proxy);
+    return await this.#nodeTls({ socket: new WireDuplex(wire) }, name, any);
+  }
+
+  async #http(wire: Wire): Promise<void> {
     this.#begin("HTTP");
     const { url, headers, subprotocols } = this.#request;
     const handshake = {
@@ -375,7 +371,6 @@ class Prober {
       headers: withUserInfo(headers, url),
       subprotocols,
     };
-    const wire = wireOf(link);
     let response: Response;
     try {
       await this.#within(writeAll(wire, encodeRequest(handshake)));
@@ -493,23 +488,9 @@ class Prober {
   }
 }
 
-function wireOf(link: Link): Wire {
-  return link.kind === "deno" ? link.conn : new NodeWire(link.socket);
-}
-
-/** The socket, once this has happened. */
-async function opened<S extends Socket>(socket: S, event: string): Promise<S> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onClose = () => reject(new Deno.errors.ConnectionReset("hang-up"));
-  socket.once(event, resolve).once("error", reject).once("close", onClose);
-  try {
-    await promise;
-    return socket;
-  } finally {
-    socket.off(event, resolve).off("error", reject).off("close", onClose);
-    // What happens later is seen by the next read.
-    socket.on("error", () => {});
-  }
+/** Whether Deno can speak TLS over it. */
+function isTcp(wire: Wire): wire is Deno.TcpConn {
+  return "setNoDelay" in wire;
 }
 
 function hostOf(url: URL): string {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import {
   endOfHead,
   HeadError,
@@ -28,62 +28,78 @@ export async function writeAll(wire: Wire, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** A socket of Node's, read one chunk at a time. */
-export class NodeWire implements Wire {
-  readonly #socket: Duplex;
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #rest = new Uint8Array();
+/** A wire as a stream of Node's, to speak TLS over it. */
+export class WireDuplex extends Duplex {
+  readonly #wire: Wire;
 
-  constructor(socket: Duplex) {
-    this.#socket = socket;
-    this.#chunks = chunksOf(socket);
+  constructor(wire: Wire) {
+    super();
+    this.#wire = wire;
+  }
+
+  override _read(): void {
+    const buffer = new Uint8Array(16 * 1024);
+    this.#wire.read(buffer).then(
+      (length) => this.push(length === null ? null : buffer.slice(0, length)),
+      // TLS that ends without its closing alert is an error anyway.
+      () => this.push(null),
+    );
+  }
+
+  override _write(
+    chunk: Uint8Array,
+    _encoding: string,
+    callback: (error?: Error | null) => void,
+  ): void {
+    writeAll(this.#wire, chunk).then(() => callback(), callback);
+  }
+}
+
+/** A stream of Node's as a wire. */
+export class NodeWire implements Wire {
+  readonly #stream: Duplex;
+  #error: Error | undefined;
+  #ended = false;
+  #wake = () => {};
+
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    const end = () => {
+      this.#ended = true;
+      this.#wake();
+    };
+    stream.on("readable", () => this.#wake()).on("end", end).on("close", end);
+    stream.on("error", (error) => {
+      this.#error ??= error;
+      this.#wake();
+    });
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
-    if (this.#rest.length === 0) {
-      const { value, done } = await this.#chunks.next();
-      if (done) return null;
-      this.#rest = new Uint8Array(value);
+    for (;;) {
+      const length = Math.min(this.#stream.readableLength, buffer.length);
+      const chunk: Uint8Array | null = length > 0
+        ? this.#stream.read(length)
+        : null;
+      if (chunk !== null) {
+        buffer.set(chunk);
+        return chunk.length;
+      }
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#ended) return null;
+      this.#stream.read(0);
+      await new Promise<void>((resolve) => this.#wake = resolve);
     }
-    const some = this.#rest.subarray(0, buffer.length);
-    buffer.set(some);
-    this.#rest = this.#rest.subarray(some.length);
-    return some.length;
   }
 
   write(bytes: Uint8Array): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#socket.write(bytes, (error) => {
+      this.#stream.write(bytes.slice(), (error) => {
         if (error) reject(error);
         else resolve(bytes.length);
       });
     });
   }
-}
-
-/** The socket stays usable after the last chunk that was asked for. */
-async function* chunksOf(socket: Duplex): AsyncGenerator<Uint8Array> {
-  for (;;) {
-    const chunk: unknown = await nextChunk(socket);
-    if (!(chunk instanceof Uint8Array)) return;
-    yield chunk;
-  }
-}
-
-function nextChunk(socket: Duplex): Promise<unknown> {
-  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-  const settle = (chunk?: unknown) => {
-    socket.pause();
-    resolve(chunk);
-  };
-  const end = () => settle();
-  socket.on("data", settle).on("end", end).on("close", end);
-  socket.on("error", reject);
-  socket.resume();
-  return promise.finally(() => {
-    socket.off("data", settle).off("end", end).off("close", end);
-    socket.off("error", reject);
-  });
 }
 
 /** What came instead of a response's head. */

