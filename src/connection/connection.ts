@@ -25,7 +25,7 @@
 import { clearImmediate, setImmediate } from "node:timers";
 import type { HandshakeResponse } from "../callbacks.ts";
 import { callbackError, type WSError } from "../errors.ts";
-import { rejected } from "../handled.ts";
+import { isPromise, rejected } from "../handled.ts";
 import type { Message } from "../message.ts";
 import type { HeartbeatTimes } from "../method_options.ts";
 import { wrongKind } from "../rules.ts";
@@ -403,6 +403,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
       if (typeof decoded === "string" || decoded instanceof Uint8Array) {
         return decoded;
       }
+      isPromise(decoded); // of an async function: it must not end the program
       throw wrongKind(
         "decode",
         "a function that returns a string or a Uint8Array",

@@ -15,6 +15,7 @@
 
 import type { PingConfig } from "../config.ts";
 import { callbackError, type WSError } from "../errors.ts";
+import { isPromise } from "../handled.ts";
 import { byteLength, type Message } from "../message.ts";
 import { wrongKind } from "../rules.ts";
 
@@ -128,7 +129,9 @@ export class Pings {
   #isPong(data: Message): boolean {
     const { isPong } = this.#config;
     if (isPong === undefined) return false;
-    if (!this.#guarded("ping.isPong", () => isPong(data))) return false;
+    if (!this.#guarded("ping.isPong", () => requireAnswer(isPong(data)))) {
+      return false;
+    }
     const ping = this.#awaited.shift();
     if (ping !== undefined) this.#target.onRtt(this.#now() - ping.sentAt);
     return true;
@@ -186,7 +189,13 @@ function toReply(value: unknown): Reply {
   return { reply: requireMessage(value), deliver: false };
 }
 
+function requireAnswer(value: unknown): boolean {
+  if (!isPromise(value)) return Boolean(value);
+  throw wrongKind("ping.isPong", "a function that returns a boolean", value);
+}
+
 function requireMessage(value: unknown): Message {
   if (typeof value === "string" || value instanceof Uint8Array) return value;
+  isPromise(value); // of an async function: it must not end the program
   throw wrongKind("ping", "a function that returns a message", value);
 }

@@ -20,10 +20,11 @@
  */
 
 import type { WSError } from "../errors.ts";
-import { handled } from "../handled.ts";
+import { handled, isPromise } from "../handled.ts";
 import type { Message } from "../message.ts";
 import type { ReadBounds } from "../method_options.ts";
 import { callbackError } from "../errors.ts";
+import { wrongKind } from "../rules.ts";
 import { Ring } from "./ring.ts";
 
 /** Messages that a reader will never see. */
@@ -263,6 +264,9 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     let key: Key;
     try {
       key = conflate(message);
+      if (isPromise(key)) {
+        throw wrongKind("conflate()", "a string or a number", key);
+      }
     } catch (cause) {
       // A key of its own keeps the message beside the others.
       key = Symbol();

@@ -11,6 +11,7 @@
 
 import type { AcknowledgedRedelivery } from "../config.ts";
 import type { WSError } from "../errors.ts";
+import { isPromise } from "../handled.ts";
 import type { Message } from "../message.ts";
 import { callbackError } from "../errors.ts";
 import { wrongKind } from "../rules.ts";
@@ -34,6 +35,7 @@ export class Acknowledgements {
     try {
       const id = this.#redeliver.id(data);
       if (typeof id === "string" || Number.isFinite(id)) return id;
+      isPromise(id); // of an async function: it must not end the program
       throw wrongKind("redeliver.id()", "a string or a number", id);
     } catch (cause) {
       return callbackError("redeliver.id", cause);
@@ -45,6 +47,7 @@ export class Acknowledgements {
     try {
       const ids = this.#redeliver.acknowledged(data);
       if (ids === undefined) return [];
+      isPromise(ids); // of an async function: it must not end the program
       return typeof ids === "object" ? [...ids] : [ids];
     } catch (cause) {
       // Not a list, too, is an error of the callback.

@@ -23,6 +23,7 @@ import {
   WSError,
   type WSErrorCode,
 } from "../errors.ts";
+import { isPromise } from "../handled.ts";
 import { wrongKind } from "../rules.ts";
 import { parseRetryAfter } from "./retry_after.ts";
 import type {
@@ -394,15 +395,18 @@ function isFatalClose(
   fatal: WSConfig["fatalCloseCodes"],
 ): boolean {
   if (code !== "CLOSED" || closeCode === undefined) return false;
-  if (typeof fatal === "function") return Boolean(fatal(closeCode));
-  return fatal?.includes(closeCode) ?? false;
+  if (typeof fatal !== "function") return fatal?.includes(closeCode) ?? false;
+  const answer = fatal(closeCode);
+  if (isPromise(answer)) {
+    throw wrongKind("fatalCloseCodes()", "true or false", answer);
+  }
+  return Boolean(answer);
 }
 
 function checkSeverity(value: unknown): Severity | undefined {
   if (value === undefined) return undefined;
   if (value === "transient" || value === "fatal") return value;
-  // The promise of an async function must not end the program.
-  if (value instanceof Promise) value.catch(() => {});
+  isPromise(value); // of an async function: it must not end the program
   throw wrongKind("classify()", '"transient", "fatal" or undefined', value);
 }
 
