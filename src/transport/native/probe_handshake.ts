@@ -23,6 +23,8 @@ export type ProbeResult =
 
 /** How much of a body is read, in bytes. */
 const BODY_BYTES = 2048;
+/** How long a body is read, in milliseconds. */
+const BODY_TIMEOUT = 500;
 
 /**
  * Makes the handshake once more and looks at the answer. A connection that is
@@ -93,20 +95,35 @@ function findInvalidUpgrade(
     : "its Sec-WebSocket-Accept is wrong: this is no WebSocket server";
 }
 
+/**
+ * The start of a body, as far as it comes soon. The status is known already, so
+ * a body that stalls or breaks off changes nothing.
+ */
 async function readStart(
   body: ReadableStream<Uint8Array> | null,
 ): Promise<string> {
   if (body === null) return "";
+  const reader = body.getReader();
+  // Ends a pending read, too.
+  const cancel = () => void reader.cancel().catch(() => {});
+  const limit = setTimeout(cancel, BODY_TIMEOUT);
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
-  // Leaving the loop cancels the body.
-  for await (const chunk of body) {
-    text += decoder.decode(chunk.subarray(0, BODY_BYTES - bytes), {
-      stream: true,
-    });
-    bytes += chunk.length;
-    if (bytes >= BODY_BYTES) break;
+  try {
+    while (bytes < BODY_BYTES) {
+      const { value, done } = await reader.read();
+      if (done) break;
+      text += decoder.decode(value.subarray(0, BODY_BYTES - bytes), {
+        stream: true,
+      });
+      bytes += value.length;
+    }
+  } catch {
+    // What has come is enough.
+  } finally {
+    clearTimeout(limit);
+    cancel();
   }
   return text;
 }
