@@ -18,7 +18,7 @@ import {
   type Socket,
   type Transport,
 } from "../transport.ts";
-import { parseFailureText } from "./failure_text.ts";
+import { gist, parseFailureText } from "./failure_text.ts";
 import { HttpClientPool, type NativeOptions } from "./http_client_pool.ts";
 import { probeHandshake, type ProbeResult } from "./probe_handshake.ts";
 import { NativeSocket } from "./socket.ts";
@@ -108,7 +108,8 @@ export class NativeTransport implements Transport {
         parsed.kind === "unknown";
       return {
         ...parsed,
-        cause: new Error(result.text),
+        // Without the URL, which may hold secrets.
+        cause: new Error(gist(result.text)),
         ...(mayBeHttp2 && {
           advice: "make your 'httpClient' with http2: false to see why",
         }),
