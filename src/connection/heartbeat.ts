@@ -28,8 +28,8 @@
  *    waits in the socket gets through.
  *
  * All durations are monotonic. The wall clock stamps `lastMessageAt`; when it
- * jumps forward the machine may have slept, so a ping goes out at once, which
- * does no harm if somebody just set the clock.
+ * jumps forward the machine may have slept, so a ping goes out at once. It has
+ * its full time, as somebody may just have set the clock.
  *
  * @module
  */
@@ -211,7 +211,7 @@ export class Heartbeat implements TimerEntry {
     const passed = Math.max(this.#wait, now - this.#lookedAt);
     const wall = this.#clock.wall();
     const isLate = passed - this.#wait > this.#tolerance;
-    const mayHaveSlept = isLate || wall - this.#wallAt - passed > WALL_JUMP;
+    const hasJumped = wall - this.#wallAt - passed > WALL_JUMP;
     this.#lookedAt = now;
     this.#wallAt = wall;
     this.#time += isLate ? this.#wait : passed;
@@ -219,7 +219,10 @@ export class Heartbeat implements TimerEntry {
     this.#lookForArrivals(passed);
     this.#lookForWrites();
     this.#pings?.onLook();
-    if (mayHaveSlept) this.#probe();
+    if (isLate) this.#probe();
+    else if (hasJumped && this.#pingDue !== Infinity) {
+      this.#pingDue = this.#time;
+    }
     if (this.#time >= this.#pingDue) this.#ping(this.#times.pingTimeout);
     // A ping may have run code of the program, which may have stopped this.
     if (this.#isRunning) this.#decide();
