@@ -59,7 +59,8 @@ export async function tunnelByConnect(
   const { status, statusText, headers } = await readConnectHead(stream);
   if (status >= 200 && status < 300) return;
   const detail = `the proxy answered ${status} ${statusText}`.trim();
-  if (status === 407) {
+  // tinyproxy answers wrong credentials with 401.
+  if (status === 407 || status === 401) {
     throw failure("proxy-credentials", detail, { status, headers });
   }
   throw failure("proxy-refused", detail);

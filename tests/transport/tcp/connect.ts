@@ -98,7 +98,9 @@ export class Peer {
   readonly #buffer = new Uint8Array(64 * 1024);
   #next = 0;
 
-  constructor({ conn, write }: TcpExchange) {
+  constructor(
+    { conn, write }: { conn: Deno.Conn; write: TcpExchange["write"] },
+  ) {
     this.conn = conn;
     this.#write = write;
   }
