@@ -38,8 +38,6 @@ const LONGEST_DELAY = 16;
 
 /** The pump of one attached socket. */
 export class Pump {
-  /** Whether the socket is to get no more. */
-  isPaused: boolean;
   readonly #socket: SendSocket;
   readonly #windowBytes: number;
   readonly #windowMessages: number;
@@ -54,12 +52,10 @@ export class Pump {
   /** `onLook` is called when it is time to look at the socket. */
   constructor(
     socket: SendSocket,
-    isPaused: boolean,
     turn: Turn,
     onLook: () => void,
   ) {
     const { bytes, messages, reportsProgress } = socket.sendWindow;
-    this.isPaused = isPaused;
     this.#socket = socket;
     this.#windowBytes = bytes;
     this.#windowMessages = messages;

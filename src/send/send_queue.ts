@@ -211,22 +211,32 @@ export class SendQueue {
     if (isQueued && item.key !== undefined) this.#keys.set(item.key, item);
   }
 
-  /** Puts what a spool has kept before everything else. */
-  restore(items: readonly Item[]): void {
-    this.#rebuild(items.length);
-    items.forEach((item, position) => {
-      this.#slots[position] = item;
-      this.#sizes[position] = item.size;
-      item.position = position;
-      if (item.key !== undefined) this.#keys.set(item.key, item);
-      this.queuedBytes += item.size;
-    });
-    this.queuedCount += items.length;
+  /** Leaves room for so many items before everything else. */
+  reserve(count: number): void {
+    this.#rebuild(count);
     this.#head =
       this.#flushed =
       this.#sent =
       this.#fresh =
-        0;
+        count;
+  }
+
+  /** Puts an item before everything else, when no socket has any. */
+  unshift(item: Item): void {
+    if (this.#sent === 0) this.reserve(Math.max(FEWEST_SLOTS, this.#tail));
+    const position = this.#sent - 1;
+    this.#slots[position & this.#mask] = item;
+    this.#sizes[position & this.#mask] = item.size;
+    item.position = position;
+    this.#head =
+      this.#flushed =
+      this.#sent =
+      this.#fresh =
+        position;
+    this.queuedCount++;
+    this.queuedBytes += item.size;
+    const { key } = item;
+    if (key !== undefined && !this.#keys.has(key)) this.#keys.set(key, item);
   }
 
   // Taking out -----------------------------------------------------------------
@@ -592,7 +602,7 @@ export class SendQueue {
     }
     moved[this.#tail - begin] = kept;
     let capacity = FEWEST_SLOTS;
-    while (capacity < kept * 2) capacity *= 2;
+    while (capacity < kept * 1.5) capacity *= 2;
     this.#slots = new Array<Slot>(capacity).fill(undefined);
     this.#sizes = new Array<number>(capacity).fill(0);
     this.#mask = capacity - 1;

@@ -28,6 +28,7 @@ import { Deadlines, Signals } from "./deadlines.ts";
 import { FlushWaiters } from "./flush_waiters.ts";
 import { nextTurn, Pump, type SendSocket, type Turn } from "./pump.ts";
 import { RateLimiter, type SendRate } from "./rate_limiter.ts";
+import { type ReportHooks, Reports } from "./reports.ts";
 import {
   aborted,
   checkSendOptions,
@@ -54,11 +55,7 @@ export interface SendConfig {
 }
 
 /** What a sender tells and asks its client. */
-export interface SenderHooks {
-  /** A message was dropped. Must not throw. */
-  onDrop(data: Message, reason: DropReason): void;
-  /** A callback threw, or something is wrong with the spool. Must not throw. */
-  onError(error: WSError): void;
+export interface SenderHooks extends ReportHooks {
   /**
    * Asked before a sender or `flush()` waits: an error rejects at once instead,
    * for a call that would wait for itself.
@@ -92,17 +89,6 @@ export interface DetachInfo {
   readonly tooLarge?: boolean;
 }
 
-/** Where the attached connection is. */
-type Attached =
-  /** Nothing was sent yet: the pump is made when there is something to pump. */
-  | { readonly state: "idle"; readonly socket: SendSocket; isPaused: boolean }
-  | { readonly state: "pumping"; readonly socket: SendSocket; pump: Pump };
-
-/** What the program is about to be told. */
-type Report =
-  | { readonly data: Message; readonly reason: DropReason }
-  | WSError;
-
 const SYSTEM_CLOCK: Clock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
@@ -117,6 +103,8 @@ const ERASE_RETRY = 250;
  */
 const BATCH_COUNT = 2_000;
 const BATCH_BYTES = 4 * 1024 * 1024;
+/** Messages from the disk that are queued in one turn of the event loop. */
+const RESTORED_AT_A_TIME = 10_000;
 
 /** The sending half of a client. */
 export class Sender {
@@ -134,17 +122,16 @@ export class Sender {
   #spool: Spool | undefined;
   #rate: RateLimiter | undefined;
   #flushes: FlushWaiters | undefined;
-  #attached: Attached | undefined;
+  /** Of the attached connection. */
+  #socket: SendSocket | undefined;
+  /** Made when there is something to pump: most connections only receive. */
+  #pump: Pump | undefined;
+  #isPaused = false;
   /** The identity of the attached connection. */
   #target: object | undefined;
   /** How many waiting senders' messages have each key. */
   #waitingKeys: Map<string, number> | undefined;
-  #reports: Report[] | undefined;
-  /** How many of those are delivered. */
-  #delivered = 0;
-  /** What is being reported. */
-  #reporting: Report | undefined;
-  #cancelReports: (() => void) | undefined;
+  #reports: Reports | undefined;
   /** Wakes the pump when the rate, or the disk, may let a message leave. */
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
   #isPumping = false;
@@ -167,18 +154,13 @@ export class Sender {
    */
   async open(): Promise<void> {
     if (this.#config.spool === undefined || this.#ended !== undefined) return;
-    const queue = this.#useQueue();
-    const restored = await this.#spool?.open(
+    this.#useQueue();
+    await this.#spool?.open(
       this.#clock.wall(),
+      (error) => this.#useReports().addSoon(error),
       (stored) => this.#restore(stored),
-      (error) => this.#tellSoon(error),
+      (items) => this.#restoreAll(items),
     );
-    if (this.#ended !== undefined || restored === undefined) return;
-    queue.restore(restored);
-    for (const item of restored) {
-      this.#acknowledgements?.add(item);
-      this.#watchItem(item);
-    }
     this.#advance();
   }
 
@@ -288,11 +270,9 @@ export class Sender {
    */
   attach(socket: SendSocket, target?: object): void {
     if (this.#ended !== undefined) return;
-    if (this.#attached?.socket !== socket) {
-      if (this.#attached !== undefined) this.detach({ flushed: false });
-      this.#attached = { state: "idle", socket, isPaused: false };
-    }
-    this.#setPaused(false);
+    if (this.#socket !== socket) this.#detach({ flushed: false });
+    this.#socket = socket;
+    this.#isPaused = false;
     this.#target = target;
     this.#lastLost = undefined;
     if (this.#queue !== undefined) this.#advance();
@@ -300,15 +280,15 @@ export class Sender {
 
   /** The socket gets no more from the queue, and is still looked at. */
   pause(): void {
-    if (this.#attached === undefined) return;
-    this.#setPaused(true);
+    if (this.#socket === undefined) return;
+    this.#isPaused = true;
     this.#sample(false);
     this.#advance();
   }
 
   /** The socket reports that bytes have left it. */
   onProgress(): void {
-    if (this.#attached?.state === "pumping") this.#look(false);
+    this.#look(false);
   }
 
   /**
@@ -334,23 +314,18 @@ export class Sender {
    * attached open socket.
    */
   sendUrgent(data: Message): boolean {
-    const attached = this.#attached;
-    if (attached?.socket.bufferedAmount === undefined) return false;
+    const socket = this.#socket;
+    if (socket?.bufferedAmount === undefined) return false;
     this.countUnqueued();
-    switch (attached.state) {
-      case "idle":
-        attached.socket.send(data);
-        return true;
-      case "pumping": {
-        const bytes = byteLength(data);
-        attached.pump.send(data, bytes);
-        this.#queue?.addUrgent(bytes);
-        this.#watch(attached.pump);
-        return true;
-      }
-      default:
-        return attached satisfies never;
+    if (this.#pump === undefined) {
+      socket.send(data);
+      return true;
     }
+    const size = byteLength(data);
+    this.#pump.send(data, size);
+    this.#queue?.addUrgent(size);
+    this.#watch(this.#pump);
+    return true;
   }
 
   /** A message was sent past the queue: it counts for `sendRate`. */
@@ -365,7 +340,7 @@ export class Sender {
     if (typeof this.#config.redeliver === "string") return;
     this.#useQueue();
     const ids = this.#acknowledgements?.acknowledgedBy(data) ?? [];
-    if (ids instanceof WSError) this.#tell(ids);
+    if (ids instanceof WSError) this.#useReports().add(ids);
     else {
       for (const id of ids) {
         const item = this.#acknowledgements?.find(id);
@@ -395,7 +370,7 @@ export class Sender {
     this.#signals?.stop();
     this.#flushes?.fail(error);
     if (queue !== undefined) this.#dropRest(queue);
-    this.#reportAll();
+    this.#reports?.deliverAll();
     return unsent;
   }
 
@@ -465,7 +440,7 @@ export class Sender {
     if (spool !== undefined) {
       this.#spool = new Spool(spool, turn, {
         onCommit: () => this.#commit(),
-        onError: (error) => this.#tellSoon(error),
+        onError: (error) => this.#useReports().addSoon(error),
       }, openSpool);
     }
     if (sendRate !== undefined) this.#rate ??= new RateLimiter(sendRate);
@@ -487,8 +462,8 @@ export class Sender {
     ) return false;
     // The sender may use the memory of a binary message again.
     queue.push(isText ? data : new Uint8Array(data), size);
-    this.#pump();
-    if (this.#reports !== undefined) this.#advance();
+    this.#pumpOut();
+    if (this.#reports?.isDue) this.#advance();
     return true;
   }
 
@@ -517,7 +492,7 @@ export class Sender {
     // That may have ended the client.
     this.#throwIfEnded();
     if (id instanceof WSError) {
-      this.#tell(id);
+      this.#useReports().add(id);
       throw id;
     }
     const expires = ttl === Infinity ? Infinity : this.#clock.monotonic() + ttl;
@@ -534,7 +509,7 @@ export class Sender {
   #restore({ row, data, expires, key }: Stored): Item {
     const id = this.#acknowledgements?.idOf(data);
     // Without an id it is sent without waiting for the server.
-    if (id instanceof WSError) this.#tell(id);
+    if (id instanceof WSError) this.#useReports().add(id);
     const left = expires - this.#clock.wall();
     const item = new Item(data, byteLength(data), {
       expires: this.#clock.monotonic() + left,
@@ -543,6 +518,21 @@ export class Sender {
     });
     item.row = row;
     return item;
+  }
+
+  /** Puts them before what was sent meanwhile, a part at a time. */
+  async #restoreAll(items: readonly Item[]): Promise<void> {
+    const queue = this.#useQueue();
+    queue.reserve(items.length);
+    for (let index = items.length - 1; index >= 0; index--) {
+      const item = items[index];
+      if (this.#ended !== undefined || item === undefined) return;
+      queue.unshift(item);
+      this.#acknowledgements?.add(item);
+      this.#watchItem(item);
+      if (index % RESTORED_AT_A_TIME > 0) continue;
+      await new Promise<void>((resolve) => nextTurn(resolve));
+    }
   }
 
   /** Lets a message in if there is room, or if the policy makes some. */
@@ -564,7 +554,7 @@ export class Sender {
       case "drop-oldest":
         // In a callback that is told of such a drop another one would be told
         // of, and so on for ever.
-        if (this.#isReportingOverflow) return this.#queueFull(queue);
+        if (this.#reports?.reason === "overflow") return this.#queueFull(queue);
         if (this.#dropOldestFor(queue, item)) {
           this.#admit(queue, item);
           return "accepted";
@@ -572,18 +562,12 @@ export class Sender {
         this.#drop(item, "overflow");
         return "dropped";
       case "drop-newest":
-        if (this.#isReportingOverflow) return this.#queueFull(queue);
+        if (this.#reports?.reason === "overflow") return this.#queueFull(queue);
         this.#drop(item, "overflow");
         return "dropped";
       default:
         return overflow satisfies never;
     }
-  }
-
-  get #isReportingOverflow(): boolean {
-    const report = this.#reporting;
-    return report !== undefined && !(report instanceof WSError) &&
-      report.reason === "overflow";
   }
 
   #queueFull(queue: SendQueue): WSError {
@@ -720,11 +704,11 @@ export class Sender {
     const queue = this.#queue;
     if (queue !== undefined) {
       this.#expire();
-      do this.#pump(); while (this.#admitWaiting(queue));
+      do this.#pumpOut(); while (this.#admitWaiting(queue));
       this.#updatePlain();
       this.#flushes?.check();
     }
-    this.#report();
+    this.#reports?.deliver();
   }
 
   /** Admits waiting senders while there is room; whether there was any. */
@@ -744,17 +728,15 @@ export class Sender {
   }
 
   /** Gives the socket what it has room for. */
-  #pump(): void {
-    const attached = this.#attached;
+  #pumpOut(): void {
+    const socket = this.#socket;
     const queue = this.#queue;
     // What the socket tells meanwhile is the business of the loop that runs.
-    if (attached === undefined || queue === undefined || this.#isPumping) {
-      return;
-    }
-    const pump = attached.state === "pumping"
-      ? attached.pump
-      : this.#makePump(attached.socket, attached.isPaused);
-    if (!pump.isPaused && pump.hasRoom(queue.inSocket)) {
+    if (socket === undefined || queue === undefined || this.#isPumping) return;
+    // What is in the spool comes first.
+    if (this.#spool?.isOpen === false) return;
+    const pump = this.#pump ??= this.#makePump(socket);
+    if (!this.#isPaused && pump.hasRoom(queue.inSocket)) {
       this.#isPumping = true;
       for (
         let next = queue.next;
@@ -781,11 +763,9 @@ export class Sender {
     this.#watch(pump);
   }
 
-  #makePump(socket: SendSocket, isPaused: boolean): Pump {
+  #makePump(socket: SendSocket): Pump {
     const { turn = nextTurn } = this.#hooks;
-    const pump = new Pump(socket, isPaused, turn, () => this.#look(true));
-    this.#attached = { state: "pumping", socket, pump };
-    return pump;
+    return new Pump(socket, turn, () => this.#look(true));
   }
 
   #watch(pump: Pump): void {
@@ -794,21 +774,6 @@ export class Sender {
     const isAwaited = queue.inSocket > 0 ||
       queue.queuedCount > 0 && !pump.hasRoom(0);
     pump.watch(isAwaited, queue.isNextFlushEmpty);
-  }
-
-  #setPaused(isPaused: boolean): void {
-    const attached = this.#attached;
-    if (attached === undefined) return;
-    switch (attached.state) {
-      case "idle":
-        attached.isPaused = isPaused;
-        break;
-      case "pumping":
-        attached.pump.isPaused = isPaused;
-        break;
-      default:
-        attached satisfies never;
-    }
   }
 
   /** Whether the next item may be given to the socket now. */
@@ -877,18 +842,17 @@ export class Sender {
 
   /** Looks at the socket, and goes on when half of the window is free. */
   #look(afterTurn: boolean): void {
-    const attached = this.#attached;
+    const pump = this.#pump;
     const queue = this.#queue;
-    if (attached?.state !== "pumping" || queue === undefined) return;
+    if (pump === undefined || queue === undefined) return;
     if (!this.#sample(afterTurn)) return;
-    if (attached.pump.isLow(queue.inSocket)) this.#advance();
-    else this.#watch(attached.pump);
+    if (pump.isLow(queue.inSocket)) this.#advance();
+    else this.#watch(pump);
   }
 
   /** Settles what has left the socket; `false` when that is not open. */
   #sample(afterTurn: boolean): boolean {
-    if (this.#attached?.state !== "pumping") return false;
-    const buffered = this.#attached.pump.sample();
+    const buffered = this.#pump?.sample();
     const queue = this.#queue;
     if (buffered === undefined || queue === undefined) return false;
     const settled = queue.flushTo(buffered, afterTurn);
@@ -900,11 +864,10 @@ export class Sender {
   }
 
   #detach({ flushed, tooLarge = false }: DetachInfo): void {
-    const attached = this.#attached;
-    if (attached === undefined) return;
+    if (this.#socket === undefined) return;
     this.#sample(false);
-    if (attached.state === "pumping") attached.pump.stop();
-    this.#attached = undefined;
+    this.#pump?.stop();
+    this.#socket = this.#pump = undefined;
     this.#cancelWake();
     if (this.#target !== undefined) this.#release(this.#target);
     this.#target = undefined;
@@ -1141,64 +1104,18 @@ export class Sender {
 
   // Telling the program --------------------------------------------------------------
 
+  #useReports(): Reports {
+    return this.#reports ??= new Reports(
+      this.#hooks,
+      this.#hooks.turn ?? nextTurn,
+      () => this.#advance(),
+    );
+  }
+
   #reportDrop(message: Message | Item, reason: DropReason): void {
     this.#dropped++;
     const data = message instanceof Item ? message.data : message;
-    (this.#reports ??= []).push({ data, reason });
-  }
-
-  #tell(error: WSError): void {
-    (this.#reports ??= []).push(error);
-  }
-
-  /** Tells it after a turn of the event loop: not in the middle of a change. */
-  #tellSoon(error: WSError): void {
-    this.#tell(error);
-    this.#reportSoon();
-  }
-
-  /**
-   * Tells the program what has happened by now. What follows from what it does
-   * then, it is told after a turn of the event loop: else a program that sends
-   * again what was dropped might never come back.
-   */
-  #report(): void {
-    const reports = this.#reports;
-    if (reports === undefined || this.#reporting !== undefined) return;
-    if (this.#cancelReports !== undefined) return;
-    this.#deliver(reports, reports.length);
-    if (this.#reports !== undefined) this.#reportSoon();
-  }
-
-  #reportSoon(): void {
-    const { turn = nextTurn } = this.#hooks;
-    this.#cancelReports ??= turn(() => {
-      this.#cancelReports = undefined;
-      this.#advance();
-    });
-  }
-
-  /** Tells the program everything: nothing can follow from that any more. */
-  #reportAll(): void {
-    this.#cancelReports?.();
-    this.#cancelReports = undefined;
-    if (this.#reports !== undefined) this.#deliver(this.#reports, Infinity);
-  }
-
-  /** Delivers the reports up to this index. */
-  #deliver(reports: readonly Report[], end: number): void {
-    const outer = this.#reporting;
-    while (this.#delivered < Math.min(end, reports.length)) {
-      const report = reports[this.#delivered++];
-      if (report === undefined) break;
-      this.#reporting = report;
-      if (report instanceof WSError) this.#hooks.onError(report);
-      else this.#hooks.onDrop(report.data, report.reason);
-    }
-    this.#reporting = outer;
-    if (this.#reports !== reports || this.#delivered < reports.length) return;
-    this.#reports = undefined;
-    this.#delivered = 0;
+    this.#useReports().add({ data, reason });
   }
 }
 

@@ -108,28 +108,28 @@ export class Spool {
   }
 
   /**
-   * Opens the file: the items that are in it, or `undefined` when this was
-   * closed meanwhile.
+   * Opens the file. `restore` makes an item of what is in it, and `onItems` gets
+   * all of them.
+   * @throws {WSError} `PERMISSION` or `SPOOL`, fatal
    */
   async open(
     now: number,
-    restore: (stored: Stored) => Item,
     onDamaged: (error: WSError) => void,
-  ): Promise<readonly Item[] | undefined> {
+    restore: (stored: Stored) => Item,
+    onItems: (items: readonly Item[]) => Promise<void>,
+  ): Promise<void> {
     const { file, items } = await this.#opener(
       this.#path,
       now,
       onDamaged,
       restore,
     );
-    if (this.#state.is !== "unopened") {
-      file.close();
-      return undefined;
-    }
-    this.#state = { is: "open", file };
     this.#lastRow = items.at(-1)?.row ?? 0;
+    await onItems(items);
+    // It may have been closed meanwhile.
+    if (this.#state.is !== "unopened") return file.close();
+    this.#state = { is: "open", file };
     this.commitSoon();
-    return items;
   }
 
   /** The staged item with this key. */

@@ -376,7 +376,7 @@ Deno.test("the file shrinks after a large backlog", async () => {
   sender.end(STOPPED);
 });
 
-Deno.test("while a large spool opens the event loop goes on", async () => {
+Deno.test("while a large spool opens the event loop goes on, and what is sent comes after it", async () => {
   using file = new TempFile();
   const { sender } = await opened(file, { sendQueueMaxSize: 100_000 });
   await Promise.all(
@@ -385,15 +385,30 @@ Deno.test("while a large spool opens the event loop goes on", async () => {
   sender.end(STOPPED);
   let turns = 0;
   let isOpen = false;
-  const { sender: next } = spooled(file, {}, { turn: nextTurn });
+  const { sender: next } = spooled(file, { sendQueueMaxSize: 50_000 }, {
+    turn: nextTurn,
+  });
+  const socket = new FakeSocket({
+    bytes: 1e9,
+    messages: 1e9,
+    reportsProgress: true,
+  });
+  next.attach(socket);
   const opening = next.open().then(() => isOpen = true);
+  let sent = 0;
   while (!isOpen) {
+    for (let i = 0; i < 50; i++) next.trySend(`later ${sent++}`);
     await turn();
     turns++;
   }
   await opening;
-  assertEquals(next.queued, 20_000);
+  while (next.queued > 0) await turn();
   assert(turns > 5, `${turns} turns`);
+  assertEquals(socket.texts.length, 20_000 + sent);
+  socket.texts.forEach((text, i) => {
+    const expected = i < 20_000 ? `${i}` : `later ${i - 20_000}`;
+    if (text !== expected) assertEquals(text, expected);
+  });
   next.end(STOPPED);
 });
 

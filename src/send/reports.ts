@@ -1,0 +1,108 @@
+/**
+ * Tells the program what became of its messages, when nothing is in the middle
+ * of a change.
+ *
+ * @module
+ */
+
+import type { DropReason } from "../callbacks.ts";
+import { WSError } from "../errors.ts";
+import type { Message } from "../message.ts";
+import type { Turn } from "./pump.ts";
+
+/** Who is told. Neither may throw. */
+export interface ReportHooks {
+  /** A message was dropped. */
+  onDrop(data: Message, reason: DropReason): void;
+  /** A callback threw, or something is wrong with the spool. */
+  onError(error: WSError): void;
+}
+
+/** One thing to tell. */
+type Report =
+  | { readonly data: Message; readonly reason: DropReason }
+  | WSError;
+
+/**
+ * What is to be told, in order. What follows from what the program does while it
+ * is told is told after a turn of the event loop: else a program that sends
+ * again what was dropped might never come back.
+ */
+export class Reports {
+  readonly #hooks: ReportHooks;
+  readonly #turn: Turn;
+  readonly #onTurn: () => void;
+  #reports: Report[] = [];
+  /** How many of those are told. */
+  #told = 0;
+  #telling: Report | undefined;
+  #cancelTurn: (() => void) | undefined;
+
+  /** `onTurn` is called when it is time to deliver what came up meanwhile. */
+  constructor(hooks: ReportHooks, turn: Turn, onTurn: () => void) {
+    this.#hooks = hooks;
+    this.#turn = turn;
+    this.#onTurn = onTurn;
+  }
+
+  /** Why the message was dropped that the program is being told of. */
+  get reason(): DropReason | undefined {
+    const telling = this.#telling;
+    return telling === undefined || telling instanceof WSError
+      ? undefined
+      : telling.reason;
+  }
+
+  /** Whether there is anything to deliver now. */
+  get isDue(): boolean {
+    return this.#told < this.#reports.length && this.#telling === undefined &&
+      this.#cancelTurn === undefined;
+  }
+
+  /** To be told by the next `deliver`. */
+  add(report: Report): void {
+    this.#reports.push(report);
+  }
+
+  /** To be told after a turn of the event loop. */
+  addSoon(report: Report): void {
+    this.#reports.push(report);
+    this.#deliverSoon();
+  }
+
+  /** Tells the program what has happened by now. */
+  deliver(): void {
+    if (!this.isDue) return;
+    this.#deliverTo(this.#reports.length);
+    if (this.#reports.length > 0) this.#deliverSoon();
+  }
+
+  /** Tells the program everything: nothing can follow from it any more. */
+  deliverAll(): void {
+    this.#cancelTurn?.();
+    this.#cancelTurn = undefined;
+    this.#deliverTo(Infinity);
+  }
+
+  #deliverSoon(): void {
+    this.#cancelTurn ??= this.#turn(() => {
+      this.#cancelTurn = undefined;
+      this.#onTurn();
+    });
+  }
+
+  #deliverTo(end: number): void {
+    const outer = this.#telling;
+    while (this.#told < Math.min(end, this.#reports.length)) {
+      const report = this.#reports[this.#told++];
+      if (report === undefined) break;
+      this.#telling = report;
+      if (report instanceof WSError) this.#hooks.onError(report);
+      else this.#hooks.onDrop(report.data, report.reason);
+    }
+    this.#telling = outer;
+    if (outer !== undefined || this.#told < this.#reports.length) return;
+    this.#reports = [];
+    this.#told = 0;
+  }
+}
