@@ -113,14 +113,12 @@ type State =
     readonly closeCode: number | undefined;
     readonly turn: ReturnType<typeof setImmediate>;
   }
-  | { readonly tag: "closed"; readonly error: WSError | undefined };
+  | { readonly tag: "closed"; readonly end: ConnectionEnd };
 
 const OPEN: State = Object.freeze({ tag: "open" });
 
 /** One open connection. */
 export class Connection implements SocketListener, HeartbeatTarget {
-  /** Resolves when the connection has ended; never rejects. */
-  readonly closed: Promise<ConnectionEnd>;
   /** Messages that arrived. */
   received = 0;
   /** Messages that were delivered, or kept to be delivered. */
@@ -132,8 +130,10 @@ export class Connection implements SocketListener, HeartbeatTarget {
   readonly #host: ConnectionHost;
   readonly #heartbeat: Heartbeat;
   readonly #looksAtMessages: boolean;
-  readonly #resolveClosed: (end: ConnectionEnd) => void;
   #state: State = OPEN;
+  /** Made when somebody waits for it. */
+  #closed: PromiseWithResolvers<ConnectionEnd> | undefined;
+  #resolveUse: ((result: ConnectionEnd | "replace") => void) | undefined;
   #goneError: WSError | undefined;
   /** Until messages are delivered. */
   #buffer: ReceiveBuffer | undefined;
@@ -146,9 +146,6 @@ export class Connection implements SocketListener, HeartbeatTarget {
     this.#socket = socket;
     this.#host = host;
     this.#buffer = new ReceiveBuffer(host.config);
-    const { promise, resolve } = Promise.withResolvers<ConnectionEnd>();
-    this.closed = promise;
-    this.#resolveClosed = resolve;
     this.#heartbeat = new Heartbeat(host.config, this);
     this.#looksAtMessages = this.#heartbeat.looksAtMessages;
     this.#heartbeat.start();
@@ -165,6 +162,30 @@ export class Connection implements SocketListener, HeartbeatTarget {
 
   get response(): HandshakeResponse | undefined {
     return this.#socket.response;
+  }
+
+  /** Resolves when the connection has ended; never rejects. */
+  get closed(): Promise<ConnectionEnd> {
+    if (this.#closed === undefined) {
+      this.#closed = Promise.withResolvers();
+      if (this.#state.tag === "closed") this.#closed.resolve(this.#state.end);
+    }
+    return this.#closed.promise;
+  }
+
+  /**
+   * Resolves when the connection has ended or is to be replaced. One promise for
+   * both, because `Promise.race` would cost each idle connection half a KiB.
+   */
+  use(): Promise<ConnectionEnd | "replace"> {
+    if (this.#state.tag === "closed") return Promise.resolve(this.#state.end);
+    return new Promise((resolve) => this.#resolveUse = resolve);
+  }
+
+  /** Ends {@linkcode Connection.use}, if it waits: another connection is wanted. */
+  requestReplacement(): void {
+    this.#resolveUse?.("replace");
+    this.#resolveUse = undefined;
   }
 
   get isOpen(): boolean {
@@ -190,7 +211,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
   /** The error of sends and reads once the connection cannot be used. */
   get goneError(): WSError {
     const state = this.#state;
-    const known = state.tag === "closed" ? state.error : undefined;
+    const known = state.tag === "closed" ? state.end.error : undefined;
     return this.#goneError ??= known ?? connectionClosed(this.url);
   }
 
@@ -471,14 +492,16 @@ export class Connection implements SocketListener, HeartbeatTarget {
     const state = this.#state;
     if (state.tag === "closed") return;
     if (state.tag === "ending") clearImmediate(state.turn);
-    this.#state = { tag: "closed", error };
+    const connectedFor = performance.now() - this.openedAt;
+    const ended: ConnectionEnd = { ...end, error, connectedFor };
+    this.#state = { tag: "closed", end: ended };
     this.#heartbeat.stop();
     // Before the socket is let go: its buffered bytes can be read only now.
     this.#detachQueue({ flushed, tooLarge: end.code === 1009 });
     if (this.#isReleased) this.#deliverKept();
     this.endReads(this.goneError);
-    const connectedFor = performance.now() - this.openedAt;
-    this.#resolveClosed({ ...end, error, connectedFor });
+    this.#closed?.resolve(ended);
+    this.#resolveUse?.(ended);
   }
 
   #detachQueue(end: { flushed: boolean; tooLarge: boolean }): void {

@@ -107,12 +107,14 @@ const ROTATION_CLOSE = 500;
 export class ReconnectLoop {
   readonly #host: LoopHost;
   readonly #policy: RetryPolicy;
-  readonly #stopped = new AbortController();
+  #isStopped = false;
   #stopWith = NORMAL;
   #end: { readonly error: WSError | undefined } | undefined;
-  #transport: Promise<Transport> | undefined;
+  #transport: Transport | undefined;
 
   // The attempt in progress
+  /** Aborted by `stop()`; only while attempts are made. */
+  #attempts: AbortController | undefined;
   #activity: "none" | "waiting" | "dialling" = "none";
   /** What the next attempt waits for. */
   #next: Wait | undefined;
@@ -133,7 +135,6 @@ export class ReconnectLoop {
   #openSince = 0;
   #lastMessageAt: number | undefined;
   #outage: Outage | undefined;
-  #rotateNow: (() => void) | undefined;
   #rotateWith = NORMAL;
   /** The end of an old connection that is being closed after a rotation. */
   #retiring: Promise<void> | undefined;
@@ -164,14 +165,25 @@ export class ReconnectLoop {
   async run(): Promise<void> {
     this.#policy.start(now());
     try {
-      let connection = await this.#open();
-      for (;;) connection = await this.#keep(connection);
+      for (let connection = await this.#open();;) {
+        if (this.#current !== connection) this.#enter(connection);
+        const { maxConnectionAge, reconnect } = this.#host.config;
+        const end = maxConnectionAge > 0 && reconnect
+          ? await this.#useUntilTooOld(connection)
+          : await connection.use();
+        if (end === "replace") connection = await this.#rotate(connection);
+        else {
+          this.#ended(connection, end);
+          connection = await this.#open();
+        }
+      }
     } catch (cause) {
       if (this.#end === undefined && !this.#isStopped) {
         this.#end = { error: this.#host.onBug(cause) };
       }
     }
-    this.#stopped.abort();
+    this.#isStopped = true;
+    this.#attempts?.abort();
     this.#current?.terminate();
     await this.#rotation?.catch(() => {});
     await this.#retiring;
@@ -180,7 +192,7 @@ export class ReconnectLoop {
       this.#end.error === undefined;
     if (!isNormalEnd) this.#endOutage();
     this.#host.log.end(now());
-    this.#transport?.then((transport) => transport.close(), () => {});
+    this.#transport?.close();
     this.#host.onEnd(this.#end?.error);
   }
 
@@ -188,7 +200,8 @@ export class ReconnectLoop {
   stop(code: number, reason: string): void {
     if (this.#isStopped) return;
     this.#stopWith = { code, reason };
-    this.#stopped.abort();
+    this.#isStopped = true;
+    this.#attempts?.abort();
     this.#closeInOrder(this.#current);
     this.#closeInOrder(this.#successor);
   }
@@ -209,7 +222,7 @@ export class ReconnectLoop {
     if (this.#isStopped) return;
     if (graceful && this.#current?.isOpen) {
       this.#rotateWith = closeWith ?? NORMAL;
-      this.#rotateNow?.();
+      this.#current.requestReplacement();
       return;
     }
     // An attempt that was to replace the connection goes on.
@@ -238,10 +251,6 @@ export class ReconnectLoop {
     }
   }
 
-  get #isStopped(): boolean {
-    return this.#stopped.signal.aborted;
-  }
-
   get #isRotating(): boolean {
     return this.#current !== undefined;
   }
@@ -252,21 +261,28 @@ export class ReconnectLoop {
    * Attempts until there is a connection that may be used.
    * @throws the error of the last attempt, or the stop signal's reason
    */
-  #open(): Promise<Connection> {
-    // The policy counts the failures, because onDisconnect must tell whether
-    // there is another attempt before retry() would know.
-    return retry(() => this.#attempt(), {
-      maxAttempts: Number.MAX_SAFE_INTEGER,
-      minTimeout: 0,
-      jitter: 0,
-      isRetriable: () => this.#policy.allowsRetry && this.#end === undefined,
-      signal: this.#stopped.signal,
-    });
+  async #open(): Promise<Connection> {
+    const { signal } = this.#attempts = new AbortController();
+    if (this.#isStopped) this.#attempts.abort();
+    try {
+      // The policy counts the failures, because onDisconnect must tell whether
+      // there is another attempt before retry() would know.
+      return await retry(() => this.#attempt(signal), {
+        maxAttempts: Number.MAX_SAFE_INTEGER,
+        minTimeout: 0,
+        jitter: 0,
+        isRetriable: () => this.#policy.allowsRetry && this.#end === undefined,
+        signal,
+      });
+    } finally {
+      this.#attempts = undefined;
+    }
   }
 
-  async #attempt(): Promise<Connection> {
+  /** @param stop aborts when the client stops; so below */
+  async #attempt(stop: AbortSignal): Promise<Connection> {
     for (;;) {
-      await this.#wait();
+      await this.#wait(stop);
       this.#activity = "dialling";
       if (!this.#isRotating) {
         this.#host.onState("connecting");
@@ -275,12 +291,12 @@ export class ReconnectLoop {
       const skip = this.#skip = new AbortController();
       const startedAt = now();
       try {
-        const connection = await this.#dial(skip.signal);
-        await this.#setUp(connection);
+        const connection = await this.#dial(skip.signal, stop);
+        await this.#setUp(connection, stop);
         this.#setupTime = now() - startedAt;
         return connection;
       } catch (error) {
-        this.#stopped.signal.throwIfAborted();
+        stop.throwIfAborted();
         // reconnect() ended the attempt: it is no failure, and dials again.
         if (error !== skip.signal.reason) throw error;
       } finally {
@@ -291,7 +307,7 @@ export class ReconnectLoop {
   }
 
   /** Waits as the last failure asked for, unless `reconnect()` ends the wait. */
-  async #wait(): Promise<void> {
+  async #wait(stop: AbortSignal): Promise<void> {
     this.#activity = "waiting";
     for (let wait = this.#next; wait !== undefined; wait = this.#next) {
       this.#next = undefined;
@@ -304,29 +320,29 @@ export class ReconnectLoop {
       }
       const startedAt = now();
       try {
-        await this.#sleep(ms, skip.signal);
+        await this.#sleep(ms, [skip.signal, stop]);
         const drainingSince = wait.isForReader ? startedAt : now();
         await withEither(
-          [skip.signal, this.#stopped.signal],
+          [skip.signal, stop],
           (signal) => this.#host.readersDrained(signal),
         );
         this.#policy.waitedForReader(now() - drainingSince);
       } catch (error) {
-        this.#stopped.signal.throwIfAborted();
+        stop.throwIfAborted();
         if (!skip.signal.aborted) throw error;
       }
     }
-    this.#stopped.signal.throwIfAborted();
+    stop.throwIfAborted();
     if (!this.#isSkipRequested) return;
     this.#isSkipRequested = false;
-    await this.#sleep(this.#shortened(Infinity), this.#stopped.signal);
+    await this.#sleep(this.#shortened(Infinity), [stop]);
   }
 
-  /** Waits; rejects when the signal aborts or the client stops. */
-  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+  /** Waits; rejects when one of the signals aborts. */
+  async #sleep(ms: number, signals: readonly AbortSignal[]): Promise<void> {
     await withEither(
-      [signal, this.#stopped.signal],
-      (either) => ms > 0 ? delay(ms, { signal: either }) : Promise.resolve(),
+      signals,
+      (signal) => ms > 0 ? delay(ms, { signal }) : Promise.resolve(),
     );
   }
 
@@ -343,14 +359,13 @@ export class ReconnectLoop {
    * Opens a connection.
    * @throws {WSError} it was not opened; the failure is reported
    */
-  async #dial(skip: AbortSignal): Promise<Connection> {
+  async #dial(skip: AbortSignal, stop: AbortSignal): Promise<Connection> {
     const { config, log } = this.#host;
-    this.#transport ??= this.#host.makeTransport();
-    const transport = await this.#transport;
+    const transport = this.#transport ??= await this.#host.makeTransport();
     const budget = this.#isRotating ? Infinity : this.#policy.budgetLeft(now());
     try {
       const socket = await withEither(
-        [skip, this.#stopped.signal],
+        [skip, stop],
         (signal) =>
           attempt({
             endpoint: this.#policy.endpoint,
@@ -379,17 +394,17 @@ export class ReconnectLoop {
    * Runs the connect hook. When it resolves the connection may be used.
    * @throws {WSError} the set-up failed; the failure is reported
    */
-  async #setUp(connection: Connection): Promise<void> {
+  async #setUp(connection: Connection, stop: AbortSignal): Promise<void> {
     this.#successor = connection;
     if (this.#isStopped) {
       // stop() came while the dial was completed: nobody has heard of it.
       this.#closeInOrder(connection);
       await connection.closed;
       this.#host.log.disconnects++;
-      throw this.#stopped.signal.reason;
+      throw stopRequested();
     }
     if (!this.#isRotating) this.#endOutage();
-    const result = await this.#runHook(connection);
+    const result = await this.#runHook(connection, stop);
     switch (result.kind) {
       case "passed":
         if (this.#current !== undefined) {
@@ -413,7 +428,10 @@ export class ReconnectLoop {
     }
   }
 
-  async #runHook(connection: Connection): Promise<HookResult> {
+  async #runHook(
+    connection: Connection,
+    stop: AbortSignal,
+  ): Promise<HookResult> {
     const { notifier, config, owner } = this.#host;
     if (!notifier.hasConnectHook) return { kind: "passed" };
     const isRotation = this.#isRotating;
@@ -425,7 +443,7 @@ export class ReconnectLoop {
         attempt: isRotation ? 0 : this.#policy.attempt,
         config,
         owner,
-        signal: this.#stopped.signal,
+        signal: stop,
         onLateError: (error) => notifier.error(error),
       });
     } finally {
@@ -451,7 +469,7 @@ export class ReconnectLoop {
     this.#host.releaseTarget(connection);
     if (this.#isStopped) {
       this.#disconnected(end, undefined, false);
-      throw this.#stopped.signal.reason;
+      throw stopRequested();
     }
     if (rejection === undefined && end.error === undefined) {
       this.#disconnected(end, undefined, true);
@@ -489,30 +507,23 @@ export class ReconnectLoop {
   // The connection in use ----------------------------------------------------------
 
   /**
-   * Keeps a connection until it has ended or was replaced; the next one.
+   * Replaces a connection, or reconnects if it ends first; the next connection.
    * @throws the client has ended
    */
-  async #keep(connection: Connection): Promise<Connection> {
-    if (this.#current !== connection) this.#enter(connection);
-    if (await this.#untilRotation(connection)) {
-      const rotation = this.#rotation = handled(this.#open());
-      const first = await Promise.race([
-        rotation.catch(() => connection.closed),
-        connection.closed,
-      ]);
-      this.#rotation = undefined;
-      if (first instanceof Connection) {
-        await this.#replace(connection, first);
-        return first;
-      }
-      this.#rotation = rotation;
-      this.#ended(connection, first);
-      const next = await rotation;
-      this.#rotation = undefined;
-      return next;
-    }
-    this.#ended(connection, await connection.closed);
-    return await this.#open();
+  async #rotate(old: Connection): Promise<Connection> {
+    const opening = handled(this.#open());
+    // The end of the run waits for it.
+    this.#rotation = opening;
+    const first = await Promise.race([
+      opening.catch(() => old.closed),
+      old.closed,
+    ]);
+    if (first instanceof Connection) await this.#replace(old, first);
+    // The attempt in progress becomes the reconnect.
+    else this.#ended(old, first);
+    const connection = await opening;
+    this.#rotation = undefined;
+    return connection;
   }
 
   #enter(connection: Connection): void {
@@ -529,23 +540,18 @@ export class ReconnectLoop {
     this.#host.onState("open");
   }
 
-  /** Waits until the connection is to be replaced; `false` once it has ended. */
-  async #untilRotation(connection: Connection): Promise<boolean> {
-    const { maxConnectionAge, reconnect } = this.#host.config;
-    if (!reconnect) {
-      await connection.closed;
-      return false;
-    }
-    const { promise, resolve } = Promise.withResolvers<"rotate">();
-    this.#rotateNow = () => resolve("rotate");
-    const timer = maxConnectionAge === 0
-      ? undefined
-      : setTimeout(this.#rotateNow, this.#untilTooOld(connection));
+  /** Waits until the connection is to be replaced, or has ended. */
+  async #useUntilTooOld(
+    connection: Connection,
+  ): Promise<ConnectionEnd | "replace"> {
+    const timer = setTimeout(
+      () => connection.requestReplacement(),
+      this.#untilTooOld(connection),
+    );
     try {
-      return await Promise.race([promise, connection.closed]) === "rotate";
+      return await connection.use();
     } finally {
       clearTimeout(timer);
-      this.#rotateNow = undefined;
     }
   }
 
@@ -604,7 +610,7 @@ export class ReconnectLoop {
     this.#host.log.down(now());
     if (this.#isStopped) {
       this.#disconnected(end, undefined, false);
-      throw this.#stopped.signal.reason;
+      throw stopRequested();
     }
     const error = end.error && this.#override(end.error);
     const openFor = now() - this.#openSince;
@@ -740,6 +746,11 @@ async function withEither<T>(
   } finally {
     for (const remove of listeners) remove();
   }
+}
+
+/** Unwinds the run; nobody gets to see it. */
+function stopRequested(): Error {
+  return new Error("The client stops");
 }
 
 /** A monotonic clock, in milliseconds. */
