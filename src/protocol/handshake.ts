@@ -128,7 +128,7 @@ export async function checkResponse(
   }
   const chosen = headers.get("sec-websocket-protocol");
   if (chosen !== null && !subprotocols.includes(chosen)) {
-    throw new UpgradeError("subprotocol", "chose a subprotocol not offered");
+    throw new UpgradeError("subprotocol", JSON.stringify(chosen));
   }
   const extensions = headers.get("sec-websocket-extensions");
   const result = acceptDeflate(extensions ?? "", deflate);

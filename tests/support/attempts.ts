@@ -11,8 +11,10 @@ import type { Endpoint } from "../../src/resolve_config.ts";
 import { handshakeError } from "../../src/transport/classify.ts";
 import type { NativeOptions } from "../../src/transport/native/http_client_pool.ts";
 import { NativeTransport } from "../../src/transport/native/native_transport.ts";
+import { TcpTransport } from "../../src/transport/tcp/tcp_transport.ts";
 import type { Socket } from "../../src/transport/transport.ts";
 import type { TcpScript } from "./tcp_peer.ts";
+import type { TransportCase } from "./transports.ts";
 
 /** What differs from a client without options. */
 export type AttemptSettings =
@@ -32,11 +34,17 @@ export type AttemptSettings =
 
 /** One attempt, with a transport of its own. */
 export async function attemptTo(
+  { name }: Pick<TransportCase, "name">,
   endpoint: Endpoint,
   { tls, proxy, httpClient, wasOpen = false, refusals = 0, ...settings }:
     AttemptSettings = {},
 ): Promise<Socket> {
-  const transport = new NativeTransport({ tls, proxy, httpClient });
+  const transport = name === "native"
+    ? new NativeTransport({ tls, proxy, httpClient })
+    : new TcpTransport({
+      tls,
+      proxy: proxy === undefined ? undefined : new URL(proxy),
+    });
   try {
     return await attempt({
       followRedirects: 5,
@@ -45,7 +53,7 @@ export async function attemptTo(
       ...settings,
       endpoint,
       transport,
-      transportName: "native",
+      transportName: name,
       classify: (facts, url) =>
         handshakeError(facts, {
           url,
@@ -62,11 +70,12 @@ export async function attemptTo(
 
 /** The error that one attempt ends with. */
 export async function failureOf(
+  transport: Pick<TransportCase, "name">,
   endpoint: Endpoint,
   settings: AttemptSettings = {},
 ): Promise<WSError> {
   try {
-    const socket = await attemptTo(endpoint, settings);
+    const socket = await attemptTo(transport, endpoint, settings);
     socket.terminate();
   } catch (error) {
     assertInstanceOf(error, WSError);

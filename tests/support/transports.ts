@@ -49,14 +49,13 @@ function caseOf(name: TransportName): TransportCase {
   };
 }
 
-/** Both of them. */
-export const TRANSPORTS: readonly TransportCase[] = [
+const TRANSPORTS: readonly TransportCase[] = [
   caseOf("native"),
   caseOf("tcp"),
 ];
 
 /**
- * Registers a test for each transport, or for those that `options` names.
+ * Registers a test for each transport, or for the `only` one that it concerns.
  *
  * @example
  * ```ts
@@ -71,9 +70,13 @@ export const TRANSPORTS: readonly TransportCase[] = [
 export function forEachTransport(
   name: string,
   test: (transport: TransportCase) => void | Promise<void>,
-  { ignore = false }: { readonly ignore?: boolean } = {},
+  { only, ignore = false }: {
+    readonly only?: TransportName;
+    readonly ignore?: boolean;
+  } = {},
 ): void {
   for (const transport of TRANSPORTS) {
+    if (only !== undefined && only !== transport.name) continue;
     Deno.test({
       name: `${transport.name}: ${name}`,
       ignore,

@@ -202,6 +202,7 @@ function requireOfferedSubprotocol(
   socket.terminate();
   throw new HandshakeFailure({
     kind: "subprotocol",
+    status: 101,
     detail: JSON.stringify(protocol),
   });
 }

@@ -216,7 +216,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     switch (state.kind) {
       case "open": {
         const detail = error === undefined
-          ? "the server closed the connection without a close frame"
+          ? "the server hung up"
           : error instanceof Error
           ? error.message
           : String(error);
