@@ -14,11 +14,12 @@ import {
 import { connect } from "../mod.ts";
 import type { Severity, WSError, WSErrorCode } from "../src/errors.ts";
 import { closeError } from "../src/transport/classify.ts";
+import type { Socket } from "../src/transport/transport.ts";
 import {
   type AttemptSettings,
-  attemptTo,
+  attemptTo as attemptThrough,
   byPath,
-  failureOf,
+  failureOf as failureThrough,
 } from "./support/attempts.ts";
 import { certificates, type Identity } from "./support/certificates.ts";
 import { Ear } from "./support/ear.ts";
@@ -41,10 +42,26 @@ import {
   upgrade,
   wrongSubprotocol,
 } from "./support/tcp_peer.ts";
-import { forEachTransport } from "./support/transports.ts";
+import { forEachTransport, type TransportCase } from "./support/transports.ts";
 
 const { ca, good, expired, wrongHost, unknown } = await certificates();
 const SCHEMES = ["ws", "wss"] as const;
+
+function attemptTo(
+  { name }: TransportCase,
+  url: string,
+  settings: AttemptSettings = {},
+): Promise<Socket> {
+  return attemptThrough(url, { through: name, ...settings });
+}
+
+function failureOf(
+  { name }: TransportCase,
+  url: string,
+  settings: AttemptSettings = {},
+): Promise<WSError> {
+  return failureThrough(url, { through: name, ...settings });
+}
 
 interface Verdict {
   readonly code: WSErrorCode;

@@ -12,7 +12,7 @@ import { serve } from "../../src/server/server.ts";
 import { certificates, type Identity } from "../support/certificates.ts";
 import { Guest } from "../support/client_world.ts";
 import { within } from "../support/events.ts";
-import { freePort, testWith } from "../support/foreign_server.ts";
+import { freePort, testWithEach } from "../support/foreign_server.ts";
 import { findNginx } from "../support/nginx.ts";
 
 const nginx = await findNginx();
@@ -29,13 +29,13 @@ const SCHEMES: readonly {
 ];
 
 for (const { scheme, tls, config } of SCHEMES) {
-  testWith(
+  testWithEach(
     nginx,
     `nginx, ${scheme}: messages go through, large ones too`,
-    async (start) => {
+    async (start, transport) => {
       await using server = serve({ onPeer: echo });
       await using proxy = await start({ upstream: server.port, tls });
-      await using guest = await Guest.start({ url: proxy.url, ...config });
+      await using guest = await transport.guest({ url: proxy.url, ...config });
       const large = "x".repeat(1024 * 1024);
       for (const message of ["grüße", large, Uint8Array.of(1, 2, 3)]) {
         await guest.client.send(message);
@@ -44,13 +44,17 @@ for (const { scheme, tls, config } of SCHEMES) {
     },
   );
 
-  testWith(
+  testWithEach(
     nginx,
     `nginx, ${scheme}: 502 is told while the server behind it is down, and retried until it is up`,
-    async (start) => {
+    async (start, transport) => {
       const port = freePort();
       await using proxy = await start({ upstream: port, tls });
-      await using guest = new Guest({ url: proxy.url, ...config });
+      await using guest = new Guest({
+        transport: transport.name,
+        url: proxy.url,
+        ...config,
+      });
       const opened = guest.client.start();
       const { code, severity, status } = await guest.calls.next("error");
       assertEquals([code, severity, status], ["HTTP_STATUS", "transient", 502]);
@@ -59,12 +63,13 @@ for (const { scheme, tls, config } of SCHEMES) {
     },
   );
 
-  testWith(
+  testWithEach(
     nginx,
     `nginx, ${scheme}: 503 with Retry-After is obeyed`,
-    async (start) => {
+    async (start, transport) => {
       await using proxy = await start({ upstream: freePort(), tls });
       await using guest = new Guest({
+        transport: transport.name,
         url: `${proxy.url}/maintenance`,
         ...config,
       });
@@ -75,24 +80,28 @@ for (const { scheme, tls, config } of SCHEMES) {
     },
   );
 
-  testWith(nginx, `nginx, ${scheme}: a redirect is followed`, async (start) => {
-    await using server = serve({ onPeer: echo });
-    await using proxy = await start({ upstream: server.port, tls });
-    await using guest = await Guest.start({
-      url: `${proxy.url}/moved`,
-      ...config,
-    });
-    assertEquals(guest.client.url, `${proxy.url}/`);
-  });
+  testWithEach(
+    nginx,
+    `nginx, ${scheme}: a redirect is followed`,
+    async (start, transport) => {
+      await using server = serve({ onPeer: echo });
+      await using proxy = await start({ upstream: server.port, tls });
+      await using guest = await transport.guest({
+        url: `${proxy.url}/moved`,
+        ...config,
+      });
+      assertEquals(guest.client.url, `${proxy.url}/`);
+    },
+  );
 }
 
-testWith(
+testWithEach(
   nginx,
   "nginx: the connection that proxy_read_timeout cuts is dialled again",
-  async (start) => {
+  async (start, transport) => {
     await using server = serve({ onPeer: () => {} });
     await using proxy = await start({ upstream: server.port, readTimeout: 1 });
-    await using guest = await Guest.start({ url: proxy.url });
+    await using guest = await transport.guest({ url: proxy.url });
     const { code, wasClean, willRetry } = await guest.calls.next("disconnect");
     assertEquals([code, wasClean, willRetry], [1006, false, true]);
     await guest.calls.next("gap");
@@ -100,13 +109,13 @@ testWith(
   },
 );
 
-testWith(
+testWithEach(
   nginx,
   "nginx: a heartbeat keeps proxy_read_timeout from cutting",
-  async (start) => {
+  async (start, transport) => {
     await using server = serve({ onPeer: echo });
     await using proxy = await start({ upstream: server.port, readTimeout: 1 });
-    await using guest = await Guest.start({
+    await using guest = await transport.guest({
       url: proxy.url,
       pingInterval: 200,
       ping: { message: "ping" },
@@ -118,13 +127,13 @@ testWith(
   },
 );
 
-testWith(
+testWithEach(
   nginx,
   "nginx: a certificate that nobody vouches for is fatal, and said to be one",
-  async (start) => {
+  async (start, transport) => {
     await using proxy = await start({ upstream: freePort(), tls: good });
     const error = await assertRejects(
-      () => Guest.start({ url: proxy.url }),
+      () => transport.guest({ url: proxy.url }),
       WSError,
     );
     assertEquals([error.code, error.severity], ["TLS", "fatal"]);
@@ -132,15 +141,15 @@ testWith(
   },
 );
 
-testWith(
+testWithEach(
   nginx,
   "nginx: when one proxy dies, the other one takes over at once",
-  async (start) => {
+  async (start, transport) => {
     await using server = serve({ onPeer: echo });
     await using doomed = new AsyncDisposableStack();
     const first = doomed.use(await start({ upstream: server.port }));
     await using second = await start({ upstream: server.port });
-    await using guest = await Guest.start({
+    await using guest = await transport.guest({
       url: [first.url, second.url],
     });
     await doomed.disposeAsync();

@@ -2,8 +2,7 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { type Message, WSError } from "../../mod.ts";
-import { Guest } from "../support/client_world.ts";
-import { testWith } from "../support/foreign_server.ts";
+import { testWithEach } from "../support/foreign_server.ts";
 import { findPythonWs } from "../support/python_ws.ts";
 
 const python = await findPythonWs();
@@ -16,12 +15,12 @@ const MESSAGES: readonly Message[] = [
   "x".repeat(1024 * 1024), // The most it takes.
 ];
 
-testWith(
+testWithEach(
   python,
   "Python websockets: what is sent comes back the same",
-  async (start) => {
+  async (start, transport) => {
     await using server = await start();
-    await using guest = await Guest.start({ url: server.url });
+    await using guest = await transport.guest({ url: server.url });
     for (const message of MESSAGES) {
       await guest.client.send(message);
       assertEquals(await guest.calls.next("message"), message);
@@ -29,12 +28,12 @@ testWith(
   },
 );
 
-testWith(
+testWithEach(
   python,
   "Python websockets: more than it takes ends the connection with 1009",
-  async (start) => {
+  async (start, transport) => {
     await using server = await start();
-    await using guest = await Guest.start({
+    await using guest = await transport.guest({
       url: server.url,
       redeliver: "none",
     });
@@ -44,12 +43,12 @@ testWith(
   },
 );
 
-testWith(
+testWithEach(
   python,
   "Python websockets: it chooses the subprotocol that it knows",
-  async (start) => {
+  async (start, transport) => {
     await using server = await start();
-    await using guest = await Guest.start({
+    await using guest = await transport.guest({
       url: server.url,
       subprotocols: ["other", "chat"],
     });
@@ -57,22 +56,22 @@ testWith(
   },
 );
 
-testWith(
+testWithEach(
   python,
   "Python websockets: its pings are answered",
-  async (start) => {
+  async (start, transport) => {
     await using server = await start();
-    await using guest = await Guest.start({ url: `${server.url}/ping` });
+    await using guest = await transport.guest({ url: `${server.url}/ping` });
     assertEquals(await guest.calls.next("message"), "answered");
   },
 );
 
-testWith(
+testWithEach(
   python,
   "Python websockets: its close code and reason come through",
-  async (start) => {
+  async (start, transport) => {
     await using server = await start();
-    await using guest = await Guest.start({ url: `${server.url}/close` });
+    await using guest = await transport.guest({ url: `${server.url}/close` });
     const { code, reason, wasClean, error } = await guest.calls.next(
       "disconnect",
     );
@@ -81,25 +80,25 @@ testWith(
   },
 );
 
-testWith(
+testWithEach(
   python,
   "Python websockets: a connection that it drops is 1006",
-  async (start) => {
+  async (start, transport) => {
     await using server = await start();
-    await using guest = await Guest.start({ url: `${server.url}/drop` });
+    await using guest = await transport.guest({ url: `${server.url}/drop` });
     const { code, wasClean } = await guest.calls.next("disconnect");
     assertEquals([code, wasClean], [1006, false]);
     await guest.calls.next("connect");
   },
 );
 
-testWith(
+testWithEach(
   python,
   "Python websockets: what its process_request refuses is told, with its headers",
-  async (start) => {
+  async (start, transport) => {
     await using server = await start();
     const error = await assertRejects(
-      () => Guest.start({ url: `${server.url}/nowhere` }),
+      () => transport.guest({ url: `${server.url}/nowhere` }),
       WSError,
       "answered 404",
     );

@@ -1,18 +1,17 @@
 /** Against websocketd, which makes a server of any command. */
 
 import { assertEquals, assertGreater } from "@std/assert";
-import { Guest } from "../support/client_world.ts";
-import { testWith } from "../support/foreign_server.ts";
+import { testWithEach } from "../support/foreign_server.ts";
 import { findWebsocketd } from "../support/websocketd.ts";
 
 const websocketd = await findWebsocketd();
 
-testWith(
+testWithEach(
   websocketd,
   "websocketd: a command's lines go both ways",
-  async (start) => {
+  async (start, transport) => {
     await using server = await start("cat");
-    await using guest = await Guest.start({ url: server.url });
+    await using guest = await transport.guest({ url: server.url });
     for (const line of ["one", "two, grüße", "three"]) {
       await guest.client.sendText(line);
       assertEquals(await guest.calls.next("message"), line);
@@ -20,12 +19,12 @@ testWith(
   },
 );
 
-testWith(
+testWithEach(
   websocketd,
   "websocketd: a command that ends ends the connection, and is run again",
-  async (start) => {
+  async (start, transport) => {
     await using server = await start("sh", "-c", "echo a; echo b");
-    await using guest = await Guest.start({ url: server.url });
+    await using guest = await transport.guest({ url: server.url });
     for (const line of ["a", "b", "a", "b"]) {
       assertEquals(await guest.calls.next("message"), line);
     }
@@ -35,13 +34,13 @@ testWith(
   },
 );
 
-testWith(
+testWithEach(
   websocketd,
   "websocketd: a long output comes whole and in order",
-  async (start) => {
+  async (start, transport) => {
     const count = 50_000;
     await using server = await start("sh", "-c", `seq ${count}; cat`);
-    await using guest = await Guest.start({ url: server.url });
+    await using guest = await transport.guest({ url: server.url });
     const { calls } = guest;
     await calls.until(() => calls.all("message").length >= count, "all lines");
     assertEquals(

@@ -16,8 +16,9 @@ import { type ServerOptions, type WebSocket, WebSocketServer } from "ws";
 import { type Message, WSError } from "../../mod.ts";
 import { Guest } from "../support/client_world.ts";
 import { Recorder, within } from "../support/events.ts";
-import { type Program, testWith } from "../support/foreign_server.ts";
+import { type Program, testWithEach } from "../support/foreign_server.ts";
 import { requestHead } from "../support/raw_client.ts";
+import { forEachTransport } from "../support/transports.ts";
 
 /** What the server's end of a connection saw. */
 interface Seen {
@@ -108,98 +109,122 @@ const MESSAGES: readonly (readonly [string, Message])[] = [
   ["1 MiB of bytes", patterned(MIB)],
 ];
 
-Deno.test("ws: what is sent comes back the same", async (t) => {
-  await using server = await WsServer.start();
-  await using guest = await Guest.start({ url: server.url });
-  echo(await server.next());
-  for (const [name, message] of MESSAGES) {
-    await t.step(name, async () => {
-      await guest.client.send(message);
-      assertEquals(await guest.calls.next("message"), message);
+forEachTransport(
+  "ws: what is sent comes back the same",
+  async (transport, t) => {
+    await using server = await WsServer.start();
+    await using guest = await transport.guest({ url: server.url });
+    echo(await server.next());
+    for (const [name, message] of MESSAGES) {
+      await t.step(name, async () => {
+        await guest.client.send(message);
+        assertEquals(await guest.calls.next("message"), message);
+      });
+    }
+  },
+);
+
+forEachTransport(
+  "ws: many small messages come in order, both ways",
+  async (transport) => {
+    const count = 20_000;
+    await using server = await WsServer.start();
+    await using guest = await transport.guest({ url: server.url });
+    const socket = await server.next();
+    for (let i = 0; i < count; i++) socket.send(String(i));
+    for (let i = 0; i < count; i++) await guest.client.sendText(String(i));
+    const { calls } = guest;
+    const { seen } = server;
+    await calls.until(() => calls.all("message").length === count);
+    await seen.until(() => seen.all("message").length === count);
+    const expected = Array.from({ length: count }, (_, i) => String(i));
+    assertEquals(guest.calls.all("message"), expected);
+    assertEquals(server.seen.all("message"), expected);
+  },
+);
+
+forEachTransport(
+  "ws: fragments of a message are one message",
+  async (transport) => {
+    await using server = await WsServer.start();
+    await using guest = await transport.guest({ url: server.url });
+    const socket = await server.next();
+    socket.send("one ", { fin: false });
+    socket.ping("in between");
+    socket.send("message ü", { fin: true });
+    assertEquals(await guest.calls.next("message"), "one message ü");
+    assertEquals(await server.seen.next("pong"), "in between");
+  },
+);
+
+forEachTransport(
+  "ws: a server that compresses what it can gets along with us",
+  async (transport) => {
+    await using server = await WsServer.start({
+      perMessageDeflate: { threshold: 0 },
     });
-  }
-});
+    await using guest = await transport.guest({ url: server.url });
+    const socket = await server.next();
+    assertEquals(socket.extensions, "");
+    echo(socket);
+    await guest.client.sendText("a".repeat(1000));
+    assertEquals(await guest.calls.next("message"), "a".repeat(1000));
+  },
+);
 
-Deno.test("ws: many small messages come in order, both ways", async () => {
-  const count = 20_000;
-  await using server = await WsServer.start();
-  await using guest = await Guest.start({ url: server.url });
-  const socket = await server.next();
-  for (let i = 0; i < count; i++) socket.send(String(i));
-  for (let i = 0; i < count; i++) await guest.client.sendText(String(i));
-  const { calls } = guest;
-  const { seen } = server;
-  await calls.until(() => calls.all("message").length === count);
-  await seen.until(() => seen.all("message").length === count);
-  const expected = Array.from({ length: count }, (_, i) => String(i));
-  assertEquals(guest.calls.all("message"), expected);
-  assertEquals(server.seen.all("message"), expected);
-});
+forEachTransport(
+  "ws: the server chooses one of our subprotocols",
+  async (transport) => {
+    await using server = await WsServer.start({
+      handleProtocols: (offered) => offered.has("v1") ? "v1" : false,
+    });
+    await using guest = await transport.guest({
+      url: server.url,
+      subprotocols: ["v2", "v1"],
+    });
+    assertEquals(guest.client.protocol, "v1");
+    assertEquals((await server.next()).protocol, "v1");
+  },
+);
 
-Deno.test("ws: fragments of a message are one message", async () => {
-  await using server = await WsServer.start();
-  await using guest = await Guest.start({ url: server.url });
-  const socket = await server.next();
-  socket.send("one ", { fin: false });
-  socket.ping("in between");
-  socket.send("message ü", { fin: true });
-  assertEquals(await guest.calls.next("message"), "one message ü");
-  assertEquals(await server.seen.next("pong"), "in between");
-});
+forEachTransport(
+  "ws: a server that chooses none of our subprotocols may do so",
+  async (transport) => {
+    await using server = await WsServer.start({ handleProtocols: () => false });
+    await using guest = await transport.guest({
+      url: server.url,
+      subprotocols: ["v2", "v1"],
+    });
+    assertEquals(guest.client.protocol, "");
+  },
+);
 
-Deno.test("ws: a server that compresses what it can gets along with us", async () => {
-  await using server = await WsServer.start({
-    perMessageDeflate: { threshold: 0 },
-  });
-  await using guest = await Guest.start({ url: server.url });
-  const socket = await server.next();
-  assertEquals(socket.extensions, "");
-  echo(socket);
-  await guest.client.sendText("a".repeat(1000));
-  assertEquals(await guest.calls.next("message"), "a".repeat(1000));
-});
+forEachTransport(
+  "ws: a subprotocol that was not offered is a failed handshake",
+  async (transport) => {
+    await using server = await WsServer.start({ handleProtocols: () => "v3" });
+    const error = await assertRejects(
+      () => transport.guest({ url: server.url, subprotocols: ["v1"] }),
+      WSError,
+      'not offered ("v3")',
+    );
+    assertEquals([error.code, error.severity], ["HANDSHAKE", "fatal"]);
+  },
+);
 
-Deno.test("ws: the server chooses one of our subprotocols", async () => {
-  await using server = await WsServer.start({
-    handleProtocols: (offered) => offered.has("v1") ? "v1" : false,
-  });
-  await using guest = await Guest.start({
-    url: server.url,
-    subprotocols: ["v2", "v1"],
-  });
-  assertEquals(guest.client.protocol, "v1");
-  assertEquals((await server.next()).protocol, "v1");
-});
-
-Deno.test("ws: a server that chooses none of our subprotocols may do so", async () => {
-  await using server = await WsServer.start({ handleProtocols: () => false });
-  await using guest = await Guest.start({
-    url: server.url,
-    subprotocols: ["v2", "v1"],
-  });
-  assertEquals(guest.client.protocol, "");
-});
-
-Deno.test("ws: a subprotocol that was not offered is a failed handshake", async () => {
-  await using server = await WsServer.start({ handleProtocols: () => "v3" });
-  const error = await assertRejects(
-    () => Guest.start({ url: server.url, subprotocols: ["v1"] }),
-    WSError,
-    'not offered ("v3")',
-  );
-  assertEquals([error.code, error.severity], ["HANDSHAKE", "fatal"]);
-});
-
-Deno.test("ws: the server's pings are answered with what they carry", async () => {
-  await using server = await WsServer.start();
-  await using guest = await Guest.start({ url: server.url });
-  const socket = await server.next();
-  for (const payload of ["", "1", "x".repeat(125)]) {
-    socket.ping(payload);
-    assertEquals(await server.seen.next("pong"), payload);
-  }
-  assertEquals(guest.calls.all("message"), []);
-});
+forEachTransport(
+  "ws: the server's pings are answered with what they carry",
+  async (transport) => {
+    await using server = await WsServer.start();
+    await using guest = await transport.guest({ url: server.url });
+    const socket = await server.next();
+    for (const payload of ["", "1", "x".repeat(125)]) {
+      socket.ping(payload);
+      assertEquals(await server.seen.next("pong"), payload);
+    }
+    assertEquals(guest.calls.all("message"), []);
+  },
+);
 
 const CLOSES: readonly {
   readonly name: string;
@@ -253,93 +278,118 @@ const CLOSES: readonly {
   },
 ];
 
-Deno.test("ws: however the server ends a connection, the next one follows", async (t) => {
-  await using server = await WsServer.start();
-  await using guest = await Guest.start({ url: server.url });
-  for (const row of CLOSES) {
-    const { name, end, code } = row;
-    const { reason = "", wasClean = true, isError = true } = row;
-    await t.step(name, async () => {
-      end(await server.next());
-      const info = await guest.calls.next("disconnect");
-      assertEquals(
-        [info.code, info.reason, info.wasClean, info.willRetry],
-        [code, reason, wasClean, true],
-      );
-      assertEquals(info.error?.closeCode, isError ? code : undefined);
-      const retry = await guest.calls.next("retry");
-      assertEquals([retry.error.code, retry.error.closeCode], ["CLOSED", code]);
-      await guest.calls.next("connect");
+forEachTransport(
+  "ws: however the server ends a connection, the next one follows",
+  async (transport, t) => {
+    await using server = await WsServer.start();
+    await using guest = await transport.guest({ url: server.url });
+    for (const row of CLOSES) {
+      const { name, end, code } = row;
+      const { reason = "", wasClean = true, isError = true } = row;
+      await t.step(name, async () => {
+        end(await server.next());
+        const info = await guest.calls.next("disconnect");
+        assertEquals(
+          [info.code, info.reason, info.wasClean, info.willRetry],
+          [code, reason, wasClean, true],
+        );
+        assertEquals(info.error?.closeCode, isError ? code : undefined);
+        const retry = await guest.calls.next("retry");
+        assertEquals([retry.error.code, retry.error.closeCode], [
+          "CLOSED",
+          code,
+        ]);
+        await guest.calls.next("connect");
+      });
+    }
+  },
+);
+
+forEachTransport(
+  "ws: a close code that is said to be fatal ends the client",
+  async (transport) => {
+    await using server = await WsServer.start();
+    await using guest = await transport.guest({
+      url: server.url,
+      fatalCloseCodes: [4001],
     });
-  }
-});
+    (await server.next()).close(4001, "go away");
+    const error = await within(guest.client.closed, "the end of the client");
+    assertInstanceOf(error, WSError);
+    assertEquals(
+      [error.severity, error.closeCode, error.reason],
+      ["fatal", 4001, "go away"],
+    );
+  },
+);
 
-Deno.test("ws: a close code that is said to be fatal ends the client", async () => {
-  await using server = await WsServer.start();
-  await using guest = await Guest.start({
-    url: server.url,
-    fatalCloseCodes: [4001],
-  });
-  (await server.next()).close(4001, "go away");
-  const error = await within(guest.client.closed, "the end of the client");
-  assertInstanceOf(error, WSError);
-  assertEquals(
-    [error.severity, error.closeCode, error.reason],
-    ["fatal", 4001, "go away"],
-  );
-});
+forEachTransport(
+  "ws: a message that is too large for the server ends the connection with 1009",
+  async (transport) => {
+    await using server = await WsServer.start({ maxPayload: 1000 });
+    await using guest = await transport.guest({
+      url: server.url,
+      redeliver: "none",
+    });
+    await guest.client.send("x".repeat(1001));
+    const { code, wasClean } = await guest.calls.next("disconnect");
+    assertEquals([code, wasClean], [1009, true]);
+  },
+);
 
-Deno.test("ws: a message that is too large for the server ends the connection with 1009", async () => {
-  await using server = await WsServer.start({ maxPayload: 1000 });
-  await using guest = await Guest.start({
-    url: server.url,
-    redeliver: "none",
-  });
-  await guest.client.send("x".repeat(1001));
-  const { code, wasClean } = await guest.calls.next("disconnect");
-  assertEquals([code, wasClean], [1009, true]);
-});
+forEachTransport(
+  "ws: the server learns code and reason of our stop",
+  async (transport) => {
+    await using server = await WsServer.start();
+    await using guest = await transport.guest({ url: server.url });
+    await guest.client.sendText("the last word");
+    const result = await guest.client.stop({ code: 4000, reason: "enough" });
+    assertEquals(result, { unsent: 0, unsentBytes: 0 });
+    assertEquals(await server.seen.next("message"), "the last word");
+    assertEquals(await server.seen.next("close"), {
+      code: 4000,
+      reason: "enough",
+    });
+  },
+);
 
-Deno.test("ws: the server learns code and reason of our stop", async () => {
-  await using server = await WsServer.start();
-  await using guest = await Guest.start({ url: server.url });
-  await guest.client.sendText("the last word");
-  const result = await guest.client.stop({ code: 4000, reason: "enough" });
-  assertEquals(result, { unsent: 0, unsentBytes: 0 });
-  assertEquals(await server.seen.next("message"), "the last word");
-  assertEquals(await server.seen.next("close"), {
-    code: 4000,
-    reason: "enough",
-  });
-});
+forEachTransport(
+  "ws: what is queued while the server restarts arrives in order",
+  async (transport) => {
+    const first = await WsServer.start();
+    await using guest = await transport.guest({ url: first.url });
+    await first[Symbol.asyncDispose]();
+    await guest.calls.next("disconnect");
+    for (const text of ["1", "2", "3"]) await guest.client.sendText(text);
+    await using second = await WsServer.start({ port: first.port });
+    for (const text of ["1", "2", "3"]) {
+      assertEquals(await second.seen.next("message"), text);
+    }
+  },
+);
 
-Deno.test("ws: what is queued while the server restarts arrives in order", async () => {
-  const first = await WsServer.start();
-  await using guest = await Guest.start({ url: first.url });
-  await first[Symbol.asyncDispose]();
-  await guest.calls.next("disconnect");
-  for (const text of ["1", "2", "3"]) await guest.client.sendText(text);
-  await using second = await WsServer.start({ port: first.port });
-  for (const text of ["1", "2", "3"]) {
-    assertEquals(await second.seen.next("message"), text);
-  }
-});
-
-Deno.test("ws: headers come through, credentials of the URL as Authorization", async () => {
-  const requests: IncomingMessage[] = [];
-  await using server = await WsServer.start({
-    verifyClient: ({ req }: { req: IncomingMessage }) => requests.push(req) > 0,
-  });
-  const url = new URL(server.url);
-  url.username = "jo";
-  url.password = "a:b";
-  await using _guest = await Guest.start({ url, headers: { "x-key": "1" } });
-  const { headers } = requests[0] ?? {};
-  assertEquals(
-    [headers?.["x-key"], headers?.authorization],
-    ["1", `Basic ${btoa("jo:a:b")}`],
-  );
-});
+forEachTransport(
+  "ws: headers come through, credentials of the URL as Authorization",
+  async (transport) => {
+    const requests: IncomingMessage[] = [];
+    await using server = await WsServer.start({
+      verifyClient: ({ req }: { req: IncomingMessage }) =>
+        requests.push(req) > 0,
+    });
+    const url = new URL(server.url);
+    url.username = "jo";
+    url.password = "a:b";
+    await using _guest = await transport.guest({
+      url,
+      headers: { "x-key": "1" },
+    });
+    const { headers } = requests[0] ?? {};
+    assertEquals(
+      [headers?.["x-key"], headers?.authorization],
+      ["1", `Basic ${btoa("jo:a:b")}`],
+    );
+  },
+);
 
 /** Refuses with `verifyClient`, as many times as there are answers. */
 function refusing(
@@ -380,10 +430,10 @@ async function findRefusals(): Promise<Program<typeof refusing>> {
 
 const refusals = await findRefusals();
 
-testWith(
+testWithEach(
   refusals,
   "ws: 401 from verifyClient ends the client, and says so",
-  async (refusing) => {
+  async (refusing, transport) => {
     // Twice: the runtime keeps the headers to itself, so they are asked for.
     await using server = await WsServer.start(
       refusing([401, { "www-authenticate": "Bearer" }], [401, {
@@ -391,7 +441,7 @@ testWith(
       }]),
     );
     const error = await assertRejects(
-      () => Guest.start({ url: server.url }),
+      () => transport.guest({ url: server.url }),
       WSError,
       "answered 401",
     );
@@ -403,29 +453,39 @@ testWith(
   },
 );
 
-testWith(refusals, "ws: 503 with Retry-After is obeyed", async (refusing) => {
-  const busy = [503, { "retry-after": "1" }] as const;
-  await using server = await WsServer.start(refusing(busy, busy));
-  await using guest = new Guest({ url: server.url });
-  const opened = guest.client.start();
-  const { delay, error } = await guest.calls.next("retry");
-  assertEquals([error.status, error.retryAfter], [503, 1000]);
-  assertGreaterOrEqual(delay, 1000);
-  guest.client.reconnect();
-  await within(opened, "the open");
-});
+testWithEach(
+  refusals,
+  "ws: 503 with Retry-After is obeyed",
+  async (refusing, transport) => {
+    const busy = Array.from(
+      { length: transport.requestsPerRefusal },
+      () => [503, { "retry-after": "1" }] as const,
+    );
+    await using server = await WsServer.start(refusing(...busy));
+    await using guest = new Guest({
+      transport: transport.name,
+      url: server.url,
+    });
+    const opened = guest.client.start();
+    const { delay, error } = await guest.calls.next("retry");
+    assertEquals([error.status, error.retryAfter], [503, 1000]);
+    assertGreaterOrEqual(delay, 1000);
+    guest.client.reconnect();
+    await within(opened, "the open");
+  },
+);
 
-testWith(
+testWithEach(
   refusals,
   "ws: a redirect to the server is followed",
-  async (refusing) => {
+  async (refusing, transport) => {
     await using server = await WsServer.start();
     await using moved = await WsServer.start(
       refusing([302, { location: `${server.url}new?a=1` }], [302, {
         location: `${server.url}new?a=1`,
       }]),
     );
-    await using guest = await Guest.start({ url: moved.url });
+    await using guest = await transport.guest({ url: moved.url });
     assertMatch(guest.client.url ?? "", /\/new\?a=1$/);
   },
 );

@@ -5,6 +5,7 @@
  */
 
 import { assertInstanceOf } from "@std/assert";
+import type { TransportName } from "../../src/config.ts";
 import { WSError } from "../../src/errors.ts";
 import { attempt, type AttemptOptions } from "../../src/reconnect/attempt.ts";
 import type { Endpoint } from "../../src/resolve_config.ts";
@@ -14,7 +15,6 @@ import { NativeTransport } from "../../src/transport/native/native_transport.ts"
 import { TcpTransport } from "../../src/transport/tcp/tcp_transport.ts";
 import type { Socket } from "../../src/transport/transport.ts";
 import type { TcpScript } from "./tcp_peer.ts";
-import type { TransportCase } from "./transports.ts";
 
 /** What differs from a client without options. */
 export type AttemptSettings =
@@ -26,6 +26,8 @@ export type AttemptSettings =
   >
   & NativeOptions
   & {
+    /** @default "native" */
+    readonly through?: TransportName;
     /** Whether the client has been open before. */
     readonly wasOpen?: boolean;
     /** 401 and 403 in a row before. */
@@ -34,12 +36,18 @@ export type AttemptSettings =
 
 /** One attempt, with a transport of its own. */
 export async function attemptTo(
-  { name }: Pick<TransportCase, "name">,
   endpoint: Endpoint,
-  { tls, proxy, httpClient, wasOpen = false, refusals = 0, ...settings }:
-    AttemptSettings = {},
+  {
+    tls,
+    proxy,
+    httpClient,
+    through = "native",
+    wasOpen = false,
+    refusals = 0,
+    ...settings
+  }: AttemptSettings = {},
 ): Promise<Socket> {
-  const transport = name === "native"
+  const transport = through === "native"
     ? new NativeTransport({ tls, proxy, httpClient })
     : new TcpTransport({
       tls,
@@ -53,7 +61,7 @@ export async function attemptTo(
       ...settings,
       endpoint,
       transport,
-      transportName: name,
+      transportName: through,
       classify: (facts, url) =>
         handshakeError(facts, {
           url,
@@ -70,12 +78,11 @@ export async function attemptTo(
 
 /** The error that one attempt ends with. */
 export async function failureOf(
-  transport: Pick<TransportCase, "name">,
   endpoint: Endpoint,
   settings: AttemptSettings = {},
 ): Promise<WSError> {
   try {
-    const socket = await attemptTo(transport, endpoint, settings);
+    const socket = await attemptTo(endpoint, settings);
     socket.terminate();
   } catch (error) {
     assertInstanceOf(error, WSError);

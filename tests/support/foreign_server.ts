@@ -5,6 +5,7 @@
  */
 
 import { within } from "./events.ts";
+import { type TransportCase, TRANSPORTS } from "./transports.ts";
 
 /** A server in another process, on 127.0.0.1; it ends when disposed of. */
 export interface ForeignServer extends AsyncDisposable {
@@ -39,6 +40,21 @@ export function testWith<Start>(
   } else {
     console.log(`skipped: ${name}: ${program.missing}`);
     Deno.test.ignore(name, () => {});
+  }
+}
+
+/** The same for each transport. */
+export function testWithEach<Start>(
+  program: Program<Start>,
+  name: string,
+  test: (start: Start, transport: TransportCase) => Promise<void>,
+): void {
+  for (const transport of TRANSPORTS) {
+    testWith(
+      program,
+      `${transport.name}: ${name}`,
+      (start) => test(start, transport),
+    );
   }
 }
 

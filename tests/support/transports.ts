@@ -49,7 +49,8 @@ function caseOf(name: TransportName): TransportCase {
   };
 }
 
-const TRANSPORTS: readonly TransportCase[] = [
+/** Both of them. */
+export const TRANSPORTS: readonly TransportCase[] = [
   caseOf("native"),
   caseOf("tcp"),
 ];
@@ -69,7 +70,10 @@ const TRANSPORTS: readonly TransportCase[] = [
  */
 export function forEachTransport(
   name: string,
-  test: (transport: TransportCase) => void | Promise<void>,
+  test: (
+    transport: TransportCase,
+    t: Deno.TestContext,
+  ) => void | Promise<void>,
   { only, ignore = false }: {
     readonly only?: TransportName;
     readonly ignore?: boolean;
@@ -80,7 +84,7 @@ export function forEachTransport(
     Deno.test({
       name: `${transport.name}: ${name}`,
       ignore,
-      fn: () => test(transport),
+      fn: (t) => test(transport, t),
     });
   }
 }
