@@ -290,17 +290,25 @@ class Prober {
   }
 
   async #startTls(below: Wire, name: string, tls: ProbeTls): Promise<Secure> {
-    // Deno itself takes no client certificate on an open connection, no TLS
-    // within TLS, and no certificate that it does not trust.
-    const isPlain = tls.insecure !== true && tls.cert === undefined;
-    if (!isPlain || !isTcp(below)) {
-      return await this.#nodeTls({ socket: new WireDuplex(below) }, name, tls);
-    }
-    const conn = await Deno.startTls(below, {
+    const options = {
       hostname: name,
       caCerts: [...tls.caCerts],
       alpnProtocols: ["http/1.1"],
-    });
+    };
+    const { cert, key, insecure = false } = tls;
+    const isDirect = this.#request.proxy === undefined &&
+      name === this.#target.hostname;
+    let conn: Deno.TlsConn;
+    if (cert !== undefined && key !== undefined && isDirect && !insecure) {
+      // Deno takes a client certificate only where it dials itself, and
+      // `node:tls` on Deno 2.6 sends none over another stream.
+      const { port } = this.#target;
+      conn = await Deno.connectTls({ ...options, cert, key, port });
+    } else if (cert === undefined && !insecure && isTcp(below)) {
+      conn = await Deno.startTls(below, options);
+    } else {
+      return await this.#nodeTls({ socket: new WireDuplex(below) }, name, tls);
+    }
     this.#open.unshift(conn);
     await conn.handshake();
     return { wire: conn };
