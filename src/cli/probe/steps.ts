@@ -5,7 +5,6 @@
  */
 
 import { abortable } from "@std/async/abortable";
-import type { TLSSocket } from "node:tls";
 import {
   checkResponse,
   encodeRequest,
@@ -14,15 +13,19 @@ import {
 } from "../../protocol/handshake.ts";
 import { escapeLine } from "../format.ts";
 import { type ProbeFailure, type StepName, tlsFailure } from "./advice.ts";
+import { openTunnel, ProxyError, proxyPort, type Target } from "./proxy.ts";
 import {
   type Certificate,
   certificateLines,
   certificateOf,
-} from "./certificate.ts";
-import { openTunnel, ProxyError, proxyPort, type Target } from "./proxy.ts";
+  isAddress,
+  nodeTls,
+  type ProbeTls,
+  type Secure,
+  startTls,
+} from "./tls.ts";
 import {
   isHangUp,
-  NodeWire,
   NoResponseError,
   readBody,
   readResponse,
@@ -45,17 +48,6 @@ export interface Step {
   readonly details: readonly string[];
   /** The same for programs. */
   readonly facts: Readonly<Record<string, unknown>>;
-}
-
-/** Whom to trust, and who we are. */
-export interface ProbeTls {
-  readonly caCerts: readonly string[];
-  readonly cert?: string;
-  readonly key?: string;
-  /** The name that the certificate must have. @default the host of the URL */
-  readonly serverName?: string;
-  /** Accepts any certificate. */
-  readonly insecure?: boolean;
 }
 
 /** What to probe. */
@@ -144,12 +136,6 @@ class StepError extends Error {
   }
 }
 
-/** A connection with TLS, and its socket if it is one of Node's. */
-interface Secure {
-  readonly wire: Wire;
-  readonly socket?: TLSSocket;
-}
-
 class Prober {
   readonly #request: ProbeRequest;
   readonly #signal: AbortSignal;
@@ -159,6 +145,9 @@ class Prober {
   readonly #isTls: boolean;
   /** Everything to be closed at the end. */
   readonly #open: { close(): void }[] = [];
+  readonly #hold = (resource: { close(): void }) => {
+    this.#open.unshift(resource);
+  };
   #isClosed = false;
   #step: { readonly name: StepName; readonly since: number };
 
@@ -289,56 +278,12 @@ class Prober {
     );
   }
 
-  async #startTls(below: Wire, name: string, tls: ProbeTls): Promise<Secure> {
-    const options = {
-      hostname: name,
-      caCerts: [...tls.caCerts],
-      alpnProtocols: ["http/1.1"],
-    };
-    const { cert, key, insecure = false } = tls;
+  #startTls(below: Wire, name: string, tls: ProbeTls): Promise<Secure> {
+    // A proxy, or another name than was dialled, needs this very connection.
     const isDirect = this.#request.proxy === undefined &&
       name === this.#target.hostname;
-    let conn: Deno.TlsConn;
-    if (cert !== undefined && key !== undefined && isDirect && !insecure) {
-      // Deno takes a client certificate only where it dials itself, and
-      // `node:tls` on Deno 2.6 sends none over another stream.
-      const { port } = this.#target;
-      conn = await Deno.connectTls({ ...options, cert, key, port });
-    } else if (cert === undefined && !insecure && isTcp(below)) {
-      conn = await Deno.startTls(below, options);
-    } else {
-      return await this.#nodeTls({ socket: new WireDuplex(below) }, name, tls);
-    }
-    this.#open.unshift(conn);
-    await conn.handshake();
-    return { wire: conn };
-  }
-
-  async #nodeTls(
-    below: { socket: WireDuplex } | { host: string; port: number },
-    name: string,
-    { caCerts, cert, key, insecure }: ProbeTls,
-  ): Promise<Secure> {
-    const { connect } = await import("node:tls");
-    const socket = connect({
-      // RFC 6066, section 3: an address is no server name.
-      ...isAddress(name) ? { host: name } : { servername: name },
-      ...below,
-      ...caCerts.length > 0 ? { ca: [...caCerts] } : {},
-      cert,
-      key,
-      ALPNProtocols: ["http/1.1"],
-      rejectUnauthorized: insecure !== true,
-    });
-    this.#open.unshift({ close: () => socket.destroy() });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const onClose = () => reject(new Deno.errors.ConnectionReset("hang-up"));
-    socket.once("secureConnect", resolve).once("close", onClose);
-    // Also what happens later: the next read sees it.
-    socket.on("error", reject);
-    await promise;
-    socket.off("close", onClose);
-    return { wire: new NodeWire(socket), socket };
+    const target = isDirect ? this.#target : undefined;
+    return startTls(below, name, tls, this.#hold, target);
   }
 
   /** What the server shows, accepted or not: over a connection of its own. */
@@ -363,10 +308,11 @@ class Prober {
     const any = { caCerts: [], insecure: true };
     if (proxy === undefined) {
       const { hostname: host, port } = this.#target;
-      return await this.#nodeTls({ host, port }, name, any);
+      return await nodeTls({ host, port }, name, any, this.#hold);
     }
     const wire = await this.#tunnel(await this.#dial(this.#first), proxy);
-    return await this.#nodeTls({ socket: new WireDuplex(wire) }, name, any);
+    const below = { socket: new WireDuplex(wire) };
+    return await nodeTls(below, name, any, this.#hold);
   }
 
   async #http(wire: Wire): Promise<void> {
@@ -496,17 +442,8 @@ class Prober {
   }
 }
 
-/** Whether Deno can speak TLS over it. */
-function isTcp(wire: Wire): wire is Deno.TcpConn {
-  return "setNoDelay" in wire;
-}
-
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, "");
-}
-
-function isAddress(hostname: string): boolean {
-  return /^[\d.]+$|:/.test(hostname);
 }
 
 /** User info of a URL goes as Basic credentials, unless a header says more. */
