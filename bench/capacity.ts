@@ -14,7 +14,7 @@
  */
 
 import { cpuUsage } from "node:process";
-import { WebSocketStreamClient } from "../mod.ts";
+import { WebSocketStreamClient, type WSError } from "../mod.ts";
 import { serve } from "../src/server/server.ts";
 import { measure, openFilesLimit, printTable, startScript } from "./harness.ts";
 
@@ -129,7 +129,11 @@ async function receive(
   connections: number,
 ): Promise<Capacity> {
   let received = 0;
-  const onMessage = () => received++;
+  const callbacks = {
+    onMessage: () => received++,
+    onError: (error: WSError) =>
+      console.error(`${transport}: ${error.message}`),
+  };
   const clients: WebSocketStreamClient[] = [];
   while (clients.length < connections) {
     const count = Math.min(BATCH, connections - clients.length);
@@ -137,7 +141,7 @@ async function receive(
       ...await Promise.all(Array.from({ length: count }, async () => {
         const client = new WebSocketStreamClient(
           { url, transport, idleTimeout: 60_000 },
-          { onMessage },
+          callbacks,
         );
         await client.start();
         return client;
