@@ -20,7 +20,7 @@ import { flagUsage } from "../src/cli/help.ts";
 const ROOT = new URL("../", import.meta.url);
 
 /** The files that have tables. */
-export const FILES = ["docs/options.md"];
+export const FILES = ["README.md", "docs/cli.md", "docs/options.md"];
 
 /** The tables by their name. */
 const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
