@@ -13,9 +13,9 @@ const seed = Number(Deno.env.get("MODEL_SEED") ?? Date.now() % 2 ** 31);
 const setups = fc.record<Setup>({
   mode: fc.constantFrom("unflushed", "none", "acknowledged"),
   overflow: fc.constantFrom("wait", "reject", "drop-oldest", "drop-newest"),
-  maxSize: fc.integer({ min: 1, max: 6 }),
+  maxSize: fc.constantFrom(1, 2, 3, 4, 5, 6, 40),
   maxBytes: fc.constantFrom(120, 360, 4_000),
-  ackWindow: fc.integer({ min: 1, max: 6 }),
+  ackWindow: fc.constantFrom(1, 2, 3, 4, 5, 6, 30),
   plain: fc.constantFrom(0, 8, 10),
   socket: fc.record({
     bytes: fc.constantFrom(50, 200),
@@ -70,6 +70,7 @@ const others = fc.oneof<fc.Arbitrary<Step>[]>(
     { do: "open" },
     { do: "rotate" },
     { do: "release" },
+    { do: "burst" },
   ),
   fc.integer({ min: 1, max: 20 }).map((ms) => ({ do: "late", ms })),
   fc.integer({ min: 1, max: 20 }).map((ms) => ({ do: "step", ms })),

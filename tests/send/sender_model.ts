@@ -59,7 +59,8 @@ export type Step =
       | "clear"
       | "open"
       | "rotate"
-      | "release";
+      | "release"
+      | "burst";
   }
   | {
     readonly do: "cut";
@@ -308,6 +309,8 @@ export class SenderModel {
         return;
       case "release":
         return this.#release();
+      case "burst":
+        return this.#burst();
       default:
         step satisfies never;
     }
@@ -360,6 +363,23 @@ export class SenderModel {
     }
     this.#operationEnds();
     this.#isPlain = false;
+  }
+
+  /** Enough for a ring to grow. */
+  #burst(): void {
+    for (let i = 0; i < 25; i++) {
+      this.#send({
+        do: "send",
+        how: "trySend",
+        size: 7,
+        binary: false,
+        turn: i % 10,
+        ttl: i % 4 === 1 ? 1 + i : undefined,
+        key: i % 6 === 2 ? "a" : undefined,
+        signal: i % 5 === 3 ? i % SIGNALS : undefined,
+        targeted: false,
+      });
+    }
   }
 
   #item(
