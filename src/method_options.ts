@@ -147,7 +147,7 @@ const UNLIMITED: NumberRule = { ...DURATION, infinity: true };
 const TTL: NumberRule = { ...POSITIVE_DURATION, infinity: true };
 
 /** Checks the options of one outgoing message. */
-export function checkSendOptions(options: SendOptions): void {
+export function checkSendOptions(options: SendOptions): SendOptions {
   onlyKnownKeys("send()", options, ["ttl", "key", "signal"]);
   const { ttl, key, signal } = options;
   if (ttl !== undefined) number("ttl", ttl, TTL);
@@ -155,6 +155,7 @@ export function checkSendOptions(options: SendOptions): void {
     throw wrongKind("key", "a string", key);
   }
   if (signal !== undefined) abortSignal("signal", signal);
+  return { ttl, key, signal };
 }
 
 /** Checks the limit of `flush()`, in milliseconds; `undefined` is none. */
