@@ -108,7 +108,7 @@ export const COMMANDS: readonly Command[] = [
         lines: ["ws-stream wss://a.example.com wss://b.example.com --json"],
       },
     ],
-    load: () => import("./commands/connect.ts"),
+    load: () => import("./connect/connect.ts"),
   },
   {
     name: "serve",

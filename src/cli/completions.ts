@@ -9,7 +9,7 @@ import { type FlagName, flagsOf } from "./args/flags.ts";
 import { UsageError } from "./args/values.ts";
 import { COMMANDS, type Invocation } from "./commands.ts";
 import type { ExitStatus } from "./exit_status.ts";
-import { blockingSink } from "./output/output.ts";
+import { printToStdout } from "./stdio.ts";
 
 /** The shells that there are scripts for. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -240,6 +240,6 @@ export function run({ operands }: Invocation): Promise<ExitStatus> {
     COMMANDS.map(({ name, summary }) => [name, summary]),
   );
   const script = completionScript(shell, summaries);
-  blockingSink(Deno.stdout).write(new TextEncoder().encode(script));
+  printToStdout(script);
   return Promise.resolve(0);
 }

@@ -1,10 +1,8 @@
 /**
- * The exit codes, and which one each way to end has.
+ * The exit codes and the signals: how the program can end.
  *
  * @module
  */
-
-import type { WSError } from "../../mod.ts";
 
 /** What each exit code means, for the program and for its help. */
 export const EXIT_CODES = {
@@ -12,13 +10,14 @@ export const EXIT_CODES = {
   1: "an internal error; ping: no answer at all",
   2: "wrong usage, or a permission is missing",
   3: "handshake refused: HTTP status, redirect, not WebSocket",
-  4: "closed by the server with a code other than 1000 and 1001",
+  4: "closed by the server: not with 1000 or 1001, or too early",
   5: "dropped without a close frame",
   6: "the name does not resolve (DNS)",
   7: "no connection (TCP)",
   8: "certificate not accepted (TLS)",
-  9: "data lost (--fail-on-gap)",
-  124: "timeout",
+  9: "data lost (--fail-on-gap, or a queue that was full)",
+  124: "timeout: --timeout, --connect-timeout, or no answer in time",
+  129: "the terminal was closed (SIGHUP)",
   130: "interrupted (SIGINT)",
   143: "terminated (SIGTERM)",
 } as const;
@@ -27,66 +26,16 @@ export const EXIT_CODES = {
 export type ExitCode = keyof typeof EXIT_CODES;
 
 /** The signals that end the program. */
-export type EndSignal = "SIGINT" | "SIGTERM";
+export type EndSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /** How a command ended: a code, or the signal to exit by. */
 export type ExitStatus = ExitCode | EndSignal;
 
-/** The exit code of an error that ended the client. */
-export function exitCodeOf(error: WSError): ExitCode {
-  switch (error.code) {
-    case "CONNECT":
-      return 7;
-    case "DNS":
-      return 6;
-    case "TIMEOUT":
-      return 124;
-    case "TLS":
-      return 8;
-    case "HTTP_STATUS":
-    case "REDIRECT":
-    case "HANDSHAKE":
-      return 3;
-    case "PERMISSION":
-      return 2;
-    case "CLOSED":
-      return closeExitCode(error.closeCode);
-    case "PROTOCOL":
-    case "HEARTBEAT":
-      // We gave the link up: no close frame of the server's ended it.
-      return 5;
-    case "SLOW_CONSUMER":
-    case "QUEUE_FULL":
-    case "EXPIRED":
-    case "ABORTED":
-      return 9;
-    case "TOO_LARGE":
-      return 2;
-    case "RETRIES_EXHAUSTED":
-      return isWSError(error.cause) ? exitCodeOf(error.cause) : 7;
-    case "STOPPED":
-      return 0;
-    case "SPOOL":
-    case "CALLBACK":
-      return 1;
-    default:
-      return error.code satisfies never;
-  }
-}
-
-/** By its name: the help, which prints the codes, must not load the client. */
-function isWSError(error: unknown): error is WSError {
-  return error instanceof Error && error.name === "WSError";
-}
-
-function closeExitCode(code: number | undefined): ExitCode {
-  if (code === 1000 || code === 1001) return 0;
-  return code === undefined || code === 1006 ? 5 : 4;
-}
-
 /** The exit code that a shell shows for a program killed by a signal. */
 export function signalExitCode(signal: EndSignal): ExitCode {
   switch (signal) {
+    case "SIGHUP":
+      return 129;
     case "SIGINT":
       return 130;
     case "SIGTERM":

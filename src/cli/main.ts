@@ -8,10 +8,15 @@
 import config from "../../deno.json" with { type: "json" };
 import type { Request } from "./args/parse.ts";
 import type { ExitStatus } from "./exit_status.ts";
+import { endStderr, printToStderr, printToStdout } from "./stdio.ts";
+
+/** How long the last words may wait for the reader of stderr. */
+const LAST_WORDS = 100;
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {
   const status = await run(argv);
+  await endStderr(LAST_WORDS);
   // A pending read of stdin cannot be aborted, and would keep the program alive.
   if (typeof status === "number") Deno.exit(status);
   const { exitBySignal } = await import("./run/signals.ts");
@@ -25,10 +30,10 @@ async function run(argv: readonly string[]): Promise<ExitStatus> {
     if (error instanceof Deno.errors.BrokenPipe) return 0;
     const code = error instanceof Error ? KNOWN_ERRORS[error.name] : undefined;
     if (error instanceof Error && code !== undefined) {
-      console.error("%s", `ws-stream: ${error.message}`);
+      printToStderr(`ws-stream: ${error.message}`);
       return code;
     }
-    console.error("%s", `ws-stream: internal error: ${Deno.inspect(error)}`);
+    printToStderr(`ws-stream: internal error: ${Deno.inspect(error)}`);
     return 1;
   }
 }
@@ -42,7 +47,7 @@ const KNOWN_ERRORS: Readonly<Record<string, 1 | 2>> = {
 };
 
 /**
- * Does what the command line says.
+ * Runs the command of the command line.
  * @throws {UsageError} before anything was started
  * @throws {MissingPermissionError} before anything was started
  */
@@ -51,11 +56,11 @@ export async function runCommand(argv: readonly string[]): Promise<ExitStatus> {
     (await import("./args/parse.ts")).parseCommandLine(argv);
   switch (request.kind) {
     case "version":
-      print(`ws-stream ${config.version}\n`);
+      printToStdout(`ws-stream ${config.version}\n`);
       return 0;
     case "help": {
       const { helpText } = await import("./help.ts");
-      print(helpText(request.command, request.full));
+      printToStdout(helpText(request.command, request.full));
       return 0;
     }
     case "run": {
@@ -83,21 +88,5 @@ function plainRequest(argv: readonly string[]): Request | undefined {
       return { kind: "help", command: undefined, full: true };
     default:
       return undefined;
-  }
-}
-
-/** stdout cannot be written; exit code 1. */
-class OutputError extends Error {
-  override readonly name = "OutputError";
-}
-
-function print(text: string): void {
-  let rest = new TextEncoder().encode(text);
-  try {
-    while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new OutputError(`stdout cannot be written: ${why}`);
   }
 }

@@ -5,9 +5,16 @@
  */
 
 import type { Flags } from "./args/flags.ts";
-import type { Notices } from "./run/connection_events.ts";
 import { wrap } from "./format.ts";
+import { printToStderr } from "./stdio.ts";
 import { type Style, styleOf, terminalWidth, wantsColor } from "./style.ts";
+
+/** Where notices go: good news, trouble, or what only `-v` wants. */
+export interface Notices {
+  readonly good: (text: string) => void;
+  readonly trouble: (text: string) => void;
+  readonly detail: (text: string) => void;
+}
 
 /** Everything that goes to stderr. */
 export interface Stderr extends Notices {
@@ -58,9 +65,4 @@ export function stderrNotices(
     detail: tell(flags.verbose > 0 && !flags.quiet, style.dim),
     line: print,
   };
-}
-
-/** Writes a line to stderr; that nobody reads it ends nothing. */
-export function printToStderr(line: string): void {
-  console.error("%s", line);
 }

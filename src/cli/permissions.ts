@@ -6,6 +6,8 @@
  * @module
  */
 
+import { UsageError } from "./args/values.ts";
+
 /** Something that a run has to be allowed. */
 export type Need =
   | { readonly kind: "net"; readonly host: string }
@@ -21,7 +23,7 @@ export interface Launch {
 }
 
 /** Thrown before anything starts; exit code 2. */
-export class MissingPermissionError extends Error {
+export class MissingPermissionError extends UsageError {
   override readonly name = "MissingPermissionError";
 }
 

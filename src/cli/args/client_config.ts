@@ -6,14 +6,61 @@
 
 import type { PingConfig, TlsConfig, WSConfig } from "../../../mod.ts";
 import { fileNeeds, type Need, netNeed } from "../permissions.ts";
-import { matches } from "../run/connect_steps.ts";
 import type { Flags } from "./flags.ts";
 import {
   type HeaderFlag,
   headerLine,
+  matches,
   type TextOrFile,
   UsageError,
 } from "./values.ts";
+
+/** The flag of each option that a message of the module may name. */
+const OPTION_FLAGS: Readonly<Record<string, string>> = {
+  "compression": "--compress",
+  "connectTimeout": "--connect-timeout",
+  "backoffMultiplier": "--backoff-multiplier",
+  "fatalCloseCodes": "--fatal-close-codes",
+  "followRedirects": "--follow-redirects",
+  "headers": "--header",
+  "idleTimeout": "--idle-timeout",
+  "initialBackoff": "--initial-backoff",
+  "jitter": "--jitter",
+  "maxBackoff": "--max-backoff",
+  "maxConnectionAge": "--max-connection-age",
+  "maxRetries": "--max-retries",
+  "overflow": "--overflow",
+  "ping": "--ping",
+  "ping.isPong": "--pong",
+  "ping.message": "--ping",
+  "pingInterval": "--ping-interval",
+  "pingTimeout": "--ping-timeout",
+  "proxy": "--proxy",
+  "reconnect": "--no-reconnect",
+  "redeliver": "--redeliver",
+  "retryBudget": "--retry-budget",
+  "sendQueueMaxSize": "--queue-max",
+  "sendRate": "--send-rate",
+  "spool": "--spool",
+  "stableAfter": "--stable-after",
+  "staleTimeout": "--stale-timeout",
+  "subprotocols": "--subprotocol",
+  "tls.caCerts": "--ca",
+  "tls.cert": "--cert",
+  "tls.insecure": "--insecure",
+  "tls.key": "--key",
+  "tls.serverName": "--server-name",
+  "transport": "--transport",
+  "url": "URL",
+};
+
+/** A message of the module in which flags stand for its options. */
+export function inFlags(message: string): string {
+  return message.replace(
+    /'([\w.]+)'/g,
+    (quoted, name: string) => OPTION_FLAGS[name] ?? quoted,
+  );
+}
 
 /** What all dialling commands share: where to, who we are, whom we trust. */
 export function handshakeConfig(
@@ -24,8 +71,10 @@ export function handshakeConfig(
     url: urls,
     headers: headersOf(flags),
     subprotocols: flags.subprotocol.length > 0 ? flags.subprotocol : undefined,
+    transport: transportOf(flags, urls),
     tls: tlsOf(flags),
     proxy: proxyOf(flags.proxy),
+    compression: flags.compress || undefined,
     connectTimeout: flags["connect-timeout"],
     followRedirects: flags["follow-redirects"],
   };
@@ -34,19 +83,27 @@ export function handshakeConfig(
 /** The same, and how to stay connected. */
 export function clientConfig(flags: Flags, urls: readonly string[]): WSConfig {
   const ping = pingOf(flags);
+  const handshake = handshakeConfig(flags, urls);
+  const pings = ping !== undefined || handshake.transport === "tcp";
   return {
-    ...handshakeConfig(flags, urls),
+    ...handshake,
     ping,
-    pingInterval: ping === undefined ? 0 : flags["ping-interval"],
+    pingInterval: pings ? flags["ping-interval"] : 0,
     pingTimeout: flags["ping-timeout"],
     idleTimeout: flags["idle-timeout"],
+    staleTimeout: flags["stale-timeout"],
     maxConnectionAge: flags["max-connection-age"],
     reconnect: flags.reconnect,
     initialBackoff: Math.min(flags["initial-backoff"], flags["max-backoff"]),
     maxBackoff: flags["max-backoff"],
+    backoffMultiplier: flags["backoff-multiplier"],
+    jitter: flags.jitter,
+    stableAfter: flags["stable-after"],
     maxRetries: flags["max-retries"],
+    retryBudget: flags["retry-budget"],
     fatalCloseCodes: flags["fatal-close-codes"],
     overflow: flags.overflow,
+    sendRate: flags["send-rate"],
     sendQueueMaxSize: flags["queue-max"],
     redeliver: flags.redeliver,
     spool: flags.spool,
@@ -69,7 +126,7 @@ export function clientNeeds(flags: Flags, urls: readonly string[]): Need[] {
       ...flags["on-open"],
       ...[flags.ping ?? [], flags.message ?? []].flat(),
     ].map((given) => "file" in given ? given.file : undefined),
-  ].filter((path) => path !== undefined);
+  ].filter((path) => path !== undefined).filter((path) => path !== "-");
   const { spool } = flags;
   const proxy = proxyOf(flags.proxy);
   return [
@@ -153,16 +210,38 @@ function secret(flag: string, path: string, form: RegExp, rule: string) {
  * The certificates.
  * @throws {UsageError} a file that cannot be read, one of two that need another
  */
-export function tlsOf({ ca, cert, key }: Flags): TlsConfig | undefined {
+export function tlsOf(flags: Flags): TlsConfig | undefined {
+  const { ca, cert, key, insecure, "server-name": serverName } = flags;
   if ((cert === undefined) !== (key === undefined)) {
     throw new UsageError("--cert and --key need each other");
   }
-  if (ca.length === 0 && cert === undefined) return undefined;
+  const isPlain = ca.length === 0 && cert === undefined && !insecure &&
+    serverName === undefined;
+  if (isPlain) return undefined;
   return {
+    serverName,
+    insecure: insecure || undefined,
     caCerts: ca.map((path) => readFlagText("--ca", path)),
     cert: cert === undefined ? undefined : readFlagText("--cert", cert),
     key: key === undefined ? undefined : readFlagText("--key", key),
   };
+}
+
+/** @throws {UsageError} a flag that the chosen transport does not have */
+function transportOf(
+  flags: Flags,
+  urls: readonly string[],
+): "tcp" | undefined {
+  const reasons = [
+    flags.insecure ? "--insecure" : [],
+    flags.compress ? "--compress" : [],
+    flags["server-name"] === undefined ? [] : "--server-name",
+    urls.some((url) => url.startsWith("ws+unix:")) ? "a ws+unix: URL" : [],
+  ].flat();
+  if (flags.transport === "native" && reasons.length > 0) {
+    throw new UsageError(`${reasons[0]} needs --transport tcp`);
+  }
+  return flags.transport === "tcp" || reasons.length > 0 ? "tcp" : undefined;
 }
 
 function proxyOf(given: string | undefined): string | undefined {
@@ -188,19 +267,40 @@ function pingOf(flags: Flags): PingConfig | undefined {
   };
 }
 
+/** What came out of pipes, which can be read only once. */
+const pipes = new Map<string, Uint8Array<ArrayBuffer>>();
+
 /**
- * The bytes of a file.
+ * The bytes of a file; `-` is stdin. A file is read each time, because it may
+ * have been renewed; a pipe, such as `<(pass show token)`, once.
  * @throws {UsageError} when it cannot be read
  */
 export function readFlagFile(
   flag: string,
   path: string,
 ): Uint8Array<ArrayBuffer> {
+  const known = pipes.get(path);
+  if (known !== undefined) return known;
   try {
-    return Deno.readFileSync(path);
+    const bytes = path === "-" ? readStdin() : Deno.readFileSync(path);
+    if (path === "-" || !Deno.statSync(path).isFile) pipes.set(path, bytes);
+    return bytes;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`${flag} cannot be read from ${path}: ${why}`);
+  }
+}
+
+function readStdin(): Uint8Array<ArrayBuffer> {
+  let bytes = new Uint8Array(4096);
+  for (let used = 0;;) {
+    const length = Deno.stdin.readSync(bytes.subarray(used));
+    if (length === null) return bytes.slice(0, used);
+    used += length;
+    if (used < bytes.length) continue;
+    const larger = new Uint8Array(bytes.length * 2);
+    larger.set(bytes);
+    bytes = larger;
   }
 }
 

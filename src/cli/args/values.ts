@@ -8,7 +8,7 @@
 
 /** The command line cannot be used as it is; exit code 2. */
 export class UsageError extends Error {
-  override readonly name = "UsageError";
+  override readonly name: string = "UsageError";
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = {
@@ -124,6 +124,13 @@ export function regex(text: string): RegExp {
     const why = error instanceof Error ? ` (${error.message})` : "";
     throw new UsageError(`must be a regular expression${why}`);
   }
+}
+
+const utf8 = new TextDecoder();
+
+/** Whether a message matches; of a binary one, its bytes read as UTF-8. */
+export function matches(pattern: RegExp, data: string | Uint8Array): boolean {
+  return pattern.test(typeof data === "string" ? data : utf8.decode(data));
 }
 
 /** One of a few words. */

@@ -33,16 +33,25 @@ interface OpenFile {
   size: number;
 }
 
-/** Writes to one file after another. */
+/**
+ * Writes to one file after another. After a failed write the last one keeps
+ * `.part` in its name: it is not complete.
+ */
 export class OutputFiles implements Sink, Disposable {
   readonly #options: RotationOptions;
   readonly #now: () => number;
   #open: OpenFile | undefined;
+  #failed = false;
 
   /** @param now the clock, in milliseconds since the epoch */
   constructor(options: RotationOptions, now: () => number = Date.now) {
     this.#options = options;
     this.#now = now;
+  }
+
+  /** Opens the first file, to see whether that can be done. */
+  begin(): void {
+    this.#open ??= this.#begin();
   }
 
   /** Writes whole messages. */
@@ -52,8 +61,13 @@ export class OutputFiles implements Sink, Disposable {
     const { size = 0 } = this.#open ?? {};
     if (size > 0 && size + bytes.length > maxSize) this.#complete();
     this.#open ??= this.#begin();
-    for (let rest = bytes; rest.length > 0;) {
-      rest = rest.subarray(this.#open.file.writeSync(rest));
+    try {
+      for (let rest = bytes; rest.length > 0;) {
+        rest = rest.subarray(this.#open.file.writeSync(rest));
+      }
+    } catch (error) {
+      this.#failed = true;
+      throw error;
     }
     this.#open.size += bytes.length;
   }
@@ -92,11 +106,13 @@ export class OutputFiles implements Sink, Disposable {
 
   #complete(): void {
     if (this.#open === undefined) return;
-    const { file, path } = this.#open;
+    using file = this.#open.file;
+    const { path, size } = this.#open;
     this.#open = undefined;
+    if (this.#failed) return;
+    if (size === 0) return Deno.removeSync(`${path}.part`);
     // A name that survives a power cut must not be one of an empty file.
     file.syncDataSync();
-    file.close();
     Deno.renameSync(`${path}.part`, path);
     this.#options.onComplete?.(path);
   }
@@ -136,7 +152,8 @@ const FIELDS: Readonly<Record<string, (facts: NameFacts) => string>> = {
   date: ({ now }) => new Date(now).toISOString().slice(0, 10),
   hour: ({ now }) => new Date(now).toISOString().slice(11, 13),
   minute: ({ now }) => new Date(now).toISOString().slice(14, 16),
-  host: ({ host }) => host.replaceAll(/[^\w.-]/g, "_"),
+  // `..` is a host of a URL, and must not be a folder's parent.
+  host: ({ host }) => host.replace(/^\.+$/, "_").replaceAll(/[^\w.-]/g, "_"),
   n: ({ n }) => String(n).padStart(4, "0"),
 };
 

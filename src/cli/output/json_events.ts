@@ -2,9 +2,9 @@
  * What `--json` prints: one object a line, version 1 of the schema.
  *
  * ```text
- * every event   v: 1, type, ts: when it was printed (epoch ms)
- * open          url (without user, password and query), protocol ("" if none),
- *               attempt (failed ones before it)
+ * every event   v: 1, type, ts: when it was printed (epoch ms), url (without
+ *               user, password and query)
+ * open          protocol ("" if none), attempt (failed ones before it)
  * message       data; "encoding": "base64" if it was binary
  * close         code (1006: no close frame), reason, wasClean
  * retry         attempt, delay (ms)
@@ -17,7 +17,6 @@
  * @module
  */
 
-import { displayUrl } from "../format.ts";
 import type {
   DisconnectInfo,
   Gap,
@@ -43,7 +42,6 @@ export type JsonEvent =
   & (
     | {
       readonly type: "open";
-      readonly url: string;
       readonly protocol: string;
       readonly attempt: number;
     }
@@ -75,15 +73,15 @@ export type JsonEvent =
   );
 
 /** The line of an event, without its newline. */
-export function eventLine(event: JsonEvent, ts: number): string {
+export function eventLine(event: JsonEvent, url: string, ts: number): string {
   const { type, ...facts } = event;
-  return safeJson({ v: 1, type, ts, ...facts });
+  return safeJson({ v: 1, type, ts, url, ...facts });
 }
 
 /** A new connection. */
 export function openEvent(session: Session): JsonEvent {
-  const { url, protocol, attempt } = session;
-  return { type: "open", url: displayUrl(url), protocol, attempt };
+  const { protocol, attempt } = session;
+  return { type: "open", protocol, attempt };
 }
 
 /** An inbound message. */
@@ -110,7 +108,7 @@ export function gapEvent(gap: Gap): JsonEvent {
   return { type: "gap", from, to, cause: factsOf(cause), attempts, count };
 }
 
-/** An error of the link. */
+/** An error of the connection. */
 export function errorEvent(error: WSError): JsonEvent {
   return { type: "error", ...factsOf(error) };
 }

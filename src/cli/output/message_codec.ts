@@ -5,14 +5,14 @@
  */
 
 import type { Message } from "../../../mod.ts";
-import type { TextOrFile } from "../args/values.ts";
+import { type TextOrFile, UsageError } from "../args/values.ts";
 import { readFlagFile, readFlagText } from "../args/client_config.ts";
 
 /** How binary messages are written; undefined: input is text. */
 export type BinaryForm = "raw" | "base64" | "hex" | undefined;
 
 /** Input that does not have the form it should have. */
-export class InputFormatError extends Error {
+export class InputFormatError extends UsageError {
   override readonly name = "InputFormatError";
 }
 

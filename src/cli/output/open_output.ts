@@ -1,14 +1,20 @@
 /**
- * Where the payload goes: stdout, or the files of `--output`.
+ * Where the payload goes: stdout, the files of `--output`, or a FIFO or device
+ * that it names.
  *
  * @module
  */
 
-import { OutputFiles, templateFolder } from "./files.ts";
-import { UsageError } from "../args/values.ts";
 import type { Flags } from "../args/flags.ts";
-import { blockingSink, Output } from "./output.ts";
+import { UsageError } from "../args/values.ts";
 import { fileNeeds, type Need } from "../permissions.ts";
+import { OutputFiles, templateFolder } from "./files.ts";
+import { Output } from "./output.ts";
+import {
+  type StreamOwner,
+  StreamSink,
+  type StreamTarget,
+} from "./stream_sink.ts";
 
 /** The flags that say where the payload goes. */
 export type OutputFlags = Pick<
@@ -22,81 +28,179 @@ export interface OutputOptions {
   readonly delimiter: string;
   /** The host of the URL, for the names of files. */
   readonly host: string;
-  /** The reader of stdout has gone: routine, as in `| head -1`. */
-  readonly onBrokenPipe: () => void;
-  readonly onError: (error: Error) => void;
-  /** Told of each file that is complete. */
+  /** Called only once something is written. */
+  readonly owner: () => StreamOwner;
+  /** Called with each file that is complete. */
   readonly onFile?: (path: string) => void;
 }
 
-/** An output and its end. */
-export interface OpenOutput extends Disposable {
+/** An output that is open. */
+export interface OpenOutput {
   readonly output: Output;
+  /**
+   * Writes what was gathered and completes the file. Resolves with the number
+   * of bytes that could not be written before the signal aborted.
+   */
+  finish(signal: AbortSignal): Promise<number>;
+  /**
+   * Frees what would keep a signal from ending the program. Blocks for up to
+   * `ms` until everything is written.
+   */
+  stop(ms?: number): void;
 }
 
-/** How often a file is looked at whose time may be over, in milliseconds. */
+/** How often to look whether a file's time is over, in milliseconds. */
 const TICK = 1_000;
 
 /** A smaller file could not hold every batch of messages, in bytes. */
 const SMALL_FILE = 1024 * 1024;
 
+/** How much may wait for the reader of a pipe, in bytes. */
+const PIPE_LIMIT = 1024 * 1024;
+
+/** The same for a terminal: what waits is still shown after Ctrl-C. */
+export const TERMINAL_LIMIT = 16 * 1024;
+
+/** What a pipe surely takes without a reader, in bytes (`PIPE_BUF`). */
+const PIPE_BUFFER = 4096;
+
 /** What writing there must be allowed. */
 export function outputNeeds({ output }: OutputFlags): Need[] {
-  return output === undefined ? [] : fileNeeds(templateFolder(output));
+  if (output === undefined || isStdout(output)) return [];
+  if (output === "/dev/null") return [{ kind: "write", path: output }];
+  return fileNeeds(templateFolder(output));
 }
 
 /**
- * Opens the output; its end writes what is left.
- * @throws {UsageError} rotation without files
+ * Opens the output.
+ * @throws {UsageError} it cannot be written, or the flags contradict each other
  */
 export function openOutput(
   flags: OutputFlags,
   options: OutputOptions,
 ): OpenOutput {
-  const { "rotate-size": maxSize, "rotate-every": maxAge } = flags;
-  if (flags.output === undefined) {
-    if (maxSize !== undefined || maxAge !== undefined) {
+  const { output, "rotate-size": maxSize, "rotate-every": maxAge } = flags;
+  const rotates = maxSize !== undefined || maxAge !== undefined;
+  if (output === undefined || isStdout(output)) {
+    if (rotates) {
       throw new UsageError("--rotate-size and --rotate-every need --output");
     }
-    const sink = blockingSink(Deno.stdout);
-    const output = new Output(sink, options.delimiter, failures(options));
-    return { output, [Symbol.dispose]: () => output.flush() };
+    return openStream({ kind: "stdout" }, options);
   }
-  const template = flags.output;
-  const files = new OutputFiles({
-    template,
-    host: options.host,
-    maxSize,
-    maxAge,
-    onComplete: options.onFile,
-  });
-  const output = new Output(
-    files,
-    options.delimiter,
-    failures(options),
+  if (isStream(output)) {
+    if (rotates) {
+      throw new UsageError(`--output cannot rotate ${output}: it is no file`);
+    }
+    return openStream({ kind: "path", path: output }, options);
+  }
+  return openFiles(
+    new OutputFiles({
+      template: output,
+      host: options.host,
+      maxSize,
+      maxAge,
+      onComplete: options.onFile,
+    }),
     maxSize !== undefined && maxSize < SMALL_FILE ? 0 : undefined,
+    options,
   );
+}
+
+/** Opens stdout, or a FIFO or device. */
+export function openStream(
+  target: StreamTarget,
+  { delimiter, owner }: Pick<OutputOptions, "delimiter" | "owner">,
+): OpenOutput {
+  const sink = streamSink(target, owner);
+  const output = new Output(
+    sink,
+    delimiter,
+    (error) => owner().outputFailed(asError(error)),
+    isTerminal(target) ? TERMINAL_LIMIT : undefined,
+  );
+  return streamOutput(sink, output);
+}
+
+/** An output that ends in a stream. */
+export function streamOutput(sink: StreamSink, output: Output): OpenOutput {
+  return {
+    output,
+    async finish(signal) {
+      output.flush();
+      await sink.written(signal);
+      return sink.pending;
+    },
+    stop: (ms) => sink.stop(ms),
+  };
+}
+
+/** Stdout, or a FIFO or device, as it is best written. */
+export function streamSink(
+  target: StreamTarget,
+  owner: () => StreamOwner,
+): StreamSink {
+  const options = isTerminal(target)
+    ? { capacity: TERMINAL_LIMIT, direct: 0 }
+    : { capacity: PIPE_LIMIT, direct: PIPE_BUFFER };
+  return new StreamSink(target, options, owner);
+}
+
+function openFiles(
+  files: OutputFiles,
+  batch: number | undefined,
+  { delimiter, owner }: OutputOptions,
+): OpenOutput {
+  try {
+    files.begin();
+  } catch (error) {
+    throw new UsageError(
+      `--output cannot be written: ${asError(error).message}`,
+    );
+  }
+  const fail = (error: unknown) => owner().outputFailed(asError(error));
   const guarded = (action: () => void) => {
     try {
       action();
     } catch (error) {
-      failures(options)(error);
+      fail(error);
     }
   };
+  const output = new Output(files, delimiter, fail, batch);
   const ticker = setInterval(() => guarded(() => files.completeIfDue()), TICK);
   return {
     output,
-    [Symbol.dispose]: () => {
+    finish() {
       clearInterval(ticker);
       output.flush();
       guarded(() => files[Symbol.dispose]());
+      return Promise.resolve(0);
     },
+    stop: () => clearInterval(ticker),
   };
 }
 
-function failures({ onBrokenPipe, onError }: OutputOptions) {
-  return (error: unknown) => {
-    if (error instanceof Deno.errors.BrokenPipe) onBrokenPipe();
-    else onError(error instanceof Error ? error : new Error(String(error)));
-  };
+function isStdout(path: string): boolean {
+  return path === "-" || path === "/dev/stdout";
+}
+
+function isTerminal(target: StreamTarget): boolean {
+  return target.kind === "stdout" && Deno.stdout.isTerminal();
+}
+
+/** @throws {UsageError} it is a folder */
+function isStream(path: string): boolean {
+  if (path === "/dev/null") return true;
+  try {
+    const { isFile, isDirectory } = Deno.statSync(path);
+    if (isDirectory) throw new UsageError(`--output is a folder: ${path}`);
+    return !isFile;
+  } catch (error) {
+    // A file that cannot be looked at is told when it is opened.
+    if (error instanceof UsageError) throw error;
+    return false;
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,22 +1,15 @@
 /**
- * The way of the payload to stdout: gathered, encoded in one piece, written
- * with a blocking write. A message costs one append; a line on a quiet feed
- * waits for nothing but the end of the event loop's turn.
- *
- * The write blocks on purpose. Reading a WebSocket cannot be paused but by
- * blocking the thread, so a stalled reader of our pipe becomes backpressure
- * towards the sender instead of memory in this process.
+ * The payload on its way out: messages are gathered, encoded in one piece and
+ * written in one piece. A message costs one append; a line of a quiet feed waits
+ * for nothing but the end of the event loop's turn.
  *
  * @module
  */
 
 import { setImmediate } from "node:timers";
 
-/** How much text is gathered before it is encoded, in UTF-16 code units. */
-const BATCH = 64 * 1024;
-
-/** Room for one batch, at most three bytes of UTF-8 for each code unit. */
-const ROOM = 3 * BATCH;
+/** How much is gathered before it is written, in bytes or UTF-16 code units. */
+const BATCH = 256 * 1024;
 
 /** Where bytes go. */
 export interface Sink {
@@ -31,9 +24,10 @@ export class Output {
   readonly #onError: (error: unknown) => void;
   readonly #batch: number;
   readonly #encoder = new TextEncoder();
-  readonly #room = new Uint8Array(ROOM);
   /** The delimiter, behind bytes. */
   readonly #end: Uint8Array;
+  /** For encoded text: always the same memory, so that there is no garbage. */
+  #room: Uint8Array = new Uint8Array(4096);
   #text = "";
   /** Either this or the text is gathered, never both. */
   #bytes: Uint8Array[] = [];
@@ -43,10 +37,9 @@ export class Output {
 
   /**
    * @param delimiter what ends each message
-   * @param onError told once, when the sink fails; from then on nothing is
+   * @param onError called once, when the sink fails; from then on nothing is
    * written
-   * @param batch how much text is gathered, in UTF-16 code units; with 0 each
-   * message is written by itself
+   * @param batch how much is gathered; with 0 each message is written by itself
    */
   constructor(
     sink: Sink,
@@ -80,16 +73,24 @@ export class Output {
 
   /** Writes what was gathered. */
   flush(): void {
-    if (this.#text !== "") this.#flushText();
-    else if (this.#size > 0) this.#flushBytes();
+    if (this.#text !== "") {
+      const text = this.#text;
+      this.#text = "";
+      this.#write(this.#encode(text));
+    } else if (this.#size > 0) this.#flushBytes();
   }
 
-  #flushText(): void {
-    const text = this.#text;
-    this.#text = "";
-    this.#write(
-      text.length > BATCH * 2 ? this.#encoder.encode(text) : this.#encode(text),
-    );
+  #encode(text: string): Uint8Array {
+    // A batch with one long message at its end is encoded by itself.
+    if (text.length > 2 * BATCH) return this.#encoder.encode(text);
+    // Three bytes of UTF-8 are the most for a UTF-16 code unit.
+    if (this.#room.length < 3 * text.length) {
+      this.#room = new Uint8Array(
+        Math.max(3 * text.length, 2 * this.#room.length),
+      );
+    }
+    const { written } = this.#encoder.encodeInto(text, this.#room);
+    return this.#room.subarray(0, written);
   }
 
   #flushBytes(): void {
@@ -102,14 +103,6 @@ export class Output {
     this.#bytes = [];
     this.#size = 0;
     this.#write(all);
-  }
-
-  #encode(text: string): Uint8Array {
-    const { read, written } = this.#encoder.encodeInto(text, this.#room);
-    // A batch with one long message at its end may not fit.
-    return read < text.length
-      ? this.#encoder.encode(text)
-      : this.#room.subarray(0, written);
   }
 
   #schedule(): void {
@@ -136,7 +129,7 @@ export interface SyncWriter {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** A sink that writes again until everything was taken. */
+/** A sink for what is short: it blocks until everything is written. */
 export function blockingSink(writer: SyncWriter): Sink {
   return {
     write(bytes) {
@@ -150,14 +143,13 @@ export function blockingSink(writer: SyncWriter): Sink {
 /** How long to wait when a pipe that does not block is full, in milliseconds. */
 const FULL_PIPE_WAIT = 2;
 
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-
 function writeSome(writer: SyncWriter, bytes: Uint8Array): number {
   try {
     return writer.writeSync(bytes);
   } catch (error) {
     // A parent may have given us a pipe with O_NONBLOCK set.
     if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+    const sleeper = new Int32Array(new SharedArrayBuffer(4));
     Atomics.wait(sleeper, 0, 0, FULL_PIPE_WAIT);
     return 0;
   }

@@ -1,37 +1,58 @@
 /**
- * From a message to what is written of it. Chosen once, so that a message in a
- * pipe costs one append.
+ * From a message to what is written of it. Chosen once, so that a message into
+ * a pipe costs one append.
  *
  * @module
  */
 
 import type { Message } from "../../../mod.ts";
 import type { Flags } from "../args/flags.ts";
+import type { FormatPart } from "../args/values.ts";
+import { displayMessage, type DisplayOptions } from "./display.ts";
 import { eventLine, messageEvent } from "./json_events.ts";
 import { encodeText } from "./message_codec.ts";
-import { displayMessage, type DisplayOptions } from "./display.ts";
 import type { Output } from "./output.ts";
 
-/** What the way of printing depends on. */
+/** The flags that say how messages are printed. */
 export type PrintFlags = Pick<
   Flags,
-  "json" | "binary" | "null" | "delimiter"
+  | "json"
+  | "binary"
+  | "null"
+  | "delimiter"
+  | "format"
+  | "timestamps"
+  | "merge"
+  | "raw"
 >;
 
-/** What ends a message of the output. */
-export function outputDelimiter(flags: PrintFlags): string {
-  return flags.json ? "\n" : inputDelimiter(flags);
+/** Prints a message of the connection to this URL. */
+export type Printer = (data: Message, url: string) => void;
+
+/**
+ * What ends a message of the output.
+ *
+ * @param isTerminal whether it is shown on a terminal, where each has a line
+ */
+export function outputDelimiter(
+  flags: PrintFlags,
+  isTerminal: boolean,
+): string {
+  if (flags.format !== undefined && !flags.json) return "";
+  return flags.json || isTerminal ? "\n" : inputDelimiter(flags);
 }
 
 /** What ends a message of the input; empty if nothing does. */
-export function inputDelimiter(flags: PrintFlags): string {
+export function inputDelimiter(
+  flags: Pick<Flags, "null" | "delimiter" | "binary">,
+): string {
   if (flags.null) return "\0";
   // Bytes that go as they are must neither lose nor gain one.
   return flags.delimiter ?? (flags.binary === "raw" ? "" : "\n");
 }
 
 /**
- * The writer of messages.
+ * The printer of messages.
  *
  * @param display how to show them, if the output is a terminal
  */
@@ -39,21 +60,102 @@ export function printerOf(
   flags: PrintFlags,
   output: Output,
   display: DisplayOptions | undefined,
-): (data: Message) => void {
-  if (flags.json) {
-    return (data) => output.text(eventLine(messageEvent(data), Date.now()));
-  }
-  if (display !== undefined) {
-    return (data) => output.text(displayMessage(data, display));
-  }
+): Printer {
   const form = flags.binary ?? "base64";
+  if (flags.json) {
+    return (data, url) =>
+      output.text(eventLine(messageEvent(data), url, Date.now()));
+  }
+  if (flags.format !== undefined) {
+    return formatPrinter(flags.format, form, output);
+  }
+  const prefix = prefixOf(flags);
+  if (display !== undefined) {
+    return (data, url) =>
+      output.text(
+        display.style.dim(prefix?.(url) ?? "") + displayMessage(data, display),
+      );
+  }
   if (form === "raw") {
-    return (data) => {
-      if (typeof data === "string") output.text(data);
-      else output.bytes(data);
+    return (data, url) => {
+      const head = prefix?.(url) ?? "";
+      if (typeof data === "string") output.text(head + data);
+      else if (head === "") output.bytes(data);
+      else output.bytes(joined([head, data]));
     };
   }
-  return (data) => {
-    output.text(typeof data === "string" ? data : encodeText(form, data));
+  if (prefix === undefined) {
+    return (data) =>
+      output.text(typeof data === "string" ? data : encodeText(form, data));
+  }
+  return (data, url) => {
+    const text = typeof data === "string" ? data : encodeText(form, data);
+    output.text(prefix(url) + text);
   };
+}
+
+/** What stands before each message; undefined if nothing does. */
+function prefixOf(
+  { timestamps, merge }: PrintFlags,
+): ((url: string) => string) | undefined {
+  if (timestamps && merge) return (url) => `${isoTime()} ${url} `;
+  if (timestamps) return () => `${isoTime()} `;
+  if (merge) return (url) => `${url} `;
+  return undefined;
+}
+
+function isoTime(): string {
+  return new Date().toISOString();
+}
+
+function formatPrinter(
+  parts: readonly FormatPart[],
+  form: "raw" | "base64" | "hex",
+  output: Output,
+): Printer {
+  return (data, url) => {
+    const isRaw = form === "raw" && typeof data !== "string";
+    const payload = typeof data === "string" || form === "raw"
+      ? data
+      : encodeText(form, data);
+    const pieces = parts.map((part): Message => {
+      switch (part.kind) {
+        case "text":
+          return part.text;
+        case "payload":
+          return payload;
+        case "length":
+          return String(byteLength(data));
+        case "time":
+          return isoTime();
+        case "url":
+          return url;
+        default:
+          return part satisfies never;
+      }
+    });
+    if (isRaw) output.bytes(joined(pieces));
+    else output.text(pieces.join(""));
+  };
+}
+
+const encoder = new TextEncoder();
+
+function byteLength(data: Message): number {
+  return typeof data === "string" ? encoder.encode(data).length : data.length;
+}
+
+function joined(pieces: readonly Message[]): Uint8Array {
+  const all = pieces.map((piece) =>
+    typeof piece === "string" ? encoder.encode(piece) : piece
+  );
+  const whole = new Uint8Array(
+    all.reduce((sum, { length }) => sum + length, 0),
+  );
+  let at = 0;
+  for (const piece of all) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
 }

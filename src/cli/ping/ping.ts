@@ -8,16 +8,16 @@ import { delay } from "@std/async/delay";
 import type { Message } from "../../../mod.ts";
 import { clientNeeds, handshakeConfig, textOf } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
-import { onlyUrl } from "../args/values.ts";
+import { matches, onlyUrl } from "../args/values.ts";
 import type { Invocation } from "../commands.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { displayUrl, showDuration, toMicros } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
 import { safeJson } from "../output/json_events.ts";
-import { blockingSink, Output } from "../output/output.ts";
+import { openStream } from "../output/open_output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { ClientRun } from "../run/client_run.ts";
-import { connectSteps, matches } from "../run/connect_steps.ts";
+import { connectSteps } from "../run/connect_steps.ts";
 import { sentences } from "../run/connection_events.ts";
 import { printSummary } from "../run/summary.ts";
 import {
@@ -33,11 +33,11 @@ export async function run(
 ): Promise<ExitStatus> {
   const url = onlyUrl("ping", operands);
   requirePermissions(clientNeeds(flags, [url]));
-  const output = new Output(
-    blockingSink(Deno.stdout),
-    "\n",
-    () => clientRun.end({ kind: "done" }),
+  const opened = openStream(
+    { kind: "stdout" },
+    { delimiter: "\n", owner: () => clientRun },
   );
+  const { output } = opened;
   const report = reportTo(flags, url, (line) => output.text(line));
   const notices = stderrNotices(flags);
   const trips = new RoundTrips(flags.wait);
@@ -56,9 +56,13 @@ export async function run(
     // Whoever measures a connection wants to know that it has ended.
     config: { ...handshakeConfig(flags, [url]), reconnect: false },
     events: sentences(notices),
-    greet: connectSteps(flags),
+    steps: connectSteps(flags),
     deliver: (data) => pinger.onMessage(data),
     timeout: flags.timeout,
+    output: opened,
+    finish: () => {
+      if (trips.sent > 0) report.end(trips);
+    },
     begin: async (run) => {
       // What fails here ends the run, and is told at its end.
       await run.opened.catch(() => {});
@@ -66,8 +70,6 @@ export async function run(
     },
   });
   const result = await clientRun.run();
-  if (trips.sent > 0) report.end(trips);
-  output.flush();
   printSummary(result, notices);
   const allLost = trips.sent > 0 && trips.times.length === 0;
   return result.status === 0 && allLost ? 1 : result.status;

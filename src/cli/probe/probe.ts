@@ -18,7 +18,7 @@ import type { ExitCode, ExitStatus } from "../exit_status.ts";
 import { displayUrl, showDuration, toMicros, wrap } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
 import { safeJson } from "../output/json_events.ts";
-import { blockingSink } from "../output/output.ts";
+import { printToStdout } from "../stdio.ts";
 import { requirePermissions } from "../permissions.ts";
 import { type Style, styleOf, terminalWidth, wantsColor } from "../style.ts";
 import { adviceOn, probeExitCode, type ProbeFailure } from "./advice.ts";
@@ -169,5 +169,5 @@ function fitted(line: string, width: number): string[] {
 }
 
 function print(line: string): void {
-  blockingSink(Deno.stdout).write(new TextEncoder().encode(`${line}\n`));
+  printToStdout(`${line}\n`);
 }

@@ -27,8 +27,7 @@ export async function run(
   const opened = openOutput(flags, {
     delimiter: "\n",
     host: new URL(url).hostname,
-    onBrokenPipe: () => run.end({ kind: "done" }),
-    onError: (error) => run.outputFailed(error),
+    owner: () => run,
     onFile: (path) => notices.good(`recorded ${path}`),
   });
   const { output } = opened;
@@ -40,8 +39,8 @@ export async function run(
       const t = performance.now() - start;
       output.text(recordLine(data, Date.now(), t));
     },
-    greet: connectSteps(flags),
-    finish: () => opened[Symbol.dispose](),
+    steps: connectSteps(flags),
+    output: opened,
     ...limitsOf(flags),
     onStats: (stats, state) => notices.line(statsLine(stats, state)),
   });

@@ -8,7 +8,7 @@
 
 import type { Message } from "../../../mod.ts";
 import { safeJson } from "../output/json_events.ts";
-import { readMessages, type Source } from "../run/input.ts";
+import { type Reader, readMessages } from "../run/input.ts";
 
 /** A message and when it came, in milliseconds. */
 export interface Entry {
@@ -36,7 +36,7 @@ const MAX_LINE = 256 * 1024 * 1024;
  * The messages of a recording, in order.
  * @throws {RecordingError} a line that is no event
  */
-export async function* readRecording(source: Source): AsyncGenerator<Entry> {
+export async function* readRecording(source: Reader): AsyncGenerator<Entry> {
   const utf8 = new TextDecoder();
   const delimiter = new TextEncoder().encode("\n");
   let number = 0;

@@ -56,7 +56,7 @@ async function asClient(
     config: clientConfig(flags, [url]),
     events: sentences(notices),
     deliver: () => {},
-    greet: connectSteps(flags),
+    steps: connectSteps(flags),
     timeout: flags.timeout,
     begin: async (run) => {
       try {

@@ -1,6 +1,6 @@
 /**
- * A run of the client from its start to its exit code: what ends it, in which
- * order it is taken down, and what is said about it.
+ * A run of one client, or of several at once, from the start to the exit status:
+ * what ends it, and in which order it is shut down.
  *
  * @module
  */
@@ -10,87 +10,179 @@ import {
   type DropReason,
   type Gap,
   type Message,
-  type StopResult,
   WebSocketStreamClient,
   type WSCallbacks,
   type WSConfig,
   type WSStats,
 } from "../../../mod.ts";
 import type { Flags } from "../args/flags.ts";
-import { UsageError } from "../args/values.ts";
-import type { ExitStatus } from "../exit_status.ts";
+import { inFlags } from "../args/client_config.ts";
+import { matches, UsageError } from "../args/values.ts";
+import type { EndSignal, ExitStatus } from "../exit_status.ts";
+import { displayUrl } from "../format.ts";
+import type { OpenOutput } from "../output/open_output.ts";
+import type { StreamOwner } from "../output/stream_sink.ts";
 import type { ConnectSteps } from "./connect_steps.ts";
-import type { ConnectionEvents } from "./connection_events.ts";
-import { drainOf, type EndReason, exitStatusOf } from "./end_reason.ts";
+import type { ConnectionEvents, Source } from "./connection_events.ts";
+import {
+  drainOf,
+  type EndReason,
+  exitStatusOf,
+  type Goal,
+  isUrgent,
+} from "./end_reason.ts";
 import { Signals } from "./signals.ts";
 import { after, every } from "./timers.ts";
 
 /** What a run consists of. */
-export interface RunParts {
-  readonly config: WSConfig;
+export interface RunParts extends Limits {
+  /** One client, or several at once. */
+  readonly config: WSConfig | readonly WSConfig[];
   readonly events: ConnectionEvents;
-  /** Takes each message. */
-  readonly deliver: (data: Message) => void;
+  /** Takes each message; false: it is not printed, and does not count. */
+  readonly deliver: (data: Message, source: Source) => unknown;
   /** What each connection begins with, before the queue may move. */
-  readonly greet?: ConnectSteps;
-  /** Called once the client has been started. */
+  readonly steps?: ConnectSteps;
+  /** Called once the clients have been started. */
   readonly begin?: (run: ClientRun) => unknown;
-  /** Called at the end, for what is not written yet. */
+  /** Finished at the end, and stopped before the program exits. */
+  readonly output?: Pick<OpenOutput, "finish" | "stop">;
+  /** Called once the clients have stopped, for the last words of the output. */
   readonly finish?: () => void;
   /** Called before a second signal ends the program. */
   readonly restore?: () => void;
-  /** End after so many messages. */
-  readonly count?: number;
-  /** End after so many milliseconds. */
-  readonly timeout?: number;
-  readonly failOnGap?: boolean;
-  /** Tell how it goes each so many milliseconds. */
-  readonly statsEvery?: number;
   readonly onStats?: (stats: WSStats, state: ClientState) => void;
+}
+
+/** What ends a run by itself, and how often it tells how it goes. */
+export interface Limits {
+  /** End after so many printed messages. */
+  readonly count?: number;
+  /** End at the first message that matches. */
+  readonly until?: RegExp;
+  /** End at the first message after the steps; what comes before is dropped. */
+  readonly once?: boolean;
+  /** End with 124 after so many milliseconds. */
+  readonly timeout?: number;
+  /** End with 0 after so many milliseconds. */
+  readonly duration?: number;
+  readonly failOnGap?: boolean;
+  /** Tell how it goes at this interval, in milliseconds. */
+  readonly statsEvery?: number;
+}
+
+/** The limits that the flags set. */
+export function limitsOf(
+  flags: Pick<
+    Flags,
+    "count" | "until" | "once" | "timeout" | "for" | "fail-on-gap" | "stats"
+  >,
+): Limits {
+  return {
+    count: flags.count ?? (flags.once ? 1 : undefined),
+    until: flags.until,
+    once: flags.once,
+    timeout: flags.timeout,
+    duration: flags.for,
+    failOnGap: flags["fail-on-gap"],
+    statsEvery: flags.stats,
+  };
 }
 
 /** How a run went. */
 export interface RunResult {
   readonly status: ExitStatus;
   readonly reason: EndReason;
+  readonly goal: Goal;
   readonly stats: WSStats;
-  readonly unsent: StopResult;
+  /** Messages that were accepted and not sent. */
+  readonly unsent: number;
+  /** Bytes of output that nobody read in time. */
+  readonly unwritten: number;
 }
 
-/** One client, and the question of what ends it first. */
-export class ClientRun {
-  readonly client: WebSocketStreamClient;
+/** How long an urgent end waits for the server's close frame. */
+const URGENT_CLOSE = 300;
+
+/** The same, once nobody reads the output: long enough for our close frame. */
+const ABANDONED_CLOSE = 30;
+
+/** How long an urgent end waits for the reader of the output after that. */
+const URGENT_WRITE = 100;
+
+/** How long a second signal waits until the terminal is restored. */
+const LAST_WORDS = 50;
+
+/** How many messages an urgent end ignores before it looks at the clock. */
+const CLOCK_EVERY = 1024;
+
+/** The clients of a run, and the question of what ends it first. */
+export class ClientRun implements StreamOwner {
   readonly #parts: RunParts;
+  readonly #clients: readonly WebSocketStreamClient[];
+  readonly #sources: ClientSource[] = [];
   readonly #reason = Promise.withResolvers<EndReason>();
-  /** Whether the client has said that it will not dial again. */
-  #isEnding = false;
   readonly #over = new AbortController();
+  /** Aborts when the shutdown must not wait any longer. */
+  readonly #hurry = new AbortController();
+  readonly #start = performance.now();
+  /** When `#hurry` aborts (`performance.now()`). */
+  #hurryAt = Infinity;
+  #ignored = 0;
   #opened: Promise<void> = Promise.resolve();
+  #decided: EndReason | undefined;
   #outputFailure: EndReason | undefined;
   #lost = false;
-  /** How many messages are still to be delivered. */
+  #unsent = 0;
+  /** How many messages are still to be printed. */
   #left: number;
-  #watching = false;
+  #goalMet = false;
+  #isWatching = false;
   #lastMessageAt = 0;
 
   /** @throws {UsageError} a configuration that the client does not take */
   constructor(parts: RunParts) {
     this.#parts = parts;
     this.#left = parts.count ?? Infinity;
-    try {
-      this.client = new WebSocketStreamClient(parts.config, this.#callbacks());
-    } catch (error) {
-      if (!(error instanceof TypeError || error instanceof RangeError)) {
-        throw error;
-      }
-      throw new UsageError(error.message);
+    const configs: readonly WSConfig[] = [parts.config].flat();
+    this.#clients = configs.map((config) => this.#create(config));
+  }
+
+  /** The client; the first one, if there are several. */
+  get client(): WebSocketStreamClient {
+    const [first] = this.#clients;
+    if (first === undefined) throw new UsageError("which URL?");
+    return first;
+  }
+
+  /** All clients. */
+  get clients(): readonly WebSocketStreamClient[] {
+    return this.#clients;
+  }
+
+  /**
+   * Ends the run. The first reason counts, but for an urgent one that comes
+   * during the shutdown, which ends that too.
+   */
+  end(reason: EndReason): void {
+    if (this.#decided === undefined) {
+      this.#decided = reason;
+      if (isUrgent(reason) || reason.kind === "planned") this.#left = 0;
+      this.#over.abort();
+      this.#reason.resolve(reason);
+      if (reason.kind === "reader-gone") this.#hurryIn(ABANDONED_CLOSE);
+      else if (isUrgent(reason)) this.#hurryIn(URGENT_CLOSE);
+    } else if (isUrgent(reason) && !isUrgent(this.#decided)) {
+      this.#decided = reason;
+      this.#hurryIn(0);
     }
   }
 
-  /** Ends the run; only the first reason counts. */
-  end(reason: EndReason): void {
-    this.#over.abort();
-    this.#reason.resolve(reason);
+  /** Lets the shutdown wait no longer than this, in milliseconds. */
+  #hurryIn(ms: number): void {
+    this.#hurryAt = Math.min(this.#hurryAt, performance.now() + ms);
+    if (ms === 0) this.#hurry.abort();
+    else after(ms, this.#hurry.signal, () => this.#hurry.abort());
   }
 
   /**
@@ -98,8 +190,24 @@ export class ClientRun {
    * messages are written when it is decided, and must not be lost unsaid.
    */
   outputFailed(error: Error): void {
+    if (error instanceof Deno.errors.BrokenPipe) {
+      return this.end({ kind: "reader-gone" });
+    }
     this.#outputFailure ??= { kind: "failed", error, code: 1 };
     this.end(this.#outputFailure);
+  }
+
+  /** A signal came, or a deadline passed, while the thread was kept busy. */
+  interrupt(signal: EndSignal | undefined): void {
+    if (signal !== undefined) return this.end({ kind: "signal", signal });
+    const { timeout = Infinity, duration = Infinity } = this.#parts;
+    this.end({ kind: timeout <= duration ? "timeout" : "planned" });
+  }
+
+  /** When the time of the run is over (`performance.now()`). */
+  get deadline(): number {
+    const { timeout = Infinity, duration = Infinity } = this.#parts;
+    return this.#start + Math.min(timeout, duration);
   }
 
   /** Whether it is decided how the run ends. */
@@ -112,14 +220,14 @@ export class ClientRun {
     return this.#over.signal;
   }
 
-  /** Settles at the first open, as `client.start()`. */
+  /** Resolves once every client has been open. */
   get opened(): Promise<void> {
     return this.#opened;
   }
 
   /** From now on `lastMessageAt` is kept: it costs a look at the clock each. */
   watchMessages(): void {
-    this.#watching = true;
+    this.#isWatching = true;
     this.#lastMessageAt = performance.now();
   }
 
@@ -136,103 +244,197 @@ export class ClientRun {
 
   /** Runs until something ends it. */
   async run(): Promise<RunResult> {
-    const { begin, restore, timeout, statsEvery } = this.#parts;
+    const { begin, restore, timeout, duration, statsEvery, output } =
+      this.#parts;
     using _ = new Signals(
       (signal) => this.end({ kind: "signal", signal }),
-      restore,
+      () => {
+        restore?.();
+        output?.stop(LAST_WORDS);
+      },
     );
-    after(timeout, this.over, () => this.end({ kind: "timeout" }));
+    const never = new AbortController();
+    after(timeout, never.signal, () => this.end({ kind: "timeout" }));
+    after(duration, this.over, () => this.end({ kind: "planned" }));
     every(statsEvery, this.over, () => this.#tellStats());
-    this.client.closed.then((error) => this.end({ kind: "ended", error }));
-    this.#opened = this.client.start();
+    this.#endWithClients();
+    this.#opened = Promise.all(
+      this.#clients.map((client) => client.start()),
+    ).then(() => {});
+    // Whoever wants to know awaits it.
+    this.#opened.catch(() => {});
     begin?.(this);
-    return await this.#takeDown(await this.#reason.promise);
+    try {
+      return await this.#shutDown(await this.#reason.promise);
+    } finally {
+      never.abort();
+    }
+  }
+
+  #create(config: WSConfig): WebSocketStreamClient {
+    const url = [config.url].flat()[0];
+    const source: ClientSource = {
+      url: typeof url === "string" ? displayUrl(url) : "",
+      isEnding: false,
+    };
+    this.#sources.push(source);
+    try {
+      return new WebSocketStreamClient(config, this.#callbacks(source));
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof RangeError)) {
+        throw error;
+      }
+      throw new UsageError(inFlags(error.message));
+    }
+  }
+
+  async #endWithClients(): Promise<void> {
+    const errors = await Promise.all(
+      this.#clients.map((client) => client.closed),
+    );
+    this.end({
+      kind: "ended",
+      error: errors.find((error) => error !== undefined),
+    });
   }
 
   #tellStats(): void {
-    this.#parts.onStats?.(this.client.stats, this.client.state);
+    this.#parts.onStats?.(this.#stats(), this.client.state);
   }
 
-  async #takeDown(decided: EndReason): Promise<RunResult> {
-    const drain = drainOf(decided, this.client.state === "open");
-    const { close = {} } = decided.kind === "done" ? decided : {};
-    this.#isEnding = true;
-    const unsent = await this.client.stop({ drain, ...close });
+  #stats(): WSStats {
+    return this.#clients.map((client) => client.stats).reduce(addStats);
+  }
+
+  async #shutDown(decided: EndReason): Promise<RunResult> {
+    const { output } = this.#parts;
+    const hurry = this.#hurry.signal;
+    this.#sources.forEach((source) => source.isEnding = true);
+    await Promise.race([this.#stopClients(decided), aborted(hurry)]);
+    const unsent = this.#stats().queued;
     this.#parts.finish?.();
-    const reason = this.#outputFailure ?? decided;
+    if (isUrgent(this.#decided ?? decided)) this.#hurryIn(URGENT_WRITE);
+    const unwritten = await output?.finish(hurry) ?? 0;
+    const reason = this.#outputFailure ?? this.#decided ?? decided;
+    const goal = this.#goal();
     return {
-      status: exitStatusOf(reason, this.#lost),
+      status: exitStatusOf(reason, { lost: this.#lost, goal }),
       reason,
-      stats: this.client.stats,
-      unsent,
+      goal,
+      stats: this.#stats(),
+      unsent: Math.max(unsent, this.#unsent),
+      unwritten: reason.kind === "reader-gone" ? 0 : unwritten,
     };
   }
 
-  #callbacks(): WSCallbacks {
-    const { events, greet } = this.#parts;
-    const deliver = this.#counted();
+  async #stopClients(reason: EndReason): Promise<void> {
+    const { close = {} } = reason.kind === "done" ? reason : {};
+    await Promise.all(this.#clients.map(async (client) => {
+      const drain = drainOf(reason, client.state === "open");
+      const { unsent } = await client.stop({ drain, ...close });
+      this.#unsent += unsent;
+    }));
+  }
+
+  #goal(): Goal {
+    const { count, until } = this.#parts;
+    if (count === undefined && until === undefined) return "none";
+    return this.#goalMet ? "met" : "missed";
+  }
+
+  #callbacks(source: ClientSource): WSCallbacks {
+    const { events, steps, once } = this.#parts;
+    const deliver = (data: Message) => this.#deliver(data, source);
     return {
       onMessage: deliver,
       onConnect: (session) => {
-        events.open(session);
-        return greet?.(session, deliver);
+        source.url = displayUrl(session.url);
+        events.open(session, source);
+        return steps?.(session, once ? () => {} : deliver);
       },
       onDisconnect: (info) => {
-        if (!info.willRetry) this.#isEnding = true;
-        events.close(info);
+        if (!info.willRetry) source.isEnding = true;
+        events.close(info, source);
       },
-      onRetry: (info) => events.retry(info),
+      onRetry: (info) => events.retry(info, source),
       onError: (error) => {
-        if (error.severity === "fatal") this.#isEnding = true;
-        events.error(error);
+        if (error.severity === "fatal") source.isEnding = true;
+        events.error(error, source);
       },
-      onGap: (gap) => this.#gap(gap, !this.#isEnding),
-      onDrop: (_, reason) => {
-        // What is left at the end is part of the summary.
-        if (reason !== "ended") this.dropped(reason);
-      },
+      onGap: (gap) => this.#gap(gap, !source.isEnding, source),
+      onDrop: (_, reason) => this.dropped(reason),
     };
   }
 
-  #gap(gap: Gap, back: boolean): void {
-    this.#parts.events.gap(gap, back);
+  #gap(gap: Gap, back: boolean, source: Source): void {
+    this.#parts.events.gap(gap, back, source);
     this.#lose();
   }
 
   #lose(): void {
     if (!this.#parts.failOnGap) return;
     this.#lost = true;
-    // Nothing that comes behind the gap is delivered: the output has no hole.
+    // Nothing that comes behind the gap is printed: the output has no hole.
     this.#left = 0;
     this.end({ kind: "gap" });
   }
 
-  #counted(): (data: Message) => void {
-    const { deliver } = this.#parts;
-    return (data) => {
-      if (this.#left === 0) return;
-      this.#left--;
-      if (this.#watching) this.#lastMessageAt = performance.now();
-      deliver(data);
-      if (this.#left === 0) this.end({ kind: "done" });
-    };
+  /**
+   * A flood gives timers no chance for a long time: the runtime hands over some
+   * 16 MB of messages in one turn of the event loop.
+   */
+  #ignore(): void {
+    if (++this.#ignored % CLOCK_EVERY > 0) return;
+    if (performance.now() >= this.#hurryAt) this.#hurry.abort();
+  }
+
+  #deliver(data: Message, source: Source): void {
+    if (this.#left <= 0) return this.#ignore();
+    if (this.#isWatching) this.#lastMessageAt = performance.now();
+    const { deliver, until } = this.#parts;
+    const isPrinted = deliver(data, source) !== false;
+    // The output may have ended the run.
+    if (this.#left === 0) return;
+    if (isPrinted) this.#left--;
+    if (this.#left > 0 && (until === undefined || !matches(until, data))) {
+      return;
+    }
+    this.#left = 0;
+    this.#goalMet = true;
+    this.end({ kind: "done" });
   }
 }
 
-/** The flags' part of a run. */
-export type Limits = Pick<
-  RunParts,
-  "count" | "timeout" | "failOnGap" | "statsEvery"
->;
+interface ClientSource extends Source {
+  url: string;
+  /** Whether the client will not dial again. */
+  isEnding: boolean;
+}
 
-/** As the flags say. */
-export function limitsOf(
-  flags: Pick<Flags, "count" | "timeout" | "fail-on-gap" | "stats">,
-): Limits {
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true })
+  );
+}
+
+/** The numbers of two clients together. */
+function addStats(one: WSStats, other: WSStats): WSStats {
   return {
-    count: flags.count,
-    timeout: flags.timeout,
-    failOnGap: flags["fail-on-gap"],
-    statsEvery: flags.stats,
+    ...one,
+    messagesSent: one.messagesSent + other.messagesSent,
+    messagesReceived: one.messagesReceived + other.messagesReceived,
+    bytesSent: one.bytesSent + other.bytesSent,
+    bytesReceived: one.bytesReceived + other.bytesReceived,
+    connects: one.connects + other.connects,
+    disconnects: one.disconnects + other.disconnects,
+    retries: one.retries + other.retries,
+    rotations: one.rotations + other.rotations,
+    queued: one.queued + other.queued,
+    queuedBytes: one.queuedBytes + other.queuedBytes,
+    unacknowledged: one.unacknowledged + other.unacknowledged,
+    dropped: one.dropped + other.dropped,
+    redelivered: one.redelivered + other.redelivered,
+    downtime: one.downtime + other.downtime,
   };
 }

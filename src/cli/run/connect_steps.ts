@@ -7,7 +7,7 @@
 
 import type { Message, Session } from "../../../mod.ts";
 import type { Flags } from "../args/flags.ts";
-import type { TextOrFile } from "../args/values.ts";
+import { matches, type TextOrFile } from "../args/values.ts";
 import { messageOf } from "../output/message_codec.ts";
 
 /**
@@ -51,11 +51,4 @@ async function receiveUntil(
     deliver(message);
     if (matches(pattern, message)) return;
   }
-}
-
-const utf8 = new TextDecoder();
-
-/** Whether a message matches; of a binary one, its bytes read as UTF-8. */
-export function matches(pattern: RegExp, data: Message): boolean {
-  return pattern.test(typeof data === "string" ? data : utf8.decode(data));
 }

@@ -1,6 +1,6 @@
 /**
- * What a run tells about its link, and two of those who listen: sentences for
- * people, and `--json`.
+ * What happens to the connections of a run, told in sentences for people or as
+ * `--json` events.
  *
  * @module
  */
@@ -13,7 +13,9 @@ import type {
   Session,
   WSError,
 } from "../../../mod.ts";
+import { inFlags } from "../args/client_config.ts";
 import { displayUrl, escapeLine, showDuration } from "../format.ts";
+import type { Notices } from "../notices.ts";
 import {
   closeEvent,
   errorEvent,
@@ -24,40 +26,40 @@ import {
   retryEvent,
 } from "../output/json_events.ts";
 
-/** Listens to the link of a run. */
-export interface ConnectionEvents {
-  readonly open: (session: Session) => void;
-  readonly close: (info: DisconnectInfo) => void;
-  readonly retry: (info: RetryInfo) => void;
-  /** `back`: the link is there again; if not, the run has ended without it. */
-  readonly gap: (gap: Gap, back: boolean) => void;
-  readonly error: (error: WSError) => void;
-  readonly drop: (reason: DropReason) => void;
+/** The client that a message or an event comes from. */
+export interface Source {
+  /** The URL of the connection, or of the last one, as it may be shown. */
+  readonly url: string;
 }
 
-/** Where the sentences go: good news, trouble, or what only `-v` wants. */
-export interface Notices {
-  readonly good: (text: string) => void;
-  readonly trouble: (text: string) => void;
-  readonly detail: (text: string) => void;
+/** Takes what happens to the connections of a run. */
+export interface ConnectionEvents {
+  readonly open: (session: Session, source: Source) => void;
+  readonly close: (info: DisconnectInfo, source: Source) => void;
+  readonly retry: (info: RetryInfo, source: Source) => void;
+  /** `back`: there is a connection again; if not, the run ended without. */
+  readonly gap: (gap: Gap, back: boolean, source: Source) => void;
+  readonly error: (error: WSError, source: Source) => void;
+  readonly drop: (reason: DropReason) => void;
 }
 
 /** Tells people, in one calm line for each thing that happens. */
 export function sentences(notices: Notices): ConnectionEvents {
   let dropped: DropReason | undefined;
-  let last: string | undefined;
-  let isBack = false;
+  /** Of each client: where it was connected last. */
+  const last = new Map<Source, string>();
+  const back = new Set<Source>();
   return {
-    open({ url, protocol, reconnected }) {
+    open({ url, protocol, reconnected }, source) {
       const as = protocol === "" ? "" : ` (${escapeLine(protocol)})`;
       const here = `${displayUrl(url)}${as}`;
       // After an outage the gap has told it, unless it is somewhere else.
-      if (!isBack || here !== last) {
+      if (!back.has(source) || here !== last.get(source)) {
         const verb = reconnected ? "on a new connection" : "connected";
         notices.detail(`${verb} to ${here}`);
       }
-      last = here;
-      isBack = false;
+      last.set(source, here);
+      back.delete(source);
     },
     close({ code, reason, error, connectedFor }) {
       // An error is told by the retry or by the end that follows.
@@ -67,18 +69,19 @@ export function sentences(notices: Notices): ConnectionEvents {
     },
     retry({ attempt, delay, error }) {
       notices.trouble(
-        `${escapeLine(error.message)}; attempt ${attempt} in ` +
+        `${errorText(error)}; attempt ${attempt} in ` +
           showDuration(delay),
       );
     },
-    gap({ from, to, attempts, count }, back) {
+    gap({ from, to, attempts, count }, isBack, source) {
       const time = showDuration(to - from);
       const missed = count === undefined
         ? "messages of that time may be missing"
         : `${count} messages are missing`;
-      isBack = back;
-      if (back) notices.good(`connected again after ${time}: ${missed}`);
-      // Without a retry the end itself says what happened.
+      if (isBack) {
+        back.add(source);
+        notices.good(`connected again after ${time}: ${missed}`);
+      } // Without a retry the end itself says what happened.
       else if (attempts > 0) {
         notices.trouble(`no connection for the last ${time}: ${missed}`);
       }
@@ -87,7 +90,7 @@ export function sentences(notices: Notices): ConnectionEvents {
       // The others are told by the retry or by the end that follows.
       const alone = error.code === "CALLBACK" || error.code === "SPOOL";
       if (!alone || error.severity === "fatal") return;
-      notices.trouble(escapeLine(error.message));
+      notices.trouble(errorText(error));
     },
     drop(reason) {
       // One line for many: the summary has the number.
@@ -98,19 +101,25 @@ export function sentences(notices: Notices): ConnectionEvents {
   };
 }
 
+/** An error's message, in flags and safe for a terminal. */
+export function errorText(error: Error): string {
+  return escapeLine(inFlags(error.message));
+}
+
 function closeText(code: number, reason: string): string {
   return reason === "" ? String(code) : `${code} "${escapeLine(reason)}"`;
 }
 
 /** Prints one JSON object for each event. */
 export function jsonLines(print: (line: string) => void): ConnectionEvents {
-  const emit = (event: JsonEvent) => print(eventLine(event, Date.now()));
+  const emit = (event: JsonEvent, { url }: Source) =>
+    print(eventLine(event, url, Date.now()));
   return {
-    open: (session) => emit(openEvent(session)),
-    close: (info) => emit(closeEvent(info)),
-    retry: (info) => emit(retryEvent(info)),
-    gap: (gap) => emit(gapEvent(gap)),
-    error: (error) => emit(errorEvent(error)),
+    open: (session, source) => emit(openEvent(session), source),
+    close: (info, source) => emit(closeEvent(info), source),
+    retry: (info, source) => emit(retryEvent(info), source),
+    gap: (gap, _back, source) => emit(gapEvent(gap), source),
+    error: (error, source) => emit(errorEvent(error), source),
     drop: () => {},
   };
 }
@@ -121,11 +130,11 @@ export function both(
   second: ConnectionEvents,
 ): ConnectionEvents {
   return {
-    open: (session) => (first.open(session), second.open(session)),
-    close: (info) => (first.close(info), second.close(info)),
-    retry: (info) => (first.retry(info), second.retry(info)),
-    gap: (gap, back) => (first.gap(gap, back), second.gap(gap, back)),
-    error: (error) => (first.error(error), second.error(error)),
+    open: (...args) => (first.open(...args), second.open(...args)),
+    close: (...args) => (first.close(...args), second.close(...args)),
+    retry: (...args) => (first.retry(...args), second.retry(...args)),
+    gap: (...args) => (first.gap(...args), second.gap(...args)),
+    error: (...args) => (first.error(...args), second.error(...args)),
     drop: (reason) => (first.drop(reason), second.drop(reason)),
   };
 }

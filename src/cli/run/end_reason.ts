@@ -1,14 +1,14 @@
 /**
- * The ways in which a run ends, and the exit code of each.
+ * The reasons for which a run ends, and the exit status of each.
  *
  * @module
  */
 
-import type { WSError } from "../../../mod.ts";
-import { type EndSignal, exitCodeOf, type ExitStatus } from "../exit_status.ts";
+import { WSError } from "../../../mod.ts";
+import type { EndSignal, ExitCode, ExitStatus } from "../exit_status.ts";
 
 /** What to say to the server, if not 1000 and nothing. */
-export interface CloseWords {
+export interface CloseFrame {
   readonly code: number;
   readonly reason: string;
 }
@@ -17,29 +17,50 @@ export interface CloseWords {
 export type EndReason =
   /** The client ended by itself. */
   | { readonly kind: "ended"; readonly error: WSError | undefined }
-  /** What was asked for is done, or nobody reads any more. */
-  | { readonly kind: "done"; readonly close?: CloseWords }
+  /** What was asked for is done. */
+  | { readonly kind: "done"; readonly close?: CloseFrame }
+  /** The input is sent, and no answer came for the time of `--linger`. */
+  | { readonly kind: "input-over" }
+  /** `--for`. */
+  | { readonly kind: "planned" }
   /** `--timeout`. */
   | { readonly kind: "timeout" }
+  /** Nobody reads stdout any more, as after `| head -1`. */
+  | { readonly kind: "reader-gone" }
   /** `--fail-on-gap`. */
   | { readonly kind: "gap" }
   | { readonly kind: "signal"; readonly signal: EndSignal }
   /** Input or output failed. */
   | { readonly kind: "failed"; readonly error: Error; readonly code: 1 | 2 };
 
+/** Whether the messages came that `--count` or `--until` asks for. */
+export type Goal = "none" | "met" | "missed";
+
 /**
- * How the program ends.
+ * The exit status of the program.
  *
  * @param lost whether `--fail-on-gap` was given and something may be missing
  */
-export function exitStatusOf(reason: EndReason, lost: boolean): ExitStatus {
+export function exitStatusOf(
+  reason: EndReason,
+  { lost, goal }: { readonly lost: boolean; readonly goal: Goal },
+): ExitStatus {
   switch (reason.kind) {
     case "ended": {
       const code = reason.error === undefined ? 0 : exitCodeOf(reason.error);
-      return code === 0 && lost ? 9 : code;
+      if (code !== 0) return code;
+      if (lost) return 9;
+      // A normal close, but too early.
+      return goal === "missed" ? 4 : 0;
     }
     case "done":
       return lost ? 9 : 0;
+    case "input-over":
+    case "planned":
+      if (lost) return 9;
+      return goal === "missed" ? 124 : 0;
+    case "reader-gone":
+      return 0;
     case "gap":
       return 9;
     case "timeout":
@@ -53,15 +74,23 @@ export function exitStatusOf(reason: EndReason, lost: boolean): ExitStatus {
   }
 }
 
+/** Whether the shutdown must be short, whatever server and reader do. */
+export function isUrgent({ kind }: EndReason): boolean {
+  return kind === "signal" || kind === "timeout" || kind === "reader-gone";
+}
+
 /** How long the queue may be drained at the end, in milliseconds. */
 export function drainOf(reason: EndReason, isOpen: boolean): number {
   switch (reason.kind) {
     case "ended":
     case "timeout":
     case "gap":
-    case "failed":
+    case "reader-gone":
       return 0;
     case "done":
+    case "input-over":
+    case "planned":
+    case "failed":
       return isOpen ? 3_000 : 0;
     case "signal":
       // Whoever pressed Ctrl-C waits for no reconnect.
@@ -69,4 +98,51 @@ export function drainOf(reason: EndReason, isOpen: boolean): number {
     default:
       return reason satisfies never;
   }
+}
+
+/** The exit code of an error that ended the client. */
+export function exitCodeOf(error: WSError): ExitCode {
+  switch (error.code) {
+    case "CONNECT":
+      return 7;
+    case "DNS":
+      return 6;
+    case "TIMEOUT":
+      return 124;
+    case "TLS":
+      return 8;
+    case "HTTP_STATUS":
+    case "REDIRECT":
+    case "HANDSHAKE":
+      return 3;
+    case "PERMISSION":
+      return 2;
+    case "CLOSED":
+      return closeExitCode(error.closeCode);
+    case "PROTOCOL":
+    case "HEARTBEAT":
+      // We gave the link up: no close frame of the server's ended it.
+      return 5;
+    case "SLOW_CONSUMER":
+    case "QUEUE_FULL":
+    case "EXPIRED":
+    case "ABORTED":
+      return 9;
+    case "TOO_LARGE":
+      return 2;
+    case "RETRIES_EXHAUSTED":
+      return error.cause instanceof WSError ? exitCodeOf(error.cause) : 7;
+    case "STOPPED":
+      return 0;
+    case "SPOOL":
+    case "CALLBACK":
+      return 1;
+    default:
+      return error.code satisfies never;
+  }
+}
+
+function closeExitCode(code: number | undefined): ExitCode {
+  if (code === 1000 || code === 1001) return 0;
+  return code === undefined || code === 1006 ? 5 : 4;
 }

@@ -6,12 +6,17 @@
  */
 
 import { delay } from "@std/async/delay";
-import { type Message, WSError } from "../../../mod.ts";
-import type { Decode } from "../output/message_codec.ts";
+import {
+  type Message,
+  type WebSocketStreamClient,
+  WSError,
+} from "../../../mod.ts";
+import { showBytes } from "../format.ts";
+import { type Decode, InputFormatError } from "../output/message_codec.ts";
 import type { ClientRun } from "./client_run.ts";
 
 /** What is read from, as `Deno.stdin`. */
-export interface Source {
+export interface Reader {
   read(buffer: Uint8Array): Promise<number | null>;
 }
 
@@ -19,10 +24,22 @@ const CHUNK = 64 * 1024;
 
 /** How stdin is cut. */
 export interface InputOptions {
-  /** What ends a message; without bytes each chunk is one as it comes. */
+  /**
+   * What ends a message; without bytes each chunk is one as it comes, or all of
+   * the input with `isWhole`.
+   */
   readonly delimiter: Uint8Array;
   /** The most bytes of a message. */
   readonly maxBytes: number;
+  /** One message, whatever it holds. */
+  readonly isWhole?: boolean;
+  /**
+   * Text: a byte order mark at the start is no part of it, and no character is
+   * cut in two.
+   */
+  readonly isText?: boolean;
+  /** Lines: a carriage return at their end is no part of them. */
+  readonly isLines?: boolean;
 }
 
 /** A message of stdin's is longer than the queue can hold. */
@@ -31,7 +48,10 @@ export class InputTooLongError extends Error {
 
   /** @param maxBytes the limit */
   constructor(maxBytes: number) {
-    super(`a message on stdin is longer than ${maxBytes} bytes`);
+    super(
+      `a message on stdin is longer than ${showBytes(maxBytes)}, the most ` +
+        "that the queue holds",
+    );
   }
 }
 
@@ -42,27 +62,65 @@ export class InputTooLongError extends Error {
  * @throws {InputTooLongError} a message of more than `maxBytes`
  */
 export async function* readMessages(
-  source: Source,
-  { delimiter, maxBytes }: InputOptions,
+  source: Reader,
+  options: InputOptions,
 ): AsyncGenerator<readonly Uint8Array[]> {
+  const { delimiter, maxBytes, isWhole, isText, isLines } = options;
   let buffer = new Uint8Array(CHUNK);
   let used = 0;
+  let isStart = true;
+  const trimmed = (message: Uint8Array) =>
+    isLines && message.at(-1) === 0x0d ? message.subarray(0, -1) : message;
   for (;;) {
     const length = await source.read(buffer.subarray(used));
     if (length === null) break;
-    const from = Math.max(0, used - delimiter.length + 1);
+    const from = isStart ? 0 : Math.max(0, used - delimiter.length + 1);
     used += length;
+    if (isStart && isText) {
+      if (used < BOM.length && isPrefixOfBom(buffer.subarray(0, used))) {
+        continue;
+      }
+      if (BOM.every((byte, i) => buffer[i] === byte)) {
+        buffer.copyWithin(0, BOM.length, used);
+        used -= BOM.length;
+      }
+    }
+    isStart = false;
     const bytes = buffer.subarray(0, used);
-    const { messages, end } = delimiter.length === 0
-      ? { messages: [bytes], end: used }
+    const { messages, end } = isWhole
+      ? { messages: [], end: 0 }
+      : delimiter.length === 0
+      ? piece(bytes, isText ? completeLength(bytes) : used)
       : cut(bytes, delimiter, from, maxBytes);
-    if (messages.length > 0) yield messages;
+    if (messages.length > 0) yield messages.map(trimmed);
     buffer.copyWithin(0, end, used);
     used -= end;
     if (used > maxBytes) throw new InputTooLongError(maxBytes);
     if (used > buffer.length / 2) buffer = doubled(buffer);
   }
-  if (used > 0) yield [buffer.subarray(0, used)];
+  if (used > 0) yield [trimmed(buffer.subarray(0, used))];
+}
+
+const BOM = [0xef, 0xbb, 0xbf] as const;
+
+function isPrefixOfBom(bytes: Uint8Array): boolean {
+  return bytes.every((byte, i) => byte === BOM[i]);
+}
+
+function piece(bytes: Uint8Array, end: number) {
+  return { messages: end === 0 ? [] : [bytes.subarray(0, end)], end };
+}
+
+/** Up to where the bytes hold whole characters, if they are UTF-8. */
+function completeLength(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if (byte < 0x80) break;
+    if (byte < 0xc0) continue;
+    const needed = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    return needed > back ? bytes.length - back : bytes.length;
+  }
+  return bytes.length;
 }
 
 function doubled(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
@@ -104,10 +162,12 @@ function indexOf(bytes: Uint8Array, part: Uint8Array, from: number): number {
 
 /** What the sending of input depends on. */
 export interface SendInputOptions extends InputOptions {
-  readonly source: Source;
+  readonly source: Reader;
   readonly decode: Decode;
   /** How long to wait for answers, in milliseconds. */
   readonly linger: number;
+  /** Wait for an answer even if the input is empty. */
+  readonly once: boolean;
 }
 
 /**
@@ -119,41 +179,57 @@ export async function sendInput(
   run: ClientRun,
   options: SendInputOptions,
 ): Promise<void> {
-  const { client } = run;
   try {
     const sent = await sendAll(run, options);
-    if (!sent || run.isOver) return;
-    await client.flush();
+    if (run.isOver || !sent && !options.once) return;
+    await run.opened;
+    await flush(run);
     await quiet(run, options.linger);
-    run.end({ kind: "done" });
+    run.end({ kind: "input-over" });
   } catch (error) {
-    // What ended the client ends the run too, with its own exit code.
-    if (run.isOver || client.state === "closed") return;
     if (!(error instanceof Error)) throw error;
+    // What came before a bad message is sent.
+    if (isBadInput(error)) await flush(run);
+    // What ended the client ends the run too, with its own exit code.
+    if (run.isOver || run.client.state === "closed") return;
     run.end({ kind: "failed", error, code: 2 });
   }
+}
+
+function isBadInput(error: Error): boolean {
+  return error instanceof InputFormatError ||
+    error instanceof InputTooLongError;
+}
+
+async function flush(run: ClientRun): Promise<void> {
+  await Promise.all(run.clients.map((client) => client.flush()));
 }
 
 async function sendAll(
   run: ClientRun,
   options: SendInputOptions,
 ): Promise<boolean> {
-  const { client } = run;
   let sent = false;
   for await (const messages of readMessages(options.source, options)) {
     sent = true;
     for (const bytes of messages) {
       if (run.isOver) return sent;
       const data = options.decode(bytes);
-      if (!client.trySend(data)) await send(run, data);
+      for (const client of run.clients) {
+        if (!client.trySend(data)) await send(run, client, data);
+      }
     }
   }
   return sent;
 }
 
-async function send(run: ClientRun, data: Message): Promise<void> {
+async function send(
+  run: ClientRun,
+  client: WebSocketStreamClient,
+  data: Message,
+): Promise<void> {
   try {
-    await run.client.send(data);
+    await client.send(data);
   } catch (error) {
     const isFull = error instanceof WSError && error.code === "QUEUE_FULL";
     if (!isFull) throw error;

@@ -1,7 +1,8 @@
 /**
- * SIGINT and SIGTERM: the first asks the program to end, a second one ends it
- * at once. Afterwards the program dies of the signal, so that a shell or a
- * supervisor sees what happened: a script in which Ctrl-C was pressed stops.
+ * SIGINT, SIGTERM and SIGHUP: the first one asks the program to end, a second
+ * one ends it at once. Afterwards the program exits by the signal, so that a
+ * shell or a supervisor sees what happened: a script in which Ctrl-C was pressed
+ * stops.
  *
  * @module
  */
@@ -10,7 +11,21 @@ import { type EndSignal, signalExitCode } from "../exit_status.ts";
 
 const SIGNALS: readonly EndSignal[] = Deno.build.os === "windows"
   ? ["SIGINT"]
-  : ["SIGINT", "SIGTERM"];
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/**
+ * The signals that end the program here. A hang-up does so only where there is
+ * a terminal to be hung up. Without one this may run under `nohup`, whose wish
+ * to ignore the signal Deno does not show.
+ */
+export function obeyedSignals(): readonly EndSignal[] {
+  const hasTerminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) =>
+    stream.isTerminal()
+  );
+  return hasTerminal
+    ? SIGNALS
+    : SIGNALS.filter((signal) => signal !== "SIGHUP");
+}
 
 /** Listens until it is disposed of. */
 export class Signals implements Disposable {
@@ -18,7 +33,7 @@ export class Signals implements Disposable {
   #last: EndSignal | undefined;
 
   /**
-   * @param onFirst told of the first signal
+   * @param onFirst called with the first signal
    * @param beforeSecond called before the second one ends the program, to
    * restore the terminal
    */
@@ -26,23 +41,31 @@ export class Signals implements Disposable {
     onFirst: (signal: EndSignal) => void,
     beforeSecond: () => void = () => {},
   ) {
+    const obeyed = obeyedSignals();
     this.#listeners = SIGNALS.map((signal) => {
-      const listener = () => {
-        if (this.#last === undefined) {
-          this.#last = signal;
-          onFirst(signal);
-        } else {
-          beforeSecond();
-          this[Symbol.dispose]();
-          exitBySignal(signal);
-        }
-      };
+      const listener = obeyed.includes(signal)
+        ? () => this.#onSignal(signal, onFirst, beforeSecond)
+        : () => {};
       Deno.addSignalListener(signal, listener);
       return [signal, listener];
     });
   }
 
-  /** Stops listening: the signals do again what they do by themselves. */
+  #onSignal(
+    signal: EndSignal,
+    onFirst: (signal: EndSignal) => void,
+    beforeSecond: () => void,
+  ): void {
+    if (this.#last === undefined) {
+      this.#last = signal;
+      return onFirst(signal);
+    }
+    beforeSecond();
+    this[Symbol.dispose]();
+    exitBySignal(signal);
+  }
+
+  /** Stops listening: the signals have their default effects again. */
   [Symbol.dispose](): void {
     for (const [signal, listener] of this.#listeners) {
       Deno.removeSignalListener(signal, listener);
@@ -59,10 +82,10 @@ export function exitBySignal(signal: EndSignal): void {
   try {
     Deno.kill(Deno.pid, signal);
   } catch (error) {
-    // Before Deno 2.7 even this wants --allow-run: the code says the same.
+    // Before Deno 2.7 even this needs --allow-run: the code says the same.
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
     Deno.exit(signalExitCode(signal));
   }
-  // As process 1 of a container there is no default action to die of.
+  // As process 1 of a container there is no default action to end it.
   setTimeout(() => Deno.exit(signalExitCode(signal)), GRACE);
 }

@@ -5,9 +5,10 @@
  */
 
 import type { WSStats } from "../../../mod.ts";
-import { escapeLine, showBytes, showDuration, showMany } from "../format.ts";
+import { showBytes, showDuration, showMany } from "../format.ts";
 import type { Stderr } from "../notices.ts";
 import type { RunResult } from "./client_run.ts";
+import { errorText } from "./connection_events.ts";
 
 /** `received 3 messages (45 B), sent 1 message (12 B), 2 reconnects, ...` */
 export function summaryLine(stats: WSStats, unsent = 0): string {
@@ -23,7 +24,7 @@ export function summaryLine(stats: WSStats, unsent = 0): string {
   if (reconnects > 0) {
     parts.push(
       `${showMany(reconnects, "reconnect")} ` +
-        `(${showDuration(downtime)} without a link)`,
+        `(${showDuration(downtime)} without a connection)`,
     );
   }
   if (dropped > 0) parts.push(`${showMany(dropped, "message")} dropped`);
@@ -40,37 +41,48 @@ export function statsLine(stats: WSStats, state: string): string {
 }
 
 /** Says why the run ended, and what it came to. */
-export function printSummary(
-  { reason, stats, unsent }: RunResult,
-  notices: Stderr,
-): void {
-  const summary = summaryLine(stats, unsent.unsent);
+export function printSummary(result: RunResult, notices: Stderr): void {
+  const { reason, goal, stats, unsent, unwritten } = result;
+  const summary = summaryLine(stats, unsent);
+  const missed = goal === "missed";
   switch (reason.kind) {
     case "ended":
-      if (reason.error !== undefined) {
-        notices.fatal(escapeLine(reason.error.message));
+      if (reason.error !== undefined) notices.fatal(errorText(reason.error));
+      else if (missed) {
+        notices.fatal("the server closed the connection too early");
       }
       break;
     case "timeout":
-      notices.trouble("the time is up (--timeout)");
+      notices.fatal("the time is up (--timeout)");
+      break;
+    case "input-over":
+      if (missed) notices.fatal("no more messages came in time (--linger)");
+      break;
+    case "planned":
+      if (missed) notices.fatal("too few messages came in time (--for)");
       break;
     case "gap":
       notices.fatal("messages may have been missed (--fail-on-gap)");
       break;
     case "failed":
-      notices.fatal(escapeLine(reason.error.message));
+      notices.fatal(errorText(reason.error));
       break;
     case "signal":
-      notices.good(summary);
-      return;
+    case "reader-gone":
     case "done":
       break;
     default:
       reason satisfies never;
   }
-  if (unsent.unsent > 0) {
-    const verb = unsent.unsent === 1 ? "was" : "were";
-    notices.trouble(`${showMany(unsent.unsent, "message")} ${verb} not sent`);
+  if (unwritten > 0) {
+    notices.trouble(
+      `${showBytes(unwritten)} of output were not written: nobody read them`,
+    );
+  }
+  if (reason.kind === "signal") return notices.good(summary);
+  if (unsent > 0) {
+    const verb = unsent === 1 ? "was" : "were";
+    notices.trouble(`${showMany(unsent, "message")} ${verb} not sent`);
   }
   notices.detail(summary);
 }

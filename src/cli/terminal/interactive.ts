@@ -18,7 +18,12 @@ import {
   decoderOf,
   InputFormatError,
 } from "../output/message_codec.ts";
-import { blockingSink, Output } from "../output/output.ts";
+import {
+  streamOutput,
+  streamSink,
+  TERMINAL_LIMIT,
+} from "../output/open_output.ts";
+import { Output, type Sink } from "../output/output.ts";
 import { fileNeeds, requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
 import { connectSteps } from "../run/connect_steps.ts";
@@ -45,9 +50,9 @@ export async function runInteractive(
   urls: readonly string[],
 ): Promise<ExitStatus> {
   const style = styleOf(wantsColor(flags.color, true));
-  const terminal = openTerminal(flags, style);
-  // Fails only when the terminal has gone.
-  const output = new Output(terminal, "\n", () => run.end({ kind: "done" }));
+  const sink = streamSink({ kind: "stdout" }, () => run);
+  const terminal = openTerminal(sink, flags, style);
+  const output = new Output(terminal, "\n", () => {}, TERMINAL_LIMIT);
   const print = (line: string) => {
     output.flush();
     terminal.print(line);
@@ -57,9 +62,14 @@ export async function runInteractive(
     config: withPongs(clientConfig(flags, urls), () => commands.onPong()),
     events: sentences(notices),
     deliver: (data) => output.text(received(data, flags, style)),
-    greet: connectSteps(flags),
+    steps: connectSteps(flags),
     ...limitsOf(flags),
     onStats: (stats, state) => print(style.dim(statsLine(stats, state))),
+    output: streamOutput(sink, output),
+    finish: () => {
+      output.flush();
+      raw?.[Symbol.dispose]();
+    },
     restore: () => raw?.[Symbol.dispose](),
     begin: (run) =>
       readKeys(terminal, (event) => {
@@ -76,14 +86,15 @@ export async function runInteractive(
     `connecting to ${urls.map(displayUrl).join(", ")}; /help, Ctrl-D to leave`,
   );
   const result = await run.run();
-  output.flush();
-  raw?.[Symbol.dispose]();
   printSummary(result, stderrNotices(flags));
   return result.status;
 }
 
-function openTerminal(flags: Flags, style: Style): Terminal | PlainTerminal {
-  const sink = blockingSink(Deno.stdout);
+function openTerminal(
+  sink: Sink,
+  flags: Flags,
+  style: Style,
+): Terminal | PlainTerminal {
   if (isDumbTerminal()) return new PlainTerminal(sink);
   return new Terminal({
     sink,

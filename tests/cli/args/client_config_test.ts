@@ -209,6 +209,8 @@ Deno.test("certificates are read from their files", () => {
   assertEquals(tlsOf(flags("--ca", file("ca"), "--ca", file("ca2"))), {
     caCerts: ["CA", "CA2"],
     cert: undefined,
+    insecure: undefined,
+    serverName: undefined,
     key: undefined,
   });
   assertEquals(
@@ -216,7 +218,13 @@ Deno.test("certificates are read from their files", () => {
       flags("--cert", file("cert"), "--key", file("key")),
       URLS,
     ).tls,
-    { caCerts: [], cert: "C", key: "K" },
+    {
+      caCerts: [],
+      cert: "C",
+      insecure: undefined,
+      key: "K",
+      serverName: undefined,
+    },
   );
 });
 

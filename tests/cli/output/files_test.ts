@@ -218,6 +218,7 @@ Deno.test("no host leaves its place in the path", () => {
   assertEquals(name("[::1]"), "___1_/x");
   assertEquals(name("../../etc"), ".._.._etc/x");
   assertEquals(name("a\\b"), "a_b/x");
+  assertEquals(name(".."), "_/x");
 });
 
 Deno.test("the second file of a name has its number before the ending", () => {

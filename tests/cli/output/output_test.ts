@@ -70,13 +70,13 @@ Deno.test("the next turn has its own batch, and a quiet one has none", async () 
 
 Deno.test("a batch that is large enough does not wait for the end of the turn", async () => {
   const { written, output } = outputWith();
-  output.text("x".repeat(64 * 1024 - 2));
+  output.text("x".repeat(256 * 1024 - 2));
   assertEquals(written.batches.length, 0);
   output.text("");
   assertEquals(written.batches.length, 1);
   await nextTurn();
   assertEquals(written.batches.length, 1);
-  assertEquals(written.bytes.length, 64 * 1024);
+  assertEquals(written.bytes.length, 256 * 1024);
 });
 
 Deno.test("without batches each message is written by itself, at once", () => {

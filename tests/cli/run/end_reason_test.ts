@@ -1,8 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { WSError } from "../../../mod.ts";
+import { WSError, type WSErrorCode } from "../../../mod.ts";
 import {
-  drainOf,
+  EXIT_CODES,
+  type ExitCode,
+  signalExitCode,
+} from "../../../src/cli/exit_status.ts";
+import {
   type EndReason,
+  exitCodeOf,
   exitStatusOf,
 } from "../../../src/cli/run/end_reason.ts";
 
@@ -18,9 +23,13 @@ const OUTCOMES = {
   refused: { kind: "ended", error: tls },
   closed: { kind: "ended", error: normal },
   done: { kind: "done" },
+  inputOver: { kind: "input-over" },
+  planned: { kind: "planned" },
   timeout: { kind: "timeout" },
+  readerGone: { kind: "reader-gone" },
   gap: { kind: "gap" },
   interrupted: { kind: "signal", signal: "SIGINT" },
+  hungUp: { kind: "signal", signal: "SIGHUP" },
   terminated: { kind: "signal", signal: "SIGTERM" },
   broken: { kind: "failed", error: new Error("disk full"), code: 1 },
   misused: { kind: "failed", error: new Error("no base64"), code: 2 },
@@ -32,15 +41,20 @@ function each(judge: (reason: EndReason) => unknown): Record<string, unknown> {
   );
 }
 
-Deno.test("each reason has its exit code, or the signal to die of", () => {
-  assertEquals(each((reason) => exitStatusOf(reason, false)), {
+Deno.test("each reason has its exit code, or the signal to exit by", () => {
+  const facts = { lost: false, goal: "none" } as const;
+  assertEquals(each((reason) => exitStatusOf(reason, facts)), {
     ended: 0,
     refused: 8,
     closed: 0,
     done: 0,
+    inputOver: 0,
+    planned: 0,
     timeout: 124,
+    readerGone: 0,
     gap: 9,
     interrupted: "SIGINT",
+    hungUp: "SIGHUP",
     terminated: "SIGTERM",
     broken: 1,
     misused: 2,
@@ -48,37 +62,102 @@ Deno.test("each reason has its exit code, or the signal to die of", () => {
 });
 
 Deno.test("what was lost turns success into 9, and hides no other failure", () => {
-  assertEquals(each((reason) => exitStatusOf(reason, true)), {
-    ended: 9,
-    refused: 8,
-    closed: 9,
-    done: 9,
-    timeout: 124,
-    gap: 9,
-    interrupted: "SIGINT",
-    terminated: "SIGTERM",
-    broken: 1,
-    misused: 2,
-  });
+  const before = each((reason) =>
+    exitStatusOf(reason, { lost: false, goal: "none" })
+  );
+  const after = each((reason) =>
+    exitStatusOf(reason, { lost: true, goal: "none" })
+  );
+  for (const [name, status] of Object.entries(before)) {
+    const isFine = status === 0 && name !== "readerGone";
+    assertEquals(after[name], isFine ? 9 : status, name);
+  }
 });
 
-Deno.test("the queue is drained when all is well, and a moment for a signal", () => {
-  assertEquals(each((reason) => drainOf(reason, true)), {
-    ended: 0,
-    refused: 0,
-    closed: 0,
-    done: 3000,
-    timeout: 0,
-    gap: 0,
-    interrupted: 500,
-    terminated: 500,
-    broken: 0,
-    misused: 0,
-  });
+Deno.test("an end before the wanted messages came is no success", () => {
+  const facts = { lost: false, goal: "missed" } as const;
+  const { ended, closed, inputOver, planned, refused, interrupted } = each(
+    (reason) => exitStatusOf(reason, facts),
+  );
+  assertEquals(
+    { ended, closed, inputOver, planned, refused, interrupted },
+    {
+      ended: 4,
+      closed: 4,
+      inputOver: 124,
+      planned: 124,
+      refused: 8,
+      interrupted: "SIGINT",
+    },
+  );
 });
 
-Deno.test("without a link there is nothing to drain into", () => {
-  for (const reason of Object.values(OUTCOMES)) {
-    assertEquals(drainOf(reason, false), 0);
+function error(
+  code: WSErrorCode,
+  facts: { closeCode?: number; cause?: unknown } = {},
+): WSError {
+  return new WSError(code, { code, severity: "fatal", ...facts });
+}
+
+Deno.test("each kind of error has its exit code", () => {
+  const codes: Record<WSErrorCode, ExitCode> = {
+    CONNECT: 7,
+    DNS: 6,
+    TIMEOUT: 124,
+    TLS: 8,
+    HTTP_STATUS: 3,
+    REDIRECT: 3,
+    HANDSHAKE: 3,
+    PERMISSION: 2,
+    CLOSED: 5,
+    PROTOCOL: 5,
+    HEARTBEAT: 5,
+    SLOW_CONSUMER: 9,
+    QUEUE_FULL: 9,
+    EXPIRED: 9,
+    ABORTED: 9,
+    TOO_LARGE: 2,
+    RETRIES_EXHAUSTED: 7,
+    STOPPED: 0,
+    SPOOL: 1,
+    CALLBACK: 1,
+  };
+  const isCode = (name: string): name is WSErrorCode => name in codes;
+  for (const code of Object.keys(codes).filter(isCode)) {
+    assertEquals(exitCodeOf(error(code)), codes[code], code);
+  }
+});
+
+Deno.test("a close is fine with 1000 and 1001, a drop with 1006, else the server's doing", () => {
+  const of = (closeCode: number) => exitCodeOf(error("CLOSED", { closeCode }));
+  assertEquals([1000, 1001].map(of), [0, 0]);
+  assertEquals(of(1006), 5);
+  assertEquals([1002, 1005, 1008, 1011, 1012, 4000].map(of), [
+    4,
+    4,
+    4,
+    4,
+    4,
+    4,
+  ]);
+});
+
+Deno.test("when retries are used up, the last cause counts", () => {
+  const after = (cause: unknown) =>
+    exitCodeOf(error("RETRIES_EXHAUSTED", { cause }));
+  assertEquals(after(error("DNS")), 6);
+  assertEquals(after(error("CLOSED", { closeCode: 1011 })), 4);
+  assertEquals(after(new Error("unknown")), 7);
+});
+
+Deno.test("a signal has the code that shells show for it", () => {
+  assertEquals(signalExitCode("SIGHUP"), 129);
+  assertEquals(signalExitCode("SIGINT"), 130);
+  assertEquals(signalExitCode("SIGTERM"), 143);
+});
+
+Deno.test("each exit code has its meaning, in one line", () => {
+  for (const [code, meaning] of Object.entries(EXIT_CODES)) {
+    assertEquals(/^.{2,70}$/.test(meaning), true, code);
   }
 });

@@ -1,22 +1,15 @@
 import fc from "fast-check";
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { SendOverflow } from "../../../mod.ts";
-import { decoderOf } from "../../../src/cli/output/message_codec.ts";
-import { ClientRun, type RunResult } from "../../../src/cli/run/client_run.ts";
-import type { ConnectionEvents } from "../../../src/cli/run/connection_events.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   InputTooLongError,
+  type Reader,
   readMessages,
-  sendInput,
-  type SendInputOptions,
-  type Source,
 } from "../../../src/cli/run/input.ts";
-import { serve } from "../../../src/server/server.ts";
 
 const utf8 = new TextEncoder();
 
 /** A source of chunks, as they come out of a pipe. */
-class Chunks implements Source {
+class Chunks implements Reader {
   readonly #chunks: Uint8Array[];
 
   constructor(...chunks: readonly (string | Uint8Array)[]) {
@@ -47,7 +40,7 @@ class Chunks implements Source {
 
 /** The messages as texts; those of one step together. */
 async function steps(
-  source: Source,
+  source: Reader,
   delimiter = "\n",
   maxBytes = 1e6,
 ): Promise<string[][]> {
@@ -129,7 +122,10 @@ Deno.test("a message that is too long ends the input, after those before it", as
         taken.push(...messages.map(({ length }) => length));
       }
     }, InputTooLongError);
-    assertEquals(error.message, "a message on stdin is longer than 3 bytes");
+    assertEquals(
+      error.message,
+      "a message on stdin is longer than 3 B, the most that the queue holds",
+    );
     assertEquals(taken, [1, 1]);
   }
 });
@@ -182,96 +178,92 @@ Deno.test("long input comes through whole", async () => {
   );
 });
 
-/** Input in these pieces, and then its end. */
-function source(...pieces: readonly string[]): Source {
-  const rest = [...pieces];
-  return {
-    read(buffer) {
-      const piece = rest.shift();
-      return Promise.resolve(
-        piece === undefined
-          ? null
-          : new TextEncoder().encodeInto(piece, buffer).written,
-      );
-    },
+Deno.test("a byte order mark at the start of text is no part of it", async () => {
+  const bom = [0xef, 0xbb, 0xbf];
+  const options = {
+    delimiter: Uint8Array.of(10),
+    maxBytes: 1e6,
+    isText: true,
   };
-}
+  const cases: readonly (readonly [number[][], number[][]])[] = [
+    [[[...bom, 97, 10]], [[97]]],
+    [[[0xef], [0xbb], [0xbf, 97, 10, 98]], [[97], [98]]],
+    [[[97, 10, ...bom, 98]], [[97], [...bom, 98]]],
+    [[[0xef, 0xbb]], [[0xef, 0xbb]]],
+    [[bom], []],
+  ];
+  for (const [chunks, expected] of cases) {
+    const source = new Chunks(...chunks.map((chunk) => Uint8Array.from(chunk)));
+    const found: number[][] = [];
+    for await (const messages of readMessages(source, options)) {
+      found.push(...messages.map((message) => [...message]));
+    }
+    assertEquals(found, expected);
+  }
+});
 
-interface Sent extends RunResult {
-  readonly heard: readonly string[];
-  readonly drops: number;
-}
-
-async function send(
-  options: Partial<SendInputOptions>,
-  overflow: SendOverflow = "wait",
-): Promise<Sent> {
-  const heard: string[] = [];
-  let drops = 0;
-  await using server = serve({
-    onPeer: (peer) => {
-      peer.onmessage = (data) => void heard.push(String(data));
-    },
-  });
-  const ignore = () => {};
-  const events: ConnectionEvents = {
-    ...{ open: ignore, close: ignore, retry: ignore, gap: ignore },
-    error: ignore,
-    drop: () => drops++,
+Deno.test("a carriage return at the end of a line is no part of it, another one is", async () => {
+  const options = {
+    delimiter: Uint8Array.of(10),
+    maxBytes: 1e6,
+    isText: true,
+    isLines: true,
   };
-  const run = new ClientRun({
-    config: { url: server.url, sendQueueMaxSize: 3, overflow },
-    events,
-    deliver: ignore,
-    timeout: 1_000,
-    begin: (run) =>
-      sendInput(run, {
-        source: source(),
-        delimiter: new TextEncoder().encode("\n"),
-        maxBytes: 1_000,
-        decode: decoderOf(undefined),
-        linger: 0,
-        ...options,
-      }),
-  });
-  return { ...await run.run(), heard, drops };
-}
-
-Deno.test("more than the queue holds is sent, in order, and then it ends", async () => {
-  const lines = Array.from({ length: 50 }, (_, i) => `${i}`);
-  const { heard, status, unsent } = await send({
-    source: source(lines.join("\n")),
-  });
-  assertEquals(heard, lines);
-  assertEquals([status, unsent.unsent], [0, 0]);
+  const found: string[] = [];
+  const source = new Chunks("a\r", "\nb\rc\n\r\nd\r");
+  for await (const messages of readMessages(source, options)) {
+    found.push(...messages.map((bytes) => new TextDecoder().decode(bytes)));
+  }
+  assertEquals(found, ["a", "b\rc", "", "d"]);
 });
 
-Deno.test("input without one byte ends nothing", async () => {
-  const { reason } = await send({ source: source() });
-  assertEquals(reason.kind, "timeout");
+Deno.test("text without a delimiter is never cut within a character", async () => {
+  const text = fc.string({ unit: "grapheme", minLength: 1 });
+  await fc.assert(
+    fc.asyncProperty(
+      text,
+      fc.infiniteStream(fc.nat(3)),
+      async (text, sizes) => {
+        const bytes = utf8.encode(text);
+        const chunks: Uint8Array[] = [];
+        for (let at = 0; at < bytes.length;) {
+          const size = 1 + (sizes.next().value ?? 0);
+          chunks.push(bytes.subarray(at, at + size));
+          at += size;
+        }
+        const options = {
+          delimiter: new Uint8Array(),
+          maxBytes: 1e6,
+          isText: true,
+        };
+        const strict = new TextDecoder("utf-8", {
+          fatal: true,
+          ignoreBOM: true,
+        });
+        let found = "";
+        for await (
+          const [message] of readMessages(new Chunks(...chunks), options)
+        ) {
+          found += strict.decode(message);
+        }
+        assertEquals(found, text.replace(/^\ufeff/, ""));
+      },
+    ),
+  );
 });
 
-Deno.test("one empty line is an empty message", async () => {
-  const { heard, reason } = await send({ source: source("\n") });
-  assertEquals(heard, [""]);
-  assertEquals(reason.kind, "done");
-});
-
-Deno.test("what cannot be a message ends it with 2", async () => {
-  const { reason, status } = await send({
-    source: source("good\nzz\n"),
-    decode: decoderOf("hex"),
-  });
-  assertEquals([reason.kind, status], ["failed", 2]);
-  assertMatch(reason.kind === "failed" ? reason.error.message : "", /hex/);
-});
-
-Deno.test("with overflow reject what does not fit is told as dropped, and the rest is sent", async () => {
-  const lines = Array.from({ length: 50 }, (_, i) => `${i}`);
-  const { heard, drops, status } = await send({
-    source: source(lines.join("\n")),
-  }, "reject");
-  assertEquals(drops, 47);
-  assertEquals(heard, ["0", "1", "2"]);
-  assertEquals(status, 0);
+Deno.test("all of the input is one message, if it shall be", async () => {
+  const options = {
+    delimiter: new Uint8Array(),
+    maxBytes: 1e6,
+    isWhole: true,
+    isText: true,
+  };
+  const found: string[] = [];
+  const long = "x\n".repeat(100_000);
+  for await (const messages of readMessages(new Chunks("{\n", long), options)) {
+    found.push(...messages.map((bytes) => new TextDecoder().decode(bytes)));
+  }
+  assertEquals(found.length, 1);
+  assertEquals(found[0], `{\n${long}`);
 });

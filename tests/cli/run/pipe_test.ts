@@ -23,15 +23,14 @@ Deno.test("whoever closes our pipe ends the program with 0, at once", async () =
   assertEquals(result.code, 0);
 });
 
-Deno.test("a last message that cannot be written is a failure, though all came", async () => {
+Deno.test("an output that cannot be written is told before anything starts", async () => {
   using temp = new TempFile();
   Deno.writeTextFileSync(temp.path, "a file, no folder");
-  await using server = serve({ onPeer: feed({ rate: 200 }) });
   const { code, stderr } = await cli(
-    ...[server.url, "-n", "1", "-o", `${temp.path}/feed.txt`],
+    ...["ws://127.0.0.1:9", "-o", `${temp.path}/feed.txt`],
   ).allow("--allow-net", "--allow-read", "--allow-write").run();
-  assertMatch(stderr, /ws-stream: .*mkdir/);
-  assertEquals(code, 1);
+  assertMatch(stderr, /^ws-stream: --output cannot be written: .*mkdir/);
+  assertEquals(code, 2);
 });
 
 Deno.test("a line of a quiet feed waits for no other line", async () => {

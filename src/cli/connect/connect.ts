@@ -1,0 +1,215 @@
+/**
+ * `ws-stream [connect] URL...`: lines of stdin become messages, messages become
+ * lines; on a terminal, an interactive session.
+ *
+ * @module
+ */
+
+import type { Message, WSConfig } from "../../../mod.ts";
+import { clientConfig, clientNeeds } from "../args/client_config.ts";
+import type { Flags } from "../args/flags.ts";
+import { matches, UsageError, webSocketUrl } from "../args/values.ts";
+import type { Invocation } from "../commands.ts";
+import type { ExitStatus } from "../exit_status.ts";
+import { stderrNotices } from "../notices.ts";
+import type { DisplayOptions } from "../output/display.ts";
+import { decoderOf } from "../output/message_codec.ts";
+import { openOutput, outputNeeds } from "../output/open_output.ts";
+import {
+  inputDelimiter,
+  outputDelimiter,
+  printerOf,
+} from "../output/printer.ts";
+import { requirePermissions } from "../permissions.ts";
+import { ClientRun, limitsOf } from "../run/client_run.ts";
+import { connectSteps } from "../run/connect_steps.ts";
+import {
+  both,
+  jsonLines,
+  sentences,
+  type Source,
+} from "../run/connection_events.ts";
+import { sendInput } from "../run/input.ts";
+import { printSummary, statsLine } from "../run/summary.ts";
+import { styleOf, terminalWidth, wantsColor } from "../style.ts";
+
+/** The longest message that stdin may hold: what the client's queue takes. */
+const MAX_INPUT = 16 * 1024 * 1024;
+
+/** How long to wait for answers, in milliseconds. */
+const LINGER = 1_000;
+
+/** The same for the answer to `--once`. */
+const LINGER_ONCE = 10_000;
+
+/** Runs the command. */
+export async function run(
+  { flags, operands }: Invocation,
+): Promise<ExitStatus> {
+  const urls = operands.map(webSocketUrl);
+  const [first] = urls;
+  if (first === undefined) throw new UsageError("which URL? -h says more");
+  checkTogether(flags);
+  requirePermissions([...clientNeeds(flags, urls), ...outputNeeds(flags)]);
+  if (!isInteractive(flags)) {
+    return await pipe(flags, urls, new URL(first).hostname);
+  }
+  const { runInteractive } = await import("../terminal/interactive.ts");
+  return await runInteractive(flags, urls);
+}
+
+/** @throws {UsageError} flags that exclude one another */
+function checkTogether(flags: Flags): void {
+  const given = {
+    "--json": flags.json,
+    "--format": flags.format !== undefined,
+    "--timestamps": flags.timestamps,
+    "--null": flags.null,
+    "--delimiter": flags.delimiter !== undefined,
+    "--one-message": flags["one-message"],
+    "--once": flags.once,
+    "--count": flags.count !== undefined,
+    "--until": flags.until !== undefined,
+    "--merge": flags.merge,
+    "--spool": flags.spool !== undefined,
+  };
+  const pairs: readonly (readonly [keyof typeof given, keyof typeof given])[] =
+    [
+      ["--null", "--delimiter"],
+      ["--json", "--format"],
+      ["--json", "--timestamps"],
+      ["--format", "--timestamps"],
+      ["--once", "--count"],
+      ["--once", "--until"],
+      ["--merge", "--spool"],
+      ["--one-message", "--null"],
+      ["--one-message", "--delimiter"],
+    ];
+  for (const [one, other] of pairs) {
+    if (!given[one] || !given[other]) continue;
+    throw new UsageError(`${one} and ${other} exclude one another`);
+  }
+}
+
+/** Whether a person types and reads, and wants nothing that is for programs. */
+function isInteractive(flags: Flags): boolean {
+  const isForPrograms = flags.json || flags.output !== undefined ||
+    flags.format !== undefined || flags.once || flags.merge ||
+    flags["one-message"];
+  return !isForPrograms && Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+}
+
+/** Runs until something ends it. */
+async function pipe(
+  flags: Flags,
+  urls: readonly string[],
+  host: string,
+): Promise<ExitStatus> {
+  // With --json the events are on stdout already.
+  const quiet = flags.quiet || flags.json && flags.verbose === 0;
+  const notices = stderrNotices({ ...flags, quiet });
+  const display = displayOf(flags);
+  const config = await configsOf(flags, urls);
+  const opened = openOutput(flags, {
+    delimiter: outputDelimiter(flags, display !== undefined),
+    host,
+    owner: () => run,
+    onFile: (path) => notices.detail(`complete: ${path}`),
+  });
+  const { output } = opened;
+  const tell = sentences(notices);
+  const print = printerOf(flags, output, display);
+  const run: ClientRun = new ClientRun({
+    config,
+    events: flags.json
+      ? both(jsonLines((line) => output.text(line)), tell)
+      : tell,
+    deliver: filtered(flags.grep, print),
+    steps: connectSteps(flags),
+    output: opened,
+    ...limitsOf(flags),
+    onStats: (stats, state) => notices.line(statsLine(stats, state)),
+    begin: (run) =>
+      sendInput(run, {
+        source: Deno.stdin,
+        delimiter: new TextEncoder().encode(inputDelimiter(flags)),
+        maxBytes: MAX_INPUT,
+        isWhole: flags["one-message"],
+        isText: flags.binary !== "raw",
+        isLines: !flags.null && flags.delimiter === undefined &&
+          flags.binary !== "raw" && !flags["one-message"],
+        decode: decoderOf(flags.binary),
+        linger: flags.linger ?? (flags.once ? LINGER_ONCE : LINGER),
+        once: flags.once,
+      }),
+  });
+  const result = await run.run();
+  printSummary(result, notices);
+  return result.status;
+}
+
+function filtered(
+  pattern: RegExp | undefined,
+  print: (data: Message, url: string) => void,
+): (data: Message, source: Source) => unknown {
+  if (pattern === undefined) return (data, { url }) => print(data, url);
+  return (data, { url }) => {
+    if (!matches(pattern, data)) return false;
+    print(data, url);
+    return true;
+  };
+}
+
+/** The configuration of the client; of one for each URL with `--merge`. */
+async function configsOf(
+  flags: Flags,
+  urls: readonly string[],
+): Promise<WSConfig | WSConfig[]> {
+  const common: Partial<WSConfig> = {
+    ...flags.once ? { reconnect: false } : {},
+    decode: flags.decompress === undefined
+      ? undefined
+      : await decompressor(flags.decompress),
+  };
+  if (!flags.merge) return { ...clientConfig(flags, urls), ...common };
+  return urls.map((url) => ({ ...clientConfig(flags, [url]), ...common }));
+}
+
+/** Binary messages as they were before they were compressed. */
+async function decompressor(
+  form: "gzip" | "deflate",
+): Promise<(data: Message) => Message> {
+  const { gunzipSync, inflateRawSync, inflateSync } = await import("node:zlib");
+  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const inflate = (data: Uint8Array) =>
+    form === "gzip"
+      ? gunzipSync(data)
+      // Some exchanges mean zlib by deflate, some the bare format.
+      : hasZlibHeader(data)
+      ? inflateSync(data)
+      : inflateRawSync(data);
+  return (data) => {
+    if (typeof data === "string") return data;
+    const bytes = new Uint8Array(inflate(data));
+    try {
+      return utf8.decode(bytes);
+    } catch {
+      return bytes;
+    }
+  };
+}
+
+/** RFC 1950, section 2.2. */
+function hasZlibHeader([first = 0, second = 0]: Uint8Array): boolean {
+  return (first & 0x0f) === 8 && (first * 256 + second) % 31 === 0;
+}
+
+/** How to show messages, if stdout is a terminal. */
+function displayOf(flags: Flags): DisplayOptions | undefined {
+  if (flags.output !== undefined || !Deno.stdout.isTerminal()) return undefined;
+  return {
+    style: styleOf(wantsColor(flags.color, true)),
+    width: terminalWidth(),
+    binary: flags.binary,
+  };
+}

@@ -1,0 +1,407 @@
+/**
+ * Stdout, or another stream with a reader of its own speed: written by a second
+ * thread, so that a slow or stalled reader never keeps this one from signals
+ * and deadlines. The same thread then writes stderr: under a flood of messages
+ * the event loop of this one may not turn for seconds.
+ *
+ * Memory is bounded. Deno's WebSocket cannot be paused except by blocking its
+ * thread, so `write` blocks while too much is waiting: the reader's slowness
+ * becomes TCP backpressure towards the server, and no message is lost. A signal
+ * or the deadline ends the block at once, which a blocking write could not.
+ *
+ * @module
+ */
+
+import type { EndSignal } from "../exit_status.ts";
+import { obeyedSignals } from "../run/signals.ts";
+import { type StderrThread, useStderrThread } from "../stdio.ts";
+import type { Sink } from "./output.ts";
+
+/** Where the bytes go. */
+export type StreamTarget =
+  | { readonly kind: "stdout" }
+  /** A FIFO or a device. */
+  | { readonly kind: "path"; readonly path: string };
+
+/** What ends a block, and whom to tell what. */
+export interface StreamOwner {
+  /** The time at which a block ends, as `performance.now()`; often Infinity. */
+  readonly deadline: number;
+  /** A signal came, or the deadline: the event loop has to turn. */
+  interrupt(signal: EndSignal | undefined): void;
+  /** The stream failed; from now on nothing is written. */
+  outputFailed(error: Error): void;
+}
+
+/** How a stream is written. */
+export interface StreamOptions {
+  /** How many bytes may wait before `write` blocks: a power of two. */
+  readonly capacity: number;
+  /**
+   * How many bytes this thread writes by itself before it starts the second
+   * one, which takes some milliseconds: no more than a pipe takes unread.
+   */
+  readonly direct: number;
+}
+
+/** Where each number is in the memory that both threads see. */
+const WORD = {
+  /** Counts what may end a block: written bytes, signals, failures. */
+  events: 0,
+  /** How many bytes were put into the ring so far, modulo 2^32. */
+  put: 1,
+  /** How many bytes were written so far, modulo 2^32. */
+  written: 2,
+  /** The last signal, as its place in the list from 1. */
+  signal: 3,
+  /** 1: broken pipe; 2: another error. */
+  failed: 4,
+  /** 1: the second thread waits for a message. */
+  idle: 5,
+  /** How many bytes of stderr are not written yet. */
+  stderr: 6,
+  stopped: 7,
+} as const;
+
+/** What the second thread starts with. */
+interface WorkerSetup {
+  readonly memory: Int32Array<SharedArrayBuffer>;
+  readonly word: typeof WORD;
+  readonly ring: Uint8Array<SharedArrayBuffer>;
+  readonly target: StreamTarget;
+  readonly signals: readonly EndSignal[];
+  /** Takes the text of an error. */
+  readonly errors: MessagePort;
+}
+
+/** What the second thread is sent; bytes are for stderr. */
+type WorkerMessage = WorkerSetup | "look" | Uint8Array | "stop";
+
+/** Writes to a stream from a second thread. */
+export class StreamSink implements Sink, StderrThread {
+  readonly #target: StreamTarget;
+  readonly #owner: () => StreamOwner;
+  readonly #signals = obeyedSignals();
+  readonly #memory = new Int32Array(
+    new SharedArrayBuffer(
+      Object.keys(WORD).length * Int32Array.BYTES_PER_ELEMENT,
+    ),
+  );
+  readonly #capacity: number;
+  /** What the second thread writes next: it is read and written in a circle. */
+  #ring: Uint8Array<SharedArrayBuffer> | undefined;
+  #worker: Worker | undefined;
+  #direct: number;
+  #failed = false;
+  #interrupted = false;
+  /** What found no room when a block was interrupted. */
+  #rest: Uint8Array = new Uint8Array();
+
+  /** @param owner called only once something is written */
+  constructor(
+    target: StreamTarget,
+    { capacity, direct }: StreamOptions,
+    owner: () => StreamOwner,
+  ) {
+    this.#target = target;
+    this.#capacity = capacity;
+    this.#owner = owner;
+    this.#direct = target.kind === "stdout" ? direct : 0;
+  }
+
+  /** How many bytes are not written yet. */
+  get pending(): number {
+    return this.#inRing + this.#rest.length;
+  }
+
+  /** Takes all the bytes; blocks while there is no room for them. */
+  write(bytes: Uint8Array): void {
+    if (this.#failed) return;
+    let rest = bytes;
+    if (this.#worker === undefined && bytes.length <= this.#direct) {
+      rest = this.#writeDirectly(bytes);
+      if (rest.length === 0) return;
+    }
+    while (rest.length > 0 && !this.#interrupted && this.#waitForRoom()) {
+      rest = this.#put(rest);
+    }
+    if (this.#isBroken) this.#fail(brokenPipe());
+    else if (this.#interrupted) this.#rest = joined(this.#rest, rest);
+  }
+
+  /**
+   * Waits until everything is written; false if the stream failed or the signal
+   * aborted.
+   */
+  async written(signal: AbortSignal): Promise<boolean> {
+    // In a flood the event loop may not turn for seconds.
+    if (this.#interrupted) {
+      this.#blockUntil(() => this.pending === 0, INTERRUPTED_LIMIT);
+    }
+    for (;;) {
+      const events = Atomics.load(this.#memory, WORD.events);
+      if (Atomics.load(this.#memory, WORD.failed) !== 0 || this.#failed) {
+        return false;
+      }
+      this.#rest = this.#put(this.#rest);
+      if (this.pending === 0) return true;
+      if (signal.aborted) return false;
+      const { value } = Atomics.waitAsync(this.#memory, WORD.events, events);
+      await Promise.race([value, aborted(signal)]);
+    }
+  }
+
+  #blockUntil(isDone: () => boolean, ms: number): void {
+    const until = performance.now() + ms;
+    for (;;) {
+      const events = Atomics.load(this.#memory, WORD.events);
+      this.#rest = this.#put(this.#rest);
+      const rest = until - performance.now();
+      if (isDone() || rest <= 0) return;
+      Atomics.wait(this.#memory, WORD.events, events, rest);
+    }
+  }
+
+  /** Writes a line to stderr. */
+  writeStderr(bytes: Uint8Array): void {
+    Atomics.add(this.#memory, WORD.stderr, bytes.length);
+    this.#worker?.postMessage(bytes);
+  }
+
+  /** How many bytes of stderr are not written yet. */
+  get stderrPending(): number {
+    return Atomics.load(this.#memory, WORD.stderr);
+  }
+
+  /**
+   * Ends the second thread, so that a signal can end the program. Blocks for up
+   * to `ms` until everything is written.
+   */
+  stop(ms: number = 0): void {
+    if (this.#worker === undefined) return;
+    this.#blockUntil(
+      // A reader that has stalled will not begin now.
+      () => this.stderrPending + (this.#interrupted ? 0 : this.pending) === 0,
+      ms,
+    );
+    this.#worker.postMessage("stop");
+    Atomics.wait(this.#memory, WORD.stopped, 0, STOP_LIMIT);
+    this.#worker.terminate();
+    this.#worker = undefined;
+    useStderrThread(undefined);
+  }
+
+  get #inRing(): number {
+    return Atomics.load(this.#memory, WORD.put) -
+        Atomics.load(this.#memory, WORD.written) | 0;
+  }
+
+  get #isBroken(): boolean {
+    return Atomics.load(this.#memory, WORD.failed) === 1;
+  }
+
+  #writeDirectly(bytes: Uint8Array): Uint8Array {
+    let rest = bytes;
+    try {
+      while (rest.length > 0) {
+        const count = Deno.stdout.writeSync(rest);
+        this.#direct -= count;
+        rest = rest.subarray(count);
+      }
+    } catch (error) {
+      // A parent may have given us a pipe with O_NONBLOCK set.
+      if (error instanceof Deno.errors.WouldBlock) return rest;
+      if (!(error instanceof Error)) throw error;
+      this.#fail(error);
+      return new Uint8Array();
+    }
+    return rest;
+  }
+
+  /** Puts as much into the ring as there is room for; returns the rest. */
+  #put(bytes: Uint8Array): Uint8Array {
+    if (bytes.length === 0) return bytes;
+    const ring = this.#ring ??= this.#start();
+    const put = Atomics.load(this.#memory, WORD.put);
+    const at = (put >>> 0) % ring.length;
+    const count = Math.min(
+      bytes.length,
+      ring.length - at,
+      ring.length - this.#inRing,
+    );
+    ring.set(bytes.subarray(0, count), at);
+    Atomics.store(this.#memory, WORD.put, put + count | 0);
+    if (Atomics.exchange(this.#memory, WORD.idle, 0) === 1) {
+      this.#worker?.postMessage("look");
+    }
+    return bytes.subarray(count);
+  }
+
+  #start(): Uint8Array<SharedArrayBuffer> {
+    const ring = new Uint8Array(new SharedArrayBuffer(this.#capacity));
+    this.#worker = new Worker(
+      `data:text/javascript,${encodeURIComponent(`(${writeInWorker})()`)}`,
+      { type: "module" },
+    );
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }: MessageEvent<string>) => {
+      this.#fail(this.#isBroken ? brokenPipe() : new Error(data));
+    };
+    const setup: WorkerSetup = {
+      memory: this.#memory,
+      word: WORD,
+      ring,
+      target: this.#target,
+      signals: this.#signals,
+      errors: port2,
+    };
+    this.#worker.postMessage(setup, [port2]);
+    useStderrThread(this);
+    return ring;
+  }
+
+  /**
+   * Waits for room in the ring; false if there will be none. Looks for a signal
+   * even where there is room: a flood gives the event loop no chance to.
+   */
+  #waitForRoom(): boolean {
+    for (;;) {
+      const events = Atomics.load(this.#memory, WORD.events);
+      if (Atomics.load(this.#memory, WORD.failed) !== 0) return false;
+      const signal = Atomics.load(this.#memory, WORD.signal);
+      const rest = this.#owner().deadline - performance.now();
+      if (signal > 0 || rest <= 0) {
+        this.#interrupted = true;
+        this.#owner().interrupt(this.#signals[signal - 1]);
+        return false;
+      }
+      if (this.#inRing < this.#capacity) return true;
+      Atomics.wait(this.#memory, WORD.events, events, rest);
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#owner().outputFailed(error);
+  }
+}
+
+/** How long an interrupted output waits for its reader, in milliseconds. */
+const INTERRUPTED_LIMIT = 100;
+
+/** How long to wait until the second thread has stopped, in milliseconds. */
+const STOP_LIMIT = 100;
+
+function brokenPipe(): Error {
+  return new Deno.errors.BrokenPipe("the reader of the output has closed it");
+}
+
+function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
+  const all = new Uint8Array(one.length + other.length);
+  all.set(one);
+  all.set(other, one.length);
+  return all;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true })
+  );
+}
+
+/**
+ * The second thread. The worker gets the text of this function, because a
+ * worker from a file needs a permission to read it; so nothing from outside may
+ * be used here.
+ */
+function writeInWorker(): void {
+  const listeners: (readonly [EndSignal, () => void])[] = [];
+  let look = () => {};
+  let stop = () => {};
+  let tell = (_bytes: Uint8Array) => {};
+
+  addEventListener("message", (event) => {
+    if (!(event instanceof MessageEvent)) return;
+    const message: WorkerMessage = event.data;
+    if (message === "look") look();
+    else if (message === "stop") stop();
+    else if (message instanceof Uint8Array) tell(message);
+    else void start(message);
+  });
+
+  async function start(setup: WorkerSetup): Promise<void> {
+    const { memory, word, signals, errors } = setup;
+    const wake = () => {
+      Atomics.add(memory, word.events, 1);
+      Atomics.notify(memory, word.events);
+    };
+    signals.forEach((signal, i) => {
+      const listener = () => {
+        Atomics.store(memory, word.signal, i + 1);
+        wake();
+      };
+      Deno.addSignalListener(signal, listener);
+      listeners.push([signal, listener]);
+    });
+    let last = Promise.resolve();
+    tell = (bytes) => {
+      last = last.then(async () => {
+        for (let rest = bytes; rest.length > 0;) {
+          rest = rest.subarray(await Deno.stderr.write(rest));
+        }
+      }).catch(() => {}).then(() => {
+        Atomics.sub(memory, word.stderr, bytes.length);
+        wake();
+      });
+    };
+    stop = () => {
+      for (const [signal, listener] of listeners) {
+        Deno.removeSignalListener(signal, listener);
+      }
+      Atomics.store(memory, word.stopped, 1);
+      Atomics.notify(memory, word.stopped);
+    };
+    try {
+      await writeAll(setup, wake);
+    } catch (error) {
+      const isBroken = error instanceof Deno.errors.BrokenPipe;
+      Atomics.store(memory, word.failed, isBroken ? 1 : 2);
+      errors.postMessage(
+        error instanceof Error ? error.message : String(error),
+      );
+      wake();
+    }
+  }
+
+  async function writeAll(
+    { memory, word, ring, target }: WorkerSetup,
+    wake: () => void,
+  ): Promise<never> {
+    const stream = target.kind === "stdout"
+      ? Deno.stdout
+      : await Deno.open(target.path, { write: true });
+    for (;;) {
+      const written = Atomics.load(memory, word.written);
+      const waiting = Atomics.load(memory, word.put) - written | 0;
+      if (waiting === 0) {
+        const looks = new Promise<void>((resolve) => look = resolve);
+        Atomics.store(memory, word.idle, 1);
+        // What was put before that has sent no message.
+        if (Atomics.load(memory, word.put) === written) await looks;
+        continue;
+      }
+      const at = (written >>> 0) % ring.length;
+      const end = Math.min(at + waiting, ring.length);
+      try {
+        const count = await stream.write(ring.subarray(at, end));
+        Atomics.store(memory, word.written, written + count | 0);
+        wake();
+      } catch (error) {
+        if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+        // A parent may have given us a pipe with O_NONBLOCK set.
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    }
+  }
+}

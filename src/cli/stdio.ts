@@ -1,0 +1,88 @@
+/**
+ * Texts of the program itself on stdout and stderr. The payload has its own way
+ * (`output/`).
+ *
+ * @module
+ */
+
+const encoder = new TextEncoder();
+
+/** Stdout cannot be written; exit code 1. */
+export class OutputError extends Error {
+  override readonly name = "OutputError";
+}
+
+/**
+ * Writes a short text to stdout; blocks until it is written.
+ * @throws {OutputError} the disk is full, for example
+ * @throws {Deno.errors.BrokenPipe} nobody reads it any more
+ */
+export function printToStdout(text: string): void {
+  let rest = encoder.encode(text);
+  try {
+    while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new OutputError(`stdout cannot be written: ${why}`);
+  }
+}
+
+/** How much may wait for the reader of stderr, in bytes. */
+const LIMIT = 64 * 1024;
+
+/** A second thread that writes to stderr. */
+export interface StderrThread {
+  writeStderr(bytes: Uint8Array): void;
+  readonly stderrPending: number;
+  /** Ends it; blocks for up to `ms` until everything is written. */
+  stop(ms: number): void;
+}
+
+let thread: StderrThread | undefined;
+let pending = 0;
+let last: Promise<void> = Promise.resolve();
+
+/** From now on another thread writes to stderr, or none does any more. */
+export function useStderrThread(other: StderrThread | undefined): void {
+  thread = other;
+}
+
+/**
+ * Writes a line to stderr. It never blocks and never fails: a reader that has
+ * stalled or gone must not keep the program from its work. Such a reader misses
+ * lines.
+ */
+export function printToStderr(line: string): void {
+  const bytes = encoder.encode(`${line}\n`);
+  const waiting = thread === undefined ? pending : thread.stderrPending;
+  if (waiting + bytes.length > LIMIT) return;
+  // In order: what this thread has begun to write comes first.
+  if (thread !== undefined && pending === 0) return thread.writeStderr(bytes);
+  pending += bytes.length;
+  last = last.then(() => writeToStderr(bytes));
+}
+
+async function writeToStderr(bytes: Uint8Array): Promise<void> {
+  try {
+    for (let rest = bytes; rest.length > 0;) {
+      rest = rest.subarray(await Deno.stderr.write(rest));
+    }
+  } catch {
+    // Nobody is left to be told.
+  }
+  pending -= bytes.length;
+}
+
+/** Waits until stderr is written, but no longer than this, and ends it. */
+export async function endStderr(ms: number): Promise<void> {
+  if (pending > 0) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    });
+    await Promise.race([last, limit]);
+    clearTimeout(timer);
+  }
+  thread?.stop(ms);
+}

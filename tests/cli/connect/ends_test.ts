@@ -1,0 +1,235 @@
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import { echo } from "../../../src/server/behaviours.ts";
+import { feed } from "../../../src/server/behaviours.ts";
+import type { Peer } from "../../../src/server/peer.ts";
+import { serve } from "../../../src/server/server.ts";
+import { TempFile } from "../../support/temp_file.ts";
+import { runInPty } from "../pty.ts";
+import { cli } from "../session.ts";
+
+const isWindows = Deno.build.os === "windows";
+
+/** A server that sends without end and reads nothing but what it must. */
+function flood() {
+  const filler = "x".repeat(1000);
+  return serve({
+    onPeer: (peer: Peer) => {
+      peer.onmessage = () => {};
+      return feed({ rate: Infinity, message: (i) => `${i} ${filler}` })(peer);
+    },
+  });
+}
+
+/** Resolves once it is true. */
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test({
+    name: `${signal} ends the program though nobody reads its output`,
+    ignore: isWindows,
+    fn: async () => {
+      await using server = flood();
+      const session = cli(server.url).start();
+      session.stdout.pause();
+      await session.stdout.waitFor("x");
+      // The pipe fills, and then the program waits for its reader.
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      const start = performance.now();
+      session.kill(signal);
+      await session.stderr.waitFor("received");
+      const time = performance.now() - start;
+      session.stdout.resume();
+      const result = await session.end;
+      assertEquals(result.signal, signal);
+      assertMatch(result.stderr, /were not written: nobody read them/);
+      // With a blocking write it would have waited for the reader for ever.
+      assertLess(time, 5_000);
+    },
+  });
+}
+
+Deno.test("--timeout ends the program though nobody reads its output", async () => {
+  await using server = flood();
+  const session = cli(server.url, "--timeout", "1s").start();
+  session.stdout.pause();
+  await session.stdout.waitFor("x");
+  await session.stderr.waitFor("--timeout");
+  session.stdout.resume();
+  assertEquals((await session.end).code, 124);
+});
+
+Deno.test("every line that came before a signal is printed, if somebody reads", async () => {
+  await using server = flood();
+  const session = cli(server.url).start();
+  await session.stdout.waitFor("\n2000 ");
+  session.kill("SIGTERM");
+  const { stdout } = await session.end;
+  const numbers = stdout.trimEnd().split("\n").map((line) => parseInt(line));
+  assert(numbers.every((number, i) => number === i));
+  assert(stdout.endsWith("x\n"));
+});
+
+Deno.test("a reader that goes ends the program, though the server answers no close", async () => {
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.stopReading();
+      return feed({ rate: 50 })(peer);
+    },
+  });
+  const { words } = cli(server.url);
+  const pipeline = '"$@" | head -1; exit ${PIPESTATUS[0]}';
+  const result = await cli().program("bash", "-c", pipeline, "bash", ...words)
+    .run();
+  assertEquals(result.stdout.split("\n").length, 2);
+  assertEquals(result.stderr, "");
+  assertEquals(result.code, 0);
+  // It would wait three seconds for the server's close frame.
+  assertLess(result.time, 2_500);
+});
+
+Deno.test({
+  name: "a hang-up without a terminal is ignored, as nohup wants it",
+  ignore: isWindows,
+  fn: async () => {
+    await using server = serve({ onPeer: echo });
+    const session = cli(server.url).typing().start();
+    await session.type("one\n");
+    await session.stdout.waitFor("one");
+    session.kill("SIGHUP");
+    await session.type("two\n");
+    await session.stdout.waitFor("two");
+    await session.close();
+    assertEquals((await session.end).code, 0);
+  },
+});
+
+Deno.test({
+  name: "a hang-up of the terminal closes the connection in order",
+  ignore: isWindows,
+  fn: async () => {
+    using temp = new TempFile();
+    const closed = Promise.withResolvers<number>();
+    await using server = serve({
+      onPeer: async (peer) => {
+        peer.closed.then(({ code }) => closed.resolve(code));
+        await peer.send("here");
+      },
+    });
+    const { words } = cli(server.url, "-o", `${temp.folder}/feed.txt`)
+      .allow("--allow-net", "--allow-read", "--allow-write");
+    const written = until(() =>
+      readText(`${temp.folder}/feed.txt.part`) === "here\n"
+    );
+    const end = runInPty(words, { hangUpWhen: written });
+    assertEquals(await closed.promise, 1000);
+    const { code } = await end;
+    assertEquals(code, Deno.version.deno.startsWith("2.6.") ? 129 : -1);
+    assertEquals(Deno.readTextFileSync(`${temp.folder}/feed.txt`), "here\n");
+  },
+});
+
+Deno.test("-n is 0 only if so many came", async (t) => {
+  await t.step("a normal close before that is 4", async () => {
+    await using server = serve({
+      onPeer: async (peer) => {
+        await peer.send("one");
+        await peer.close(1000);
+      },
+    });
+    const result = await cli(server.url, "-n", "3", "--no-reconnect").run();
+    assertEquals(result.stdout, "one\n");
+    assertMatch(result.stderr, /too early/);
+    assertEquals(result.code, 4);
+  });
+
+  await t.step("a drop before that is 5", async () => {
+    await using server = serve({ onPeer: (peer) => peer.drop() });
+    const result = await cli(server.url, "-n1", "--no-reconnect").run();
+    assertEquals(result.code, 5);
+  });
+
+  await t.step("no answer within --linger is 124", async () => {
+    await using server = serve({ onPeer: () => {} });
+    const result = await cli(server.url, "-n1", "--linger", "100ms")
+      .input("hello\n").run();
+    assertMatch(result.stderr, /--linger/);
+    assertEquals(result.code, 124);
+  });
+
+  await t.step("what --grep hides does not count", async () => {
+    await using server = serve({
+      onPeer: (peer) => peer.sendMany(["a1", "b1", "a2", "b2", "a3"]),
+    });
+    const result = await cli(server.url, "--grep", "^a", "-n", "2").run();
+    assertEquals(result.stdout, "a1\na2\n");
+    assertEquals(result.code, 0);
+  });
+});
+
+Deno.test("--until ends with 0 at the first message that matches, and only then", async () => {
+  await using server = serve({
+    onPeer: async (peer) => {
+      await peer.sendMany(["wait", "wait", "ready", "more"]);
+      await peer.close(1000);
+    },
+  });
+  const ready = await cli(server.url, "--until", "^ready$", "--no-reconnect")
+    .run();
+  assertEquals(ready.stdout, "wait\nwait\nready\n");
+  assertEquals(ready.code, 0);
+  const never = await cli(server.url, "--until", "done", "--no-reconnect")
+    .run();
+  assertEquals(never.code, 4);
+});
+
+Deno.test("--for is a planned end: 0, and 124 only if -n asked for more", async () => {
+  await using server = serve({ onPeer: (peer) => peer.send("one") });
+  const planned = await cli(server.url, "--for", "500ms").run();
+  assertEquals([planned.stdout, planned.stderr], ["one\n", ""]);
+  assertEquals(planned.code, 0);
+  const short = await cli(server.url, "--for", "500ms", "-n", "2").run();
+  assertEquals(short.code, 124);
+});
+
+Deno.test("--once prints the answer and nothing else", async (t) => {
+  await t.step("without what comes during the steps", async () => {
+    await using server = serve({
+      onPeer: async (peer) => {
+        await peer.send("welcome");
+        const request = String(await peer.receive());
+        await peer.sendMany([`answer to ${request}`, "and more"]);
+      },
+    });
+    const result = await cli(server.url, "--once", "--await", "^welcome")
+      .input("question\n").run();
+    assertEquals(result.stdout, "answer to question\n");
+    assertEquals(result.code, 0);
+  });
+
+  await t.step(
+    "no reconnect, so a close before the answer is told",
+    async () => {
+      await using server = serve({ onPeer: (peer) => peer.close(1011, "no") });
+      const result = await cli(server.url, "--once").input("question\n").run();
+      assertMatch(result.stderr, /1011/);
+      assertEquals(result.code, 4);
+    },
+  );
+
+  await t.step("the request can be --on-open", async () => {
+    await using server = serve({ onPeer: echo });
+    const result = await cli(server.url, "--once", "--on-open", "hello").run();
+    assertEquals(result.stdout, "hello\n");
+    assertEquals(result.code, 0);
+  });
+});
