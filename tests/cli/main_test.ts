@@ -95,6 +95,7 @@ Deno.test("the version loads nothing, the help no client and no server", async (
   assertEquals(await loads("src/cli/main.ts"), [
     "src/cli/main.ts",
     "deno.json",
+    "src/cli/stdio.ts",
   ]);
   const help = await loads("src/cli/help.ts");
   assert(help.includes("src/cli/args/flags.ts"));

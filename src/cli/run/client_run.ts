@@ -238,6 +238,8 @@ export class ClientRun implements StreamOwner {
 
   /** A message to send was dropped. */
   dropped(reason: DropReason): void {
+    // The summary tells how many messages were not sent.
+    if (reason === "ended") return;
     this.#parts.events.drop(reason);
     this.#lose();
   }
