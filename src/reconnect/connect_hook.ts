@@ -35,7 +35,7 @@ export interface HookOptions {
   >;
   /** Whose hook it is, for {@linkcode findPendingHook}. */
   readonly owner: object;
-  /** The client stops: the hook is not waited for. */
+  /** Once it aborts the hook is not waited for. */
   readonly signal: AbortSignal;
   /** What the hook throws when nobody waits for it any more. */
   readonly onLateError: (error: WSError) => void;

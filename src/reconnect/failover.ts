@@ -29,6 +29,8 @@ interface UrlState {
 export class Failover<T> {
   #left: readonly T[];
   #preferred: T | undefined;
+  /** That of the connection in use, or of the last one. */
+  #inUse: T | undefined;
   /** What is left of the round; the first is `current`. */
   #round: readonly T[];
   /** Made at the first failure. */
@@ -62,10 +64,25 @@ export class Failover<T> {
     this.#states?.delete(this.current);
   }
 
-  /** The connection to `current` was stable: it comes first from now on. */
+  /** The connection to `current` is in use. */
+  use(): void {
+    this.#inUse = this.current;
+  }
+
+  /**
+   * The connection in use has ended: its URL is `current` again, though attempts
+   * to replace it may have moved on to others.
+   */
+  resume(): void {
+    const url = this.#inUse;
+    if (url === undefined || url === this.current) return;
+    if (this.#left.includes(url)) this.#startWith(url);
+  }
+
+  /** The connection in use was stable: its URL comes first from now on. */
   stable(): void {
-    this.#preferred = this.current;
-    this.#round = this.#order();
+    this.#preferred = this.#inUse;
+    this.#startWith(this.current);
   }
 
   /**
@@ -102,6 +119,11 @@ export class Failover<T> {
     const order = this.#order();
     const ready = order.filter((url) => this.#isReady(url, at));
     this.#round = ready.length > 0 ? ready : [this.#earliestOf(order)];
+  }
+
+  /** A new round, in which `url` comes first. */
+  #startWith(url: T): void {
+    this.#round = [url, ...this.#order().filter((other) => other !== url)];
   }
 
   #isReady(url: T, at: number): boolean {

@@ -185,6 +185,7 @@ export class ReconnectLoop {
     this.#isStopped = true;
     this.#attempts?.abort();
     this.#current?.terminate();
+    this.#successor?.terminate();
     await this.#rotation?.catch(() => {});
     await this.#retiring;
     // A normal close without reconnect is no outage.
@@ -292,7 +293,7 @@ export class ReconnectLoop {
       const startedAt = now();
       try {
         const connection = await this.#dial(skip.signal, stop);
-        await this.#setUp(connection, stop);
+        await this.#setUp(connection, [skip.signal, stop]);
         this.#setupTime = now() - startedAt;
         return connection;
       } catch (error) {
@@ -394,17 +395,17 @@ export class ReconnectLoop {
    * Runs the connect hook. When it resolves the connection may be used.
    * @throws {WSError} the set-up failed; the failure is reported
    */
-  async #setUp(connection: Connection, stop: AbortSignal): Promise<void> {
+  async #setUp(
+    connection: Connection,
+    signals: readonly [skip: AbortSignal, stop: AbortSignal],
+  ): Promise<void> {
     this.#successor = connection;
-    if (this.#isStopped) {
-      // stop() came while the dial was completed: nobody has heard of it.
-      this.#closeInOrder(connection);
-      await connection.closed;
-      this.#host.log.disconnects++;
-      throw stopRequested();
+    // stop() may have come while the dial was completed, or come in onGap.
+    if (!this.#isStopped && !this.#isRotating) this.#endOutage();
+    if (this.#isStopped || connection.isClosed) {
+      return await this.#discard(connection, signals[0]);
     }
-    if (!this.#isRotating) this.#endOutage();
-    const result = await this.#runHook(connection, stop);
+    const result = await this.#runHook(connection, signals);
     switch (result.kind) {
       case "passed":
         if (this.#current !== undefined) {
@@ -428,24 +429,38 @@ export class ReconnectLoop {
     }
   }
 
+  /** Closes a connection that the program has not heard of. */
+  async #discard(connection: Connection, skip: AbortSignal): Promise<never> {
+    if (this.#isStopped) this.#closeInOrder(connection);
+    await connection.closed;
+    this.#successor = undefined;
+    this.#host.log.disconnects++;
+    throw this.#isStopped ? stopRequested() : skip.reason;
+  }
+
   async #runHook(
     connection: Connection,
-    stop: AbortSignal,
+    signals: readonly AbortSignal[],
   ): Promise<HookResult> {
     const { notifier, config, owner } = this.#host;
     if (!notifier.hasConnectHook) return { kind: "passed" };
     const isRotation = this.#isRotating;
     this.#pendingHooks++;
     try {
-      return await runConnectHook(connection, {
-        call: (session) => notifier.connect(session),
-        cause: isRotation ? "rotation" : this.#wasOpen ? "reconnect" : "start",
-        attempt: isRotation ? 0 : this.#policy.attempt,
-        config,
-        owner,
-        signal: stop,
-        onLateError: (error) => notifier.error(error),
-      });
+      return await withEither(signals, (signal) =>
+        runConnectHook(connection, {
+          call: (session) => notifier.connect(session),
+          cause: isRotation
+            ? "rotation"
+            : this.#wasOpen
+            ? "reconnect"
+            : "start",
+          attempt: isRotation ? 0 : this.#policy.attempt,
+          config,
+          owner,
+          signal,
+          onLateError: (error) => notifier.error(error),
+        }));
     } finally {
       this.#pendingHooks--;
     }
@@ -532,7 +547,9 @@ export class ReconnectLoop {
     if (this.#isStopped) return this.#closeInOrder(connection);
     this.#endOutage();
     this.#wasOpen = true;
+    this.#policy.entered();
     this.#isSkipRequested = false;
+    this.#next = undefined;
     this.#openSince = now();
     this.#host.log.up(now());
     connection.carryQueue();
@@ -615,11 +632,13 @@ export class ReconnectLoop {
     const error = end.error && this.#override(end.error);
     const openFor = now() - this.#openSince;
     this.#startOutage(error ?? reconnectRequested(connection.url), now());
-    const isReplaced = this.#activity === "dialling" &&
+    // One that has passed its set-up is about to take over.
+    const isReplaced =
+      (this.#activity === "dialling" || this.#successor !== undefined) &&
       error?.severity !== "fatal";
     if (error === undefined || isReplaced) {
       // Another connection is dialled now, or is being dialled already.
-      this.#policy.dropped(openFor, now());
+      this.#policy.dropped(openFor, now(), isReplaced);
       if (this.#outage !== undefined && isReplaced) this.#outage.attempts++;
       this.#host.onState("connecting");
       const shown = error && isNormalClose(error) ? undefined : error;
@@ -628,8 +647,11 @@ export class ReconnectLoop {
       return;
     }
     this.#conclude(error, this.#policy.ended(error, openFor, now()), end);
-    // A wait or a dial for the connection that has ended is over.
-    if (this.#activity !== "none") this.#skip?.abort();
+    // A wait or an attempt for the connection that has ended is over.
+    if (this.#activity !== "none") {
+      this.#skip?.abort();
+      this.#successor?.terminate();
+    }
     if (this.#end !== undefined) throw error;
   }
 

@@ -124,14 +124,24 @@ export class RetryPolicy {
     return this.#retry(error, now);
   }
 
-  /** The program dropped a connection that was open for so many milliseconds. */
-  dropped(openFor: number, now: number): void {
+  /** The connection to the endpoint is in use. */
+  entered(): void {
+    this.#failover.use();
+  }
+
+  /**
+   * A connection ended that was open for so many milliseconds, and is replaced
+   * at once: by the attempt in progress, or by a new one.
+   */
+  dropped(openFor: number, now: number, isReplacing: boolean): void {
+    if (!isReplacing) this.#failover.resume();
     if (this.#isStable(openFor)) this.#startSeries(now);
   }
 
   /** A connection ended that was open for so many milliseconds. */
   ended(error: WSError, openFor: number, now: number): Next {
     const wasStable = this.#isStable(openFor);
+    this.#failover.resume();
     if (wasStable) this.#startSeries(now);
     if (!this.#config.reconnect) {
       return this.#end(isNormalClose(error) ? undefined : error);
@@ -148,6 +158,7 @@ export class RetryPolicy {
 
   /** A connection has replaced another. */
   rotated(now: number): void {
+    this.entered();
     this.#startSeries(now);
   }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Failover } from "../../src/reconnect/failover.ts";
 
@@ -25,6 +25,7 @@ function fail(
 function play(failover: Failover<string>, script: string): string[] {
   return [...script].flatMap((what) => {
     if (what !== "*") return [fail(failover, { isFatal: what === "!" })];
+    failover.use();
     failover.stable();
     return [];
   });
@@ -55,14 +56,6 @@ Deno.test("a fatal failure takes its URL out for good", () => {
 Deno.test("when all are out none is left", () => {
   const failover = new Failover(["a", "b"]);
   assertEquals(play(failover, ".!!"), ["a: next", "b: round", "a: none left"]);
-  assertThrows(
-    () => {
-      failover.stable();
-      return failover.current;
-    },
-    Error,
-    "no URL is left",
-  );
 });
 
 Deno.test("the URL that was stable last is tried first from then on", () => {
@@ -85,6 +78,35 @@ Deno.test("a stable URL that fails fatally is out, and another is due at once", 
   const failover = new Failover(["a", "b", "c"]);
   assertEquals(play(failover, ".*!"), ["a: next", "b: next"]);
   assertEquals(play(failover, "..."), ["a: next", "c: round", "a: next"]);
+});
+
+Deno.test("attempts to replace a connection do not change whose end it is", () => {
+  const failover = new Failover(["a", "b", "c"]);
+  failover.use();
+  assertEquals(play(failover, "."), ["a: next"]);
+  assertEquals(failover.current, "b");
+  // The connection to "a" ends fatally.
+  failover.resume();
+  assertEquals(play(failover, "!..."), [
+    "a: next",
+    "b: next",
+    "c: round",
+    "b: next",
+  ]);
+  // The last connection was to "a", which is out.
+  failover.resume();
+  assertEquals(failover.current, "c");
+});
+
+Deno.test("a URL that was stable comes first, though another is being dialled", () => {
+  const failover = new Failover(["a", "b", "c"]);
+  failover.use();
+  play(failover, ".");
+  failover.stable();
+  assertEquals(
+    play(failover, "...."),
+    ["b: next", "a: next", "c: round", "a: next"],
+  );
 });
 
 Deno.test("a URL that asked to wait is left out of the rounds until then", () => {

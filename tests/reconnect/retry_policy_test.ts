@@ -185,9 +185,9 @@ Deno.test("the first reconnect after a stable connection is jittered, too", () =
 Deno.test("a stable connection that the program drops starts again, too", () => {
   const policy = policyFor();
   fail(policy, 3);
-  policy.dropped(4_999, 10_000);
+  policy.dropped(4_999, 10_000, false);
   assertEquals(fail(policy, 1), [4_000]);
-  policy.dropped(5_000, 20_000);
+  policy.dropped(5_000, 20_000, false);
   assertEquals([policy.attempt, ...fail(policy, 1)], [0, 500]);
 });
 
@@ -245,10 +245,46 @@ Deno.test("a URL that was stable is tried first next time", () => {
   fail(policy, 1);
   assertEquals(policy.endpoint, "ws://b/");
   policy.opened();
+  policy.entered();
   assertEquals(shown(policy.ended(closed(1006), 5_000, 5_000)), 500);
   assertEquals(policy.endpoint, "ws://b/");
   assertEquals(shown(policy.failed(failure(), 5_000)), 0);
   assertEquals(policy.endpoint, "ws://a/");
+});
+
+Deno.test("after failed rotations a connection that ends counts for its own URL", () => {
+  const urls = { endpoints: ["ws://a/", "ws://b/"] };
+  const stable = policyFor(urls);
+  stable.entered();
+  stable.rotationFailed(failure(), 6_000);
+  assertEquals(stable.endpoint, "ws://b/");
+  stable.ended(closed(1006), 6_000, 6_000);
+  assertEquals(stable.endpoint, "ws://a/");
+
+  const fatal = failure({ code: "CLOSED", severity: "fatal", closeCode: 4001 });
+  const policy = policyFor(urls);
+  policy.entered();
+  policy.rotationFailed(failure(), 6_000);
+  assertEquals(shown(policy.ended(fatal, 6_000, 6_000)), 0);
+  assertEquals(policy.endpoint, "ws://b/");
+  assertEquals(shown(policy.failed(fatal, 6_000)), "CLOSED");
+});
+
+Deno.test("the attempt that takes over from a stable connection keeps its URL", () => {
+  const policy = policyFor({ endpoints: ["ws://a/", "ws://b/", "ws://c/"] });
+  policy.entered();
+  policy.rotationFailed(failure(), 6_000);
+  // "b" is being dialled when the connection to "a" ends.
+  policy.dropped(6_000, 6_000, true);
+  assertEquals(policy.endpoint, "ws://b/");
+  assertEquals(shown(policy.failed(failure(), 6_000)), 0);
+  assertEquals(policy.endpoint, "ws://a/");
+  // Without an attempt in progress "a" is dialled first.
+  const dropped = policyFor({ endpoints: ["ws://a/", "ws://b/"] });
+  dropped.entered();
+  dropped.rotationFailed(failure(), 6_000);
+  dropped.dropped(6_000, 6_000, false);
+  assertEquals(dropped.endpoint, "ws://a/");
 });
 
 // Without reconnect --------------------------------------------------------------------
