@@ -1,0 +1,581 @@
+/** The connect hook: `onConnect`, over both transports. */
+
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import {
+  type Message,
+  type Session,
+  WebSocketStreamClient,
+  WSError,
+} from "../../mod.ts";
+import { within } from "../support/events.ts";
+import { type TransportCase, TRANSPORTS } from "../support/transports.ts";
+
+const NEVER = new Promise<never>(() => {});
+const FATAL = new WSError("bad credentials", {
+  code: "HTTP_STATUS",
+  severity: "fatal",
+});
+
+for (const transport of TRANSPORTS) testAll(transport);
+
+function testAll({ name: transport, world: worldOf }: TransportCase): void {
+  function test(name: string, fn: () => Promise<void>): void {
+    Deno.test(`${transport}: ${name}`, fn);
+  }
+
+  // What a session tells -----------------------------------------------------------
+
+  test("a session tells cause, attempt and URL of its connection", async () => {
+    const seen: unknown[] = [];
+    await using world = worldOf({
+      callbacks: {
+        onConnect: ({ cause, reconnected, attempt, url, response }) => {
+          const status = response?.status;
+          seen.push([cause, reconnected, attempt, status]);
+          assertEquals(url, world.client.url ?? url);
+        },
+      },
+    });
+    await world.client.start();
+    await world.peer.drop();
+    await world.calls.until(() => world.calls.all("connect").length === 2);
+    await world.until("open");
+    world.client.reconnect({ graceful: true });
+    await world.calls.until(() => world.calls.all("connect").length === 3);
+    const status = transport === "tcp" ? 101 : undefined;
+    assertEquals(seen, [
+      ["start", false, 0, status],
+      ["reconnect", true, 1, status],
+      ["rotation", true, 0, status],
+    ]);
+  });
+
+  test("the cause is 'start' until the client has been open", async () => {
+    const causes: string[] = [];
+    await using world = worldOf({
+      callbacks: {
+        onConnect: ({ cause, attempt }) => {
+          causes.push(`${cause} ${attempt}`);
+          if (attempt < 2) throw new Error("not yet");
+        },
+      },
+    });
+    await world.client.start();
+    assertEquals(causes, ["start 0", "start 1", "start 2"]);
+  });
+
+  test("a session is of no use once the hook has settled", async () => {
+    const sessions: Session[] = [];
+    await using world = worldOf({
+      callbacks: { onConnect: (session) => void sessions.push(session) },
+    });
+    await world.client.start();
+    const [session] = sessions;
+    assert(session !== undefined);
+    assertThrows(
+      () => session.send("late"),
+      TypeError,
+      "Cannot use session.send() as onConnect has settled",
+    );
+    await assertRejects(
+      () => session.receive(),
+      TypeError,
+      "Cannot use session.receive() as onConnect has settled",
+    );
+  });
+
+  test("the methods of a session work without it", async () => {
+    await using world = worldOf({
+      callbacks: {
+        onConnect: async ({ send, receive }) => send(await receive()),
+      },
+    });
+    const started = world.client.start();
+    const peer = await world.nextPeer();
+    await peer.send("challenge");
+    assertEquals(await peer.receive(), "challenge");
+    await started;
+  });
+
+  test("a receive() that nobody waited for takes no message after the hook", async () => {
+    let forgotten: Promise<Message> | undefined;
+    await using world = worldOf({
+      callbacks: {
+        onConnect: (session) => {
+          forgotten = session.receive();
+        },
+      },
+    });
+    await world.client.start();
+    await world.peer.send("a");
+    assertEquals(await world.calls.next("message"), "a");
+    await assertRejects(async () => await forgotten, TypeError, "has settled");
+  });
+
+  test("several receive() get the messages in the order of their calls", async () => {
+    await using world = worldOf({
+      callbacks: {
+        onConnect: async (session) => {
+          const all = [session.receive(), session.receive(), session.receive()];
+          assertEquals(await Promise.all(all), ["1", "2", "3"]);
+        },
+      },
+    });
+    const started = world.client.start();
+    const peer = await world.nextPeer();
+    for (const text of ["1", "2", "3", "4"]) await peer.send(text);
+    await started;
+    assertEquals(await world.calls.next("message"), "4");
+  });
+
+  // Rejections ---------------------------------------------------------------------
+
+  const PARTINGS = ["close", "drop", "close with a code"] as const;
+
+  for (const parting of PARTINGS) {
+    test(`a fatal rejection is not lost when the server hangs up at the same time: ${parting}`, async () => {
+      await using world = worldOf({
+        callbacks: {
+          onConnect: async (session) => {
+            session.send("login");
+            if (await session.receive() === "denied") throw FATAL;
+          },
+        },
+        server: {
+          onPeer: async (peer) => {
+            await peer.receive();
+            peer.send("denied").catch(() => {});
+            if (parting === "close") peer.close();
+            else if (parting === "drop") peer.drop();
+            else peer.close(1008, "bye");
+          },
+        },
+      });
+      const error = await assertRejects(() => world.client.start(), WSError);
+      assertStrictEquals(error, FATAL);
+      assertEquals(world.order, ["connect", "error", "disconnect"]);
+      assertEquals(world.arrivals.all("peer").length, 1);
+    });
+  }
+
+  test("a fatal rejection a moment after the connection's end is not lost", async () => {
+    await using world = worldOf({
+      config: { closeTimeout: 2_000 },
+      callbacks: {
+        onConnect: async (session) => {
+          try {
+            await session.receive();
+          } catch {
+            await sleep(20);
+            throw FATAL;
+          }
+        },
+      },
+      server: { onPeer: (peer) => void peer.drop() },
+    });
+    assertStrictEquals(
+      await assertRejects(() => world.client.start(), WSError),
+      FATAL,
+    );
+  });
+
+  test("a transient rejection wins over a close at the same time", async () => {
+    const thrown = new Error("no token");
+    let hooks = 0;
+    await using world = worldOf({
+      callbacks: {
+        onConnect: async (session) => {
+          if (hooks++ > 0) return;
+          await session.receive();
+          throw thrown;
+        },
+      },
+      server: {
+        onPeer: (peer) => {
+          peer.send("denied").catch(() => {});
+          if (hooks === 0) peer.close(1011);
+        },
+      },
+    });
+    await world.client.start();
+    const [error] = world.calls.all("error");
+    // A close that was seen before is told instead: both are transient.
+    assert(error?.cause === thrown || error?.closeCode === 1011);
+    assertEquals(error.severity, "transient");
+  });
+
+  test("a fatal close code ends the client, though the hook rejects", async () => {
+    await using world = worldOf({
+      config: { fatalCloseCodes: [4001], closeTimeout: 2_000 },
+      callbacks: {
+        onConnect: async (session) => {
+          session.send("login");
+          await session.receive();
+          throw new Error("denied");
+        },
+      },
+      server: {
+        onPeer: async (peer) => {
+          await peer.receive();
+          peer.send("denied").catch(() => {});
+          peer.close(4001, "banned");
+        },
+      },
+    });
+    const error = await assertRejects(() => world.client.start(), WSError);
+    assertEquals(
+      [error.code, error.closeCode, error.severity, error.reason],
+      ["CLOSED", 4001, "fatal", "banned"],
+    );
+    assertEquals(world.arrivals.all("peer").length, 1);
+  });
+
+  test("a hook that rejects on a server that never answers costs closeTimeout", async () => {
+    let hooks = 0;
+    await using world = worldOf({
+      config: { closeTimeout: 50 },
+      callbacks: {
+        onConnect: () => {
+          if (hooks++ === 0) throw new Error("no");
+        },
+      },
+      server: {
+        onPeer: (peer) => {
+          if (peer.id === 0) peer.blackhole();
+        },
+      },
+    });
+    await within(world.client.start(), "start");
+    world.arrivals.all("peer")[0]?.reset();
+  });
+
+  test("what a hook throws after its connection was given up is reported", async () => {
+    const late = Promise.withResolvers<void>();
+    let hooks = 0;
+    await using world = worldOf({
+      config: { closeTimeout: 20 },
+      callbacks: {
+        onConnect: () => hooks++ === 0 ? late.promise : undefined,
+      },
+      server: {
+        onPeer: (peer) => {
+          if (peer.id === 0) peer.drop();
+        },
+      },
+    });
+    await world.client.start();
+    late.reject(new Error("late"));
+    await world.calls.until(() =>
+      world.calls.all("error").some(({ message }) =>
+        message === "onConnect threw: late"
+      )
+    );
+    assertEquals(world.client.state, "open");
+  });
+
+  test("the connection's own error that a hook passes on is reported once", async () => {
+    await using world = worldOf({
+      callbacks: { onConnect: (session) => session.receive() },
+      server: {
+        onPeer: (peer) =>
+          peer.id === 0 ? peer.close(1012) : peer.send("welcome"),
+      },
+    });
+    await world.client.start();
+    const errors = world.calls.all("error");
+    assertEquals(
+      errors.map(({ code, closeCode }) => [code, closeCode]),
+      [["CLOSED", 1012]],
+    );
+  });
+
+  test("a hook that throws what is no error breaks nothing", async () => {
+    for (const thrown of [undefined, null, "text", 7, {}]) {
+      let hooks = 0;
+      await using world = worldOf({
+        callbacks: {
+          onConnect: () => hooks++ === 0 ? Promise.reject(thrown) : undefined,
+        },
+      });
+      await world.client.start();
+      const [error] = world.calls.all("error");
+      assertInstanceOf(error, WSError);
+      assertEquals(error.code, "CALLBACK");
+      assertStrictEquals(error.cause, thrown);
+    }
+  });
+
+  // Bounds --------------------------------------------------------------------------
+
+  test("a hook that hangs fails the attempt after connectTimeout", async () => {
+    let hooks = 0;
+    await using world = worldOf({
+      config: { connectTimeout: 100 },
+      callbacks: { onConnect: () => hooks++ === 0 ? NEVER : undefined },
+    });
+    await world.client.start();
+    const [error] = world.calls.all("error");
+    assertEquals([error?.code, error?.severity], ["TIMEOUT", "transient"]);
+    assertEquals(world.calls.all("connect").map(({ attempt }) => attempt), [
+      0,
+      1,
+    ]);
+  });
+
+  test("a server that floods a hook is bounded by the receive buffer", async () => {
+    let hooks = 0;
+    await using world = worldOf({
+      config: { receiveBufferMaxSize: 10, receiveOverflow: "disconnect" },
+      callbacks: { onConnect: () => hooks++ === 0 ? NEVER : undefined },
+      server: {
+        onPeer: async (peer) => {
+          if (peer.id > 0) return;
+          for (let i = 0; i < 100; i++) await peer.send(String(i));
+        },
+      },
+    });
+    await world.client.start();
+    const [error] = world.calls.all("error");
+    assertEquals([error?.code, error?.severity], [
+      "SLOW_CONSUMER",
+      "transient",
+    ]);
+  });
+
+  test("heartbeats run during the hook, and its server may dictate them", async () => {
+    await using world = worldOf({
+      config: {
+        pingTimeout: 60_000,
+        ping: { message: "ping", isPong: (data) => data === "pong" },
+      },
+      callbacks: {
+        onConnect: async (session) => {
+          session.setHeartbeat({ pingInterval: 20 });
+          assertEquals(await session.receive(), "go");
+        },
+      },
+      server: {
+        onPeer: (peer) => {
+          let pings = 0;
+          peer.onmessage = (data) => {
+            assertEquals(data, "ping");
+            peer.send("pong");
+            if (++pings === 3) peer.send("go");
+          };
+        },
+      },
+    });
+    await within(world.client.start(), "start");
+    const { rtt } = world.client.stats;
+    assert(rtt !== undefined);
+  });
+
+  test("setHeartbeat() checks as the constructor does, and changes one connection", async () => {
+    const errors: unknown[] = [];
+    let hooks = 0;
+    await using world = worldOf({
+      callbacks: {
+        onConnect: (session) => {
+          for (
+            const times of [
+              { pingInterval: -1 },
+              { pingTimeout: 0 },
+              { idleTimeout: Number.NaN },
+              { idle: 1 } as object,
+            ]
+          ) {
+            try {
+              session.setHeartbeat(times);
+            } catch (error) {
+              errors.push(error);
+            }
+          }
+          if (hooks++ === 0) session.setHeartbeat({ idleTimeout: 50 });
+        },
+      },
+    });
+    await world.client.start();
+    assertEquals(errors.length, 4);
+    for (const error of errors) {
+      assert(error instanceof RangeError || error instanceof TypeError);
+    }
+    const error = await world.calls.next("error");
+    assertEquals(error.code, "HEARTBEAT");
+    await world.calls.until(() => world.calls.all("connect").length === 2);
+    await world.until("open");
+    await sleep(300);
+    assertEquals(world.client.state, "open");
+    assertEquals(world.calls.all("error").length, 1);
+  });
+
+  // stop(), reconnect() and start() in and around it ------------------------------------
+
+  test("stop() inside the hook ends the client at once", async () => {
+    const results: unknown[] = [];
+    await using world = worldOf({
+      config: { closeTimeout: 60_000 },
+      callbacks: {
+        onConnect: async () => {
+          results.push(await world.client.stop());
+          await NEVER;
+        },
+      },
+    });
+    const started = world.client.start();
+    started.catch(() => {});
+    await within(world.client.closed, "the end");
+    await assertRejects(() => started, WSError);
+    assertEquals(results, [{ unsent: 0, unsentBytes: 0 }]);
+    assertEquals(world.calls.all("disconnect").length, 1);
+  });
+
+  test("stop() from outside does not wait for the hook", async () => {
+    await using world = worldOf({
+      config: { connectTimeout: 60_000, closeTimeout: 1_000 },
+      callbacks: { onConnect: () => NEVER },
+    });
+    world.client.start().catch(() => {});
+    await world.calls.next("connect");
+    await within(world.client.stop(), "stop()");
+  });
+
+  test("reconnect() during a hook that hangs dials at once", async () => {
+    let hooks = 0;
+    await using world = worldOf({
+      config: { connectTimeout: 60_000, closeTimeout: 60_000 },
+      callbacks: { onConnect: () => hooks++ === 0 ? NEVER : undefined },
+    });
+    const started = world.client.start();
+    await world.calls.next("connect");
+    world.client.reconnect();
+    await within(started, "start");
+    assertEquals(world.order, ["connect", "disconnect", "connect"]);
+    const [{ error, willRetry } = {}] = world.calls.all("disconnect");
+    assertEquals([error, willRetry], [undefined, true]);
+    await world.client.stop({ drain: 0 });
+  });
+
+  test("reconnect() in the onGap before a hook leaves that hook uncalled", async () => {
+    await using world = worldOf({
+      callbacks: {
+        onGap: () => {
+          if (world.calls.all("gap").length === 1) world.client.reconnect();
+        },
+      },
+    });
+    await world.client.start();
+    await world.peer.drop();
+    await world.calls.until(() => world.calls.all("connect").length === 2);
+    await world.until("open");
+    assertEquals(world.arrivals.all("peer").length, 3);
+    assertEquals(world.calls.all("disconnect").length, 1);
+    const { connects, disconnects } = world.client.stats;
+    assertEquals([connects, disconnects], [3, 2]);
+  });
+
+  test("stop() in the onGap before a hook ends the client", async () => {
+    let hooks = 0;
+    await using world = worldOf({
+      config: { closeTimeout: 60_000 },
+      callbacks: {
+        onConnect: () => hooks++ === 0 ? undefined : NEVER,
+        onGap: () => void world.client.stop({ drain: 0 }),
+      },
+    });
+    await world.client.start();
+    await world.peer.drop();
+    await within(world.client.closed, "the end");
+    assertEquals(
+      world.calls.all("disconnect").length,
+      world.calls.all("connect").length,
+    );
+  });
+
+  // Sending in it -----------------------------------------------------------------------
+
+  test("what client.send() accepts in a hook goes to that connection, behind session.send()", async () => {
+    let hooks = 0;
+    await using world = worldOf({
+      callbacks: {
+        onConnect: async (session) => {
+          await world.client.send(`queued ${++hooks}`);
+          session.send(`direct ${hooks}`);
+        },
+      },
+    });
+    await world.client.start();
+    assertEquals(await world.peer.receive(), "direct 1");
+    assertEquals(await world.peer.receive(), "queued 1");
+    const second = world.nextPeer().then(() => world.nextPeer());
+    world.client.reconnect();
+    const peer = await second;
+    assertEquals(await peer.receive(), "direct 2");
+    assertEquals(await peer.receive(), "queued 2");
+  });
+
+  test("a message sent in a hook that fails goes to the next connection", async () => {
+    let hooks = 0;
+    await using world = worldOf({
+      callbacks: {
+        onConnect: async () => {
+          if (hooks++ > 0) return;
+          await world.client.send("kept");
+          throw new Error("no");
+        },
+      },
+    });
+    await world.client.start();
+    assertEquals(await world.peer.receive(), "kept");
+  });
+
+  test("hooks of two clients, one inside the other, know their own connection", async () => {
+    await using outer = worldOf({
+      callbacks: {
+        onConnect: async () => {
+          const inner = worldOf({
+            config: { sendQueueMaxSize: 1 },
+            callbacks: {
+              onConnect: async () => {
+                await inner.client.send("inner");
+                await outer.client.send("outer");
+                await assertRejects(
+                  () => inner.client.send("full"),
+                  WSError,
+                  "inside onConnect",
+                );
+              },
+            },
+          });
+          await inner.client.start();
+          assertEquals(await inner.peer.receive(), "inner");
+          await inner[Symbol.asyncDispose]();
+        },
+      },
+    });
+    await outer.client.start();
+    assertEquals(await outer.peer.receive(), "outer");
+  });
+
+  test("onConnect is looked up when it is called", async () => {
+    const calls: string[] = [];
+    const callbacks: { onConnect?: () => void } = {};
+    await using world = worldOf({});
+    const client = new WebSocketStreamClient(
+      { url: world.server.url, transport },
+      callbacks,
+    );
+    callbacks.onConnect = () => void calls.push("late");
+    await client.start();
+    assertEquals(calls, ["late"]);
+    await client.stop();
+    await setImmediate();
+  });
+}
