@@ -29,6 +29,7 @@ import { FlushWaiters } from "./flush_waiters.ts";
 import { nextTurn, Pump, type SendSocket, type Turn } from "./pump.ts";
 import { RateLimiter, type SendRate } from "./rate_limiter.ts";
 import { type ReportHooks, Reports } from "./reports.ts";
+import { type Bounds, Room } from "./room.ts";
 import {
   aborted,
   checkSendOptions,
@@ -45,9 +46,7 @@ export type { SendRate } from "./rate_limiter.ts";
 export type { SendOptions } from "./send_options.ts";
 
 /** The options of a client that are about sending. */
-export interface SendConfig {
-  readonly sendQueueMaxSize: number;
-  readonly sendQueueMaxBytes: number;
+export interface SendConfig extends Bounds {
   readonly overflow: SendOverflow;
   readonly redeliver: Redelivery;
   readonly spool?: string | undefined;
@@ -129,8 +128,7 @@ export class Sender {
   #isPaused = false;
   /** The identity of the attached connection. */
   #target: object | undefined;
-  /** How many waiting senders' messages have each key. */
-  #waitingKeys: Map<string, number> | undefined;
+  #room: Room | undefined;
   #reports: Reports | undefined;
   /** Wakes the pump when the rate, or the disk, may let a message leave. */
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
@@ -448,6 +446,15 @@ export class Sender {
     return this.#queue;
   }
 
+  #useRoom(queue: SendQueue): Room {
+    return this.#room ??= new Room(
+      this.#config,
+      queue,
+      this.#spool,
+      this.#acknowledgements !== undefined,
+    );
+  }
+
   /** Accepts a message without options, if nothing speaks against it. */
   #sendPlain(data: Message): boolean {
     const queue = this.#plainQueue;
@@ -542,27 +549,35 @@ export class Sender {
     if (item.size > sendQueueMaxBytes) {
       return tooLarge(item.size, sendQueueMaxBytes);
     }
-    if (this.#mayEnter(queue, item)) {
+    const room = this.#useRoom(queue);
+    if (!room.mayEnter(item) && queue.waitingCount === 0) this.#expire();
+    if (room.mayEnter(item)) {
       this.#admit(queue, item);
       return "accepted";
     }
+    // In a callback that is told of a dropped message, another one would be
+    // dropped and told of, and so on for ever.
+    const mayDrop = this.#reports?.reason !== "overflow";
     switch (overflow) {
       case "wait":
         return "full";
       case "reject":
-        return this.#queueFull(queue);
+        return queueFull(room.count, room.bytes);
       case "drop-oldest":
-        // In a callback that is told of such a drop another one would be told
-        // of, and so on for ever.
-        if (this.#reports?.reason === "overflow") return this.#queueFull(queue);
-        if (this.#dropOldestFor(queue, item)) {
+        if (!mayDrop) return queueFull(room.count, room.bytes);
+        if (room.canBeMadeFor(item)) {
+          while (!room.fits(item)) {
+            const oldest = queue.takeFresh();
+            if (oldest === undefined) break;
+            this.#drop(oldest, "overflow");
+          }
           this.#admit(queue, item);
           return "accepted";
         }
         this.#drop(item, "overflow");
         return "dropped";
       case "drop-newest":
-        if (this.#reports?.reason === "overflow") return this.#queueFull(queue);
+        if (!mayDrop) return queueFull(room.count, room.bytes);
         this.#drop(item, "overflow");
         return "dropped";
       default:
@@ -570,82 +585,10 @@ export class Sender {
     }
   }
 
-  #queueFull(queue: SendQueue): WSError {
-    return queueFull(this.#heldCount(queue), this.#heldBytes(queue));
-  }
-
-  #mayEnter(queue: SendQueue, item: Item): boolean {
-    if (queue.waitingCount > 0) {
-      return this.#mayOvertake(item) && this.#fits(queue, item);
-    }
-    if (this.#fits(queue, item)) return true;
-    this.#expire();
-    return this.#fits(queue, item);
-  }
-
-  /**
-   * Nobody overtakes, but what takes another message's place. (A message that
-   * has to go to the disk first has no place of its own until then.)
-   */
-  #mayOvertake({ key }: Item): boolean {
-    return key !== undefined && !this.#waitingKeys?.has(key) &&
-      this.#placeOf(key) !== undefined;
-  }
-
-  /** The message whose place in the list one with this key takes at once. */
-  #placeOf(key: string | undefined): Item | undefined {
-    return this.#spool === undefined
-      ? this.#queue?.withKey(key)
-      : this.#spool.stagedWithKey(key);
-  }
-
-  #replacedBy(key: string | undefined): Item | undefined {
-    return this.#spool?.stagedWithKey(key) ?? this.#queue?.withKey(key);
-  }
-
-  /** What counts in the bounds: unacknowledged messages do, too. */
-  #heldCount(queue: SendQueue): number {
-    const held = this.#acknowledgements === undefined ? 0 : queue.inFlightCount;
-    return queue.queuedCount + held;
-  }
-
-  #heldBytes(queue: SendQueue): number {
-    const held = this.#acknowledgements === undefined ? 0 : queue.inFlightBytes;
-    return queue.queuedBytes + held;
-  }
-
-  #fits(queue: SendQueue, item: Item): boolean {
-    const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
-    const bytes = this.#heldBytes(queue) + item.size;
-    if (
-      this.#heldCount(queue) < sendQueueMaxSize && bytes <= sendQueueMaxBytes
-    ) return true;
-    const old = this.#replacedBy(item.key);
-    return old !== undefined &&
-      (bytes - old.size <= sendQueueMaxBytes || item.size <= old.size);
-  }
-
-  #dropOldestFor(queue: SendQueue, item: Item): boolean {
-    const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
-    // What a socket has had may have arrived; what follows may rely on that.
-    const { count, bytes } = queue.returned;
-    const held = this.#heldCount(queue) - queue.queuedCount + count;
-    const heldBytes = this.#heldBytes(queue) - queue.queuedBytes + bytes;
-    if (
-      held >= sendQueueMaxSize || heldBytes + item.size > sendQueueMaxBytes
-    ) return false;
-    while (!this.#fits(queue, item)) {
-      const oldest = queue.takeFresh();
-      if (oldest === undefined) return false;
-      this.#drop(oldest, "overflow");
-    }
-    return true;
-  }
-
   /** Lets an item in, for which there is room. */
   #admit(queue: SendQueue, item: Item): void {
     const spool = this.#spool;
-    const old = this.#placeOf(item.key);
+    const old = this.#useRoom(queue).placeOf(item.key);
     if (old !== undefined) {
       queue.replace(old, item);
     } else {
@@ -678,23 +621,10 @@ export class Sender {
     const refusal = this.#hooks.refuseToWait();
     if (refusal !== undefined) return rejected(refusal);
     const sender = item.sender ??= Promise.withResolvers();
-    this.#useQueue().append(item);
-    if (item.key !== undefined) {
-      this.#waitingKeys ??= new Map();
-      const others = this.#waitingKeys.get(item.key) ?? 0;
-      this.#waitingKeys.set(item.key, others + 1);
-    }
+    this.#useRoom(this.#useQueue()).addWaiting(item);
     this.#watchItem(item);
     this.#plainQueue = undefined;
     return handled(sender.promise);
-  }
-
-  /** The sender of this item does not wait any more. */
-  #waitsNoMore({ key }: Item): void {
-    if (key === undefined) return;
-    const others = (this.#waitingKeys?.get(key) ?? 1) - 1;
-    if (others > 0) this.#waitingKeys?.set(key, others);
-    else this.#waitingKeys?.delete(key);
   }
 
   // Everything that moves ----------------------------------------------------------
@@ -714,13 +644,14 @@ export class Sender {
   /** Admits waiting senders while there is room; whether there was any. */
   #admitWaiting(queue: SendQueue): boolean {
     if (queue.waitingCount === 0 || this.#ended !== undefined) return false;
+    const room = this.#useRoom(queue);
     let any = false;
     for (
-      let item = queue.firstWaiting;
-      item !== undefined && this.#fits(queue, item);
-      item = queue.firstWaiting
+      let item = room.nextWaiting;
+      item !== undefined;
+      item = room.nextWaiting
     ) {
-      this.#waitsNoMore(item);
+      room.forgetWaiting(item);
       this.#admit(queue, item);
       any = true;
     }
@@ -959,7 +890,7 @@ export class Sender {
     for (const item of items) {
       if (queue.isWaiting(item)) {
         queue.remove(item);
-        this.#waitsNoMore(item);
+        this.#room?.forgetWaiting(item);
         this.#forget(item);
         item.sender?.reject(
           reason === "expired" ? expired() : aborted(item.signal?.reason),
