@@ -1,4 +1,4 @@
-#!/usr/bin/env -S deno run --allow-net=ingest.example.com --allow-read=. --allow-write=.
+#!/usr/bin/env -S deno run --allow-net=ingest.example.com --allow-read=readings.db --allow-write=readings.db
 /**
  * A sensor that loses no reading: not when the network is away, not when its
  * process is killed, not when the power fails.
