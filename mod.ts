@@ -1,8 +1,14 @@
 /**
- * A WebSocket client that does not lose its feed: it reconnects by itself,
- * watches the link, queues what is sent, and says what went wrong.
+ * A WebSocket client for live data that connects once and stays connected: it
+ * reconnects, checks that the connection is alive, keeps what is sent in a
+ * bounded queue, and reports every failure with its cause and whether it will
+ * try again.
  *
- * @example
+ * Begin with {@linkcode connect} or {@linkcode WebSocketStreamClient}. What can
+ * be set is in {@linkcode WSConfig}, what is reported in
+ * {@linkcode WSCallbacks}, what can fail in {@linkcode WSError}.
+ *
+ * @example By async iterator
  * ```ts
  * import { connect } from "@ws-stream/client";
  *
@@ -10,6 +16,17 @@
  *   await using feed = await connect("wss://example.com/feed");
  *   for await (const message of feed) console.log(message);
  * }
+ * ```
+ *
+ * @example By callbacks
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({ url: "wss://example.com/feed" }, {
+ *   onConnect: (session) => session.send('{"op":"subscribe"}'),
+ *   onMessage: (data) => console.log(data),
+ * });
+ * await client.start();
  * ```
  *
  * @module

@@ -72,7 +72,22 @@ export interface RetryInfo {
   readonly error: WSError;
 }
 
-/** A time in which a consumer may have missed messages. */
+/**
+ * A time in which a consumer may have missed messages.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({ url: "wss://example.com/trades" }, {
+ *   async onGap({ from, to }) {
+ *     const query = `from=${from}&to=${to}`;
+ *     const missed = await fetch(`https://example.com/trades?${query}`);
+ *     console.log(await missed.json());
+ *   },
+ * });
+ * ```
+ */
 export interface Gap {
   /** When it began, in milliseconds since the epoch. */
   readonly from: number;
@@ -98,7 +113,22 @@ export interface HandshakeResponse {
   readonly headers: Headers;
 }
 
-/** A new connection before the queue may use it, in the connect hook. */
+/**
+ * A new connection before the queue may use it, in the connect hook.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({ url: "wss://example.com/feed" }, {
+ *   async onConnect(session) {
+ *     const { heartbeat } = JSON.parse(String(await session.receive()));
+ *     session.setHeartbeat({ idleTimeout: 2 * heartbeat });
+ *     session.send(JSON.stringify({ op: "subscribe", channel: "trades" }));
+ *   },
+ * });
+ * ```
+ */
 export interface Session {
   /** The URL it is connected to, after redirects. */
   readonly url: string;
@@ -143,6 +173,18 @@ export interface Session {
  * break the client: an exception is reported to `onError` with the code
  * `CALLBACK`, or with `console.error` when there is no `onError`. A callback is
  * looked up when it is called, so it may be replaced.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({ url: "wss://example.com/feed" }, {
+ *   onConnect: ({ url, cause }) => console.log(`connected to ${url} (${cause})`),
+ *   onMessage: (data) => console.log(data),
+ *   onRetry: ({ delay, error }) => console.log(`${error.message}: ${delay} ms`),
+ *   onGap: ({ from, to }) => console.log(`maybe missed ${to - from} ms`),
+ * });
+ * ```
  */
 export interface WSCallbacks {
   /**

@@ -188,6 +188,16 @@ export class WebSocketStreamClient
   /**
    * As `send`, if the message can be accepted at once; `false` if it was not.
    * @throws {TypeError | RangeError} a wrong message or option
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@ws-stream/client";
+   *
+   * const client = await connect("wss://example.com");
+   * if (!client.trySend("a quote that is worthless later")) {
+   *   console.warn("the queue is full");
+   * }
+   * ```
    */
   trySend(data: Message, options?: SendOptions): boolean {
     if (this.#stopped !== undefined) return false;
@@ -199,6 +209,15 @@ export class WebSocketStreamClient
    * acknowledged if messages are; `false` if `ms` ran out or a message was lost.
    * @throws {WSError} what ended the client before; `QUEUE_FULL` in `onConnect`
    * @throws {TypeError | RangeError} at once, for a wrong `ms`
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@ws-stream/client";
+   *
+   * const client = await connect("wss://example.com");
+   * await client.sendText("the last one");
+   * if (!await client.flush(5_000)) console.warn("not everything was sent");
+   * ```
    */
   flush(ms?: number): Promise<boolean> {
     return this.#parts.sender.flush(checkFlushLimit(ms));
@@ -216,6 +235,17 @@ export class WebSocketStreamClient
    * A stream into the queue, the same one each time. Writers feel a full queue;
    * aborting it takes back nothing that was accepted; closing it waits until
    * everything is on the network and does not stop the client.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@ws-stream/client";
+   *
+   * const client = await connect("wss://example.com/upload");
+   * await Deno.stdin.readable
+   *   .pipeThrough(new TextDecoderStream())
+   *   .pipeTo(client.writable);
+   * await client.stop();
+   * ```
    */
   get writable(): WritableStream<Message> {
     return this.#writableSide.stream;
@@ -229,6 +259,16 @@ export class WebSocketStreamClient
    * buffered.
    * @throws {TypeError} an option of the wrong kind
    * @throws {RangeError} a bound that is no whole number from 1 on
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@ws-stream/client";
+   *
+   * const client = await connect("wss://example.com");
+   * for await (const message of client.messages({ overflow: "drop-oldest" })) {
+   *   console.log(message);
+   * }
+   * ```
    */
   messages(
     options?: ReadOptions,
@@ -271,6 +311,17 @@ export class WebSocketStreamClient
   /**
    * Settles when the client has ended: with the error that ended it, or with
    * `undefined` after `stop()`. Never rejects.
+   *
+   * @example
+   * ```ts
+   * import { connect } from "@ws-stream/client";
+   *
+   * const client = await connect("wss://example.com", {}, {
+   *   onMessage: (data) => console.log(data),
+   * });
+   * const error = await client.closed;
+   * if (error !== undefined) console.error(error.code, error.message);
+   * ```
    */
   get closed(): Promise<WSError | undefined> {
     if (this.#closed === undefined) {

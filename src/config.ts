@@ -26,7 +26,19 @@ export type HandshakeHeaders =
   | HeadersInit
   | Readonly<Record<string, string | undefined>>;
 
-/** Certificates, each as PEM text, and how the server's is checked. */
+/**
+ * Certificates, each as PEM text, and how the server's is checked.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({
+ *   url: "wss://feed.internal/v1",
+ *   tls: { caCerts: await Deno.readTextFile("company-ca.pem") },
+ * });
+ * ```
+ */
 export interface TlsConfig {
   /** Certificate authorities to trust in addition to the ones Deno trusts. */
   readonly caCerts?: string | readonly string[];
@@ -49,7 +61,20 @@ export interface TlsConfig {
   readonly insecure?: boolean;
 }
 
-/** How messages are compressed (permessage-deflate, RFC 7692). */
+/**
+ * How messages are compressed (permessage-deflate, RFC 7692).
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({
+ *   url: "wss://example.com/feed",
+ *   transport: "tcp",
+ *   compression: { threshold: 256 },
+ * });
+ * ```
+ */
 export interface CompressionConfig {
   /**
    * Outgoing messages of fewer bytes are sent uncompressed; 0 compresses all.
@@ -65,7 +90,22 @@ export interface CompressionConfig {
   readonly contextTakeover?: boolean;
 }
 
-/** An answer to a server's ping that is not simply the message to send back. */
+/**
+ * An answer to a server's ping that is not simply the message to send back.
+ *
+ * @example
+ * ```ts
+ * import { type PingConfig } from "@ws-stream/client";
+ *
+ * // Data that asks for a reply: {"n":7,"ping":true,"price":1}.
+ * const ping: PingConfig = {
+ *   answer(data) {
+ *     const { n, ping } = JSON.parse(String(data));
+ *     return ping ? { reply: JSON.stringify({ pong: n }), deliver: true } : undefined;
+ *   },
+ * };
+ * ```
+ */
 export interface PingReply {
   /** The message to send, ahead of the queue. */
   readonly reply: Message;
@@ -82,6 +122,20 @@ export interface PingReply {
  * frames (RFC 6455, section 5.5.2), so with `transport: "native"` a heartbeat
  * is a message of the application's own protocol. What one of the functions
  * throws is reported to `onError` (`CALLBACK`) and changes nothing else.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({
+ *   url: "wss://example.com/feed",
+ *   ping: {
+ *     message: () => JSON.stringify({ op: "ping", at: Date.now() }),
+ *     isPong: (data) => JSON.parse(String(data)).op === "pong",
+ *   },
+ *   pingInterval: 15_000,
+ * });
+ * ```
  */
 export interface PingConfig {
   /** What to send every `pingInterval`; without it no message is sent. */
@@ -100,7 +154,19 @@ export interface PingConfig {
   readonly answer?: (data: Message) => Message | PingReply | undefined;
 }
 
-/** At most so many messages in each interval. */
+/**
+ * At most so many messages in each interval.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({
+ *   url: "wss://example.com/orders",
+ *   sendRate: { messages: 5, interval: 1_000 },
+ * });
+ * ```
+ */
 export interface SendRate {
   /** Messages per interval: a whole number from 1. */
   readonly messages: number;
@@ -108,7 +174,22 @@ export interface SendRate {
   readonly interval: number;
 }
 
-/** Keep each message until the server acknowledges it. */
+/**
+ * Keep each message until the server acknowledges it.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({
+ *   url: "wss://example.com/ingest",
+ *   redeliver: {
+ *     id: (data) => JSON.parse(String(data)).id,
+ *     acknowledged: (data) => JSON.parse(String(data)).ack,
+ *   },
+ * });
+ * ```
+ */
 export interface AcknowledgedRedelivery {
   /** The id of an outgoing message. */
   readonly id: (data: Message) => string | number;
@@ -127,7 +208,20 @@ export interface AcknowledgedRedelivery {
   readonly window?: number;
 }
 
-/** Keep only the latest message of each key. */
+/**
+ * Keep only the latest message of each key.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@ws-stream/client";
+ *
+ * const feed = await connect("wss://example.com/quotes", {
+ *   receiveOverflow: {
+ *     conflate: (data) => JSON.parse(String(data)).symbol,
+ *   },
+ * });
+ * ```
+ */
 export interface Conflation {
   /**
    * The key of an inbound message: for quotes, the symbol. When the buffer has
@@ -152,7 +246,21 @@ export type ReceiveOverflow =
 /** Which sent messages are sent again on the next connection. */
 export type Redelivery = "unflushed" | "none" | AcknowledgedRedelivery;
 
-/** The circumstances of an error, for {@linkcode WSConfig.classify}. */
+/**
+ * The circumstances of an error, for {@linkcode WSConfig.classify}.
+ *
+ * @example
+ * ```ts
+ * import { WebSocketStreamClient } from "@ws-stream/client";
+ *
+ * const client = new WebSocketStreamClient({
+ *   url: "wss://example.com/feed",
+ *   // A name that never resolved is a typo, not an outage.
+ *   classify: ({ code }, { wasOpen }) =>
+ *     code === "DNS" && !wasOpen ? "fatal" : undefined,
+ * });
+ * ```
+ */
 export interface ClassifyContext {
   /** Whether this client has been open before. */
   readonly wasOpen: boolean;
@@ -168,6 +276,21 @@ export interface ClassifyContext {
  * unknown key and for a key that the chosen transport does not have, and a
  * `RangeError` for a number outside its limits. The error names the key, the
  * rule and the value, except where the value may be a secret.
+ *
+ * @example
+ * ```ts
+ * import { type WSConfig } from "@ws-stream/client";
+ *
+ * const config: WSConfig = {
+ *   url: ["wss://eu.example.com/feed", "wss://us.example.com/feed"],
+ *   headers: async () => ({
+ *     Authorization: `Bearer ${await Deno.readTextFile("token")}`,
+ *   }),
+ *   transport: "tcp",
+ *   staleTimeout: 60_000,
+ *   maxRetries: 20,
+ * };
+ * ```
  */
 export interface WSConfig {
   // Where to connect, and how --------------------------------------------------

@@ -26,7 +26,16 @@ import {
   wrongKind,
 } from "./rules.ts";
 
-/** Options of `start()` and `connect()`: they bound the first open only. */
+/**
+ * Options of `start()` and `connect()`: they bound the first open only.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@ws-stream/client";
+ *
+ * const client = await connect("wss://example.com", {}, {}, { timeout: 30_000 });
+ * ```
+ */
 export interface StartOptions {
   /** Ends the client when it aborts before the first open. */
   readonly signal?: AbortSignal;
@@ -46,7 +55,18 @@ export function checkStartOptions(options: StartOptions): StartOptions {
   return { signal, timeout };
 }
 
-/** Options of `stop()`. */
+/**
+ * Options of `stop()`.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@ws-stream/client";
+ *
+ * const client = await connect("wss://example.com");
+ * const { unsent } = await client.stop({ code: 4000, drain: 10_000 });
+ * if (unsent > 0) console.warn(`${unsent} messages were not sent`);
+ * ```
+ */
 export interface StopOptions {
   /**
    * The close code: 1000, or 3000 to 4999 (RFC 6455, section 7.4.2).
@@ -88,7 +108,17 @@ export function resolveStopOptions(
   };
 }
 
-/** Options of `reconnect()`. */
+/**
+ * Options of `reconnect()`.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@ws-stream/client";
+ *
+ * const client = await connect("wss://example.com");
+ * client.reconnect({ graceful: true });
+ * ```
+ */
 export interface ReconnectOptions {
   /**
    * `true` opens the new connection before it closes the old one, as at
@@ -122,7 +152,18 @@ export function resolveReconnectOptions(
   };
 }
 
-/** Options of one outgoing message. */
+/**
+ * Options of one outgoing message.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@ws-stream/client";
+ *
+ * const client = await connect("wss://example.com");
+ * // The newest position only, and none that is older than a second.
+ * await client.sendText('{"x":3,"y":4}', { key: "position", ttl: 1_000 });
+ * ```
+ */
 export interface SendOptions {
   /**
    * How long the message is worth sending, in milliseconds, more than 0. If no
@@ -164,7 +205,18 @@ export function checkFlushLimit(ms: number | undefined): number | undefined {
   return number("ms", ms, UNLIMITED) === Infinity ? undefined : ms;
 }
 
-/** Options of `messages()`; whatever is absent is as in the client's options. */
+/**
+ * Options of `messages()`; whatever is absent is as in the client's options.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@ws-stream/client";
+ *
+ * const client = await connect("wss://example.com");
+ * const newest = client.messages({ bufferMaxSize: 1, overflow: "drop-oldest" });
+ * for await (const message of newest) console.log(message);
+ * ```
+ */
 export interface ReadOptions {
   /**
    * Ends the reader at once; its buffered messages are dropped.

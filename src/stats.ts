@@ -18,7 +18,18 @@ export interface RttStats {
   readonly p99: number;
 }
 
-/** A snapshot of what a client has done. */
+/**
+ * A snapshot of what a client has done.
+ *
+ * @example
+ * ```ts
+ * import { connect } from "@ws-stream/client";
+ *
+ * const client = await connect("wss://example.com");
+ * const { messagesReceived, retries, rtt } = client.stats;
+ * console.log(`${messagesReceived} messages, ${retries} retries, ${rtt?.p99} ms`);
+ * ```
+ */
 export interface WSStats {
   /**
    * Messages of the queue given to the network, redelivered ones included. Pings
