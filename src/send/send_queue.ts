@@ -413,12 +413,7 @@ export class SendQueue {
 
   /** What is in flight goes back to the head of the queue. */
   rewind(): void {
-    const begin = Math.min(this.first, this.#sent);
-    for (let at = begin; at < this.#sent; at++) {
-      const slot = at & this.#mask;
-      if (this.#slots[slot] === undefined) this.#sizes[slot] = 0;
-    }
-    this.#sent = this.#flushed = begin;
+    this.#sent = this.#flushed = Math.min(this.first, this.#sent);
     this.queuedCount += this.inFlightCount;
     this.queuedBytes += this.inFlightBytes;
     this.#nothingInSocket();

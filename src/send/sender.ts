@@ -684,7 +684,7 @@ export class Sender {
         if (this.#rate !== undefined && !this.#takeRate(this.#rate)) break;
         const size = queue.nextSize;
         queue.take();
-        if (next instanceof Item) this.#itemLeaves(next);
+        if (next instanceof Item) next.target = undefined;
         this.#messagesSent++;
         this.#bytesSent += size;
         pump.send(next instanceof Item ? next.data : next, size);
@@ -764,11 +764,6 @@ export class Sender {
   #cancelWake(): void {
     clearTimeout(this.#wakeTimer);
     this.#wakeTimer = undefined;
-  }
-
-  #itemLeaves(item: Item): void {
-    item.target = undefined;
-    this.#deadlines?.remove(item);
   }
 
   /** Looks at the socket, and goes on when half of the window is free. */

@@ -417,6 +417,52 @@ Deno.test("a queue that was long keeps its order, and gives its memory back", ()
   sender.end(STOPPED);
 });
 
+Deno.test("a newer message does not overtake one with its key that still waits", () => {
+  const { sender } = setUp({ sendQueueMaxSize: 1 });
+  const controller = new AbortController();
+  sender.trySend("1", { key: "k" });
+  sender.send("2", { key: "other" });
+  sender.send("3", { key: "k", signal: controller.signal }).catch(() => {});
+  sender.send("4", { key: "k" });
+  controller.abort();
+  assertEquals(sender.trySend("5", { key: "k" }), false);
+  assertEquals(sentBy(sender), ["1", "2", "4"]);
+  sender.end(STOPPED);
+});
+
+Deno.test("what takes up no more room than what it replaces is accepted, also while returned messages exceed the bounds", () => {
+  const { sender } = setUp({ sendQueueMaxBytes: 100 });
+  sender.attach(new FakeSocket({ ...TCP, bytes: 60 }));
+  sender.trySend("x".repeat(70));
+  sender.trySend("y".repeat(70), { key: "k" });
+  sender.detach({ flushed: false });
+  assertEquals(sender.queuedBytes, 140);
+  assertEquals(sender.trySend("z".repeat(71), { key: "k" }), false);
+  assertEquals(sender.trySend("z".repeat(70), { key: "k" }), true);
+  assertEquals(sender.trySend("z", { key: "k" }), true);
+  sender.end(STOPPED);
+});
+
+Deno.test("urgent bytes in the socket keep their place when the queue grows", () => {
+  const { sender } = setUp();
+  const socket = new FakeSocket({ ...TCP, bytes: 100 });
+  sender.attach(socket);
+  for (let i = 0; i < 5; i++) sender.trySend("x".repeat(10));
+  socket.drain();
+  sender.onProgress();
+  sender.trySend("y".repeat(60));
+  sender.sendUrgent("!".repeat(50));
+  for (let i = 0; i < 40; i++) sender.trySend(`${i % 10}`);
+  socket.drain();
+  sender.onProgress();
+  const given = socket.sent.length;
+  assertEquals(given, 5 + 2 + 40);
+  // None of the last ones has left.
+  sender.detach({ flushed: false });
+  assertEquals(sender.queued, 40);
+  sender.end(STOPPED);
+});
+
 Deno.test("the error of an acknowledgement or an id goes to onError, and ends nothing", async () => {
   const { sender, errors } = setUp({
     redeliver: {
