@@ -418,15 +418,15 @@ Deno.test("a queue that was long keeps its order, and gives its memory back", ()
 });
 
 Deno.test("a newer message does not overtake one with its key that still waits", () => {
-  const { sender } = setUp({ sendQueueMaxSize: 1 });
-  const controller = new AbortController();
+  const { sender } = setUp({ sendQueueMaxBytes: 10 });
+  const { signal, abort } = aborting();
   sender.trySend("1", { key: "k" });
-  sender.send("2", { key: "other" });
-  sender.send("3", { key: "k", signal: controller.signal }).catch(() => {});
-  sender.send("4", { key: "k" });
-  controller.abort();
+  sender.trySend("2".repeat(9));
+  sender.send("3".repeat(10), { key: "k", signal }).catch(() => {});
+  sender.send("4".repeat(10), { key: "k" });
+  abort();
   assertEquals(sender.trySend("5", { key: "k" }), false);
-  assertEquals(sentBy(sender), ["1", "2", "4"]);
+  assertEquals(sentBy(sender), ["1", "2".repeat(9), "4".repeat(10)]);
   sender.end(STOPPED);
 });
 
@@ -521,6 +521,11 @@ Deno.test("what was refused because it would wait for itself does not enter the 
   assertEquals(sentBy(sender), ["a"]);
   sender.end(STOPPED);
 });
+
+function aborting(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
 
 function sentBy(sender: Sender): string[] {
   const socket = new FakeSocket({ ...TCP, bytes: 1e9 });
