@@ -435,7 +435,9 @@ export class ReconnectLoop {
     await connection.closed;
     this.#successor = undefined;
     this.#host.log.disconnects++;
-    throw this.#isStopped ? stopRequested() : skip.reason;
+    if (this.#isStopped) throw stopRequested();
+    this.#startOutage(reconnectRequested(connection.url), connection.openedAt);
+    throw skip.reason;
   }
 
   async #runHook(

@@ -479,6 +479,8 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     assertEquals(world.calls.all("disconnect").length, 1);
     const { connects, disconnects } = world.client.stats;
     assertEquals([connects, disconnects], [3, 2]);
+    // What the discarded connection may have brought is told as missed.
+    assertEquals(world.calls.all("gap").length, 2);
   });
 
   test("stop() in the onGap before a hook ends the client", async () => {
