@@ -6,8 +6,8 @@
  * - nothing was delivered for `staleTimeout` (pongs and pings do not count);
  * - bytes in the socket have not moved for `pingTimeout`, for each MiB of them.
  *
- * While bytes still leave the socket the first two do not run: a ping waits
- * behind them, and so does its pong. Neither do they run while reading is
+ * While many bytes wait in the socket and still leave it the first two do not
+ * run: a ping waits behind them, and so does its pong. Neither do they run while reading is
  * paused, because a pong could not be seen.
  *
  * One timer does it all, with a look at the counters of the connection: nothing
@@ -102,6 +102,9 @@ const LONGEST_GRACE = 2_000;
 const LONGEST_PROBE = 5_000;
 /** A wall clock that runs ahead by more than this may mean sleep. */
 const WALL_JUMP = 2_000;
+
+/** Bytes in a socket that do not get through to the kernel at once. */
+const BACKLOG = 16 * 1024;
 
 const TIMERS = new SharedTimers();
 const NO_PING: PingConfig = Object.freeze({});
@@ -289,7 +292,9 @@ export class Heartbeat implements TimerEntry {
     // What is not open is about to end, or is closed within a limit of its own.
     const { bytesWritten, bufferedAmount = 0 } = this.#target;
     this.#writes.look(bytesWritten, bufferedAmount, this.#time);
-    if (bufferedAmount === 0) return;
+    // A few bytes may only just have been given to the socket: the kernel takes
+    // them on a dead link too.
+    if (bufferedAmount < BACKLOG) return;
     // A write stall is found by a deadline of its own.
     if (this.#pongDue !== Infinity) {
       this.#pongDue = this.#time + this.#pongTimeout;

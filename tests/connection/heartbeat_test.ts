@@ -423,6 +423,17 @@ Deno.test("an upload that leaves the socket is a sign of life", () => {
   }
 });
 
+Deno.test("a few bytes that were only just given to the socket are no sign of life", () => {
+  using world = new World(PING);
+  const { target } = world;
+  // The kernel takes them on a dead link too.
+  world.run(60 * SECOND, () => {
+    target.bytesWritten += 100;
+    target.buffered = 100;
+  });
+  world.assertDead(30 * SECOND, /after a ping$/);
+});
+
 Deno.test("an upload does not keep a stale connection alive", () => {
   using world = new World(STALE);
   const { target } = world;
