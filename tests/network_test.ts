@@ -2,7 +2,7 @@
 
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { Recorder } from "./support/events.ts";
-import { testWith } from "./support/foreign_server.ts";
+import { testWithEach } from "./support/foreign_server.ts";
 import {
   type Cut,
   findNetwork,
@@ -85,10 +85,10 @@ const CUTS: readonly (readonly [Cut, tries: RegExp])[] = [
 ];
 
 for (const [cut, tries] of CUTS) {
-  testWith(
+  testWithEach(
     network,
     `a way that is cut (${cut}) is noticed in time, and nothing is lost`,
-    async (start) => {
+    async (start, transport) => {
       await using network = await start();
       await using server = new Remote(network, "server", network.serverAddress);
       const port = await server.lines.next("listening");
@@ -96,6 +96,7 @@ for (const [cut, tries] of CUTS) {
         network,
         "client",
         `ws://${network.serverAddress}:${port}`,
+        transport.name,
         String(PING_INTERVAL),
         String(PING_TIMEOUT),
       );

@@ -10,13 +10,16 @@
 import { WebSocketStreamClient } from "../../mod.ts";
 
 const PERIOD = 20;
-const [url = "", pingInterval, pingTimeout] = Deno.args;
+const [url = "", transport, pingInterval, pingTimeout] = Deno.args;
 
 const client = new WebSocketStreamClient({
   url,
   pingInterval: Number(pingInterval),
   pingTimeout: Number(pingTimeout),
-  ping: { message: "ping", isPong: (data) => data === "pong" },
+  ...(transport === "tcp"
+    // It sends ping frames by itself.
+    ? { transport }
+    : { ping: { message: "ping", isPong: (data) => data === "pong" } }),
   connectTimeout: 400,
   initialBackoff: 50,
   maxBackoff: 100,
