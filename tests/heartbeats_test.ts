@@ -139,7 +139,7 @@ for (const { name, make, ping, pongs, answers = [], data } of CASES) {
     assertEquals(parse(next(make())), ping);
   });
 
-  Deno.test(`${name}: its heartbeats are told from data`, () => {
+  Deno.test(`${name}: its heartbeats are distinguished from data`, () => {
     const { isPong, answer } = make();
     for (const pong of pongs) assertEquals(isPong?.(pong), true, pong);
     for (const [ping, expected] of answers) {

@@ -24,12 +24,12 @@ Deno.test("without options it closes with 1000, and drains for the close timeout
   assertEquals(resolve(absent), defaults);
 });
 
-Deno.test("what is given is taken over", () => {
+Deno.test("given options are returned", () => {
   const given = { code: 4001, reason: "bye", drain: 0 };
   assertEquals(resolve(given), given);
 });
 
-Deno.test("a close code is 1000, or 3000 to 4999: what the runtime takes", () => {
+Deno.test("a close code is 1000, or 3000 to 4999", () => {
   for (const code of [1000, 3000, 3999, 4000, 4999]) {
     assertEquals(resolve({ code }).code, code);
   }
@@ -47,7 +47,7 @@ Deno.test("a close code is 1000, or 3000 to 4999: what the runtime takes", () =>
   }
 });
 
-Deno.test("a reason is a text of at most 123 bytes, which are not characters", () => {
+Deno.test("a reason is a string of at most 123 bytes, not characters", () => {
   for (const reason of ["", "a".repeat(123), "é".repeat(61), "€".repeat(41)]) {
     assertEquals(resolve({ reason }).reason, reason);
   }
@@ -87,7 +87,7 @@ Deno.test("a drain is a number of milliseconds, from 0 on", () => {
   }
 });
 
-Deno.test("unknown options and what is no object are refused", () => {
+Deno.test("unknown options and values that are not objects are refused", () => {
   assertThrows(() => resolve({ timeout: 1 }), TypeError, "'timeout' in stop()");
   for (const options of [null, 1000, "bye", []]) {
     assertThrows(
@@ -98,7 +98,7 @@ Deno.test("unknown options and what is no object are refused", () => {
   }
 });
 
-Deno.test("what passes is what a native socket can close with", async () => {
+Deno.test("the checks accept exactly what a native socket accepts", async () => {
   const socket = new WebSocket("ws://127.0.0.1:9");
   const closed = new Promise((resolve) => socket.onclose = resolve);
   const codes = fc.oneof(
@@ -221,14 +221,14 @@ Deno.test("a flush waits for any number of milliseconds, or without limit", () =
   }
 });
 
-Deno.test("a reader of the tcp transport pauses it, and others may", () => {
+Deno.test("readers of the tcp transport pause by default", () => {
   assertEquals(resolveReadOptions({}, TCP).overflow, "pause");
   assertEquals(resolveReadOptions({}, NATIVE).overflow, "disconnect");
   const overflow = "pause";
   assertEquals(resolveReadOptions({ overflow }, TCP).overflow, "pause");
 });
 
-Deno.test("a server cannot dictate a heartbeat for which there is no message", () => {
+Deno.test("setHeartbeat refuses a pingInterval without a message to send", () => {
   const times = { pingInterval: 1_000 };
   assertThrows(
     () => checkHeartbeatTimes(times, NATIVE),

@@ -49,7 +49,7 @@ Deno.test("a client certificate comes with its key", () => {
   assertThrows(() => checked("tls", { key: KEY }), TypeError, "lacks 'cert'");
 });
 
-Deno.test("a path in the place of PEM text is refused, and which one it was", () => {
+Deno.test("a path instead of PEM text is refused by name", () => {
   const cases: [tls: Record<string, unknown>, key: string, kind: string][] = [
     [{ caCerts: "ca.pem" }, "tls.caCerts", "a string"],
     [{ caCerts: [CERT, "ca.pem"] }, "tls.caCerts", "a string"],
@@ -128,7 +128,7 @@ Deno.test("a heartbeat sends something, answers something, or both", () => {
   }
 });
 
-Deno.test("a heartbeat that can do nothing is refused, and says what it lacks", () => {
+Deno.test("a heartbeat that does nothing is refused, and the error says what is missing", () => {
   const cases: [ping: Record<string, unknown>, says: string][] = [
     [{}, "'ping' as it must be given a 'message', an 'answer' or both"],
     [{ message: undefined }, "'ping' as it must be given a 'message'"],

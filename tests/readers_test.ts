@@ -117,7 +117,7 @@ Deno.test("tcp: a slow reader slows the server down and loses nothing", async ()
   assertEquals(client.stats.connects, 1);
 });
 
-Deno.test("tcp: while a reader is full the others wait, and messages stay few", async () => {
+Deno.test("tcp: while a reader is full nothing more is delivered to the others", async () => {
   await using world = await World.open({
     config: { transport: "tcp", receiveBufferMaxSize: 10 },
   });
@@ -139,7 +139,7 @@ Deno.test("tcp: while a reader is full the others wait, and messages stay few", 
   assertEquals([first, second], [numbers, numbers]);
 });
 
-Deno.test("tcp: a full reader that ends lets the feed go on", async () => {
+Deno.test("tcp: the feed goes on when a full reader ends", async () => {
   await using world = await World.open({
     config: { transport: "tcp", receiveBufferMaxSize: 2 },
   });
@@ -216,7 +216,7 @@ overEach("after one pipe there can be another", async (transport) => {
 });
 
 overEach(
-  "an abort takes back what waits for room in the queue, and nothing else",
+  "an abort takes back only the message that waits for room in the queue",
   async (transport) => {
     await using world = new World({
       config: { transport, sendQueueMaxSize: 1 },

@@ -127,7 +127,7 @@ Deno.test("a resolved configuration is one flat object with every key", () => {
   );
 });
 
-Deno.test("what is given is taken over, key by key", () => {
+Deno.test("each given value is in the resolved configuration", () => {
   const resolved = resolve(GIVEN);
   const { url: _, headers, proxy, tls, ping, ...plain } = GIVEN;
   for (const [key, value] of Object.entries(plain)) {
@@ -139,14 +139,14 @@ Deno.test("what is given is taken over, key by key", () => {
   assertEquals(resolved.ping?.message, ping.message);
 });
 
-Deno.test("a key whose value is undefined counts as absent, whichever it is", () => {
+Deno.test("any key whose value is undefined counts as absent", () => {
   for (const key of [...Object.keys(GIVEN), "httpClient"]) {
     if (key === "url") continue;
     assertEquals(resolve({ [key]: undefined }), resolve({}), key);
   }
 });
 
-Deno.test("null is a mistake, whichever key it is given for, and is named", () => {
+Deno.test("null is refused for every key, and the error names it", () => {
   for (const key of [...Object.keys(GIVEN), "httpClient"]) {
     const error = assertThrows(() => resolve({ [key]: null }), TypeError);
     assertStringIncludes(error.message, `'${key}'`);
@@ -283,7 +283,7 @@ Deno.test("every option with a number as its default is in the table above", () 
   assertEquals(numbers.sort(), NUMBERS.map(({ key }) => key).sort());
 });
 
-Deno.test("one of the two backoffs alone takes the other one with it", () => {
+Deno.test("one backoff given alone adjusts the other", () => {
   assertEquals(resolve({ maxBackoff: 100 }).initialBackoff, 100);
   assertEquals(resolve({ maxBackoff: 1_000 }).initialBackoff, 500);
   assertEquals(resolve({ initialBackoff: 60_000 }).maxBackoff, 60_000);
@@ -363,12 +363,12 @@ for (const [on, key, options] of ONE_SIDED) {
   });
 }
 
-Deno.test("native takes what says that it has none of the tcp options", () => {
+Deno.test("native accepts the tcp options that are switched off", () => {
   resolve({ compression: false, maxMessageBytes: 64 * KIB * KIB });
   resolve({ tls: { insecure: false, serverName: undefined } });
 });
 
-Deno.test("a Unix socket is an address for tcp alone", () => {
+Deno.test("only tcp accepts a Unix socket as its address", () => {
   const url = "ws+unix:/run/feed.sock:/feed?a=b";
   assertEquals(resolve({ url, transport: "tcp" }).endpoints, [url]);
   assertThrows(() => resolve({ url }), TypeError, 'transport "tcp"');
@@ -395,7 +395,7 @@ Deno.test("compression has defaults, and may be given in detail", () => {
   }
 });
 
-Deno.test("a larger message than the largest is a whole number of bytes from 1", () => {
+Deno.test("maxMessageBytes is a whole number from 1", () => {
   for (const value of [...NEVER, 0, 1.5, Infinity]) {
     assertThrows(
       () => resolve({ transport: "tcp", maxMessageBytes: value }),
@@ -510,7 +510,7 @@ for (const [key, values] of WRONG_KINDS) {
   });
 }
 
-Deno.test("every option that is no number has a wrong value in the tables", () => {
+Deno.test("every other option has a wrong value in the tables", () => {
   const tables = [
     "url",
     "pingInterval",
@@ -604,7 +604,7 @@ Deno.test("no secret is in the error for a URL in the place of the options", () 
   assertFalse(Deno.inspect(error).includes(SECRET));
 });
 
-Deno.test("whatever is given, it is resolved, or refused by name", () => {
+Deno.test("random options are resolved or refused by name", () => {
   const keys = fc.constantFrom(...Object.keys(GIVEN), "httpClient", "other");
   const values = fc.oneof(
     fc.double(),

@@ -101,7 +101,7 @@ for (const { rule, says, allowed, refused } of NUMBERS) {
   });
 }
 
-Deno.test("a number within its limits comes back as it is, any other throws", () => {
+Deno.test("a number within its limits is returned, any other throws", () => {
   const rule = fc.record({
     min: fc.double({ noNaN: true, noDefaultInfinity: true }),
     max: fc.option(fc.double({ noNaN: true }), { nil: undefined }),
@@ -141,7 +141,7 @@ Deno.test("only true and false are boolean", () => {
   }
 });
 
-Deno.test("only functions can be called", () => {
+Deno.test("only functions are callable", () => {
   const f = () => {};
   assertStrictEquals(callable("classify", f), f);
   for (const value of [{}, "f", null, undefined]) {
@@ -149,14 +149,14 @@ Deno.test("only functions can be called", () => {
   }
 });
 
-Deno.test("a text is a string that is not empty", () => {
+Deno.test("text() accepts strings that are not empty", () => {
   assertEquals(text("spool", "queue.db"), "queue.db");
   for (const value of ["", 1, null, undefined, new URL("file:///a")]) {
     assertThrows(() => text("spool", value), TypeError, "'spool'");
   }
 });
 
-Deno.test("a key that nobody reads is refused, with the ones that there are", () => {
+Deno.test("an unknown key is refused, and the error lists the known ones", () => {
   onlyKnownKeys("ping", { message: "a" }, ["message", "isPong"]);
   onlyKnownKeys("ping", {}, ["message", "isPong"]);
   assertThrows(
@@ -171,7 +171,7 @@ Deno.test("an unknown key is refused even if its value is undefined", () => {
   assertThrows(() => onlyKnownKeys("ping", { a: undefined }, []), TypeError);
 });
 
-Deno.test("what is no object has no keys", () => {
+Deno.test("a value that is not an object is refused", () => {
   const cases: [value: unknown, shown: string][] = [
     [null, "null"],
     [undefined, "undefined"],
@@ -199,7 +199,7 @@ Deno.test("a value of the wrong kind is named with key, rule and value", () => {
   );
 });
 
-Deno.test("of a value that may be a secret only the kind is named", () => {
+Deno.test("the error for a possible secret names only the kind of value", () => {
   assertEquals(
     wrongSecret("headers", "a record", "Bearer abc").message,
     "Cannot use 'headers' as it must be a record: current value is a string",

@@ -29,11 +29,11 @@ Deno.test("several waiting next() are served first come, first served", async ()
 });
 
 Deno.test("the end comes after what was buffered", async () => {
-  const { buffer, told } = setUp();
+  const { buffer, reported } = setUp();
   buffer.push("a");
   buffer.end();
   buffer.push("late");
-  assertEquals(told.ends, 1);
+  assertEquals(reported.ends, 1);
   assertEquals(await rest(buffer), ["a"]);
   assertEquals((await buffer.next()).done, true);
 });
@@ -47,7 +47,7 @@ Deno.test("an error comes after what was buffered, and once", async () => {
   assertEquals((await buffer.next()).done, true);
 });
 
-Deno.test("of those who wait when an error comes, the first gets it", async () => {
+Deno.test("the first of several pending next() gets the error, the others the end", async () => {
   const { buffer } = setUp();
   const [first, second] = [buffer.next(), buffer.next()];
   buffer.end(BROKEN);
@@ -62,19 +62,19 @@ Deno.test("an error that nobody awaits ends no program", async () => {
   await new Promise((resolve) => setTimeout(resolve)); // unhandled ones are found in between
 });
 
-Deno.test("return() settles who waits, forgets what is buffered, and ends", async () => {
-  const { buffer, told } = setUp();
+Deno.test("return() settles pending next(), drops the buffer and ends the reader", async () => {
+  const { buffer, reported } = setUp();
   const waiting = [buffer.next(), buffer.next()];
   assertEquals((await buffer.return()).done, true);
   for (const result of await Promise.all(waiting)) {
     assertEquals(result.done, true);
   }
   buffer.push("late");
-  assertEquals([buffer.size, told.ends], [0, 1]);
+  assertEquals([buffer.size, reported.ends], [0, 1]);
   assertEquals((await buffer.next()).done, true);
 });
 
-Deno.test("return() after an error with messages left forgets both", async () => {
+Deno.test("return() after an error drops the buffered messages and the error", async () => {
   const { buffer } = setUp();
   buffer.push("a");
   buffer.end(BROKEN);
@@ -84,11 +84,11 @@ Deno.test("return() after an error with messages left forgets both", async () =>
 });
 
 Deno.test("break ends the reader", async () => {
-  const { buffer, told } = setUp();
+  const { buffer, reported } = setUp();
   buffer.push("a");
   buffer.push("b");
   for await (const _ of buffer) break;
-  assertEquals([told.ends, buffer.size], [1, 0]);
+  assertEquals([reported.ends, buffer.size], [1, 0]);
 });
 
 Deno.test("texts count UTF-16 code units, binary messages bytes", () => {
@@ -112,19 +112,19 @@ const OVERFLOWS: readonly {
 ];
 
 for (const { name, overflow, kept } of OVERFLOWS) {
-  Deno.test(`${name}: what is kept of five messages where two fit`, async () => {
+  Deno.test(`${name}: five messages arrive where two fit`, async () => {
     for (const bounds of [{ maxSize: 2 }, { maxBytes: 4 }]) {
-      const { buffer, told } = setUp({ ...bounds, overflow });
+      const { buffer, reported } = setUp({ ...bounds, overflow });
       for (const message of ["a1", "b1", "c1", "a2", "b2"]) {
         buffer.push(message);
       }
       buffer.end();
       assertEquals(await rest(buffer), [...kept]);
-      assertEquals(told.overflows + lost(told.ranges), 3);
+      assertEquals(reported.overflows + lost(reported.ranges), 3);
     }
   });
 
-  Deno.test(`${name}: a message larger than all bytes allowed does not wedge it`, async () => {
+  Deno.test(`${name}: a message larger than maxBytes can still be received`, async () => {
     const { buffer } = setUp({ maxBytes: 4, overflow });
     for (const message of ["huge huge", "huge too!", "tiny"]) {
       buffer.push(message);
@@ -137,88 +137,88 @@ for (const { name, overflow, kept } of OVERFLOWS) {
   });
 }
 
-Deno.test("disconnect: an overflow is told each time, its end once it has drained to half", async () => {
-  const { buffer, told } = setUp({ maxSize: 5, overflow: "disconnect" });
+Deno.test("disconnect: each overflow is reported, and once that it has drained to half", async () => {
+  const { buffer, reported } = setUp({ maxSize: 5, overflow: "disconnect" });
   for (let i = 0; i < 7; i++) buffer.push(`${i}`);
-  assertEquals([told.overflows, told.drains], [2, 0]);
+  assertEquals([reported.overflows, reported.drains], [2, 0]);
   await take(buffer);
   await take(buffer);
-  assertEquals([buffer.size, told.drains], [3, 0]);
+  assertEquals([buffer.size, reported.drains], [3, 0]);
   await take(buffer);
-  assertEquals([buffer.size, told.drains], [2, 1]);
+  assertEquals([buffer.size, reported.drains], [2, 1]);
   await take(buffer);
-  assertEquals([told.drains, told.ranges], [1, []]);
+  assertEquals([reported.drains, reported.ranges], [1, []]);
 });
 
-Deno.test("disconnect: drained to half means bytes, too", async () => {
-  const { buffer, told } = setUp({ maxBytes: 10, overflow: "disconnect" });
+Deno.test("disconnect: drained to half counts bytes as well as messages", async () => {
+  const { buffer, reported } = setUp({ maxBytes: 10, overflow: "disconnect" });
   for (const message of ["1", "2", "333333", "4", "5"]) buffer.push(message);
   buffer.push("overflows");
   await take(buffer);
   await take(buffer);
-  assertEquals(told.drains, 0);
+  assertEquals(reported.drains, 0);
   await take(buffer);
-  assertEquals(told.drains, 1);
+  assertEquals(reported.drains, 1);
 });
 
 Deno.test("disconnect: the end of the reader ends the overflow", () => {
   for (const end of ["end", "return"] as const) {
-    const { buffer, told } = setUp({ maxSize: 1, overflow: "disconnect" });
+    const { buffer, reported } = setUp({ maxSize: 1, overflow: "disconnect" });
     buffer.push("a");
     buffer.push("b");
     buffer[end]();
-    assertEquals([told.overflows, told.drains], [1, 1]);
+    assertEquals([reported.overflows, reported.drains], [1, 1]);
   }
 });
 
-Deno.test("drop-oldest: a hole is told with its times before the message behind it", async () => {
-  const { buffer, told } = setUp({ maxSize: 2, overflow: "drop-oldest" });
+Deno.test("drop-oldest: a dropped range is reported with its times before the next message", async () => {
+  const { buffer, reported } = setUp({ maxSize: 2, overflow: "drop-oldest" });
   for (let i = 0; i < 5; i++) {
-    told.now = 100 + i;
+    reported.now = 100 + i;
     buffer.push(`${i}`);
   }
-  assertEquals(told.ranges, []);
-  told.now = 200;
+  assertEquals(reported.ranges, []);
+  reported.now = 200;
   assertEquals(await take(buffer), "3");
-  assertEquals(told.ranges, [{ from: 102, to: 200, count: 3 }]);
+  assertEquals(reported.ranges, [{ from: 102, to: 200, count: 3 }]);
   assertEquals(await take(buffer), "4");
-  assertEquals(told.ranges.length, 1);
+  assertEquals(reported.ranges.length, 1);
 });
 
-Deno.test("drop-newest: a hole is told once a message fits again", async () => {
-  const { buffer, told } = setUp({ maxSize: 2, overflow: "drop-newest" });
+Deno.test("drop-newest: a dropped range is reported once a message fits again", async () => {
+  const { buffer, reported } = setUp({ maxSize: 2, overflow: "drop-newest" });
   for (const message of ["a", "b", "lost", "lost"]) buffer.push(message);
   assertEquals(await take(buffer), "a");
-  assertEquals(told.ranges, []);
+  assertEquals(reported.ranges, []);
   buffer.push("c");
-  assertEquals(lost(told.ranges), 2);
+  assertEquals(lost(reported.ranges), 2);
   buffer.end();
   assertEquals(await rest(buffer), ["b", "c"]);
-  assertEquals(told.ranges.length, 1);
+  assertEquals(reported.ranges.length, 1);
 });
 
-Deno.test("drop-newest: a hole is told when the reader waits behind it, or ends", async () => {
-  const { buffer, told } = setUp({ maxSize: 1, overflow: "drop-newest" });
+Deno.test("drop-newest: a dropped range is reported when the reader waits or ends", async () => {
+  const { buffer, reported } = setUp({ maxSize: 1, overflow: "drop-newest" });
   buffer.push("a");
   buffer.push("lost");
   await take(buffer);
   const waiting = take(buffer);
-  assertEquals(lost(told.ranges), 1);
+  assertEquals(lost(reported.ranges), 1);
   buffer.push("b");
   assertEquals(await waiting, "b");
   buffer.push("c");
   buffer.push("lost");
   await buffer.return();
-  assertEquals(lost(told.ranges), 2);
+  assertEquals(lost(reported.ranges), 2);
 });
 
-Deno.test("a callback may use the reader while a hole is told", async () => {
-  const { buffer, told } = setUp({ maxSize: 1, overflow: "drop-newest" });
+Deno.test("a callback may use the reader while a dropped range is reported", async () => {
+  const { buffer, reported } = setUp({ maxSize: 1, overflow: "drop-newest" });
   buffer.push("a");
   buffer.push("lost");
   await take(buffer);
   let taken: Promise<Message | undefined> | undefined;
-  told.onRange = () => taken = take(buffer);
+  reported.onRange = () => taken = take(buffer);
   buffer.push("b");
   assertEquals(await taken, "b");
   assertEquals([buffer.size, buffer.bytes], [0, 0]);
@@ -227,7 +227,7 @@ Deno.test("a callback may use the reader while a hole is told", async () => {
 // Conflation -----------------------------------------------------------------------
 
 Deno.test("conflate keeps the latest of each key, in the order of first arrival", async () => {
-  const { buffer, told } = setUp({ overflow: { conflate: letter } });
+  const { buffer, reported } = setUp({ overflow: { conflate: letter } });
   for (const message of ["a1", "b1", "a2", "c1", "b2", "a3"]) {
     buffer.push(message);
   }
@@ -235,11 +235,11 @@ Deno.test("conflate keeps the latest of each key, in the order of first arrival"
   buffer.push("a4");
   buffer.end();
   assertEquals(await rest(buffer), ["c1", "a4"]);
-  assertEquals(told.ranges, []);
+  assertEquals(reported.ranges, []);
 });
 
 Deno.test("conflate: a replacement that outgrows its place moves back and drops the oldest", async () => {
-  const { buffer, told } = setUp({
+  const { buffer, reported } = setUp({
     maxBytes: 6,
     overflow: { conflate: letter },
   });
@@ -248,11 +248,11 @@ Deno.test("conflate: a replacement that outgrows its place moves back and drops 
   buffer.push("a22222222");
   assertEquals([buffer.size, buffer.bytes], [1, 9]);
   assertEquals(await take(buffer), "a22222222");
-  assertEquals([lost(told.ranges), buffer.bytes], [2, 0]);
+  assertEquals([lost(reported.ranges), buffer.bytes], [2, 0]);
 });
 
-Deno.test("conflate: a message whose key cannot be told stands for itself", async () => {
-  const { buffer, told } = setUp({
+Deno.test("conflate: a message whose key is unknown is kept beside the others", async () => {
+  const { buffer, reported } = setUp({
     overflow: {
       conflate: (data) => {
         if (data === "odd") throw new Error("what is this?");
@@ -263,11 +263,14 @@ Deno.test("conflate: a message whose key cannot be told stands for itself", asyn
   for (const message of ["a1", "odd", "odd", "a2"]) buffer.push(message);
   buffer.end();
   assertEquals(await rest(buffer), ["a2", "odd", "odd"]);
-  assertEquals(told.errors.map(({ code }) => code), ["CALLBACK", "CALLBACK"]);
-  assertInstanceOf(told.errors[0]?.cause, Error);
+  assertEquals(reported.errors.map(({ code }) => code), [
+    "CALLBACK",
+    "CALLBACK",
+  ]);
+  assertInstanceOf(reported.errors[0]?.cause, Error);
 });
 
-Deno.test("conflate: what replaces a message counts in its stead", async () => {
+Deno.test("conflate: a replaced message no longer counts", async () => {
   const { buffer } = setUp({ overflow: { conflate: letter } });
   for (const message of ["a1", "b1", "a22"]) buffer.push(message);
   assertEquals([buffer.size, buffer.bytes], [2, 5]);
@@ -275,7 +278,7 @@ Deno.test("conflate: what replaces a message counts in its stead", async () => {
   assertEquals([buffer.size, buffer.bytes], [0, 0]);
 });
 
-Deno.test("conflate is not asked for a message that somebody waits for", async () => {
+Deno.test("conflate is not called for a message that goes to a pending next()", async () => {
   const { buffer } = setUp({
     overflow: {
       conflate: () => {
@@ -288,7 +291,7 @@ Deno.test("conflate is not asked for a message that somebody waits for", async (
   assertEquals(await waiting, "a");
 });
 
-Deno.test("conflate may use the reader it is asked for", async () => {
+Deno.test("conflate may use the reader that it is called for", async () => {
   const { buffer } = setUp({
     overflow: {
       conflate: (data) => {
@@ -327,38 +330,38 @@ Deno.test("conflate: thousands of keys come out in order, whatever is replaced",
 
 Deno.test("pause: reading stops when the buffer is full, and goes on at half", async () => {
   for (const bounds of [{ maxSize: 4 }, { maxBytes: 4 }]) {
-    const { buffer, told } = setUp({ ...bounds, overflow: "pause" });
+    const { buffer, reported } = setUp({ ...bounds, overflow: "pause" });
     for (const message of "abc") buffer.push(message);
-    assertEquals(told.overflows, 0);
+    assertEquals(reported.overflows, 0);
     buffer.push("d");
-    assertEquals([told.overflows, buffer.isFull], [1, true]);
+    assertEquals([reported.overflows, buffer.isFull], [1, true]);
     await take(buffer);
-    assertEquals(told.drains, 0);
+    assertEquals(reported.drains, 0);
     await take(buffer);
-    assertEquals([told.drains, buffer.isFull], [1, false]);
+    assertEquals([reported.drains, buffer.isFull], [1, false]);
   }
 });
 
-Deno.test("pause: what comes although reading stopped is kept, and reported", async () => {
-  const { buffer, told } = setUp({ maxSize: 1, overflow: "pause" });
+Deno.test("pause: a message that arrives nevertheless is kept, and pauses again", async () => {
+  const { buffer, reported } = setUp({ maxSize: 1, overflow: "pause" });
   for (const message of "abc") buffer.push(message);
-  assertEquals(told.overflows, 3);
+  assertEquals(reported.overflows, 3);
   buffer.end();
-  assertEquals(told.drains, 1);
+  assertEquals(reported.drains, 1);
   assertEquals(await rest(buffer), ["a", "b", "c"]);
-  assertEquals(told.ranges, []);
+  assertEquals(reported.ranges, []);
 });
 
 Deno.test("pause: a reader that waits is never full", async () => {
-  const { buffer, told } = setUp({ maxSize: 1, overflow: "pause" });
+  const { buffer, reported } = setUp({ maxSize: 1, overflow: "pause" });
   const waiting = take(buffer);
   buffer.push("a");
-  assertEquals([await waiting, told.overflows], ["a", 0]);
+  assertEquals([await waiting, reported.overflows], ["a", 0]);
 });
 
 // For all ---------------------------------------------------------------------------
 
-Deno.test("whatever happens, messages come in order, within the bounds, and each is taken, kept, conflated or told to be lost", async () => {
+Deno.test("messages come in order and within the bounds, and every one is received, conflated or reported as dropped", async () => {
   const step = fc.oneof(
     {
       weight: 3,
@@ -378,7 +381,7 @@ Deno.test("whatever happens, messages come in order, within the bounds, and each
   });
   await fc.assert(
     fc.asyncProperty(bounds, fc.array(step), async (bounds, steps) => {
-      const { buffer, told } = setUp(bounds);
+      const { buffer, reported } = setUp(bounds);
       const sent: Message[] = [];
       const taken: Message[] = [];
       const waiting: Promise<unknown>[] = [];
@@ -403,7 +406,7 @@ Deno.test("whatever happens, messages come in order, within the bounds, and each
       await Promise.all(waiting);
       taken.push(...await rest(buffer));
 
-      const gone = told.overflows + lost(told.ranges);
+      const gone = reported.overflows + lost(reported.ranges);
       if (typeof bounds.overflow === "object") {
         assertEquals(taken.length + gone <= sent.length, true);
         assertEquals(new Set(taken).size, taken.length);
@@ -419,21 +422,21 @@ Deno.test("whatever happens, messages come in order, within the bounds, and each
   );
 });
 
-Deno.test("a hole is always told before the reader gets the message behind it", async () => {
+Deno.test("a dropped range is always reported before the reader gets the next message", async () => {
   const policy = fc.constantFrom<ReceiveOverflow>("drop-oldest", "drop-newest");
   await fc.assert(
     fc.asyncProperty(
       policy,
       fc.array(fc.boolean()),
       async (overflow, steps) => {
-        const { buffer, told } = setUp({ maxSize: 3, overflow });
+        const { buffer, reported } = setUp({ maxSize: 3, overflow });
         let sent = 0;
         let taken = 0;
         for (const isPush of steps) {
           if (isPush) buffer.push(`${sent++}`);
           else if (buffer.size > 0) {
             const number = Number(await take(buffer));
-            assertEquals(lost(told.ranges) >= number - taken, true);
+            assertEquals(lost(reported.ranges) >= number - taken, true);
             taken++;
           }
         }
@@ -444,7 +447,7 @@ Deno.test("a hole is always told before the reader gets the message behind it", 
 
 // Support ---------------------------------------------------------------------------
 
-interface Told {
+interface Reported {
   now: number;
   overflows: number;
   drains: number;
@@ -460,9 +463,9 @@ function setUp(
     maxBytes?: number;
     overflow?: ReceiveOverflow;
   } = {},
-): { buffer: ReadBuffer; told: Told } {
+): { buffer: ReadBuffer; reported: Reported } {
   const { maxSize = 100, maxBytes = 1000, overflow = "disconnect" } = options;
-  const told: Told = {
+  const reported: Reported = {
     now: 0,
     overflows: 0,
     drains: 0,
@@ -473,17 +476,17 @@ function setUp(
   };
   const bounds = { maxSize, maxBytes, overflow };
   const buffer = new ReadBuffer("reader", bounds, {
-    full: () => told.overflows++,
-    drained: () => told.drains++,
+    full: () => reported.overflows++,
+    drained: () => reported.drains++,
     dropped: (_, range) => {
-      told.ranges.push(range);
-      told.onRange();
+      reported.ranges.push(range);
+      reported.onRange();
     },
-    failed: (error) => told.errors.push(error),
-    ended: () => told.ends++,
-    now: () => told.now,
+    failed: (error) => reported.errors.push(error),
+    ended: () => reported.ends++,
+    now: () => reported.now,
   });
-  return { buffer, told };
+  return { buffer, reported };
 }
 
 async function take(buffer: ReadBuffer): Promise<Message | undefined> {

@@ -22,7 +22,7 @@ const CONFIG = {
 
 const BROKEN = new WSError("broken", { code: "CLOSED", severity: "fatal" });
 
-Deno.test("a reader gets what is delivered after it was made, before anybody asks", async () => {
+Deno.test("a reader gets messages from its creation on, before its first next()", async () => {
   const { readers } = setUp();
   deliver(readers, "early");
   const reader = readers.add();
@@ -44,7 +44,7 @@ Deno.test("readers of different speed each get everything", async () => {
   assertEquals(await Array.fromAsync(slow), ["a", "b", "c"]);
 });
 
-Deno.test("a reader that ends during a delivery disturbs no other", async () => {
+Deno.test("a reader that ends during a delivery does not disturb others", async () => {
   const { readers } = setUp();
   const first = readers.add({
     overflow: {
@@ -61,7 +61,7 @@ Deno.test("a reader that ends during a delivery disturbs no other", async () => 
   assertEquals((await first.next()).done, true);
 });
 
-Deno.test("the end reaches all readers, and those made after it", async () => {
+Deno.test("the end reaches all readers, also those made later", async () => {
   const { readers } = setUp();
   const before = readers.add();
   deliver(readers, "a");
@@ -75,7 +75,7 @@ Deno.test("the end reaches all readers, and those made after it", async () => {
   assertEquals(await assertRejects(() => after.next(), WSError), BROKEN);
 });
 
-Deno.test("a signal ends its reader at once, and is let go when the reader ends", async () => {
+Deno.test("a signal ends its reader at once, and loses its listener when the reader ends", async () => {
   const { readers } = setUp();
   const controller = new AbortController();
   const reader = readers.add({ signal: controller.signal });
@@ -96,7 +96,7 @@ Deno.test("a signal ends its reader at once, and is let go when the reader ends"
 });
 
 Deno.test("bounds and policy come from the client unless given", async () => {
-  const { readers, told } = setUp({ maxSize: 1, overflow: "drop-newest" });
+  const { readers, reported } = setUp({ maxSize: 1, overflow: "drop-newest" });
   const plain = readers.add();
   const own = readers.add({ bufferMaxSize: 2, overflow: "drop-oldest" });
   const bytes = readers.add({ bufferMaxSize: 9, bufferMaxBytes: 2 });
@@ -105,7 +105,7 @@ Deno.test("bounds and policy come from the client unless given", async () => {
   assertEquals(await Array.fromAsync(plain), ["a"]);
   assertEquals(await Array.fromAsync(own), ["b", "c"]);
   assertEquals(await Array.fromAsync(bytes), ["a", "b"]);
-  assertEquals(told.gaps.map(({ count }) => count).sort(), [1, 1, 2]);
+  assertEquals(reported.gaps.map(({ count }) => count).sort(), [1, 1, 2]);
 });
 
 const REFUSED: readonly (readonly [unknown, string, ErrorConstructor])[] = [
@@ -124,7 +124,7 @@ const REFUSED: readonly (readonly [unknown, string, ErrorConstructor])[] = [
   [1, "Cannot use 'messages()'", TypeError],
 ];
 
-Deno.test("wrong options are refused with key, rule and value", () => {
+Deno.test("wrong options throw with key, rule and value", () => {
   const { readers } = setUp();
   for (const [options, text, kind] of REFUSED) {
     // The types forbid these; programs without types write them.
@@ -175,23 +175,23 @@ Deno.test("a readable that was never read ends with the client", async () => {
 
 // Gaps ---------------------------------------------------------------------------
 
-Deno.test("what a buffer drops is a gap with times, cause and count", async () => {
-  const { readers, told } = setUp({ maxSize: 2, overflow: "drop-oldest" });
+Deno.test("dropped messages are a gap with times, cause and count", async () => {
+  const { readers, reported } = setUp({ maxSize: 2, overflow: "drop-oldest" });
   const reader = readers.add();
   for (let i = 0; i < 5; i++) {
-    told.now = i;
+    reported.now = i;
     deliver(readers, `${i}`);
   }
-  told.now = 9;
+  reported.now = 9;
   await reader.next();
-  const [gap] = told.gaps;
+  const [gap] = reported.gaps;
   const { cause, ...facts } = gap ?? {};
   assertEquals(facts, { from: 2, to: 9, attempts: 0, count: 3 });
   assertInstanceOf(cause, WSError);
   assertEquals([cause.code, cause.severity], ["SLOW_CONSUMER", "transient"]);
 });
 
-Deno.test("without a clock of its own it takes the time of day", async () => {
+Deno.test("the default clock is the time of day", async () => {
   const gaps: Gap[] = [];
   const config = { ...CONFIG, receiveBufferMaxSize: 1 };
   const readers = new Readers({ ...config, receiveOverflow: "drop-oldest" }, {
@@ -211,8 +211,8 @@ Deno.test("without a clock of its own it takes the time of day", async () => {
   assertEquals(gap !== undefined && gap.to <= Date.now(), true);
 });
 
-Deno.test("what conflate throws is told", () => {
-  const { readers, told } = setUp();
+Deno.test("an exception in conflate is reported", () => {
+  const { readers, reported } = setUp();
   readers.add({
     overflow: {
       conflate: () => {
@@ -221,16 +221,16 @@ Deno.test("what conflate throws is told", () => {
     },
   });
   deliver(readers, "a");
-  assertEquals(told.errors.map(({ code }) => code), ["CALLBACK"]);
+  assertEquals(reported.errors.map(({ code }) => code), ["CALLBACK"]);
 });
 
 // Slow readers ---------------------------------------------------------------------
 
-Deno.test("a slow reader is told each time, and waited for until it drained to half", async () => {
-  const { readers, told } = setUp({ maxSize: 4 });
+Deno.test("a slow reader is reported each time, and drained() waits until half is read", async () => {
+  const { readers, reported } = setUp({ maxSize: 4 });
   const reader = readers.add();
   for (let i = 0; i < 6; i++) deliver(readers, `${i}`);
-  assertEquals(told.slow.map(({ code }) => code), [
+  assertEquals(reported.slow.map(({ code }) => code), [
     "SLOW_CONSUMER",
     "SLOW_CONSUMER",
   ]);
@@ -241,7 +241,7 @@ Deno.test("a slow reader is told each time, and waited for until it drained to h
   await drained.promise;
 });
 
-Deno.test("all slow readers are waited for, however they get out of it", async () => {
+Deno.test("drained() waits for all slow readers, until they are read or end", async () => {
   const { readers } = setUp({ maxSize: 1 });
   const [first, second] = [readers.add(), readers.add()];
   deliver(readers, "a");
@@ -277,34 +277,34 @@ Deno.test("the end ends the wait for slow readers", async () => {
   await waiting;
 });
 
-Deno.test("what a slow reader missed can be taken for the gap of an outage, once", () => {
-  const { readers, told } = setUp({ maxSize: 1 });
+Deno.test("takeDropped() returns what a slow reader missed, once", () => {
+  const { readers, reported } = setUp({ maxSize: 1 });
   assertEquals(readers.takeDropped(), undefined);
   readers.add();
-  told.now = 10;
+  reported.now = 10;
   for (const message of ["a", "b", "c"]) deliver(readers, message);
-  told.now = 30;
+  reported.now = 30;
   assertEquals(readers.takeDropped(), { from: 10, to: 30, count: 2 });
   assertEquals(readers.takeDropped(), undefined);
   readers.end();
-  assertEquals(told.gaps, []);
+  assertEquals(reported.gaps, []);
 });
 
-Deno.test("what a slow reader missed is a gap of its own when the client ends before", () => {
-  const { readers, told } = setUp({ maxSize: 1 });
+Deno.test("what a slow reader missed is a gap of its own when the client ends first", () => {
+  const { readers, reported } = setUp({ maxSize: 1 });
   readers.add();
-  told.now = 10;
+  reported.now = 10;
   deliver(readers, "a");
   deliver(readers, "b");
-  told.now = 30;
+  reported.now = 30;
   readers.end();
-  const [gap] = told.gaps;
+  const [gap] = reported.gaps;
   assertEquals([gap?.from, gap?.to, gap?.attempts, gap?.count], [10, 30, 0, 1]);
-  assertEquals(told.gaps.length, 1);
+  assertEquals(reported.gaps.length, 1);
 });
 
-Deno.test("the error says which reader is slow, and that nobody ever read it", async () => {
-  const { readers, told } = setUp({ maxSize: 1 });
+Deno.test("the error says which reader is slow, and that it was never read", async () => {
+  const { readers, reported } = setUp({ maxSize: 1 });
   readers.add();
   const second = readers.add();
   const reading = second.next();
@@ -313,44 +313,48 @@ Deno.test("the error says which reader is slow, and that nobody ever read it", a
   const advice = ". It was never read: read it, or end it with return()";
   const text = "messages()) is too slow: its buffer of at most 1 messages " +
     "and 1000 bytes is full";
-  assertEquals(told.slow.map(({ message }) => message), [
+  assertEquals(reported.slow.map(({ message }) => message), [
     `Reader 1 (${text}${advice}`,
     `Reader 1 (${text}${advice}`,
     `Reader 2 (${text}`,
   ]);
-  const { readers: others, told: toldOthers } = setUp({ maxSize: 1 });
+  const { readers: others, reported: reportedOthers } = setUp({ maxSize: 1 });
   await others.readable.cancel();
-  assertEquals(toldOthers.slow, []);
+  assertEquals(reportedOthers.slow, []);
 });
 
 // Pausing --------------------------------------------------------------------------
 
-Deno.test("reading goes on when the slowest reader has drained to half", async () => {
-  const { readers, told } = setUp({ maxSize: 2, overflow: "pause" });
+Deno.test("reading resumes when the slowest reader has drained to half", async () => {
+  const { readers, reported } = setUp({ maxSize: 2, overflow: "pause" });
   const [first, second] = [readers.add(), readers.add()];
   for (const message of "ab") deliver(readers, message);
-  assertEquals([told.pauses, told.resumes, readers.isPaused], [2, 0, true]);
+  assertEquals([reported.pauses, reported.resumes, readers.isPaused], [
+    2,
+    0,
+    true,
+  ]);
   await first.next();
-  assertEquals([told.resumes, readers.isPaused], [0, true]);
+  assertEquals([reported.resumes, readers.isPaused], [0, true]);
   await second.next();
-  assertEquals([told.resumes, readers.isPaused], [1, false]);
-  assertEquals([told.slow, told.gaps], [[], []]);
+  assertEquals([reported.resumes, readers.isPaused], [1, false]);
+  assertEquals([reported.slow, reported.gaps], [[], []]);
 });
 
-Deno.test("a reader that ends while it is full lets reading go on", async () => {
+Deno.test("reading resumes when a full reader ends", async () => {
   for (const end of ["return", "signal", "client"] as const) {
-    const { readers, told } = setUp({ maxSize: 1, overflow: "pause" });
+    const { readers, reported } = setUp({ maxSize: 1, overflow: "pause" });
     const controller = new AbortController();
     const reader = readers.add({ signal: controller.signal });
     deliver(readers, "a");
     if (end === "return") await reader.return?.();
     if (end === "signal") controller.abort();
     if (end === "client") readers.end();
-    assertEquals([told.pauses, told.resumes], [1, 1], end);
+    assertEquals([reported.pauses, reported.resumes], [1, 1], end);
   }
 });
 
-Deno.test("a paused reader is not waited for before the next connection", async () => {
+Deno.test("drained() does not wait for a paused reader", async () => {
   const { readers } = setUp({ maxSize: 1, overflow: "pause" });
   readers.add();
   deliver(readers, "a");
@@ -359,7 +363,7 @@ Deno.test("a paused reader is not waited for before the next connection", async 
 
 // Support ----------------------------------------------------------------------------
 
-interface Told {
+interface Reported {
   now: number;
   pauses: number;
   resumes: number;
@@ -374,9 +378,11 @@ interface Options {
   overflow?: ReceiveOverflow;
 }
 
-function setUp(options: Options = {}): { readers: Readers; told: Told } {
+function setUp(
+  options: Options = {},
+): { readers: Readers; reported: Reported } {
   const { maxSize = 100, maxBytes = 1000, overflow = "disconnect" } = options;
-  const told: Told = {
+  const reported: Reported = {
     now: 0,
     pauses: 0,
     resumes: 0,
@@ -390,14 +396,14 @@ function setUp(options: Options = {}): { readers: Readers; told: Told } {
     receiveBufferMaxBytes: maxBytes,
     receiveOverflow: overflow,
   }, {
-    onSlow: (error) => told.slow.push(error),
-    pauseReading: () => told.pauses++,
-    resumeReading: () => told.resumes++,
-    onGap: (gap) => told.gaps.push(gap),
-    onError: (error) => told.errors.push(error),
-    now: () => told.now,
+    onSlow: (error) => reported.slow.push(error),
+    pauseReading: () => reported.pauses++,
+    resumeReading: () => reported.resumes++,
+    onGap: (gap) => reported.gaps.push(gap),
+    onError: (error) => reported.errors.push(error),
+    now: () => reported.now,
   });
-  return { readers, told };
+  return { readers, reported };
 }
 
 function deliver(readers: Readers, message: Message): void {

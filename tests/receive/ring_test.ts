@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Ring } from "../../src/receive/ring.ts";
 
-Deno.test("whatever is pushed, shifted and cleared, it is a queue", () => {
+Deno.test("a ring behaves as a queue for random pushes, shifts and clears", () => {
   const step = fc.oneof(
     { weight: 30, arbitrary: fc.nat() },
     { weight: 25, arbitrary: fc.constant("shift") },

@@ -15,7 +15,7 @@ import type { Message } from "../../src/message.ts";
 
 const BROKEN = new WSError("broken", { code: "CLOSED", severity: "fatal" });
 
-Deno.test("the readable gives what the reader gets, and closes with it", async () => {
+Deno.test("the readable gives the reader's messages and closes with the reader", async () => {
   const buffer = makeBuffer();
   const { stream } = new ReadableSide(() => buffer);
   buffer.push("a");
@@ -24,7 +24,7 @@ Deno.test("the readable gives what the reader gets, and closes with it", async (
   assertEquals(await Array.fromAsync(stream), ["a", new Uint8Array([1])]);
 });
 
-Deno.test("the readable makes its reader at the first read, and takes only what it is asked for", async () => {
+Deno.test("the readable makes its reader at the first read, and takes one message a read", async () => {
   const buffer = makeBuffer();
   let made = 0;
   const reader = new ReadableSide(() => {
@@ -40,7 +40,7 @@ Deno.test("the readable makes its reader at the first read, and takes only what 
   await reader.cancel();
 });
 
-Deno.test("the readable errors with the reader's error behind what was buffered", async () => {
+Deno.test("the readable gives buffered messages before the reader's error", async () => {
   const buffer = makeBuffer();
   const reader = new ReadableSide(() => buffer).stream.getReader();
   buffer.push("a");
@@ -105,7 +105,7 @@ Deno.test("closing the writable waits for the flush, and the next stream is a ne
   await side.stream.getWriter().write("again");
 });
 
-Deno.test("closing the writable fails when what was written cannot get out", async () => {
+Deno.test("closing the writable fails when the flush fails", async () => {
   const writer = open({ flush: () => Promise.reject(BROKEN) })
     .stream.getWriter();
   assertStrictEquals(await assertRejects(() => writer.close()), BROKEN);
@@ -132,7 +132,7 @@ Deno.test("an abort settles while the queue is full, and the message is not sent
   assertEquals(queue.accepted, ["accepted", "again"]);
 });
 
-Deno.test("an abort takes nothing back that was accepted", async () => {
+Deno.test("an abort takes back no accepted message", async () => {
   const signals: AbortSignal[] = [];
   const writer = open({
     send(_, { signal }) {
@@ -146,7 +146,7 @@ Deno.test("an abort takes nothing back that was accepted", async () => {
   assertEquals(signals.map(({ aborted }) => aborted), [false, false]);
 });
 
-Deno.test("an abort of a stream that does nothing leaves room for a new one", async () => {
+Deno.test("after an abort of an idle stream there is a new one", async () => {
   const side = open({});
   const { stream } = side;
   await stream.abort();
@@ -216,7 +216,7 @@ Deno.test("a refusal that ended the client errors the stream", async () => {
   assertStrictEquals(await assertRejects(() => writer.write("a")), error);
 });
 
-Deno.test("what is no message errors the stream, and the next one is new", async () => {
+Deno.test("a chunk that is not a message errors the stream, and the next one is new", async () => {
   const sent: Message[] = [];
   const side = open({
     send(message) {
@@ -249,7 +249,7 @@ Deno.test("the end of the client errors the stream, a waiting write and later st
   assertStrictEquals(await assertRejects(() => late.closed), BROKEN);
 });
 
-Deno.test("the end of the client settles the closed promise of a writer that does nothing", async () => {
+Deno.test("the end of the client settles writer.closed of an idle writer", async () => {
   const side = open({});
   const writer = side.stream.getWriter();
   side.end(BROKEN);
