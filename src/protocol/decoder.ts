@@ -44,6 +44,8 @@ export interface DecoderOptions {
  */
 export const MAX_IN_PLACE = 64 * 1024;
 
+const EMPTY = Buffer.alloc(0);
+
 type DataOpcode = typeof Opcode.text | typeof Opcode.binary;
 
 /** A message of which fragments have arrived. */
@@ -91,7 +93,7 @@ export class Decoder {
   /** The masking bit of the frames that come in. */
   readonly #masked: 0 | typeof MASKED;
 
-  #buffer: Buffer<ArrayBuffer> = Buffer.alloc(0);
+  #buffer: Buffer<ArrayBuffer> = EMPTY;
   #memory: MaskedMemory | undefined;
   /** Fragments, and the payload of a partial frame. */
   readonly #collected = new GrowingBytes();
@@ -135,9 +137,11 @@ export class Decoder {
    */
   decode(bytes: Uint8Array<ArrayBuffer>, from: number, to: number): number {
     if (
-      bytes.buffer !== this.#buffer.buffer ||
-      bytes.byteOffset !== this.#buffer.byteOffset ||
-      bytes.length !== this.#buffer.length
+      bytes !== this.#buffer && (
+        bytes.buffer !== this.#buffer.buffer ||
+        bytes.byteOffset !== this.#buffer.byteOffset ||
+        bytes.length !== this.#buffer.length
+      )
     ) this.#use(bytes);
     this.#stopped = false;
     let at = from;
@@ -152,8 +156,10 @@ export class Decoder {
     return this.#closed ? to : at;
   }
 
-  #use({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): void {
-    this.#buffer = Buffer.from(buffer, byteOffset, length);
+  #use(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#buffer = bytes instanceof Buffer
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#memory = this.#masked === 0
       ? undefined
       : new MaskedMemory(this.#buffer);

@@ -38,17 +38,18 @@ const SLICE = 4;
 const BETWEEN_LOOKS = 16;
 
 /** Large buffers that are not in use: at most 1 MiB. */
-const SPARE: Uint8Array<ArrayBuffer>[] = [];
+const SPARE: Buffer<ArrayBuffer>[] = [];
 
-function takeBuffer(size: number): Uint8Array<ArrayBuffer> {
-  return (size === LARGE ? SPARE.pop() : undefined) ?? new Uint8Array(size);
+function takeBuffer(size: number): Buffer<ArrayBuffer> {
+  const spare = size === LARGE ? SPARE.pop() : undefined;
+  return spare ?? Buffer.allocUnsafeSlow(size);
 }
 
-function releaseBuffer(buffer: Uint8Array<ArrayBuffer>): void {
+function releaseBuffer(buffer: Buffer<ArrayBuffer>): void {
   if (buffer.length === LARGE && SPARE.length < 4) SPARE.push(buffer);
 }
 
-const EMPTY = new Uint8Array(0);
+const EMPTY = Buffer.alloc(0);
 
 type State =
   /** Delivers messages. */
@@ -71,7 +72,7 @@ export class Receiver implements FrameSink {
   readonly #decoder: Decoder;
   readonly #deflate: MessageDeflate | undefined;
 
-  #buffer: Uint8Array<ArrayBuffer> = EMPTY;
+  #buffer: Buffer<ArrayBuffer> = EMPTY;
   /** Where the bytes begin and end that are not decoded. */
   #start = 0;
   #end = 0;
@@ -136,11 +137,15 @@ export class Receiver implements FrameSink {
     this.#resumed = undefined;
   }
 
-  /** Reads to the end; `first` was read before. Never rejects. */
+  /**
+   * Reads to the end; `first` was read before, and the buffer that it lies in
+   * is used again. Never rejects.
+   */
   async run(first: Uint8Array<ArrayBuffer>): Promise<void> {
     this.#bytesRead = first.length;
-    this.#buffer = first;
-    this.#end = first.length;
+    this.#buffer = Buffer.from(first.buffer);
+    this.#start = first.byteOffset;
+    this.#end = first.byteOffset + first.length;
     this.#busySince = performance.now();
     try {
       for (;;) {

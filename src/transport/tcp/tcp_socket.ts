@@ -284,14 +284,18 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     if (state.kind === "closing") clearTimeout(state.timer);
     const timer = setTimeout(() => this.#finish(end), LINGER);
     this.#state = { kind: "ending", timer, end, answered };
-    // What is not being written is not sent any more: the server would not
-    // read it. It stays in `bufferedAmount`.
-    this.#deflates?.clear();
-    this.#writes.dropMessages();
-    // Our close frame is on its way already.
-    if (state.kind === "closing" && answered) return;
+    if (answered) {
+      // A server that has closed reads no more messages. Those that are not
+      // being written stay in `bufferedAmount`.
+      this.#deflates?.clear();
+      this.#writes.dropMessages();
+      // Our close frame is on its way already.
+      if (state.kind === "closing") return;
+    }
     const body = encodeCloseBody(code, reason.slice(0, MAX_CLOSE_REASON));
-    this.#writes.close(encodeFrame("client", Opcode.close, body));
+    const frame = encodeFrame("client", Opcode.close, body);
+    if (this.#deflates === undefined) this.#writes.close(frame);
+    else this.#deflates.whenIdle(() => this.#writes.close(frame));
   }
 
   #finish(end: SocketEnd): void {

@@ -11,7 +11,7 @@
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { Duplex } from "node:stream";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, rootCertificates, type TLSSocket } from "node:tls";
 import { HandshakeFailure } from "../transport.ts";
 import { type ByteStream, writeAll } from "./byte_stream.ts";
 
@@ -116,7 +116,8 @@ class NodeTlsStream implements ByteStream {
         ...(isIP(serverName) === 0
           ? { servername: serverName }
           : { host: serverName }),
-        ...(caCerts.length > 0 && { ca: [...caCerts] }),
+        // Node trusts these instead of the usual ones, Deno besides them.
+        ...(caCerts.length > 0 && { ca: [...rootCertificates, ...caCerts] }),
         ...identity,
         rejectUnauthorized: !insecure,
         ALPNProtocols: ["http/1.1"],

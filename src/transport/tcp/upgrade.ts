@@ -25,9 +25,15 @@ import { type ByteStream, writeAll } from "./byte_stream.ts";
 /** An accepted handshake. */
 export interface Upgrade extends Agreement {
   readonly response: ResponseHead;
-  /** What the server sent behind its 101. */
+  /** What the server sent behind its 101, in a buffer of its own. */
   readonly rest: Uint8Array<ArrayBuffer>;
 }
+
+/**
+ * Most heads fit into this, and the connection keeps the buffer to wait for
+ * messages with, bytes.
+ */
+const FIRST_READ = 2 * 1024;
 
 /** So much of the body of a refusal is kept, bytes. */
 const MAX_BODY = 4096;
@@ -75,7 +81,7 @@ export async function upgrade(
 /** Reads heads; all of them together are bounded. */
 class HeadReader {
   readonly #stream: ByteStream;
-  readonly #buffer = new Uint8Array(MAX_HEAD);
+  #buffer = new Uint8Array(FIRST_READ);
   #start = 0;
   #length = 0;
 
@@ -83,9 +89,9 @@ class HeadReader {
     this.#stream = stream;
   }
 
-  /** What came behind the last head. */
+  /** What came behind the last head, in the buffer that it was read into. */
   get rest(): Uint8Array<ArrayBuffer> {
-    return this.#buffer.slice(this.#start, this.#length);
+    return this.#buffer.subarray(this.#start, this.#length);
   }
 
   async read(): Promise<ResponseHead> {
@@ -106,7 +112,12 @@ class HeadReader {
 
   async #fill(): Promise<void> {
     if (this.#length === this.#buffer.length) {
-      throw notHttp(`the head has more than ${MAX_HEAD} bytes`);
+      if (this.#length >= MAX_HEAD) {
+        throw notHttp(`the head has more than ${MAX_HEAD} bytes`);
+      }
+      const grown = new Uint8Array(2 * this.#length);
+      grown.set(this.#buffer);
+      this.#buffer = grown;
     }
     const count = await this.#stream.read(this.#buffer.subarray(this.#length));
     if (count !== null) {
