@@ -56,10 +56,10 @@ const KEY = /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/;
 
 /** The runtime ignores a text without a certificate, and goes on without it. */
 function checkPem({ caCerts, identity }: TlsSettings): void {
-  for (const pem of caCerts) require("caCerts", CERTIFICATE, pem);
+  for (const pem of caCerts) requirePem("caCerts", CERTIFICATE, pem);
   if (identity === undefined) return;
-  require("cert", CERTIFICATE, identity.cert);
-  require("key", KEY, identity.key);
+  requirePem("cert", CERTIFICATE, identity.cert);
+  requirePem("key", KEY, identity.key);
   checkPair(identity.cert, identity.key);
 }
 
@@ -81,7 +81,7 @@ function checkPair(cert: string, key: string): void {
   throw new HandshakeFailure({ kind: "options", detail });
 }
 
-function require(option: string, pattern: RegExp, pem: string): void {
+function requirePem(option: string, pattern: RegExp, pem: string): void {
   if (pattern.test(pem)) return;
   const what = pattern === KEY ? "private key" : "certificate";
   const detail = `'tls.${option}' holds no ${what} in PEM`;
