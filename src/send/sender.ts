@@ -613,8 +613,6 @@ export class Sender {
     this.#acknowledgements?.add(item);
     item.sender?.resolve();
     item.sender = undefined;
-    // It may have aborted on its way through the disk.
-    if (item.signal?.aborted) this.#dropItem(item, "aborted");
   }
 
   #wait(item: Item): Promise<void> {
@@ -623,7 +621,6 @@ export class Sender {
     const sender = item.sender ??= Promise.withResolvers();
     this.#useRoom(this.#useQueue()).addWaiting(item);
     this.#watchItem(item);
-    this.#plainQueue = undefined;
     return handled(sender.promise);
   }
 

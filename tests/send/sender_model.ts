@@ -803,7 +803,6 @@ export class SenderModel {
     }
     item.older = [];
     item.outcome = "accepted";
-    if (item.signal?.aborted) this.#drop(item, "aborted");
   }
 
   #enter(item: Item): void {

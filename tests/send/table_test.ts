@@ -7,6 +7,7 @@ import type { SendOverflow } from "../../src/config.ts";
 import { WSError } from "../../src/errors.ts";
 import { nextTurn } from "../../src/send/pump.ts";
 import type { Sender } from "../../src/send/sender.ts";
+import type { SpoolFile } from "../../src/send/spool.ts";
 import { FakeSocket, TCP, toText } from "./fake_socket.ts";
 import { outcome, setUp, STOPPED } from "./set_up.ts";
 
@@ -260,6 +261,87 @@ Deno.test("a message for the connection that is being set up waits for it, and w
   const next = new FakeSocket();
   sender.attach(next, newTarget);
   assertEquals(next.texts, ["2", "3"]);
+  sender.end(STOPPED);
+});
+
+Deno.test("what was meant for a connection that has ended goes to the next one", () => {
+  const { sender } = setUp();
+  const target = {};
+  sender.attach(new FakeSocket({ ...TCP, bytes: 1 }), target);
+  sender.trySend("1", undefined, target);
+  sender.trySend("2", undefined, target);
+  assertEquals(sender.queued, 1);
+  sender.detach({ flushed: true });
+  assertEquals(sentBy(sender), ["2"]);
+  sender.end(STOPPED);
+});
+
+Deno.test("flush is true when all had left before the connection took the rest along", async () => {
+  const { sender } = setUp({ redeliver: "none" });
+  const socket = new FakeSocket();
+  sender.attach(socket);
+  sender.trySend("left");
+  const flushed = outcome(sender.flush());
+  sender.trySend("lost");
+  socket.drain(1);
+  sender.detach({ flushed: false });
+  assertEquals([await flushed, sender.lost], [true, 1]);
+  sender.end(STOPPED);
+});
+
+Deno.test("when the disk takes nothing, a message and what it replaced on the way there are both refused", async () => {
+  const file: SpoolFile = {
+    write: () => {
+      throw new Error("the disk is full");
+    },
+    erase: () => {},
+    shrink: () => false,
+    close: () => {},
+  };
+  const { sender, turns, dropped } = setUp({ spool: "full" }, {
+    openSpool: () => Promise.resolve({ file, items: [] }),
+  });
+  await sender.open();
+  const old = outcome(sender.send("old", { key: "k" }));
+  const tried = sender.trySend("tried", { key: "k" });
+  const last = outcome(sender.send("last", { key: "k" }));
+  turns.pass();
+  assertEquals([await old, tried, await last], ["SPOOL", true, "SPOOL"]);
+  assertEquals([dropped, sender.queued], [["replaced tried"], 0]);
+  sender.end(STOPPED);
+});
+
+Deno.test("what cannot be erased is not sent at most once: it is tried again until it can be", async () => {
+  using time = new FakeTime();
+  let isBroken = true;
+  const erased: number[] = [];
+  const file: SpoolFile = {
+    write: (messages, rows) => {
+      if (isBroken && messages.length === 0) throw new Error("disk I/O error");
+      erased.push(...rows);
+    },
+    erase: () => {},
+    shrink: () => false,
+    close: () => {},
+  };
+  const { sender, turns, errors } = setUp({
+    spool: "broken",
+    redeliver: "none",
+  }, { openSpool: () => Promise.resolve({ file, items: [] }) });
+  await sender.open();
+  const socket = new FakeSocket(TCP);
+  sender.attach(socket);
+  sender.trySend("a");
+  turns.pass();
+  time.tick(5_000);
+  turns.pass();
+  assertEquals([socket.texts, sender.queued], [[], 1]);
+  assertEquals(errors.map(({ code, message }) => [code, message]), [
+    ["SPOOL", "Cannot write the spool broken: disk I/O error"],
+  ]);
+  isBroken = false;
+  time.tick(1_000);
+  assertEquals([socket.texts, erased], [["a"], [1]]);
   sender.end(STOPPED);
 });
 
