@@ -152,14 +152,14 @@ export const COMMANDS: readonly Command[] = [
     usage: "ping URL",
     summary: "Measure round-trip times",
     about:
-      "Sends messages and waits for their answers: numbers, which an echo " +
-      "server returns, or --message with --pong. At the end there are the " +
-      "least, mean and greatest times, the losses and a histogram. Exits with " +
-      "1 if nothing was answered.",
+      "Sends protocol pings, which every server answers, or --message with " +
+      "--pong, and prints the time of each answer. At the end there are the " +
+      "least, mean, median and greatest times, the losses and a histogram. " +
+      "Exits with 1 if nothing was answered.",
     examples: [
       {
-        job: "Measure a server that echoes",
-        lines: ["ws-stream ping -n 5 wss://echo.example.com"],
+        job: "Measure the way to a server",
+        lines: ["ws-stream ping -n 5 wss://example.com"],
       },
       {
         job: "Measure a server with a heartbeat of its own",

@@ -238,9 +238,10 @@ export const FLAGS = {
     value: "MSG|@FILE",
     group: "Ping",
     of: ["ping"],
-    brief: "What to send; by default a number",
-    help: "What to send; by default a number, for an echo server. Without " +
-      "--pong the next message is the answer.",
+    brief: "A message to send instead of a protocol ping",
+    help: "What to send instead of a protocol ping: a message that the " +
+      "server answers. Without --pong the next message is the answer. With " +
+      "--transport native a number is sent, for an echo server.",
   }),
   "interval": one(positiveDuration, {
     value: "TIME",

@@ -1,11 +1,11 @@
 /**
- * `ws-stream ping URL`: the time to the answer of a message, again and again.
+ * `ws-stream ping URL`: the time of a ping and its answer, again and again.
  *
  * @module
  */
 
 import { delay } from "@std/async/delay";
-import type { Message } from "../../../mod.ts";
+import type { Message, WSConfig } from "../../../mod.ts";
 import { clientNeeds, handshakeConfig, textOf } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { matches, onlyUrl } from "../args/values.ts";
@@ -19,6 +19,11 @@ import { requirePermissions } from "../permissions.ts";
 import { ClientRun } from "../run/client_run.ts";
 import { connectSteps } from "../run/connect_steps.ts";
 import { sentences } from "../run/connection_events.ts";
+import {
+  hasProtocolPings,
+  pingSoon,
+  roundTrips,
+} from "../run/protocol_ping.ts";
 import { printSummary } from "../run/summary.ts";
 import {
   type Answer,
@@ -42,6 +47,8 @@ export async function run(
   const notices = stderrNotices(flags);
   const trips = new RoundTrips(flags.wait);
   const { message, pong, interval, count = Infinity } = flags;
+  const config = pingConfig(flags, url);
+  const usesFrames = hasProtocolPings(config);
   const pinger = new Pinger({
     message: message === undefined ? undefined : textOf("--message", message),
     pong,
@@ -52,12 +59,15 @@ export async function run(
     onAnswer: report.answer,
     onLost: report.lost,
   });
+  const steps = connectSteps(flags);
   const clientRun: ClientRun = new ClientRun({
-    // Whoever measures a connection wants to know that it has ended.
-    config: { ...handshakeConfig(flags, [url]), reconnect: false },
+    config,
     events: sentences(notices),
-    steps: connectSteps(flags),
-    deliver: (data) => pinger.onMessage(data),
+    steps: async (session, deliver) => {
+      await steps?.(session, deliver);
+      if (usesFrames) pingSoon(session, interval);
+    },
+    deliver: (data) => usesFrames || pinger.onMessage(data),
     timeout: flags.timeout,
     output: opened,
     finish: () => {
@@ -66,7 +76,8 @@ export async function run(
     begin: async (run) => {
       // What fails here ends the run, and is told at its end.
       await run.opened.catch(() => {});
-      await pinger.run(run);
+      if (usesFrames) await followPongs(run, trips, flags, report);
+      else await pinger.run(run);
     },
   });
   const result = await clientRun.run();
@@ -74,6 +85,31 @@ export async function run(
   const allLost = trips.sent > 0 && trips.times.length === 0;
   return result.status === 0 && allLost ? 1 : result.status;
 }
+
+/** Protocol pings, which every server answers, unless messages are asked for. */
+function pingConfig(flags: Flags, url: string): WSConfig {
+  const config: WSConfig = {
+    ...handshakeConfig(flags, [url]),
+    // Whoever measures a connection wants to know that it has ended.
+    reconnect: false,
+  };
+  const usesMessages = flags.message !== undefined || flags.pong !== undefined;
+  if (usesMessages && config.transport === undefined) return config;
+  if (usesMessages || flags.transport === "native") {
+    return { ...config, pingInterval: 0 };
+  }
+  // A lost ping is reported, and does not end the connection.
+  const pingTimeout = Math.max(LONG, 10 * flags.wait);
+  return {
+    ...config,
+    transport: "tcp",
+    pingInterval: flags.interval,
+    pingTimeout,
+  };
+}
+
+/** A server that answers nothing for so long is gone, in milliseconds. */
+const LONG = 60_000;
 
 /** How answers are printed: for people, with `-q` only at the end, as JSON. */
 function reportTo(
@@ -101,6 +137,30 @@ function reportTo(
       each(`no answer to seq=${seq} within ${showDuration(flags.wait)}`),
     end: (trips: RoundTrips) => pingReport(trips, url).forEach(print),
   };
+}
+
+/**
+ * Reports the pongs to the client's own pings. When a ping left is known from
+ * its pong; one whose successor is overdue counts as lost.
+ */
+async function followPongs(
+  run: ClientRun,
+  trips: RoundTrips,
+  { interval, wait, count = Infinity }: Flags,
+  report: ReturnType<typeof reportTo>,
+): Promise<void> {
+  let sentAt = performance.now();
+  for await (const rtt of roundTrips(run.client, run.over)) {
+    const now = performance.now();
+    if (rtt !== undefined) {
+      report.answer({ seq: trips.record(rtt), time: rtt });
+      sentAt = now - rtt + interval;
+    } else if (now > sentAt + wait) {
+      report.lost(trips.record(undefined));
+      sentAt += interval;
+    }
+    if (trips.sent >= count) return run.end({ kind: "done" });
+  }
 }
 
 /** What the pinging consists of. */

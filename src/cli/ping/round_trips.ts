@@ -46,6 +46,12 @@ export class RoundTrips {
     return { seq: found, time: now - since };
   }
 
+  /** One more ping, and its time if it was answered. */
+  record(time: number | undefined): number {
+    if (time !== undefined) this.#times.push(time);
+    return ++this.#sent;
+  }
+
   /** The pings whose time is over; each is told once. */
   expire(now: number): number[] {
     const lost = [...this.#pending]
@@ -98,9 +104,11 @@ export function pingReport(trips: RoundTrips, url: string): string[] {
   if (answered === 0) return lines;
   const shown = [min, mean, p50, p99, max].map(showDuration).join(" / ");
   lines.push(`rtt min/avg/p50/p99/max = ${shown}`);
-  const bars = histogram(trips.times);
-  return bars.length === 0 ? lines : [...lines, "", ...bars];
+  return answered < ENOUGH ? lines : [...lines, "", ...histogram(trips.times)];
 }
+
+/** Fewer answers make no histogram worth a look. */
+const ENOUGH = 10;
 
 /** Each step is a quarter of an octave or more, so that there are few rows. */
 const MAX_ROWS = 10;

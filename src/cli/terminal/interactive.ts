@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Message, WSConfig } from "../../../mod.ts";
+import type { Message, Session, WSConfig } from "../../../mod.ts";
 import { clientConfig, textOf } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { UsageError } from "../args/values.ts";
@@ -28,6 +28,11 @@ import { fileNeeds, requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
 import { connectSteps } from "../run/connect_steps.ts";
 import { sentences } from "../run/connection_events.ts";
+import {
+  hasProtocolPings,
+  pingSoon,
+  roundTrips,
+} from "../run/protocol_ping.ts";
 import { printSummary, statsLine } from "../run/summary.ts";
 import {
   isDumbTerminal,
@@ -58,11 +63,21 @@ export async function runInteractive(
     terminal.print(line);
   };
   const notices = interactiveNotices(flags, print);
+  const config = clientConfig(flags, urls);
+  const { pingInterval = 0 } = config;
+  let session: Session | undefined;
+  const pingFrame = hasProtocolPings(config)
+    ? () => session && void pingSoon(session, pingInterval)
+    : undefined;
+  const steps = connectSteps(flags);
   const run: ClientRun = new ClientRun({
-    config: withPongs(clientConfig(flags, urls), () => commands.onPong()),
+    config: withPongs(config, () => commands.onPong()),
     events: sentences(notices),
     deliver: (data) => output.text(received(data, flags, style)),
-    steps: connectSteps(flags),
+    steps: async (opened, deliver) => {
+      session = opened;
+      await steps?.(opened, deliver);
+    },
     ...limitsOf(flags),
     onStats: (stats, state) => print(style.dim(statsLine(stats, state))),
     output: streamOutput(sink, output),
@@ -79,7 +94,7 @@ export async function runInteractive(
   const commands: Commands = new Commands(run, {
     notices,
     decode: decoderOf(flags.binary),
-    ping: pingOf(flags),
+    ping: pingFrame ?? pingOf(flags),
   });
   using raw = terminal instanceof Terminal ? new RawMode(terminal) : undefined;
   notices.detail(
@@ -173,8 +188,11 @@ function pingOf({ ping, pong }: Flags): Message | undefined {
 export interface CommandParts {
   readonly notices: Stderr;
   readonly decode: Decode;
-  /** What `/ping` sends; undefined if no answer to it could be told. */
-  readonly ping: Message | undefined;
+  /**
+   * What `/ping` sends, or sends a protocol ping; undefined if no answer could
+   * be told.
+   */
+  readonly ping: Message | (() => void) | undefined;
 }
 
 const HELP = [
@@ -202,9 +220,9 @@ export class Commands {
   /** The server has answered a ping, perhaps that of `/ping`. */
   onPong(): void {
     if (this.#pingedAt === undefined) return;
-    const rtt = performance.now() - this.#pingedAt;
+    const time = performance.now() - this.#pingedAt;
     this.#pingedAt = undefined;
-    this.#tell(`answered after ${showDuration(rtt)}`);
+    this.#tell(`answered after ${showDuration(time)}`);
   }
 
   /** What came of the keys. */
@@ -269,15 +287,26 @@ export class Commands {
     const { ping } = this.#parts;
     if (ping === undefined) {
       return this.#complain(
-        "/ping needs --ping MSG and --pong REGEX, to tell the answer from " +
-          "other messages",
+        "/ping needs --transport tcp, or --ping MSG and --pong REGEX to tell " +
+          "the answer from other messages",
       );
     }
     if (this.#run.client.state !== "open") {
       return this.#complain("not connected");
     }
     const now = performance.now();
-    if (this.#offer(ping)) this.#pingedAt = now;
+    if (typeof ping === "function") {
+      ping();
+      this.#followPong();
+    } else if (this.#offer(ping)) this.#pingedAt = now;
+  }
+
+  /** Waits for the next pong frame; the heartbeat sends a ping in any case. */
+  async #followPong(): Promise<void> {
+    for await (const rtt of roundTrips(this.#run.client, this.#run.over)) {
+      if (rtt === undefined) continue;
+      return this.#tell(`answered after ${showDuration(rtt)}`);
+    }
   }
 
   #close(digits: string | undefined, reason: string = ""): void {

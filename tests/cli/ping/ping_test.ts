@@ -8,11 +8,17 @@ import { echo } from "../../../src/server/behaviours.ts";
 import { serve } from "../../../src/server/server.ts";
 import { cli } from "../session.ts";
 
+const ignore = () => {};
+
 const QUICK = ["--interval", "20ms"];
+const NATIVE = [...QUICK, "--transport", "native"];
 
 Deno.test("ping prints a line for each answer, and sums up", async () => {
-  await using server = serve({ onPeer: echo });
-  const { stdout, code } = await cli("ping", server.url, "-n", "4", ...QUICK)
+  // It answers no message: protocol pings are answered by any server.
+  await using server = serve({
+    onPeer: (peer) => void (peer.onmessage = ignore),
+  });
+  const { stdout, code } = await cli("ping", server.url, "-n", "12", ...QUICK)
     .run();
   const lines = stdout.split("\n");
   for (let seq = 1; seq <= 4; seq++) {
@@ -21,9 +27,53 @@ Deno.test("ping prints a line for each answer, and sums up", async () => {
       new RegExp(`^answer from 127\\.0\\.0\\.1: seq=${seq} time=[\\d.]+ ms$`),
     );
   }
-  assertMatch(stdout, /4 sent, 4 answered, 0% lost/);
+  assertMatch(stdout, /12 sent, 12 answered, 0% lost/);
   assertMatch(stdout, /rtt min\/avg\/p50\/p99\/max = /);
   assertMatch(stdout, /up to .* ms .* #/);
+  assertEquals(code, 0);
+});
+
+Deno.test("over the native transport numbers are sent, for an echo server", async () => {
+  const heard: string[] = [];
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = (data) => {
+        heard.push(String(data));
+        return peer.send(data);
+      };
+    },
+  });
+  const { stdout, code } = await cli(
+    ...["ping", server.url, "-n", "3", ...NATIVE],
+  ).run();
+  assertEquals(heard, ["1", "2", "3"]);
+  assertMatch(stdout, /3 sent, 3 answered, 0% lost/);
+  assertEquals(code, 0);
+});
+
+Deno.test("a server that stops answering is lost pings, not an error", async () => {
+  await using server = serve({
+    onPeer: async (peer) => {
+      peer.onmessage = ignore;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      peer.blackhole();
+    },
+  });
+  const { stdout, code } = await cli(
+    ...[
+      "ping",
+      server.url,
+      "-n",
+      "5",
+      "--interval",
+      "100ms",
+      "--wait",
+      "200ms",
+    ],
+  ).run();
+  assertMatch(stdout, /answer from 127\.0\.0\.1: seq=1 /);
+  assertMatch(stdout, /no answer to seq=5 within 200 ms/);
+  assertMatch(stdout, /5 sent, [1-3] answered/);
   assertEquals(code, 0);
 });
 
@@ -35,7 +85,7 @@ Deno.test("--json prints each answer, each loss and the numbers of the end", asy
   });
   const { stdout, code } = await cli(
     ...["ping", `${server.url}/?token=secret`, "--json", "-n", "2"],
-    ...["--wait", "100ms", ...QUICK],
+    ...["--wait", "100ms", ...NATIVE],
   ).run();
   const events = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
   assertEquals(
@@ -65,7 +115,7 @@ Deno.test("ping ends with 1 when everything was lost", async () => {
   await using server = serve({ onPeer: () => {} });
   const { stdout, code } = await cli(
     ...["ping", server.url, "-n", "2", "--wait", "100ms"],
-    ...QUICK,
+    ...NATIVE,
   ).run();
   assertMatch(stdout, /no answer to seq=2 within 100 ms/);
   assertMatch(stdout, /2 sent, 0 answered, 100% lost/);

@@ -181,6 +181,17 @@ onTerminal("the commands do what /help says", async (start, heard) => {
   assertEquals(await terminal.end(), 0);
 });
 
+onTerminal("/ping over tcp is a protocol ping", async (start, heard) => {
+  await using terminal = await start("--transport", "tcp");
+  await terminal.waitFor("connected to");
+  for (let i = 1; i <= 2; i++) {
+    await terminal.type("/ping");
+    await terminal.press("Enter");
+    await terminal.waitFor(new RegExp(`(answered after [^]*){${i}}`));
+  }
+  assertEquals(heard, []);
+});
+
 onTerminal(
   "/ping says what it needs where no answer could be told",
   async (start, heard) => {
