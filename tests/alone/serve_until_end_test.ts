@@ -5,7 +5,7 @@ import { serve } from "../../src/server/server.ts";
 
 Deno.test("the time ends the server, with 124", async () => {
   const server = Promise.withResolvers<{ port: number }>();
-  const status = await serveUntilEnd(50, () => {
+  const status = await serveUntilEnd({ timeout: 50, for: undefined }, () => {
     const started = serve({ onPeer: () => {} });
     server.resolve(started);
     return started;
@@ -18,11 +18,19 @@ Deno.test("the time ends the server, with 124", async () => {
   );
 });
 
+Deno.test("a planned time ends the server, with 0", async () => {
+  const status = await serveUntilEnd(
+    { timeout: 60_000, for: 50 },
+    () => serve({ onPeer: () => {} }),
+  );
+  assertEquals(status, 0);
+});
+
 Deno.test({
   name: "a signal ends the server",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    const status = serveUntilEnd(60_000, () => {
+    const status = serveUntilEnd({ timeout: 60_000, for: undefined }, () => {
       setTimeout(() => Deno.kill(Deno.pid, "SIGTERM"), 10);
       return serve({ onPeer: () => {} });
     });
@@ -34,7 +42,11 @@ Deno.test("an address that is taken is wrong usage", async () => {
   await using server = serve({ onPeer: () => {} });
   const { port } = server;
   await assertRejects(
-    () => serveUntilEnd(50, () => serve({ port, onPeer: () => {} })),
+    () =>
+      serveUntilEnd(
+        { timeout: 50, for: undefined },
+        () => serve({ port, onPeer: () => {} }),
+      ),
     UsageError,
     "cannot listen there",
   );

@@ -75,14 +75,14 @@ export const CONNECTION_FLAGS = {
   "server-name": one(text, {
     value: "NAME",
     group: "Handshake",
-    of: CLIENTS,
+    of: DIALS,
     help: "The name that the certificate must have, instead of the host of " +
       "the URL. Selects --transport tcp.",
   }),
   "insecure": toggle({
     short: "k",
     group: "Handshake",
-    of: CLIENTS,
+    of: DIALS,
     help: "Accepts any certificate. Anybody between you and the server can " +
       "then read and change everything, secrets included. Selects " +
       "--transport tcp.",
@@ -104,8 +104,9 @@ export const CONNECTION_FLAGS = {
   }),
   "compress": toggle({
     group: "Handshake",
-    of: CLIENTS,
-    help: "Offers compression (permessage-deflate). Selects --transport tcp.",
+    of: [...CLIENTS, "serve"],
+    help: "Offers compression (permessage-deflate); serve: agrees to it. " +
+      "Selects --transport tcp.",
   }),
   "connect-timeout": one(positiveDuration, {
     value: "TIME",

@@ -207,7 +207,7 @@ export const FLAGS = {
   "for": one(positiveDuration, {
     value: "TIME",
     group: "Ending",
-    of: STAYS,
+    of: [...STAYS, "ping", "replay", "serve"],
     help: "Ends with 0 after so long: the planned end.",
   }),
   "timeout": one(positiveDuration, {

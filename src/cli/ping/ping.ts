@@ -69,6 +69,7 @@ export async function run(
     },
     deliver: (data) => usesFrames || pinger.onMessage(data),
     timeout: flags.timeout,
+    duration: flags.for,
     output: opened,
     finish: () => {
       if (trips.sent > 0) report.end(trips);

@@ -12,7 +12,7 @@ import {
   tlsOf,
 } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
-import { onlyUrl } from "../args/values.ts";
+import { onlyUrl, UsageError } from "../args/values.ts";
 import type { Invocation } from "../commands.ts";
 import type { ExitCode, ExitStatus } from "../exit_status.ts";
 import { displayUrl, showDuration, toMicros, wrap } from "../format.ts";
@@ -29,6 +29,9 @@ export async function run(
   { flags, operands }: Invocation,
 ): Promise<ExitStatus> {
   const url = new URL(onlyUrl("probe", operands));
+  if (url.protocol === "ws+unix:") {
+    throw new UsageError("probe takes a ws:// or wss:// URL");
+  }
   const { proxy } = handshakeConfig(flags, [url.href]);
   requirePermissions([
     // Looking up a name is no matter of a port: the whole host is needed.
@@ -57,8 +60,8 @@ export async function run(
 }
 
 function probeTls(flags: Flags): ProbeRequest["tls"] {
-  const { caCerts = [], cert, key } = tlsOf(flags) ?? {};
-  return { caCerts: [caCerts].flat(), cert, key };
+  const { caCerts = [], ...tls } = tlsOf(flags) ?? {};
+  return { caCerts: [caCerts].flat(), ...tls };
 }
 
 interface Report {

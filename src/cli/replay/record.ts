@@ -1,5 +1,5 @@
 /**
- * `ws-stream record URL -o FILE`: what comes, and when it came.
+ * `ws-stream record URL -o FILE`: messages, and when each arrived.
  *
  * @module
  */
@@ -35,9 +35,9 @@ export async function run(
   const run: ClientRun = new ClientRun({
     config: clientConfig(flags, [url]),
     events: both(jsonLines((line) => output.text(line)), sentences(notices)),
-    deliver: (data) => {
+    deliver: (data, source) => {
       const t = performance.now() - start;
-      output.text(recordLine(data, Date.now(), t));
+      output.text(recordLine(data, source.url, Date.now(), t));
     },
     steps: connectSteps(flags),
     output: opened,

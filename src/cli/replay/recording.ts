@@ -21,9 +21,21 @@ export class RecordingError extends Error {
   override readonly name = "RecordingError";
 }
 
-/** The line of a message. */
-export function recordLine(data: Message, ts: number, t: number): string {
-  const head = `{"v":1,"type":"message","ts":${ts},"t":${t.toFixed(3)},"data":`;
+/**
+ * The line of a message.
+ *
+ * @param url of the connection, without secrets
+ * @param ts the time of the message, milliseconds since the epoch
+ * @param t the same, since the recording began
+ */
+export function recordLine(
+  data: Message,
+  url: string,
+  ts: number,
+  t: number,
+): string {
+  const head = `{"v":1,"type":"message","ts":${ts},"url":${safeJson(url)},` +
+    `"t":${t.toFixed(3)},"data":`;
   return typeof data === "string"
     ? `${head}${safeJson(data)}}`
     : `${head}"${data.toBase64()}","encoding":"base64"}`;

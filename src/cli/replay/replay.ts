@@ -58,6 +58,7 @@ async function asClient(
     deliver: () => {},
     steps: connectSteps(flags),
     timeout: flags.timeout,
+    duration: flags.for,
     begin: async (run) => {
       try {
         await run.opened;
@@ -87,7 +88,7 @@ async function asServer(
   flags: Flags,
   notices: Stderr,
 ): Promise<ExitStatus> {
-  return await serveUntilEnd(flags.timeout, () => {
+  return await serveUntilEnd(flags, () => {
     const server = serve({
       hostname,
       port,

@@ -44,12 +44,13 @@ export async function run(
     Deno.stderr.isTerminal() && !isDumbTerminal();
   using console = isTerminal ? openConsole(flags) : undefined;
   const notices = console?.notices ?? stderrNotices(flags);
-  return await serveUntilEnd(flags.timeout, async (end) => {
+  return await serveUntilEnd(flags, async (end) => {
     const server = await listenAs({
       hostname,
       port,
       tls,
       subprotocols: flags.subprotocol,
+      compression: flags.compress,
       chaos,
       onPeer: (peer) => {
         report(peer, notices);

@@ -6,19 +6,20 @@
 
 import type { WebSocketServer } from "../../server/server.ts";
 import type { ExitStatus } from "../exit_status.ts";
+import type { Flags } from "../args/flags.ts";
 import { UsageError } from "../args/values.ts";
 import { Signals } from "../run/signals.ts";
 import { after } from "../run/timers.ts";
 
 /**
- * Starts a server, and closes it at a signal, after `timeout` ms, or when `end`
+ * Starts a server, and closes it at a signal, when its time is up, or when `end`
  * is called.
  *
  * @param beforeSecond called before a second signal ends the program
  * @throws {UsageError} an address that cannot be listened on
  */
 export async function serveUntilEnd(
-  timeout: number | undefined,
+  { timeout, for: duration }: Pick<Flags, "timeout" | "for">,
   start: (
     end: (status: ExitStatus) => void,
   ) => WebSocketServer | Promise<WebSocketServer>,
@@ -29,6 +30,7 @@ export async function serveUntilEnd(
   using _ = new Signals(ended.resolve, beforeSecond);
   await using _server = await listening(() => start(ended.resolve));
   after(timeout, over.signal, () => ended.resolve(124));
+  after(duration, over.signal, () => ended.resolve(0));
   const status = await ended.promise;
   over.abort();
   return status;

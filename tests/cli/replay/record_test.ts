@@ -36,6 +36,7 @@ Deno.test("record writes what comes, with its time, into a file that is complete
   assertEquals(one.data, "one\n\u2028");
   assertEquals([two.data, two.encoding], ["AP8=", "base64"]);
   assert(two.t >= one.t && one.t >= 0);
+  for (const { url } of events) assertEquals(url, `${server.url}/`);
 });
 
 Deno.test("a recording that cannot get its name is a failure", async () => {

@@ -30,7 +30,7 @@ Deno.test("whatever is recorded is read again, to the byte and the microsecond",
     fc.asyncProperty(fc.array(data, { maxLength: 20 }), async (messages) => {
       const entries = messages.map((data, i) => ({ at: i * 1.001, data }));
       const lines = entries.map(({ at, data }) =>
-        recordLine(data, 5, at) + "\n"
+        recordLine(data, "ws://h/", 5, at) + "\n"
       );
       const found = await read(lines.join(""));
       assertEquals(found.map(({ data }) => data), messages);
@@ -42,7 +42,7 @@ Deno.test("whatever is recorded is read again, to the byte and the microsecond",
 });
 
 Deno.test("a recording that goes to a terminal drives it not", () => {
-  const line = recordLine("\x9b2J\u202e", 1, 0);
+  const line = recordLine("\x9b2J\u202e", "ws://h/", 1, 0);
   assertMatch(line, /^[^\p{Cc}\p{Bidi_Control}]*$/u);
   assertEquals(JSON.parse(line).data, "\x9b2J\u202e");
 });

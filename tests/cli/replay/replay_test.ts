@@ -118,7 +118,9 @@ Deno.test("a file that is no recording is told by its line, with 2", async () =>
 
 function recorded(entries: readonly Timed[]): TempFile {
   const temp = new TempFile();
-  const lines = entries.map(({ at, data }) => recordLine(data, 0, at) + "\n");
+  const lines = entries.map(({ at, data }) =>
+    recordLine(data, "ws://h/", 0, at) + "\n"
+  );
   Deno.writeTextFileSync(temp.path, lines.join(""));
   return temp;
 }

@@ -136,6 +136,35 @@ Deno.test("-v shows what clients send, one line each, escaped", async () => {
   assertEquals((await server.end).stdout, "");
 });
 
+Deno.test("--compress agrees to the compression that a client offers", async () => {
+  const server = cli("serve", "0", "--compress").start();
+  const url = await urlOf(server);
+  const text = "compress me ".repeat(500);
+  const client = await cli(url, "--compress", "--once").input(text).run();
+  assertEquals(client.stdout, `${text}\n`);
+  const { hostname, port } = new URL(url);
+  using conn = await Deno.connect({ hostname, port: Number(port) });
+  await conn.write(new TextEncoder().encode(
+    "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" +
+      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+      "Sec-WebSocket-Extensions: permessage-deflate\r\n" +
+      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+  ));
+  const buffer = new Uint8Array(1024);
+  const length = await conn.read(buffer) ?? 0;
+  assertMatch(
+    new TextDecoder().decode(buffer.subarray(0, length)),
+    /sec-websocket-extensions: permessage-deflate/i,
+  );
+  server.kill("SIGINT");
+  await server.end;
+});
+
+Deno.test("--for ends with 0", async () => {
+  const { code } = await cli("serve", "0", "--for", "100ms").run();
+  assertEquals(code, 0);
+});
+
 Deno.test("-q says nothing", async () => {
   const server = cli("serve", "0", "-q", "--timeout", "300ms").start();
   const { stdout, stderr } = await server.end;
