@@ -9,11 +9,12 @@ import { wrap } from "./format.ts";
 import { printToStderr } from "./stdio.ts";
 import { type Style, styleOf, terminalWidth, wantsColor } from "./style.ts";
 
-/** Where notices go: good news, trouble, or what only `-v` wants. */
+/** Where notices go: good news, trouble, what `-v` wants, what `-vv` wants. */
 export interface Notices {
   readonly good: (text: string) => void;
   readonly trouble: (text: string) => void;
   readonly detail: (text: string) => void;
+  readonly trace: (text: string) => void;
 }
 
 /** Everything that goes to stderr. */
@@ -63,6 +64,7 @@ export function stderrNotices(
     trouble: tell(!flags.quiet, style.yellow),
     good: tell(!flags.quiet, style.green),
     detail: tell(flags.verbose > 0 && !flags.quiet, style.dim),
+    trace: tell(flags.verbose > 1 && !flags.quiet, style.dim),
     line: print,
   };
 }

@@ -20,6 +20,8 @@ export interface Launch {
   readonly standalone: boolean;
   /** Where its code is from. */
   readonly mainModule: string;
+  /** The permissions that it has without a limit. */
+  readonly granted: readonly Deno.PermissionName[];
 }
 
 /** Thrown before anything starts; exit code 2. */
@@ -63,9 +65,22 @@ export function requirePermissions(needs: readonly Need[]): void {
     permissionHint(missing, needs, {
       standalone: Deno.build.standalone,
       mainModule: Deno.mainModule,
+      granted: PERMISSIONS.filter((name) =>
+        Deno.permissions.querySync({ name }).state === "granted"
+      ),
     }),
   );
 }
+
+const PERMISSIONS = [
+  "net",
+  "read",
+  "write",
+  "env",
+  "run",
+  "sys",
+  "ffi",
+] as const;
 
 function isGranted(need: Need): boolean {
   const descriptor: Deno.PermissionDescriptor = need.kind === "net"
@@ -81,7 +96,7 @@ function isGranted(need: Need): boolean {
 export function permissionHint(
   missing: readonly Need[],
   needs: readonly Need[],
-  { standalone, mainModule }: Launch,
+  { standalone, mainModule, granted }: Launch,
 ): string {
   const flags = permissionFlags(needs);
   const head = `missing permission: ${permissionFlags(missing)}`;
@@ -96,9 +111,27 @@ export function permissionHint(
     const script = mainModule.split("/").at(-1) ?? mainModule;
     return `${head}\nrun it as:\n  deno run ${flags} ${script} ...`;
   }
-  return `${head}\ninstall it again with all that it needs, or run it once:\n` +
-    `  deno install --global --force ${flags} --name ws-stream ${mainModule}\n` +
-    `  deno run ${flags} ${mainModule} ...`;
+  return `${head}\nrun it once with it, or install it again: ` +
+    "that keeps what it may do already\n" +
+    `  deno run ${flags} ${mainModule} ...\n` +
+    `  deno install --global --force ${installFlags(needs, granted)} ` +
+    `--name ws-stream ${mainModule}`;
+}
+
+/**
+ * What was granted, and what is needed besides. Which hosts were allowed Deno
+ * does not tell, so the network is allowed as a whole.
+ */
+function installFlags(
+  needs: readonly Need[],
+  granted: readonly Deno.PermissionName[],
+): string {
+  const kinds = new Set<Deno.PermissionName>(["net", ...granted]);
+  const more = needs.filter(({ kind }) => !kinds.has(kind));
+  return [
+    ...[...kinds].map((kind) => `--allow-${kind}`),
+    ...more.length === 0 ? [] : [permissionFlags(more)],
+  ].join(" ");
 }
 
 function permissionFlags(needs: readonly Need[]): string {

@@ -47,7 +47,11 @@ Deno.test("a file that gets its name at the end needs reading and writing", () =
   ]);
 });
 
-const source = { standalone: false, mainModule: "file:///srv/ws/cli.ts" };
+const source = {
+  standalone: false,
+  mainModule: "file:///srv/ws/cli.ts",
+  granted: [],
+};
 
 Deno.test("what is missing is named as Deno's flags, to be typed as they are", () => {
   const missing: Need[] = [
@@ -80,19 +84,24 @@ Deno.test("what to type keeps what was granted already", () => {
   ]);
 });
 
-Deno.test("an installed program is installed again, or run from where it is", () => {
-  const needs: Need[] = [{ kind: "net", host: "a:1" }];
-  const hint = permissionHint(needs, needs, {
-    standalone: false,
-    mainModule: "https://jsr.io/@ws-stream/client/0.1.0/cli.ts",
-  });
-  assertMatch(
-    hint,
-    /deno install --global --force --allow-net=a:1 --name ws-stream https:/,
-  );
-  assertMatch(
-    hint,
-    /deno run --allow-net=a:1 https:\/\/jsr\.io\/.*cli\.ts \.\.\./,
+Deno.test("an installed program keeps what it may do when it is installed again", () => {
+  const mainModule = "https://jsr.io/@ws-stream/client/0.1.0/cli.ts";
+  const needs: Need[] = [
+    { kind: "net", host: "a:1" },
+    { kind: "read", path: "ca.pem" },
+  ];
+  const lines = (granted: readonly ("net" | "read" | "env")[]) =>
+    permissionHint(needs, needs, { standalone: false, mainModule, granted })
+      .split("\n").slice(2);
+  assertEquals(lines([]), [
+    `  deno run --allow-net=a:1 --allow-read=ca.pem ${mainModule} ...`,
+    "  deno install --global --force --allow-net --allow-read=ca.pem " +
+    `--name ws-stream ${mainModule}`,
+  ]);
+  assertEquals(
+    lines(["env", "read"])[1],
+    "  deno install --global --force --allow-net --allow-env --allow-read " +
+      `--name ws-stream ${mainModule}`,
   );
 });
 

@@ -56,10 +56,13 @@ const OPTION_FLAGS: Readonly<Record<string, string>> = {
 
 /** A message of the module in which flags stand for its options. */
 export function inFlags(message: string): string {
-  return message.replace(
-    /'([\w.]+)'/g,
-    (quoted, name: string) => OPTION_FLAGS[name] ?? quoted,
-  );
+  return message
+    // The flags' own functions name their flag.
+    .replace(/a function of the configuration threw \('?\w+'?: (.*)\)$/s, "$1")
+    .replace(
+      /'([\w.]+)'/g,
+      (quoted, name: string) => OPTION_FLAGS[name] ?? quoted,
+    );
 }
 
 /** What all dialling commands share: where to, who we are, whom we trust. */
@@ -287,7 +290,9 @@ export function readFlagFile(
     return bytes;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${flag} cannot be read from ${path}: ${why}`);
+    throw new UsageError(
+      `${flag} cannot be read from ${path}: ${why.replace(/: \w+ '.*'$/s, "")}`,
+    );
   }
 }
 

@@ -73,7 +73,9 @@ type Values = Readonly<Record<string, unknown>>;
 
 function split(argv: readonly string[]) {
   const end = argv.indexOf("--");
-  const words = (end < 0 ? argv : argv.slice(0, end)).flatMap(expandShortFlags);
+  const words = withDashes(
+    (end < 0 ? argv : argv.slice(0, end)).flatMap(expandShortFlags),
+  );
   const operands: string[] = [];
   let unknown: string | undefined;
   const values: Values = parseArgs(words.map(closed), {
@@ -90,6 +92,21 @@ function split(argv: readonly string[]) {
   });
   if (end >= 0) operands.push(...argv.slice(end + 1));
   return { values, words, operands, unknown: wrongShape(words) ?? unknown };
+}
+
+/** `--output -` as `--output=-`: `parseArgs` takes no `-` for a value. */
+function withDashes(words: readonly string[]): string[] {
+  return words.flatMap((word, i) => {
+    if (word === "-" && takesNext(words[i - 1])) return [];
+    return word !== "-" && takesNext(word) && words[i + 1] === "-"
+      ? [`${word}=-`]
+      : [word];
+  });
+}
+
+function takesNext(word: string = ""): boolean {
+  const name = word.slice("--".length);
+  return word.startsWith("--") && isFlagName(name) && !isToggle(name);
 }
 
 /** `parseArgs` would take an operand `true` or `false` for a toggle's value. */

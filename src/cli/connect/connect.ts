@@ -6,12 +6,17 @@
  */
 
 import type { Message, WSConfig } from "../../../mod.ts";
-import { clientConfig, clientNeeds } from "../args/client_config.ts";
+import {
+  clientConfig,
+  clientNeeds,
+  headerListOf,
+} from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { matches, UsageError, webSocketUrl } from "../args/values.ts";
 import type { Invocation } from "../commands.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { stderrNotices } from "../notices.ts";
+import { displayUrl } from "../format.ts";
+import { type Notices, stderrNotices } from "../notices.ts";
 import type { DisplayOptions } from "../output/display.ts";
 import { decoderOf } from "../output/message_codec.ts";
 import { openOutput, outputNeeds } from "../output/open_output.ts";
@@ -28,6 +33,8 @@ import {
   jsonLines,
   sentences,
   type Source,
+  traceHeaders,
+  traceMessage,
 } from "../run/connection_events.ts";
 import { sendInput } from "../run/input.ts";
 import { printSummary, statsLine } from "../run/summary.ts";
@@ -124,7 +131,7 @@ async function pipe(
     events: flags.json
       ? both(jsonLines((line) => output.text(line)), tell)
       : tell,
-    deliver: filtered(flags.grep, print),
+    deliver: filtered(flags, print, notices),
     steps: connectSteps(flags),
     output: opened,
     ...limitsOf(flags),
@@ -141,20 +148,31 @@ async function pipe(
         decode: decoderOf(flags.binary),
         linger: flags.linger ?? (flags.once ? LINGER_ONCE : LINGER),
         once: flags.once,
+        onSend: flags.verbose > 1
+          ? (data) => traceMessage(">", data, notices)
+          : undefined,
       }),
   });
+  for (const url of urls) {
+    notices.trace(`> GET ${displayUrl(url)}`);
+    traceHeaders(">", headerListOf(flags), notices);
+  }
   const result = await run.run();
   printSummary(result, notices);
   return result.status;
 }
 
 function filtered(
-  pattern: RegExp | undefined,
+  { grep, verbose }: Flags,
   print: (data: Message, url: string) => void,
+  notices: Notices,
 ): (data: Message, source: Source) => unknown {
-  if (pattern === undefined) return (data, { url }) => print(data, url);
+  if (grep === undefined && verbose < 2) {
+    return (data, { url }) => print(data, url);
+  }
   return (data, { url }) => {
-    if (!matches(pattern, data)) return false;
+    traceMessage("<", data, notices);
+    if (grep !== undefined && !matches(grep, data)) return false;
     print(data, url);
     return true;
   };

@@ -115,7 +115,8 @@ export function openStream(
   const output = new Output(
     sink,
     delimiter,
-    (error) => owner().outputFailed(asError(error)),
+    // A stream tells its owner by itself.
+    () => {},
     isTerminal(target) ? TERMINAL_LIMIT : undefined,
   );
   return streamOutput(sink, output);
@@ -157,7 +158,10 @@ function openFiles(
       `--output cannot be written: ${asError(error).message}`,
     );
   }
-  const fail = (error: unknown) => owner().outputFailed(asError(error));
+  const fail = (error: unknown) =>
+    owner().outputFailed(
+      new Error(`--output cannot be written: ${asError(error).message}`),
+    );
   const guarded = (action: () => void) => {
     try {
       action();

@@ -211,8 +211,9 @@ export class StreamSink implements Sink, StderrThread {
     } catch (error) {
       // A parent may have given us a pipe with O_NONBLOCK set.
       if (error instanceof Deno.errors.WouldBlock) return rest;
-      if (!(error instanceof Error)) throw error;
-      this.#fail(error);
+      if (error instanceof Deno.errors.BrokenPipe) this.#fail(error);
+      else if (error instanceof Error) this.#fail(this.#failure(error.message));
+      else throw error;
       return new Uint8Array();
     }
     return rest;
@@ -245,7 +246,7 @@ export class StreamSink implements Sink, StderrThread {
     );
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }: MessageEvent<string>) => {
-      this.#fail(this.#isBroken ? brokenPipe() : new Error(data));
+      this.#fail(this.#isBroken ? brokenPipe() : this.#failure(data));
     };
     const setup: WorkerSetup = {
       memory: this.#memory,
@@ -278,6 +279,13 @@ export class StreamSink implements Sink, StderrThread {
       if (this.#inRing < this.#capacity) return true;
       Atomics.wait(this.#memory, WORD.events, events, rest);
     }
+  }
+
+  #failure(why: string): Error {
+    const what = this.#target.kind === "stdout"
+      ? "stdout"
+      : `--output ${this.#target.path}`;
+    return new Error(`${what} cannot be written: ${why}`);
   }
 
   #fail(error: Error): void {

@@ -325,7 +325,9 @@ export class ClientRun implements StreamOwner {
       goal,
       stats: this.#stats(),
       unsent: Math.max(unsent, this.#unsent),
-      unwritten: reason.kind === "reader-gone" ? 0 : unwritten,
+      unwritten: isUrgent(reason) && reason.kind !== "reader-gone"
+        ? unwritten
+        : 0,
     };
   }
 

@@ -9,12 +9,19 @@ import type {
   DisconnectInfo,
   DropReason,
   Gap,
+  Message,
   RetryInfo,
   Session,
   WSError,
 } from "../../../mod.ts";
 import { inFlags } from "../args/client_config.ts";
-import { displayUrl, escapeLine, showDuration } from "../format.ts";
+import {
+  displayUrl,
+  escapeLine,
+  showBytes,
+  showDuration,
+  showMany,
+} from "../format.ts";
 import type { Notices } from "../notices.ts";
 import {
   closeEvent,
@@ -49,8 +56,11 @@ export function sentences(notices: Notices): ConnectionEvents {
   /** Of each client: where it was connected last. */
   const last = new Map<Source, string>();
   const back = new Set<Source>();
+  const untold = new UntoldError((error) => notices.trouble(errorText(error)));
   return {
-    open({ url, protocol, reconnected }, source) {
+    open({ url, protocol, reconnected, response }, source) {
+      untold.tell();
+      if (response !== undefined) traceResponse(response, notices);
       const as = protocol === "" ? "" : ` (${escapeLine(protocol)})`;
       const here = `${displayUrl(url)}${as}`;
       // After an outage the gap has told it, unless it is somewhere else.
@@ -68,9 +78,10 @@ export function sentences(notices: Notices): ConnectionEvents {
       notices.detail(`closed: ${closeText(code, reason)}, after ${time}`);
     },
     retry({ attempt, delay, error }) {
+      untold.forget();
       notices.trouble(
-        `${errorText(error)}; attempt ${attempt} in ` +
-          showDuration(delay),
+        `${errorText(error)}; attempt ${attempt} follows ` +
+          (delay === 0 ? "at once" : `in ${showDuration(delay)}`),
       );
     },
     gap({ from, to, attempts, count }, isBack, source) {
@@ -87,10 +98,13 @@ export function sentences(notices: Notices): ConnectionEvents {
       }
     },
     error(error) {
-      // The others are told by the retry or by the end that follows.
-      const alone = error.code === "CALLBACK" || error.code === "SPOOL";
-      if (!alone || error.severity === "fatal") return;
-      notices.trouble(errorText(error));
+      const { status, headers, body = "" } = error;
+      if (status !== undefined && headers !== undefined) {
+        traceResponse({ status, headers }, notices);
+      }
+      const says = escapeLine(body.trim().slice(0, BODY));
+      if (says !== "") notices.detail(`the server says: ${says}`);
+      untold.set(error);
     },
     drop(reason) {
       // One line for many: the summary has the number.
@@ -100,6 +114,88 @@ export function sentences(notices: Notices): ConnectionEvents {
     },
   };
 }
+
+/** How much of the body of a refusal is shown. */
+const BODY = 500;
+
+/** How long to wait for the retry or the end that tells an error, in ms. */
+const PATIENCE = 200;
+
+/**
+ * An error that is told by the retry or the end that follows it, with what
+ * comes next; if neither follows, as when the next URL is tried at once, by
+ * itself.
+ */
+class UntoldError {
+  readonly #tell: (error: WSError) => void;
+  #error: WSError | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(tell: (error: WSError) => void) {
+    this.#tell = tell;
+  }
+
+  set(error: WSError): void {
+    if (error.cause === this.#error) this.forget();
+    this.tell();
+    this.#error = error;
+    this.#timer = setTimeout(() => this.tell(), PATIENCE);
+    Deno.unrefTimer(Number(this.#timer));
+  }
+
+  tell(): void {
+    const error = this.#error;
+    this.forget();
+    if (error !== undefined) this.#tell(error);
+  }
+
+  forget(): void {
+    clearTimeout(this.#timer);
+    this.#error = undefined;
+  }
+}
+
+function traceResponse(
+  { status, headers }: { readonly status: number; readonly headers: Headers },
+  notices: Notices,
+): void {
+  notices.trace(`< HTTP ${status}`);
+  traceHeaders("<", headers, notices);
+}
+
+/** A header whose value is a secret, by its name. */
+const SECRET = /auth|cookie|token|key|secret|password/i;
+
+/** One line for each header; no secrets. */
+export function traceHeaders(
+  direction: "<" | ">",
+  headers: Iterable<readonly [string, string]>,
+  notices: Notices,
+): void {
+  for (const [name, value] of headers) {
+    const isHidden = SECRET.test(name) && !/^sec-websocket-/i.test(name);
+    const shown = isHidden ? "***" : escapeLine(value);
+    notices.trace(`${direction} ${escapeLine(name)}: ${shown}`);
+  }
+}
+
+/** A message with its kind and size, for `-vv`. */
+export function traceMessage(
+  direction: "<" | ">",
+  data: Message,
+  notices: Notices,
+): void {
+  notices.trace(
+    typeof data === "string"
+      ? `${direction} text, ${showMany(data.length, "character")}: ` +
+        escapeLine(data.slice(0, PREVIEW))
+      : `${direction} binary, ${showBytes(data.length)}: ` +
+        data.subarray(0, PREVIEW / 2).toHex(),
+  );
+}
+
+/** How much of a message `-vv` shows. */
+const PREVIEW = 60;
 
 /** An error's message, in flags and safe for a terminal. */
 export function errorText(error: Error): string {

@@ -168,6 +168,8 @@ export interface SendInputOptions extends InputOptions {
   readonly linger: number;
   /** Wait for an answer even if the input is empty. */
   readonly once: boolean;
+  /** Called with each message. */
+  readonly onSend?: (data: Message) => void;
 }
 
 /**
@@ -215,6 +217,7 @@ async function sendAll(
     for (const bytes of messages) {
       if (run.isOver) return sent;
       const data = options.decode(bytes);
+      options.onSend?.(data);
       for (const client of run.clients) {
         if (!client.trySend(data)) await send(run, client, data);
       }

@@ -179,7 +179,12 @@ function pinger(count: number, pong?: RegExp, wait = 500) {
   const ignore = () => {};
   const run = new ClientRun({
     config: { url: "ws://127.0.0.1:9" },
-    events: sentences({ good: ignore, trouble: ignore, detail: ignore }),
+    events: sentences({
+      good: ignore,
+      trouble: ignore,
+      detail: ignore,
+      trace: ignore,
+    }),
     deliver: ignore,
   });
   return { it, trips, told, run, looks };
@@ -293,7 +298,12 @@ async function pingEcho(count: number, message?: string, pong?: RegExp) {
   });
   const run = new ClientRun({
     config: { url: server.url },
-    events: sentences({ good: ignore, trouble: ignore, detail: ignore }),
+    events: sentences({
+      good: ignore,
+      trouble: ignore,
+      detail: ignore,
+      trace: ignore,
+    }),
     deliver: (data) => it.onMessage(data),
     begin: async (run) => {
       await run.opened;

@@ -308,7 +308,12 @@ function commands(
   const ignore = () => {};
   const run = new ClientRun({
     config: { url, sendQueueMaxSize: 2, initialBackoff: 1 },
-    events: sentences({ good: ignore, trouble: ignore, detail: ignore }),
+    events: sentences({
+      good: ignore,
+      trouble: ignore,
+      detail: ignore,
+      trace: ignore,
+    }),
     deliver: ignore,
   });
   const it = new Commands(run, {

@@ -1,0 +1,190 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { echo } from "../../../src/server/behaviours.ts";
+import type { Peer } from "../../../src/server/peer.ts";
+import { serve } from "../../../src/server/server.ts";
+import { TempFile } from "../../support/temp_file.ts";
+import { cli } from "../session.ts";
+
+const SHORTLY = ["--linger", "200ms"];
+
+/** A server that notes what it hears, and echoes it. */
+function noting() {
+  const heard: (string | number[])[] = [];
+  const server = serve({
+    onPeer: (peer: Peer) => {
+      peer.onmessage = (data) => {
+        heard.push(typeof data === "string" ? data : [...data]);
+        return peer.send(data);
+      };
+    },
+  });
+  return { server, heard };
+}
+
+Deno.test("the lines of PowerShell, with a byte order mark and carriage returns, are clean messages", async () => {
+  const { server, heard } = noting();
+  await using _ = server;
+  await cli(server.url, ...SHORTLY).input("\ufeffone\r\ntwo\r\n").run();
+  assertEquals(heard, ["one", "two"]);
+});
+
+Deno.test("what came before a bad line is sent, and the run ends with 2", async () => {
+  const { server, heard } = noting();
+  await using _ = server;
+  const result = await cli(server.url, "--binary", "hex").input("0a\nzz\n0b\n")
+    .run();
+  assertEquals(heard, [[10]]);
+  assertMatch(result.stderr, /must be hex: got "zz"/);
+  assertEquals(result.code, 2);
+});
+
+Deno.test("a line that is too long for the queue is told with the limit, after those before it", async () => {
+  const { server, heard } = noting();
+  await using _ = server;
+  const result = await cli(server.url)
+    .input("short\n" + "x".repeat(17 * 1024 * 1024) + "\n").run();
+  assertEquals(heard, ["short"]);
+  assertMatch(
+    result.stderr,
+    /longer than 17 MB, the most that the queue holds/,
+  );
+  assertEquals(result.code, 2);
+});
+
+Deno.test("--no-delimiter sends what comes, and cuts no character in two", async () => {
+  const { server, heard } = noting();
+  await using _ = server;
+  const text = "ä€😀".repeat(50_000);
+  const result = await cli(server.url, "--no-delimiter", ...SHORTLY)
+    .input(text).run();
+  assertEquals(heard.join(""), text);
+  assertEquals(result.stdout, text);
+  assertEquals(result.code, 0);
+});
+
+Deno.test("--one-message sends all of stdin as one message", async () => {
+  const { server, heard } = noting();
+  await using _ = server;
+  await cli(server.url, "--one-message", ...SHORTLY).input('{\n "a": 1\n}\n')
+    .run();
+  assertEquals(heard, ['{\n "a": 1\n}\n']);
+});
+
+Deno.test("--send-rate bounds how fast the input is sent", async () => {
+  const times: number[] = [];
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = () => void times.push(performance.now());
+    },
+  });
+  await cli(server.url, "--send-rate", "2/500ms", ...SHORTLY)
+    .input("1\n2\n3\n4\n5\n").run();
+  assertEquals(times.length, 5);
+  const [first = 0] = times;
+  // Two at once, two after half a second, one after a whole one.
+  assertEquals((times[4] ?? 0) - first > 900, true);
+});
+
+Deno.test("with --overflow reject a message that does not fit is lost, and the rest is sent", async () => {
+  await using server = serve({
+    accept: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return undefined;
+    },
+    onPeer: echo,
+  });
+  const flags = ["--overflow", "reject", "--queue-max", "3"];
+  const result = await cli(server.url, ...flags, ...SHORTLY)
+    .input("1\n2\n3\n4\n5\n").run();
+  assertEquals(result.stdout, "1\n2\n3\n");
+  assertMatch(result.stderr, /dropped \(overflow\)/);
+  assertEquals(result.code, 0);
+});
+
+Deno.test("steps run in the given order on each connection, before the input", async () => {
+  const heard: string[][] = [];
+  await using server = serve({
+    onPeer: async (peer) => {
+      const mine: string[] = [];
+      heard.push(mine);
+      await peer.send("hello");
+      mine.push(String(await peer.receive()));
+      await peer.send("login ok");
+      mine.push(String(await peer.receive()));
+      await peer.send("subscribed");
+      if (heard.length > 1) return await peer.close(4000);
+      mine.push(String(await peer.receive()));
+      await peer.drop();
+    },
+  });
+  const result = await cli(
+    server.url,
+    ...["--await", "^hello", "--on-open", "login", "--await", "ok$"],
+    ...["--on-open", "subscribe", "--await", "subscribed"],
+    ...["--initial-backoff", "1ms", "--fatal-close-codes", "4000"],
+  ).input("one\ntwo\n").run();
+  assertEquals(heard.map((mine) => mine.slice(0, 2)), [
+    ["login", "subscribe"],
+    ["login", "subscribe"],
+  ]);
+  assertEquals(heard[0]?.[2], "one");
+  assertEquals(result.stdout, "hello\nlogin ok\nsubscribed\n".repeat(2));
+  assertEquals(result.code, 4);
+});
+
+Deno.test({
+  name: "a secret can come from a pipe, for every attempt",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const seen: (string | null)[] = [];
+    await using server = serve({
+      accept: ({ headers }) => {
+        seen.push(headers.get("authorization"));
+        return seen.length < 2 ? { status: 503 } : undefined;
+      },
+      onPeer: (peer) => peer.close(1000),
+    });
+    const flags = ["--initial-backoff", "1ms", "--max-retries", "1"];
+    const { words } = cli(server.url, ...flags).allow("-A");
+    const line = 'token=$1; shift; "$@" --bearer-file <(echo "$token")';
+    await cli().program("bash", "-c", line, "bash", "secret", ...words).run();
+    // The diagnosis of a refusal may ask twice.
+    assertEquals(new Set(seen), new Set(["Bearer secret"]));
+  },
+});
+
+Deno.test("a secret can come from stdin", async () => {
+  const seen: (string | null)[] = [];
+  await using server = serve({
+    accept: ({ headers }) => {
+      seen.push(headers.get("authorization"));
+      return undefined;
+    },
+    onPeer: (peer) => peer.send("welcome"),
+  });
+  const result = await cli(server.url, "--bearer-file", "-", "-n1")
+    .input("secret\n").run();
+  assertEquals(seen, ["Bearer secret"]);
+  assertEquals(result.stdout, "welcome\n");
+  assertEquals(result.code, 0);
+});
+
+Deno.test("a file that vanishes is named", async () => {
+  using temp = new TempFile();
+  Deno.writeTextFileSync(temp.path, "token");
+  await using server = serve({
+    onPeer: (peer) => {
+      Deno.removeSync(temp.path);
+      return peer.drop();
+    },
+  });
+  const result = await cli(
+    server.url,
+    ...["--bearer-file", temp.path, "--initial-backoff", "1ms"],
+    ...["--max-retries", "1"],
+  ).allow("--allow-net", "--allow-read").run();
+  assertMatch(
+    result.stderr,
+    new RegExp(`--bearer-file cannot be read from ${temp.path}: No such file`),
+  );
+});

@@ -1,0 +1,194 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
+import { echo } from "../../../src/server/behaviours.ts";
+import { serve } from "../../../src/server/server.ts";
+import { TempFile } from "../../support/temp_file.ts";
+import { cli } from "../session.ts";
+
+const SHORTLY = ["--linger", "200ms"];
+const FILES = ["--allow-net", "--allow-read", "--allow-write"];
+
+Deno.test("--format prints exactly what the template says", async () => {
+  await using server = serve({ onPeer: echo });
+  const flags = ["--format", String.raw`%l\t%s\t%u %%\n`];
+  const result = await cli(server.url, ...flags, ...SHORTLY)
+    .input("ä\nbc\n").run();
+  assertEquals(
+    result.stdout,
+    `2\tä\t${server.url}/ %\n2\tbc\t${server.url}/ %\n`,
+  );
+});
+
+Deno.test("--timestamps puts the time of arrival before each message", async () => {
+  await using server = serve({ onPeer: echo });
+  const before = new Date().toISOString();
+  const { stdout } = await cli(server.url, "--timestamps", ...SHORTLY)
+    .input("one\n").run();
+  const [time = "", text] = stdout.trimEnd().split(" ");
+  assertEquals(text, "one");
+  assert(before <= time && time <= new Date().toISOString());
+});
+
+Deno.test("--merge prints the messages of every URL, each with its URL", async () => {
+  await using one = serve({ onPeer: (peer) => peer.send("from one") });
+  await using two = serve({ onPeer: (peer) => peer.send("from two") });
+  const result = await cli(one.url, two.url, "--merge", "-n", "2").run();
+  assertEquals(
+    result.stdout.trimEnd().split("\n").sort(),
+    [`${one.url}/ from one`, `${two.url}/ from two`].sort(),
+  );
+  assertEquals(result.code, 0);
+});
+
+Deno.test("--merge with --json tags every event", async () => {
+  await using one = serve({ onPeer: (peer) => peer.close(4001) });
+  await using two = serve({ onPeer: (peer) => peer.close(4002) });
+  const flags = ["--merge", "--json", "--no-reconnect"];
+  const { stdout, code } = await cli(one.url, two.url, ...flags).run();
+  const closes = stdout.trimEnd().split("\n").map((line) => JSON.parse(line))
+    .filter(({ type }) => type === "close");
+  assertEquals(
+    closes.map(({ url, code }) => `${url} ${code}`).sort(),
+    [`${one.url}/ 4001`, `${two.url}/ 4002`].sort(),
+  );
+  assertEquals(code, 4);
+});
+
+Deno.test("--decompress shows what exchanges send compressed", async (t) => {
+  const text = JSON.stringify({ price: 1.5, name: "ä" });
+  const cases = {
+    gzip: gzipSync(text),
+    deflate: deflateSync(text),
+    "deflate without a header": deflateRawSync(text),
+  };
+  for (const [name, bytes] of Object.entries(cases)) {
+    await t.step(name, async () => {
+      await using server = serve({
+        onPeer: async (peer) => {
+          await peer.send(new Uint8Array(bytes));
+          await peer.send("plain");
+        },
+      });
+      const [form = ""] = name.split(" ");
+      const flags = ["--decompress", form, "-n", "2"];
+      const { stdout } = await cli(server.url, ...flags).run();
+      assertEquals(stdout, `${text}\nplain\n`);
+    });
+  }
+});
+
+Deno.test("-o is told before the start if it cannot be written", async (t) => {
+  using temp = new TempFile();
+  Deno.mkdirSync(`${temp.folder}/dir`);
+  const nowhere = "ws://127.0.0.1:9";
+  const cases: readonly (readonly [string, RegExp])[] = [
+    [`${temp.folder}/dir`, /--output is a folder/],
+    ["/dev/null/file", /--output cannot be written/],
+  ];
+  for (const [path, pattern] of cases) {
+    await t.step(path.replace(temp.folder, ""), async () => {
+      const result = await cli(nowhere, "-o", path).allow(...FILES).run();
+      assertMatch(result.stderr, pattern);
+      assertEquals(result.code, 2);
+    });
+  }
+});
+
+Deno.test({
+  name: "-o writes to what is there and no file",
+  ignore: Deno.build.os === "windows",
+  fn: async (t) => {
+    using temp = new TempFile();
+    await using server = serve({ onPeer: echo });
+
+    await t.step("/dev/null", async () => {
+      const result = await cli(server.url, "-o", "/dev/null", ...SHORTLY)
+        .allow("--allow-net", "--allow-write=/dev/null").input("x\n").run();
+      assertEquals([result.stderr, result.code], ["", 0]);
+    });
+
+    await t.step("- is stdout", async () => {
+      const result = await cli(server.url, "-o", "-", ...SHORTLY)
+        .input("x\n").run();
+      assertEquals([result.stdout, result.code], ["x\n", 0]);
+    });
+
+    await t.step("a FIFO", async () => {
+      const fifo = `${temp.folder}/fifo`;
+      const { words } = cli(server.url, "-o", fifo, ...SHORTLY).allow(...FILES);
+      const line = 'fifo=$1; shift; mkfifo "$fifo"; cat "$fifo" & ' +
+        'echo hello | "$@"; code=$?; wait; exit $code';
+      const result = await cli()
+        .program("bash", "-c", line, "bash", fifo, ...words).run();
+      assertEquals([result.stdout, result.code], ["hello\n", 0]);
+    });
+  },
+});
+
+Deno.test({
+  name: "a full disk leaves no file with its final name, and is 1",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    using temp = new TempFile();
+    await using server = serve({
+      onPeer: async (peer) => {
+        for (let i = 0; i < 100; i++) await peer.send("x".repeat(10_000));
+      },
+    });
+    const { words } = cli(server.url, "-o", `${temp.folder}/feed.txt`)
+      .allow(...FILES);
+    // A limit on the size of files is a disk that is full.
+    const line = 'trap "" XFSZ; ulimit -f 100; exec "$@"';
+    const result = await cli().program("bash", "-c", line, "bash", ...words)
+      .run();
+    assertMatch(result.stderr, /--output cannot be written: File too large/);
+    assertEquals(result.code, 1);
+    assertEquals(temp.names(), ["feed.txt.part"]);
+  },
+});
+
+Deno.test({
+  name: "a full disk behind stdout is told, and is 1",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using server = serve({ onPeer: (peer) => peer.send("x") });
+    const { words } = cli(server.url);
+    const result = await cli()
+      .program("bash", "-c", '"$@" > /dev/full', "bash", ...words).run();
+    assertMatch(result.stderr, /stdout cannot be written: No space left/);
+    assertEquals(result.code, 1);
+  },
+});
+
+Deno.test("-v shows what a refusal says", async () => {
+  await using server = serve({
+    accept: () => ({ status: 403, body: "no access for you" }),
+    onPeer: () => {},
+  });
+  const flags = ["--transport", "tcp"];
+  const result = await cli(server.url, "-v", ...flags).run();
+  assertMatch(result.stderr, /the server says: no access for you/);
+  assertEquals(result.code, 3);
+});
+
+Deno.test("-vv shows the handshake and each message, but no secret", async () => {
+  await using server = serve({ onPeer: echo });
+  const flags = ["-vv", "--transport", "tcp", "-H", "X-Api-Key: secret"];
+  const { stderr } = await cli(server.url, ...flags, ...SHORTLY)
+    .input("hello\n").run();
+  assertMatch(stderr, /> X-Api-Key: \*\*\*/);
+  assertMatch(stderr, /< HTTP 101/);
+  assertMatch(stderr, /< upgrade: websocket/);
+  assertMatch(stderr, /> text, 5 characters: hello/);
+  assertMatch(stderr, /< text, 5 characters: hello/);
+  assert(!stderr.includes("secret"));
+});
+
+Deno.test("every failed attempt is told, with several URLs too", async () => {
+  await using server = serve({ onPeer: (peer) => peer.send("here") });
+  const urls = ["ws://127.0.0.1:4", "ws://127.0.0.1:5", server.url];
+  const result = await cli(...urls, "-n1").run();
+  assertMatch(result.stderr, /127\.0\.0\.1:4: nobody listens/);
+  assertMatch(result.stderr, /127\.0\.0\.1:5: nobody listens/);
+  assertEquals(result.stdout, "here\n");
+});
