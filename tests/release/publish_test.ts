@@ -98,6 +98,31 @@ Deno.test("a stranger can use what is published", async (t) => {
       );
     });
 
+    await t.step(
+      "the transport that is loaded on demand is in the package",
+      async () => {
+        const text = await Deno.readTextFile(`${folder}/main.ts`);
+        await Deno.writeTextFile(
+          `${folder}/tcp.ts`,
+          text.replace(
+            /\{ url: "([^"]+)" \}/,
+            '{ url: "$1", transport: "tcp" }',
+          ),
+        );
+        const { stdout } = await deno(
+          "run",
+          "--no-prompt",
+          `--allow-net=127.0.0.1:${server.port}`,
+          "tcp.ts",
+        );
+        assertStringIncludes(stdout, "RX: hello from the ws-stream client\n");
+        assertStringIncludes(
+          await Deno.readTextFile(`${folder}/tcp.ts`),
+          '"tcp"',
+        );
+      },
+    );
+
     await t.step("the program runs without being installed", async () => {
       const { stdout } = await deno("run", `${PACKAGE}/cli`, "--version");
       assertEquals(stdout, `ws-stream ${version}\n`);
@@ -152,6 +177,9 @@ Deno.test("a stranger can use what is published", async (t) => {
         );
         const { stdout } = await run(folder, binary, "--version");
         assertEquals(stdout, `ws-stream ${version}\n`);
+        const over = ["--transport", "tcp", "-n", "1", "--on-open", "hello"];
+        const answer = await run(folder, binary, server.url, ...over);
+        assertEquals(answer.stdout, "hello\n");
       },
     });
   } finally {
