@@ -8,6 +8,7 @@ import {
   Opcode,
   type ProtocolError,
 } from "../../protocol/frames.ts";
+import { parseResponseHead } from "../../protocol/http_head.ts";
 import {
   DROPPED,
   type SendWindow,
@@ -25,7 +26,8 @@ import { type WriteEvents, WriteQueue } from "./write_queue.ts";
 export interface OpenConnection {
   readonly url: string;
   readonly protocol: string;
-  readonly response: HandshakeResponse;
+  /** The text of the 101's head. */
+  readonly head: string;
   readonly stream: ByteStream;
   /** What the server sent behind its 101. */
   readonly rest: Uint8Array<ArrayBuffer>;
@@ -77,9 +79,9 @@ type State =
 export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   readonly url: string;
   readonly protocol: string;
-  readonly response: HandshakeResponse;
   readonly sendWindow: SendWindow = SEND_WINDOW;
 
+  readonly #head: string;
   readonly #stream: ByteStream;
   readonly #rest: Uint8Array<ArrayBuffer>;
   readonly #receiver: Receiver;
@@ -99,7 +101,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     const { stream, maxMessageBytes, compression } = connection;
     this.url = connection.url;
     this.protocol = connection.protocol;
-    this.response = connection.response;
+    this.#head = connection.head;
     this.#stream = stream;
     this.#rest = connection.rest;
     this.#writes = new WriteQueue(stream, this);
@@ -115,6 +117,11 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     }
     const options = { maxMessageBytes, deflate: this.#deflate };
     this.#receiver = new Receiver(stream, this, options);
+  }
+
+  /** Parsed when asked for: thousands of connections keep the text alone. */
+  get response(): HandshakeResponse {
+    return parseResponseHead(this.#head);
   }
 
   get bytesWritten(): number {

@@ -100,14 +100,14 @@ export class TcpTransport implements Transport {
       subprotocols,
       deflate: settings === false ? undefined : settings,
     };
-    const { response, rest, subprotocol, deflate } = await upgrade(
+    const { head, rest, subprotocol, deflate } = await upgrade(
       stream,
       handshake,
     );
     return new TcpSocket({
       url: url.href,
       protocol: subprotocol,
-      response,
+      head,
       stream,
       rest,
       maxMessageBytes,

@@ -24,7 +24,8 @@ import { type ByteStream, writeAll } from "./byte_stream.ts";
 
 /** An accepted handshake. */
 export interface Upgrade extends Agreement {
-  readonly response: ResponseHead;
+  /** The text of the 101's head. */
+  readonly head: string;
   /** What the server sent behind its 101, in a buffer of its own. */
   readonly rest: Uint8Array<ArrayBuffer>;
 }
@@ -70,7 +71,7 @@ export async function upgrade(
   }
   try {
     const agreement = await checkResponse(response, handshake);
-    return { ...agreement, response, rest: reader.rest };
+    return { ...agreement, head: reader.head, rest: reader.rest };
   } catch (error) {
     if (!(error instanceof UpgradeError)) throw error;
     const { kind, message: detail } = error;
@@ -84,9 +85,15 @@ class HeadReader {
   #buffer = new Uint8Array(FIRST_READ);
   #start = 0;
   #length = 0;
+  #head = "";
 
   constructor(stream: ByteStream) {
     this.#stream = stream;
+  }
+
+  /** The text of the last head. */
+  get head(): string {
+    return this.#head;
   }
 
   /** What came behind the last head, in the buffer that it was read into. */
@@ -102,6 +109,7 @@ class HeadReader {
       if (end >= 0) {
         const text = headText(this.#buffer.subarray(this.#start, end));
         this.#start = end;
+        this.#head = text;
         return parse(text);
       }
       // The end may lie across two reads.
