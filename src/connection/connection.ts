@@ -134,6 +134,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
   /** Made when somebody waits for it. */
   #closed: PromiseWithResolvers<ConnectionEnd> | undefined;
   #resolveUse: ((result: ConnectionEnd | "replace") => void) | undefined;
+  #isReplacementRequested = false;
   #goneError: WSError | undefined;
   /** Until messages are delivered. */
   #buffer: ReceiveBuffer | undefined;
@@ -179,11 +180,13 @@ export class Connection implements SocketListener, HeartbeatTarget {
    */
   use(): Promise<ConnectionEnd | "replace"> {
     if (this.#state.tag === "closed") return Promise.resolve(this.#state.end);
+    if (this.#isReplacementRequested) return Promise.resolve("replace");
     return new Promise((resolve) => this.#resolveUse = resolve);
   }
 
-  /** Ends {@linkcode Connection.use}, if it waits: another connection is wanted. */
+  /** Ends {@linkcode Connection.use}: another connection is wanted. */
   requestReplacement(): void {
+    this.#isReplacementRequested = true;
     this.#resolveUse?.("replace");
     this.#resolveUse = undefined;
   }

@@ -136,7 +136,7 @@ export class ReconnectLoop {
   #lastMessageAt: number | undefined;
   #outage: Outage | undefined;
   #rotateWith = NORMAL;
-  /** The end of an old connection that is being closed after a rotation. */
+  /** The end of all old connections that are being closed after rotations. */
   #retiring: Promise<void> | undefined;
   /** The attempts that are to replace the connection in use. */
   #rotation: Promise<Connection> | undefined;
@@ -226,8 +226,8 @@ export class ReconnectLoop {
       this.#current.requestReplacement();
       return;
     }
-    // An attempt that was to replace the connection goes on.
-    if (this.#current === undefined || this.#activity !== "dialling") {
+    // A new connection that was to replace the old one goes on.
+    if (this.#current === undefined || this.#successor === undefined) {
       this.#isSkipRequested = true;
       this.#skip?.abort();
     }
@@ -605,18 +605,24 @@ export class ReconnectLoop {
     const { code, reason } = this.#rotateWith;
     this.#rotateWith = NORMAL;
     const closed = old.close(code, reason, config.closeTimeout);
-    this.#retiring = closed.then((end) =>
-      this.#disconnected(end, undefined, true)
-    );
+    this.#retiring = this.#retire(closed, this.#retiring);
     const limit = this.#host.hasUnflushed
       ? config.closeTimeout
       : Math.min(ROTATION_CLOSE, config.closeTimeout);
     const done = new AbortController();
     const waited = delay(limit, { signal: done.signal }).catch(() => {});
-    await Promise.race([closed, waited]);
+    await Promise.race([closed, waited, connection.closed]);
     done.abort();
     old.releaseQueue();
     connection.carryQueue();
+  }
+
+  async #retire(
+    closed: Promise<ConnectionEnd>,
+    earlier: Promise<void> | undefined,
+  ): Promise<void> {
+    this.#disconnected(await closed, undefined, true);
+    await earlier;
   }
 
   /**

@@ -32,7 +32,7 @@ async function eventually(holds: () => boolean): Promise<void> {
 for (const transport of TRANSPORTS) testAll(transport);
 
 function testAll(
-  { name, openWorld, guest, requestsPerRefusal }: TransportCase,
+  { name, world: worldOf, openWorld, guest, requestsPerRefusal }: TransportCase,
 ): void {
   function test(title: string, fn: () => Promise<void>): void {
     Deno.test(`${name}: ${title}`, fn);
@@ -455,6 +455,85 @@ function testAll(
     await world.calls.until(() => world.calls.all("gap").length === 1, "a gap");
     assertEquals(world.calls.all("error").map(({ code }) => code), ["CLOSED"]);
     first.resumeReading();
+  });
+
+  test("a new connection that ends while the old one still sends is replaced at once", async () => {
+    await using world = await openWorld({ config: { closeTimeout: 4_000 } });
+    const first = await world.nextPeer();
+    first.blackhole();
+    // More than the kernels take, so that the old connection has unsent bytes.
+    for (let i = 0; i < 15; i++) await world.client.send("x".repeat(1 << 20));
+    await sleep(50);
+    world.client.reconnect(GRACEFUL);
+    const second = await world.nextPeer();
+    await eventually(() => world.client.stats.rotations === 1);
+    second.drop();
+    await within(world.nextPeer(), "the third connection", 3_000);
+    first.reset();
+  });
+
+  test("every old connection is told as disconnected before the client is closed", async () => {
+    await using world = await openWorld({ config: { closeTimeout: 1_500 } });
+    const first = await world.nextPeer();
+    first.blackhole();
+    world.client.reconnect(GRACEFUL);
+    await eventually(() => world.client.stats.rotations === 1);
+    // The second one answers its close at once, the first one never.
+    await sleep(600);
+    world.client.reconnect(GRACEFUL);
+    await eventually(() => world.client.stats.rotations === 2);
+    await world.client.stop({ drain: 0 });
+    assertEquals(world.calls.all("disconnect").length, 3);
+    assertEquals(world.calls.names.at(-1), "state");
+    first.reset();
+  });
+
+  test("reconnect() gives up the dial of a rotation that hangs", async () => {
+    let requests = 0;
+    const hanging = Promise.withResolvers<undefined>();
+    await using world = await openWorld({
+      config: { connectTimeout: 60_000 },
+      server: {
+        accept: () => requests++ === 1 ? hanging.promise : undefined,
+      },
+    });
+    world.client.reconnect(GRACEFUL);
+    await eventually(() => requests === 2);
+    world.client.reconnect();
+    await within(
+      world.calls.until(() => world.calls.all("connect").length === 2),
+      "the next connection",
+    );
+    hanging.resolve(undefined);
+  });
+
+  test("reconnect() during the hook of a rotation keeps the new connection", async () => {
+    const hook = Promise.withResolvers<void>();
+    await using world = await openWorld({
+      callbacks: {
+        onConnect: ({ cause }) => cause === "start" ? undefined : hook.promise,
+      },
+    });
+    world.client.reconnect(GRACEFUL);
+    await world.calls.until(() => world.calls.all("connect").length === 2);
+    world.client.reconnect();
+    await world.calls.next("disconnect");
+    hook.resolve();
+    await world.until("open");
+    assertEquals(world.arrivals.all("peer").length, 2);
+  });
+
+  test("a graceful reconnect() as soon as the client is open rotates", async () => {
+    await using world = worldOf({
+      callbacks: {
+        onStateChange: (state) => {
+          if (state === "open") world.client.reconnect(GRACEFUL);
+        },
+      },
+    });
+    await world.client.start();
+    await eventually(() => world.client.stats.rotations === 1);
+    await world.calls.next("disconnect");
   });
 
   test("a rotated client has been stable all the time", async () => {
