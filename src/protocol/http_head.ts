@@ -72,7 +72,12 @@ export function parseResponseHead(text: string): ResponseHead {
   const [, status, statusText = ""] =
     /^HTTP\/1\.[01] ([1-9]\d\d)(?: (.*))?$/.exec(line) ?? [];
   if (status === undefined) throw new HeadError("not an HTTP/1.1 response");
-  return { status: Number(status), statusText, headers: parseFields(fields) };
+  return {
+    status: Number(status),
+    // It is shown to people: control characters could change a terminal.
+    statusText: statusText.replace(/[^\x20-\x7e\xa0-\xff]/g, "?"),
+    headers: parseFields(fields),
+  };
 }
 
 function splitHead(text: string): readonly [string, readonly string[]] {

@@ -21,13 +21,27 @@ const PORTS: ReadonlyMap<string, string> = new Map([
  */
 export function requireNetPermission(url: URL): void {
   const port = url.port || PORTS.get(url.protocol);
-  const host = `${url.hostname}:${port}`;
-  const { state } = Deno.permissions.querySync({ name: "net", host });
+  requirePermission({ name: "net", host: `${url.hostname}:${port}` });
+}
+
+/** A permission that a connection needs. */
+export type NeededPermission =
+  | { readonly name: "net"; readonly host: string }
+  | { readonly name: "read" | "write"; readonly path: string };
+
+/**
+ * Requires a permission.
+ * @throws {HandshakeFailure} `permission`, with the flag to use
+ */
+export function requirePermission(needed: NeededPermission): void {
+  const { state } = Deno.permissions.querySync(needed);
   if (state === "granted") return;
+  const { name } = needed;
+  const where = needed.name === "net" ? needed.host : needed.path;
   throw new HandshakeFailure({
     kind: "permission",
     detail: state === "denied"
-      ? `--deny-net forbids ${host}`
-      : `run with --allow-net=${host}`,
+      ? `--deny-${name} forbids ${where}`
+      : `run with --allow-${name}=${where}`,
   });
 }

@@ -256,6 +256,11 @@ Deno.test("a response may have no reason phrase, and old servers say 1.0", () =>
   assertEquals([status, statusText], [404, "Not Found"]);
 });
 
+Deno.test("a reason phrase shows no control characters", () => {
+  const { statusText } = parseResponseHead("HTTP/1.1 200 a\x1b[2J\tb\r\n\r\n");
+  assertEquals(statusText, "a?[2J?b");
+});
+
 Deno.test("what is not the head of an HTTP/1.1 request is refused", () => {
   for (
     const text of [

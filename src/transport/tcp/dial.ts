@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { TlsConfig } from "../../config.ts";
+import { requirePermission } from "../permission.ts";
 import { HandshakeFailure } from "../transport.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { failureOf } from "./failures.ts";
@@ -15,22 +17,9 @@ import {
 } from "./proxy.ts";
 import { startTls, type TlsSettings } from "./tls.ts";
 
-/** The TLS options of {@linkcode TcpOptions}. */
-export interface TcpTlsOptions {
-  /** Authorities to trust besides the usual ones, PEM. */
-  readonly caCerts?: string | readonly string[];
-  /** The client's certificate, PEM; with `key`. */
-  readonly cert?: string;
-  readonly key?: string;
-  /** The name to ask for and to expect. @default the URL's host */
-  readonly serverName?: string;
-  /** Accepts any certificate. @default false */
-  readonly insecure?: boolean;
-}
-
 /** How to reach servers. */
 export interface DialOptions {
-  readonly tls?: TcpTlsOptions;
+  readonly tls?: TlsConfig;
   /** `http:`, `https:` or `socks5:`; credentials in the user info. */
   readonly proxy?: URL;
 }
@@ -176,7 +165,7 @@ async function dialProxy(
 async function secure(
   stream: ByteStream | Deno.TcpConn,
   { hostname }: TunnelTarget,
-  options: TcpTlsOptions = {},
+  options: TlsConfig = {},
   holder: StreamHolder,
 ): Promise<ByteStream> {
   const { caCerts = [], cert, key, serverName, insecure } = options;
@@ -247,25 +236,4 @@ function requireUnixNetPermission(path: string): void {
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
   }
-}
-
-type Needed =
-  | { readonly name: "net"; readonly host: string }
-  | { readonly name: "read" | "write"; readonly path: string };
-
-/**
- * Asks Deno first: it would stop the program with a prompt that names an
- * internal function.
- */
-function requirePermission(needed: Needed): void {
-  const { state } = Deno.permissions.querySync(needed);
-  if (state === "granted") return;
-  const where = needed.name === "net" ? needed.host : needed.path;
-  throw new HandshakeFailure({
-    kind: "permission",
-    detail: `no ${needed.name} permission for ${where}`,
-    advice: state === "denied"
-      ? `--deny-${needed.name} forbids it`
-      : `run with --allow-${needed.name}=${where}`,
-  });
 }

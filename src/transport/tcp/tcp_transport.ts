@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { CompressionConfig } from "../../config.ts";
 import { type ClientHandshake, newKey } from "../../protocol/handshake.ts";
 import type { HandshakeRequest, Socket, Transport } from "../transport.ts";
 import { dial, type DialOptions, StreamHolder, unixParts } from "./dial.ts";
@@ -15,20 +16,9 @@ import { upgrade } from "./upgrade.ts";
 /** The options of a {@linkcode TcpTransport}. */
 export interface TcpOptions extends DialOptions {
   /** permessage-deflate (RFC 7692). @default false */
-  readonly compression?: boolean | CompressionOptions;
+  readonly compression?: boolean | CompressionConfig;
   /** Larger messages close the connection with 1009. @default 64 MiB */
   readonly maxMessageBytes?: number;
-}
-
-/** How messages are compressed. */
-export interface CompressionOptions {
-  /** Shorter messages are sent as they are, bytes. @default 1024 */
-  readonly threshold?: number;
-  /**
-   * Whether both sides keep their window from message to message: it compresses
-   * better, and takes some 300 KiB a connection. @default true
-   */
-  readonly contextTakeover?: boolean;
 }
 
 /**

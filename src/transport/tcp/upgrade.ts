@@ -60,7 +60,7 @@ export async function upgrade(
   const { status, headers } = response;
   if (status !== 101) {
     const body = await readBody(stream, response, reader.rest);
-    const detail = `${status} ${response.statusText}`.trim();
+    const detail = response.statusText || undefined;
     throw new HandshakeFailure({
       kind: "status",
       detail,

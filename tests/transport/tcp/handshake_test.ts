@@ -41,14 +41,14 @@ const CASES: readonly Case[] = [
     facts: {
       kind: "status",
       status: 429,
-      detail: "429 Too Many Requests",
+      detail: "Too Many Requests",
       body: "slow down",
     },
   },
   {
     name: "a refusal without a reason phrase",
     script: respond("HTTP/1.1 503\r\ncontent-length: 0\r\n\r\n"),
-    facts: { kind: "status", status: 503, detail: "503", body: "" },
+    facts: { kind: "status", status: 503, detail: undefined, body: "" },
   },
   {
     name: "a refusal whose body ends with the connection",
@@ -339,6 +339,6 @@ Deno.test({
       HandshakeFailure,
     );
     assertEquals(error.facts.kind, "permission");
-    assertEquals(error.facts.advice, "run with --allow-net=localhost:2");
+    assertEquals(error.facts.detail, "run with --allow-net=localhost:2");
   },
 });

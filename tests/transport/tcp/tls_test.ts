@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { createServer, type TLSSocket } from "node:tls";
-import type { TcpTlsOptions } from "../../../src/transport/tcp/dial.ts";
+import type { TlsConfig } from "../../../src/config.ts";
 import type { HandshakeFailureKind } from "../../../src/transport/transport.ts";
 import { closeBody, Opcode } from "../../protocol/frames.ts";
 import { certificates, type Identity } from "../../support/certificates.ts";
@@ -37,7 +37,7 @@ interface Accepted {
   readonly name: string;
   readonly server?: Identity;
   readonly host?: string;
-  readonly tls: TcpTlsOptions;
+  readonly tls: TlsConfig;
 }
 
 const ACCEPTED: readonly Accepted[] = [
@@ -94,7 +94,7 @@ for (const { name, server = all.good, host, tls } of ACCEPTED) {
 interface Refused {
   readonly name: string;
   readonly server: Identity;
-  readonly tls?: TcpTlsOptions;
+  readonly tls?: TlsConfig;
   readonly alpn?: readonly string[];
   readonly kind: HandshakeFailureKind;
 }

@@ -101,7 +101,7 @@ for (const [permissions, name] of NEEDED) {
         HandshakeFailure,
       );
       assertEquals(error.facts.kind, "permission");
-      assertEquals(error.facts.advice, `run with --allow-${name}=/tmp/no.sock`);
+      assertEquals(error.facts.detail, `run with --allow-${name}=/tmp/no.sock`);
     },
   });
 }
