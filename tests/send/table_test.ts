@@ -345,6 +345,78 @@ Deno.test("what cannot be erased is not sent at most once: it is tried again unt
   sender.end(STOPPED);
 });
 
+Deno.test("a message whose replacement the disk does not take stays there", async () => {
+  using time = new FakeTime();
+  let isFull = false;
+  const erased: number[] = [];
+  const file: SpoolFile = {
+    write: (messages, rows) => {
+      if (isFull && messages.length > 0) throw new Error("the disk is full");
+      erased.push(...rows);
+    },
+    erase: (rows) => erased.push(...rows),
+    shrink: () => false,
+    close: () => {},
+  };
+  const { sender, turns } = setUp({ spool: "full" }, {
+    openSpool: () => Promise.resolve({ file, items: [] }),
+  });
+  await sender.open();
+  sender.send("old", { key: "k" });
+  turns.pass();
+  isFull = true;
+  const newer = outcome(sender.send("new", { key: "k" }));
+  turns.pass();
+  time.tick(1_000);
+  assertEquals([await newer, sender.queued, erased], ["SPOOL", 1, []]);
+  assertEquals(sentBy(sender), ["old"]);
+  sender.end(STOPPED);
+});
+
+Deno.test("a row that cannot be erased is reported once, and erased when the disk works again", async () => {
+  using time = new FakeTime();
+  let isBroken = true;
+  const erased: number[] = [];
+  const file: SpoolFile = {
+    write: () => {},
+    erase: (rows) => {
+      if (isBroken) throw new Error("disk I/O error");
+      erased.push(...rows);
+    },
+    shrink: () => false,
+    close: () => {},
+  };
+  const { sender, turns, errors } = setUp({ spool: "broken" }, {
+    openSpool: () => Promise.resolve({ file, items: [] }),
+  });
+  await sender.open();
+  sender.trySend("a");
+  turns.pass();
+  const socket = new FakeSocket(TCP);
+  sender.attach(socket);
+  socket.drain();
+  sender.onProgress();
+  time.tick(3_000);
+  turns.pass();
+  assertEquals(errors.length, 1);
+  isBroken = false;
+  time.tick(1_000);
+  assertEquals(erased, [1]);
+  sender.end(STOPPED);
+});
+
+Deno.test("of messages with one id an acknowledgement is for the one that is first in the queue", () => {
+  const { sender } = setUp({
+    redeliver: { id: () => 1, acknowledged: () => 1 },
+  });
+  sender.trySend("a", { key: "k" });
+  sender.trySend("b");
+  sender.trySend("c", { key: "k" });
+  sender.acknowledge("");
+  assertEquals(sentBy(sender), ["b"]);
+  sender.end(STOPPED);
+});
+
 Deno.test("when the connection that is being set up fails, its messages go to whatever comes", () => {
   const { sender } = setUp();
   const target = {};
