@@ -51,7 +51,10 @@ export function showBytes(bytes: number): string {
 /** Without user, password and query: a token may be in each of them. */
 export function displayUrl(url: string): string {
   const { protocol, host, pathname, search } = new URL(url);
-  return `${protocol}//${host}${pathname}${search === "" ? "" : "?***"}`;
+  // `ws+unix:/path/to.sock:/path` has no host.
+  const slashes = host === "" ? "" : "//";
+  const query = search === "" ? "" : "?***";
+  return `${protocol}${slashes}${host}${pathname}${query}`;
 }
 
 /**

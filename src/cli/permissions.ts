@@ -43,6 +43,14 @@ export function netNeed(url: string): Need {
   return { kind: "net", host: `${hostname}:${port || PORTS[protocol]}` };
 }
 
+/** What connecting to a WebSocket server needs. */
+export function urlNeeds(url: string): Need[] {
+  const { protocol, pathname } = new URL(url);
+  if (protocol !== "ws+unix:") return [netNeed(url)];
+  const [path = pathname] = pathname.split(":");
+  return fileNeeds(decodeURIComponent(path));
+}
+
 /** What listening on an address needs. */
 export function listenNeed(hostname: string, port: number): Need {
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;

@@ -5,7 +5,7 @@
  */
 
 import type { PingConfig, TlsConfig, WSConfig } from "../../../mod.ts";
-import { fileNeeds, type Need, netNeed } from "../permissions.ts";
+import { fileNeeds, type Need, netNeed, urlNeeds } from "../permissions.ts";
 import type { Flags } from "./flags.ts";
 import {
   type HeaderFlag,
@@ -133,7 +133,7 @@ export function clientNeeds(flags: Flags, urls: readonly string[]): Need[] {
   const { spool } = flags;
   const proxy = proxyOf(flags.proxy);
   return [
-    ...urls.map(netNeed),
+    ...urls.flatMap(urlNeeds),
     ...(proxy === undefined ? [] : [netNeed(proxy)]),
     ...read.map((path): Need => ({ kind: "read", path })),
     ...(spool === undefined ? [] : fileNeeds(spool)),
@@ -256,6 +256,47 @@ function proxyOf(given: string | undefined): string | undefined {
   }
   // Not shown: it may hold a password.
   throw new UsageError("--proxy must be an http://, https:// or socks5:// URL");
+}
+
+/**
+ * What to say when connecting fails although nobody asked for a proxy: the
+ * runtime obeys the environment, which can only be read with --allow-env.
+ */
+export function proxyHint(
+  flags: Flags,
+  urls: readonly string[],
+): string | undefined {
+  if (flags.proxy !== undefined) return undefined;
+  if (transportOf(flags, urls) === "tcp") return undefined;
+  for (const url of urls.map((url) => new URL(url))) {
+    if (isExempt(url.hostname)) continue;
+    const scheme = url.protocol === "wss:" ? "HTTPS" : "HTTP";
+    const name = [`${scheme}_PROXY`, "ALL_PROXY"]
+      .flatMap((name) => [name, name.toLowerCase()])
+      .find((name) => environment(name) !== undefined);
+    if (name === undefined) continue;
+    const value = environment(name) ?? "";
+    const shown = URL.canParse(value) ? ` (${new URL(value).host})` : "";
+    return `the proxy that ${name} names${shown} is in the way; ` +
+      `NO_PROXY=${url.hostname} or --transport tcp avoids it`;
+  }
+  return undefined;
+}
+
+function isExempt(hostname: string): boolean {
+  const exempt = environment("NO_PROXY") ?? environment("no_proxy") ?? "";
+  return exempt.split(",").map((part) => part.trim().replace(/^\*?\./, ""))
+    .some((part) =>
+      part === "*" || part !== "" &&
+        (hostname === part || hostname.endsWith(`.${part}`))
+    );
+}
+
+function environment(variable: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  if (state !== "granted") return undefined;
+  const value = Deno.env.get(variable);
+  return value === "" ? undefined : value;
 }
 
 function pingOf(flags: Flags): PingConfig | undefined {

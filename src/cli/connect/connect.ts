@@ -10,6 +10,7 @@ import {
   clientConfig,
   clientNeeds,
   headerListOf,
+  proxyHint,
 } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { matches, UsageError, webSocketUrl } from "../args/values.ts";
@@ -124,7 +125,7 @@ async function pipe(
     onFile: (path) => notices.detail(`complete: ${path}`),
   });
   const { output } = opened;
-  const tell = sentences(notices);
+  const tell = sentences(notices, proxyHint(flags, urls));
   const print = printerOf(flags, output, display);
   const run: ClientRun = new ClientRun({
     config,

@@ -73,7 +73,8 @@ export function printerOf(
   if (display !== undefined) {
     return (data, url) =>
       output.text(
-        display.style.dim(prefix?.(url) ?? "") + displayMessage(data, display),
+        (prefix === undefined ? "" : display.style.dim(prefix(url))) +
+          displayMessage(data, display),
       );
   }
   if (form === "raw") {

@@ -13,6 +13,7 @@ import type {
   RetryInfo,
   Session,
   WSError,
+  WSErrorCode,
 } from "../../../mod.ts";
 import { inFlags } from "../args/client_config.ts";
 import {
@@ -50,8 +51,13 @@ export interface ConnectionEvents {
   readonly drop: (reason: DropReason) => void;
 }
 
-/** Tells people, in one calm line for each thing that happens. */
-export function sentences(notices: Notices): ConnectionEvents {
+/**
+ * Tells people, in one calm line for each thing that happens.
+ *
+ * @param hint what to add to the first failure to connect
+ */
+export function sentences(notices: Notices, hint?: string): ConnectionEvents {
+  let isHinted = hint === undefined;
   let dropped: DropReason | undefined;
   /** Of each client: where it was connected last. */
   const last = new Map<Source, string>();
@@ -98,6 +104,10 @@ export function sentences(notices: Notices): ConnectionEvents {
       }
     },
     error(error) {
+      if (!isHinted && HINTED.includes(error.code)) {
+        isHinted = true;
+        notices.trouble(hint ?? "");
+      }
       const { status, headers, body = "" } = error;
       if (status !== undefined && headers !== undefined) {
         traceResponse({ status, headers }, notices);
@@ -114,6 +124,16 @@ export function sentences(notices: Notices): ConnectionEvents {
     },
   };
 }
+
+/** Errors that a proxy in the way may cause. */
+const HINTED: readonly WSErrorCode[] = [
+  "CONNECT",
+  "DNS",
+  "HANDSHAKE",
+  "HTTP_STATUS",
+  "TIMEOUT",
+  "TLS",
+];
 
 /** How much of the body of a refusal is shown. */
 const BODY = 500;

@@ -184,6 +184,18 @@ Deno.test("-vv shows the handshake and each message, but no secret", async () =>
   assert(!stderr.includes("secret"));
 });
 
+Deno.test("a proxy of the environment is named when it is in the way", async () => {
+  await using server = serve({ onPeer: echo });
+  const dead = { HTTP_PROXY: "http://me:secret@127.0.0.1:4" };
+  const told = async (env: Record<string, string>, ...allow: string[]) =>
+    (await cli(server.url, "--no-reconnect").allow("--allow-net", ...allow)
+      .env(env).run()).stderr;
+  const stderr = await told(dead, "--allow-env");
+  assertMatch(stderr, /the proxy that HTTP_PROXY names \(127\.0\.0\.1:4\)/);
+  assert(!stderr.includes("secret"));
+  assert(!(await told(dead)).includes("HTTP_PROXY"));
+});
+
 Deno.test("every failed attempt is told, with several URLs too", async () => {
   await using server = serve({ onPeer: (peer) => peer.send("here") });
   const urls = ["ws://127.0.0.1:4", "ws://127.0.0.1:5", server.url];
