@@ -8,7 +8,7 @@
 import config from "../../deno.json" with { type: "json" };
 import type { Request } from "./args/parse.ts";
 import type { ExitStatus } from "./exit_status.ts";
-import { endStderr, printToStderr, printToStdout } from "./stdio.ts";
+import { endStderr, printToStdout } from "./stdio.ts";
 
 /** How long the last words may wait for the reader of stderr. */
 const LAST_WORDS = 100;
@@ -30,11 +30,21 @@ async function run(argv: readonly string[]): Promise<ExitStatus> {
     if (error instanceof Deno.errors.BrokenPipe) return 0;
     const code = error instanceof Error ? KNOWN_ERRORS[error.name] : undefined;
     if (error instanceof Error && code !== undefined) {
-      printToStderr(`ws-stream: ${error.message}`);
+      complain(`ws-stream: ${error.message}`);
       return code;
     }
-    printToStderr(`ws-stream: internal error: ${Deno.inspect(error)}`);
+    complain(`ws-stream: internal error: ${Deno.inspect(error)}`);
     return 1;
+  }
+}
+
+/** Nothing runs any more that a stalled reader of stderr could hold up. */
+function complain(line: string): void {
+  try {
+    let rest = new TextEncoder().encode(`${line}\n`);
+    while (rest.length > 0) rest = rest.subarray(Deno.stderr.writeSync(rest));
+  } catch {
+    // Nobody is left to be told.
   }
 }
 

@@ -80,12 +80,14 @@ Deno.test({
 async function compile(folder: string): Promise<string> {
   const { command } = config.tasks.compile;
   const binary = `${folder}/ws-stream`;
-  const args = command.split(" ").slice(1)
-    .map((word) => word === "ws-stream" ? binary : word);
+  // `NAME=VALUE deno compile ...`
+  const [variable = "", , ...words] = command.split(" ");
+  const [name = "", value = ""] = variable.split("=");
+  const args = words.map((word) => word === "ws-stream" ? binary : word);
   const { success, stderr } = await new Deno.Command(compiler ?? "", {
     args,
     cwd: new URL("../../", import.meta.url).pathname,
-    env: { DENORT_BIN: runtime ?? "" },
+    env: { DENORT_BIN: runtime ?? "", [name]: value },
   }).output();
   assert(success, new TextDecoder().decode(stderr));
   return binary;

@@ -11,8 +11,10 @@ import {
   upgrade,
   wrongSubprotocol,
 } from "../../support/tcp_peer.ts";
+import { testWith } from "../../support/foreign_server.ts";
 import { TempFile } from "../../support/temp_file.ts";
 import { cli, type SessionResult } from "../session.ts";
+import { findClientCertificateServer } from "./client_certificate_server.ts";
 
 Deno.test("probe tells a sound server apart, with its headers and times", async () => {
   await using server = serve({ subprotocols: ["v1"], onPeer: () => {} });
@@ -157,20 +159,54 @@ const STRANGE: Readonly<Record<string, TcpScript>> = {
   "a 101 without Upgrade": upgrade({ headers: { upgrade: "" } }),
   "a foreign subprotocol": wrongSubprotocol,
   "not HTTP": garbage,
+  "an SSH server, which speaks first": async ({ write, gone }) => {
+    await write("SSH-2.0-OpenSSH_9.6\r\n");
+    await gone();
+  },
   "a hang-up": closeAtOnce,
   "a hang-up after the request": closeAfterRequest,
 };
 
 Deno.test("probe and connect end with the same code", async (t) => {
   for (const [name, script] of Object.entries(STRANGE)) {
-    await t.step(name, async () => {
-      await using peer = new TcpPeer(script);
-      const probed = await cli("probe", peer.url).run();
-      const connected = await cli(peer.url, "--no-reconnect").run();
-      assertEquals(probed.code, connected.code, connected.stderr);
-    });
+    for (const transport of ["native", "tcp"]) {
+      // What the runtime says of it depends on which side is faster.
+      if (name.startsWith("an SSH") && transport === "native") continue;
+      await t.step(`${name}, ${transport}`, async () => {
+        await using peer = new TcpPeer(script);
+        const probed = await cli("probe", peer.url).run();
+        const connected = await cli(
+          ...[peer.url, "--no-reconnect", "--transport", transport],
+        ).run();
+        assertEquals(probed.code, connected.code, connected.stderr);
+      });
+    }
   }
 });
+
+testWith(
+  await findClientCertificateServer(),
+  "probe and connect say the same where a client certificate is wanted",
+  async (start) => {
+    const { ca } = await certificates();
+    using temp = new TempFile();
+    await Deno.writeTextFile(temp.path, ca);
+    await using server = await start();
+    const url = `wss://localhost:${server.port}`;
+    const run = (...args: string[]) =>
+      cli(...args, url, "--ca", temp.path)
+        .allow("--allow-net", `--allow-read=${temp.path}`).run();
+    const probed = await run("probe");
+    assertMatch(probed.stdout, /wants a client certificate/);
+    assertEquals(probed.code, 8);
+    for (const transport of ["native", "tcp"]) {
+      const { code, stderr } = await run(
+        ...["--no-reconnect", "--transport", transport],
+      );
+      assertEquals(code, 8, `${transport}: ${stderr}`);
+    }
+  },
+);
 
 function check(result: SessionResult, pattern: RegExp, code: number): void {
   assertMatch(result.stdout, pattern);

@@ -19,12 +19,8 @@ import {
   upgrade,
   wrongSubprotocol,
 } from "../../support/tcp_peer.ts";
-import {
-  canRun,
-  type ForeignServer,
-  startServer,
-  testWith,
-} from "../../support/foreign_server.ts";
+import { testWith } from "../../support/foreign_server.ts";
+import { findClientCertificateServer } from "./client_certificate_server.ts";
 import { httpProxy, socksProxy } from "./proxies.ts";
 
 async function probed(url: string, more: Partial<ProbeRequest> = {}) {
@@ -88,9 +84,7 @@ Deno.test(
 );
 
 testWith(
-  await canRun("python3", "-c", "import ssl")
-    ? { start: clientCertificateServer }
-    : { missing: "no python3 with ssl" },
+  await findClientCertificateServer(),
   "a server that wants a client certificate is told as that",
   async (start) => {
     const { ca, client } = await certificates();
@@ -104,24 +98,6 @@ testWith(
     assertEquals(failure?.kind, "status");
   },
 );
-
-async function clientCertificateServer(): Promise<ForeignServer> {
-  const { ca, good } = await certificates();
-  const folder = await Deno.makeTempDir();
-  const files = Object.entries({ cert: good.cert, key: good.key, ca });
-  for (const [name, text] of files) {
-    await Deno.writeTextFile(`${folder}/${name}.pem`, text);
-  }
-  const script = new URL("./client_certificate_server.py", import.meta.url);
-  try {
-    return await startServer("python3", [
-      script.pathname,
-      ...files.map(([name]) => `${folder}/${name}.pem`),
-    ]);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test("the certificate must have the name of --server-name", async () => {
   const { ca, good } = await certificates();
