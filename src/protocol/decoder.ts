@@ -382,12 +382,12 @@ function begin(first: number): Fragmented {
 
 /** A copy of its own: the caller's buffer is used again. */
 function copy(
-  bytes: Uint8Array<ArrayBuffer>,
+  { buffer, byteOffset }: Uint8Array<ArrayBuffer>,
   start: number,
   end: number,
 ): Uint8Array<ArrayBuffer> {
   return new Uint8Array(
-    bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + end),
+    new Uint8Array(buffer, byteOffset + start, end - start),
   );
 }
 

@@ -51,7 +51,8 @@ export class FrameBuffer {
   #counts: number[] | undefined;
 
   constructor(side: Side, capacity: number) {
-    this.bytes = new Uint8Array(capacity);
+    // Not zeroed: only what was written is ever read.
+    this.bytes = new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer);
     this.#memory = new MaskedMemory(this.bytes);
     this.#masked = side === "client";
   }

@@ -137,10 +137,11 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   }
 
   listen(listener: SocketListener): void {
+    const state = this.#state;
     this.#listener = listener;
     queueMicrotask(() => {
-      if (this.#state.kind === "closed") listener.onEnd(this.#state.end);
-      else this.#receiver.run(this.#rest);
+      if (state.kind === "closed") listener.onEnd(state.end);
+      else if (this.#state.kind !== "closed") this.#receiver.run(this.#rest);
     });
   }
 

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Message } from "../../message.ts";
+import { byteLength, type Message } from "../../message.ts";
 import { FrameBuffer, frameSize } from "../../protocol/encoder.ts";
 import { FIN, MAX_HEADER, Opcode, RSV1 } from "../../protocol/frames.ts";
 import type { ByteStream } from "./byte_stream.ts";
@@ -75,11 +75,16 @@ export class WriteQueue {
     return this.#buffered;
   }
 
-  /** Adds a message. @returns the bytes of its payload */
+  /**
+   * Adds a message. Once nothing can be written any more, it is only counted.
+   * @returns the bytes of its payload
+   */
   add(data: Message): number {
     let payload = this.#open === undefined ? -1 : this.#open.addMessage(data);
     if (payload < 0) {
-      payload = this.#bufferFor(frameSize("client", data)).addMessage(data);
+      payload = this.#state === "stopped"
+        ? byteLength(data)
+        : this.#bufferFor(frameSize("client", data)).addMessage(data);
     }
     this.#buffered += payload;
     if (this.#state === "idle") this.#write();

@@ -479,6 +479,38 @@ Deno.test("a connection that is never listened to can be terminated", async () =
   assertEquals(await ended.promise, 1006);
 });
 
+Deno.test("terminate right after listen reports one end", async () => {
+  await using server = new TcpPeer(accepting(async (peer) => {
+    await peer.rest();
+  }));
+  const socket = await connect(server.url);
+  const ends: number[] = [];
+  socket.listen({ onMessage: () => {}, onEnd: ({ code }) => ends.push(code) });
+  socket.terminate();
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(ends, [1006]);
+});
+
+Deno.test("what is sent after the network took the last byte stays counted", async () => {
+  await using server = new TcpPeer(upgrade({ then: resetAtOnce }));
+  const socket = await connect(server.url);
+  // Nothing is read yet: only the writes can find out that the peer is gone.
+  let sent = 0;
+  const ended = Promise.withResolvers<void>();
+  socket.listen({ onMessage: () => {}, onEnd: () => ended.resolve() });
+  socket.pause?.();
+  for (let round = 0; round < 20; round++) {
+    socket.send("x".repeat(1000));
+    sent += 1000;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  const unsent = socket.bufferedAmount ?? 0;
+  assert(unsent > 0 && unsent < sent, `${unsent} of ${sent} bytes unsent`);
+  socket.resume?.();
+  await ended.promise;
+  assertEquals(socket.bufferedAmount, unsent);
+});
+
 Deno.test("a burst of messages does not keep timers waiting", async () => {
   const total = 200_000;
   await using server = new TcpPeer(accepting(async (peer) => {
