@@ -100,6 +100,8 @@ const NORMAL: CloseWith = Object.freeze({ code: 1000, reason: "" });
 const SKIP_INTERVAL = 1_000;
 /** How long a new connection must hold before it replaces the old one. */
 const ROTATION_HOLD = 100;
+/** How long a server may take to close a connection whose hook has failed. */
+const CLOSE_CODE_WAIT = 250;
 /** How long the queue waits for the answer to a close that it does not need. */
 const ROTATION_CLOSE = 500;
 
@@ -410,12 +412,20 @@ export class ReconnectLoop {
       case "passed":
         if (this.#current !== undefined) {
           connection.release();
-          await this.#hold(connection, this.#current);
+          await this.#sleepUntilClosed(
+            ROTATION_HOLD,
+            connection,
+            this.#current,
+          );
           if (connection.isOpen) return;
         } else if (!connection.isClosed && !this.#isStopped) return;
         return this.#setUpFailed(connection, undefined);
       case "rejected":
-        // In order, so that the server's own close code is still seen.
+        // In order and not at once, so that the server's own close code is still
+        // seen: servers answer our close frame with our code.
+        if (result.error.severity === "transient") {
+          await this.#sleepUntilClosed(CLOSE_CODE_WAIT, connection);
+        }
         connection.close(
           NORMAL.code,
           NORMAL.reason,
@@ -468,11 +478,14 @@ export class ReconnectLoop {
     }
   }
 
-  /** Waits until a connection that is to replace another has held for a moment. */
-  async #hold(connection: Connection, old: Connection): Promise<void> {
+  /** Waits, but no longer than all of these connections are there. */
+  async #sleepUntilClosed(
+    ms: number,
+    ...connections: readonly Connection[]
+  ): Promise<void> {
     const done = new AbortController();
-    const held = delay(ROTATION_HOLD, { signal: done.signal }).catch(() => {});
-    await Promise.race([held, connection.closed, old.closed]);
+    const waited = delay(ms, { signal: done.signal }).catch(() => {});
+    await Promise.race([waited, ...connections.map(({ closed }) => closed)]);
     done.abort();
   }
 
@@ -609,10 +622,7 @@ export class ReconnectLoop {
     const limit = this.#host.hasUnflushed
       ? config.closeTimeout
       : Math.min(ROTATION_CLOSE, config.closeTimeout);
-    const done = new AbortController();
-    const waited = delay(limit, { signal: done.signal }).catch(() => {});
-    await Promise.race([closed, waited, connection.closed]);
-    done.abort();
+    await this.#sleepUntilClosed(limit, old, connection);
     old.releaseQueue();
     connection.carryQueue();
   }

@@ -212,31 +212,34 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     assertEquals(error.severity, "transient");
   });
 
-  test("a fatal close code ends the client, though the hook rejects", async () => {
-    await using world = worldOf({
-      config: { fatalCloseCodes: [4001], closeTimeout: 2_000 },
-      callbacks: {
-        onConnect: async (session) => {
-          session.send("login");
-          await session.receive();
-          throw new Error("denied");
+  for (const late of [false, true]) {
+    test(`a fatal close code ends the client, though the hook rejects ${late ? "a moment before" : "at the same time"}`, async () => {
+      await using world = worldOf({
+        config: { fatalCloseCodes: [4001], closeTimeout: 2_000 },
+        callbacks: {
+          onConnect: async (session) => {
+            session.send("login");
+            await session.receive();
+            throw new Error("denied");
+          },
         },
-      },
-      server: {
-        onPeer: async (peer) => {
-          await peer.receive();
-          peer.send("denied").catch(() => {});
-          peer.close(4001, "banned");
+        server: {
+          onPeer: async (peer) => {
+            await peer.receive();
+            peer.send("denied").catch(() => {});
+            if (late) await sleep(30);
+            peer.close(4001, "banned");
+          },
         },
-      },
+      });
+      const error = await assertRejects(() => world.client.start(), WSError);
+      assertEquals(
+        [error.code, error.closeCode, error.severity, error.reason],
+        ["CLOSED", 4001, "fatal", "banned"],
+      );
+      assertEquals(world.arrivals.all("peer").length, 1);
     });
-    const error = await assertRejects(() => world.client.start(), WSError);
-    assertEquals(
-      [error.code, error.closeCode, error.severity, error.reason],
-      ["CLOSED", 4001, "fatal", "banned"],
-    );
-    assertEquals(world.arrivals.all("peer").length, 1);
-  });
+  }
 
   test("a hook that rejects on a server that never answers costs closeTimeout", async () => {
     let hooks = 0;

@@ -120,6 +120,16 @@ Deno.test("a URL that asked to wait is left out of the rounds until then", () =>
   assertEquals(failover.current, "a");
 });
 
+Deno.test("a URL that has to wait is left out after a stable connection, too", () => {
+  const failover = new Failover(["a", "b", "c"]);
+  fail(failover);
+  fail(failover, { notBefore: 100 });
+  failover.use();
+  failover.stable();
+  assertEquals(play(failover, ".."), ["c: next", "a: round"]);
+  assertEquals(failover.current, "c");
+});
+
 Deno.test("when all asked to wait the one that may be dialled first is next", () => {
   const failover = new Failover(["a", "b", "c"]);
   fail(failover, { notBefore: 300 });

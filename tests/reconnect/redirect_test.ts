@@ -138,7 +138,7 @@ Deno.test("headers and subprotocols go along within an origin", () => {
 });
 
 Deno.test("credentials do not go to another origin", () => {
-  const others = ["//other/", "//h:82/", "https://h/", "//sub.h:81/"];
+  const others = ["//other/", "//h:82/", "https://h:81/", "//sub.h:81/"];
   for (const location of others) {
     const { headers } = followOnce("ws://h:81/a", location);
     assertEquals(Object.fromEntries(headers ?? []), { "x-own": "1" });

@@ -369,6 +369,17 @@ Deno.test("a failed rotation waits for Retry-After as well", () => {
   assertEquals(policy.rotationFailed(asked(60), 0), 60_000);
 });
 
+Deno.test("a rotation leaves out a URL that has to wait", () => {
+  const policy = policyFor({ endpoints: ["ws://a/", "ws://b/"] });
+  assertEquals(policy.rotationFailed(asked(60), 0), 500);
+  const tried: unknown[] = [];
+  for (const now of [1_000, 2_000, 3_000]) {
+    tried.push(policy.endpoint);
+    policy.rotationFailed(failure(), now);
+  }
+  assertEquals(tried, ["ws://b/", "ws://b/", "ws://b/"]);
+});
+
 Deno.test("a failed rotation waits, fatal or not, and with several URLs, too", () => {
   const policy = policyFor({
     endpoints: ["ws://a/", "ws://b/"],
