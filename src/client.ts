@@ -389,7 +389,10 @@ export class WebSocketStreamClient
     const abort = () => this.#abort(signal?.reason);
     signal?.addEventListener("abort", abort);
     const timer = timeout === undefined ? undefined : setTimeout(
-      () => this.#parts.loop.fail(notOpenWithin(timeout)),
+      () => {
+        const { loop } = this.#parts;
+        loop.fail(notOpenWithin(timeout, loop.lastError));
+      },
       timeout,
     );
     const release = () => {
@@ -695,11 +698,12 @@ function serverClosed(): WSError {
   );
 }
 
-function notOpenWithin(ms: number): WSError {
-  return new WSError(`The client was not open within ${ms} ms of start()`, {
-    code: "TIMEOUT",
-    severity: "fatal",
-  });
+function notOpenWithin(ms: number, last: WSError | undefined): WSError {
+  const why = last === undefined ? "" : `; the last error: ${last.message}`;
+  return new WSError(
+    `The client was not open within ${ms} ms of start()${why}`,
+    { code: "TIMEOUT", severity: "fatal", cause: last, url: last?.url },
+  );
 }
 
 /** Waiting for the queue inside the connect hook that the queue waits for. */

@@ -112,6 +112,7 @@ export class ReconnectLoop {
   #isStopped = false;
   #stopWith = NORMAL;
   #end: { readonly error: WSError | undefined } | undefined;
+  #lastError: WSError | undefined;
   #transport: Transport | undefined;
 
   // The attempt in progress
@@ -151,6 +152,11 @@ export class ReconnectLoop {
   /** The connection in use, if there is one. */
   get connection(): Connection | undefined {
     return this.#current;
+  }
+
+  /** Why the last attempt failed, or the last connection ended. */
+  get lastError(): WSError | undefined {
+    return this.#lastError;
   }
 
   /** Whether a connect hook runs. */
@@ -677,6 +683,7 @@ export class ReconnectLoop {
   #conclude(error: WSError, next: Next, end: ConnectionEnd | undefined): void {
     const { notifier } = this.#host;
     const shown = isNormalClose(error) ? undefined : error;
+    this.#lastError = error;
     switch (next.kind) {
       case "retry": {
         const { attempt, delay: ms } = next;

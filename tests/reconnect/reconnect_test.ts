@@ -170,7 +170,12 @@ function testAll({ name, world: worldOf, openWorld }: TransportCase): void {
       WSError,
     );
     assertEquals([error.code, error.severity], ["TIMEOUT", "fatal"]);
-    assertMatch(error.message, /within 200 ms of start\(\)/);
+    assertMatch(
+      error.message,
+      /within 200 ms of start\(\); the last error: No/,
+    );
+    assertInstanceOf(error.cause, WSError);
+    assertEquals(error.cause.code, "CONNECT");
     assertStrictEquals(await world.client.closed, error);
     assertEquals(world.client.state, "closed");
     assertStrictEquals(world.calls.all("error").at(-1), error);
