@@ -518,6 +518,7 @@ Deno.test("times that are set on a stopped heartbeat start nothing", () => {
   using world = new World(PING);
   world.heartbeat.stop();
   world.heartbeat.setTimes({ pingInterval: SECOND, idleTimeout: SECOND });
+  assertEquals(world.heartbeat.timer, undefined);
   world.run(60 * SECOND);
   assertEquals([world.sent, world.deaths], [[], []]);
 });
