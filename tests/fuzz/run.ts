@@ -26,12 +26,13 @@ import {
   hookPlan,
   type Script,
   scriptOf,
+  type ServerPlan,
   serverPlan,
   type Step,
 } from "./script.ts";
 
 /** How long anything may take that must come, ms. A busy machine is slow. */
-const PATIENCE = 15_000;
+const PATIENCE = Number(Deno.env.get("FUZZ_PATIENCE") ?? 15_000);
 
 /** The states that may follow each other. */
 const NEXT: Record<ClientState, readonly ClientState[]> = {
@@ -97,9 +98,12 @@ export class Run {
   readonly #faults: string[] = [];
 
   readonly #ends: ServerEnd[] = [];
+  /** The server accepts and stays, hooks pass, callbacks return. */
+  #isWell = false;
+  /** Lets hanging handshakes and hooks go on. */
+  readonly #hanging = Promise.withResolvers<void>();
   /** Of the server. */
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
-  readonly #over = Promise.withResolvers<void>();
   #handshakes = 0;
   #nextId = 0;
   #isClosed = false;
@@ -126,13 +130,11 @@ export class Run {
   // The server -----------------------------------------------------------------
 
   async accept(): Promise<Refusal | undefined> {
-    const plan = serverPlan(
-      new Dice(this.#seed, this.number, 3, this.#handshakes),
-    );
+    const plan = this.#planOf(this.#handshakes);
     if (plan.do === "hang") {
       this.#handshakes++;
       this.#note("server: hangs");
-      await this.#over.promise;
+      await this.#hanging.promise;
       return { status: 503 };
     }
     if (plan.do !== "refuse") return undefined;
@@ -144,10 +146,13 @@ export class Run {
     return { status: plan.status, headers };
   }
 
+  #planOf(handshake: number): ServerPlan {
+    if (this.#isWell) return { do: "stay", after: 0, says: 1, code: 1000 };
+    return serverPlan(new Dice(this.#seed, this.number, 3, handshake));
+  }
+
   onPeer(peer: Peer): void {
-    const plan = serverPlan(
-      new Dice(this.#seed, this.number, 3, this.#handshakes++),
-    );
+    const plan = this.#planOf(this.#handshakes++);
     if (plan.do === "refuse" || plan.do === "hang") {
       return void peer.close(1013);
     }
@@ -170,7 +175,7 @@ export class Run {
     for (let i = 0; i < plan.says; i++) peer.send(`say ${index} ${i}`);
     if (plan.do === "stay" || plan.do === "silent") return;
     const act = () => {
-      if (peer.state !== "open" || this.#isClosed) return;
+      if (peer.state !== "open" || this.#isClosed || this.#isWell) return;
       end.healthy = false;
       end.faulted = true;
       this.#note(`server: connection ${index}: ${plan.do}`);
@@ -224,7 +229,7 @@ export class Run {
     } catch (error) {
       this.#fault(`the script failed: ${error}`);
     } finally {
-      this.#over.resolve();
+      this.#hanging.resolve();
       this.#timers.forEach(clearTimeout);
       for (const { peer } of this.#ends) peer.reset();
     }
@@ -238,6 +243,7 @@ export class Run {
     const result = await this.#end();
     const closed = await within(client.closed, "closed", PATIENCE);
     this.#note(`closed: ${closed?.code}; unsent ${result.unsent}`);
+    this.#endStreams();
     await this.#settle();
     // What the client has written may arrive after it has ended.
     await this.#leave();
@@ -301,10 +307,54 @@ export class Run {
       case "stop":
         client.stop({ drain: 0 });
         break;
+      case "recover":
+        await this.#recover();
+        break;
       default:
         this.#script.ending satisfies never;
     }
     return await within(client.stop(), "stop()", PATIENCE);
+  }
+
+  /** From now on nothing fails: the client gets everything through, or has ended. */
+  async #recover(): Promise<void> {
+    const client = this.#client;
+    this.#isWell = true;
+    this.#hanging.resolve();
+    for (const { peer } of this.#ends) peer.drop();
+    const flushed = this.#flushAll();
+    const hasEnded = await within(
+      Promise.race([client.closed.then(() => true), flushed]),
+      "recovery",
+      PATIENCE,
+    );
+    if (hasEnded) return;
+    const { queued, unacknowledged } = client.stats;
+    if (client.state !== "open") {
+      this.#fault(`${client.state} though all is well`);
+    }
+    if (queued + unacknowledged > 0) {
+      this.#fault(`${queued} queued, ${unacknowledged} unacknowledged`);
+    }
+  }
+
+  /** Waiting senders are admitted as the queue empties, so once is not enough. */
+  async #flushAll(): Promise<boolean> {
+    const client = this.#client;
+    try {
+      do {
+        // A reader that stalls may hold up the connection.
+        this.#readOut();
+        await client.flush();
+        await setImmediate();
+      } while (
+        client.state !== "open" ||
+        client.stats.queued + client.stats.unacknowledged > 0
+      );
+      return false;
+    } catch {
+      return true;
+    }
   }
 
   #newMessage(key?: string): [id: string, tracked: Tracked] {
@@ -371,6 +421,7 @@ export class Run {
       await reader.read();
     } finally {
       reader.releaseLock();
+      if (this.#isWell) this.#readOut();
     }
   }
 
@@ -389,6 +440,23 @@ export class Run {
       this.#sending.delete(tracked);
       writer.releaseLock();
     }
+  }
+
+  /** After the end both streams and new readers end, too. */
+  #endStreams(): void {
+    const { writable } = this.#client;
+    if (!writable.locked) {
+      this.#promise("writer.closed", writable.getWriter().closed);
+    }
+    this.#readOut();
+    this.#promise("a late reader", Array.fromAsync(this.#client.messages()));
+  }
+
+  /** Reads all that comes to the readable stream, unless somebody does. */
+  #readOut(): void {
+    const { readable } = this.#client;
+    if (readable.locked) return;
+    this.#promise("all of readable", Array.fromAsync(readable));
   }
 
   // The callbacks --------------------------------------------------------------
@@ -448,7 +516,7 @@ export class Run {
   }
 
   #misbehave(where: string): unknown {
-    if (this.#script.isCalm) return;
+    if (this.#script.isCalm || this.#isWell) return;
     const plan = callbackPlan(this.#callbacks);
     if (plan !== "nothing") this.#note(`${where}: ${plan}`);
     switch (plan) {
@@ -474,7 +542,7 @@ export class Run {
   }
 
   #hook(session: Session): unknown {
-    const plan = hookPlan(this.#hooks);
+    const plan = this.#isWell ? "nothing" : hookPlan(this.#hooks);
     this.#note(`hook: ${plan} ${session.url}`);
     switch (plan) {
       case "nothing":
@@ -497,6 +565,9 @@ export class Run {
       }
       case "heartbeat":
         return session.setHeartbeat({ pingInterval: 20, pingTimeout: 40 });
+      case "send and throw":
+        this.#send();
+        throw new Error("thrown on purpose");
       case "throw":
         throw new Error("thrown on purpose");
       case "reject":
@@ -504,7 +575,7 @@ export class Run {
       case "fatal":
         throw new WSError("no", { code: "CALLBACK", severity: "fatal" });
       case "hang":
-        return this.#over.promise;
+        return this.#hanging.promise;
       default:
         plan satisfies never;
     }

@@ -102,6 +102,7 @@ export type HookPlan =
   | "flush"
   | "heartbeat"
   | "throw"
+  | "send and throw"
   | "reject"
   | "fatal"
   | "hang";
@@ -118,7 +119,13 @@ export type CallbackPlan =
   | "stop";
 
 /** How the client is brought to its end. */
-export type Ending = "stop" | "drain" | "abort" | "stop twice";
+export type Ending =
+  | "stop"
+  | "drain"
+  | "abort"
+  | "stop twice"
+  /** First everything becomes well, and everything must arrive. */
+  | "recover";
 
 export interface Script {
   readonly config: Omit<WSConfig, "url">;
@@ -165,6 +172,7 @@ export function hookPlan(dice: Dice): HookPlan {
     "flush": 3,
     "heartbeat": 3,
     "throw": 4,
+    "send and throw": 4,
     "reject": 4,
     "fatal": 1,
     "hang": 2,
@@ -260,7 +268,14 @@ export function scriptOf(
     config,
     rotates,
     steps,
-    ending: dice.pick("stop", "drain", "abort", "stop twice"),
+    ending: dice.pick(
+      "stop",
+      "drain",
+      "abort",
+      "stop twice",
+      "recover",
+      "recover",
+    ),
     isCalm: dice.chance(0.4),
   };
 }
