@@ -22,7 +22,7 @@ import {
 import { echo } from "../src/server/behaviours.ts";
 import type { World, WorldOptions } from "./support/client_world.ts";
 import { forEachTransport } from "./support/transports.ts";
-import { within } from "./support/events.ts";
+import { Recorder, within } from "./support/events.ts";
 
 const NEVER = new Promise<never>(() => {});
 /** Nobody listens there. */
@@ -909,6 +909,33 @@ forEachTransport("the streams are the same each time", async (transport) => {
   await writer.write("a");
   assertEquals<unknown>(await reader.read(), { value: "echo a", done: false });
 });
+
+forEachTransport(
+  "what hooks send on connections that are dropped at once goes to the next ones",
+  async (transport) => {
+    const DROPPED = 20;
+    const got = new Recorder<{ message: Message }>();
+    let hooks = 0;
+    await using world = transport.world({
+      config: { stableAfter: 0, redeliver: "none" },
+      callbacks: {
+        onConnect: () => world.client.sendText(`from hook ${hooks++}`),
+      },
+      server: {
+        onPeer(peer) {
+          peer.onmessage = got.on("message");
+          if (world.arrivals.all("peer").length <= DROPPED) peer.drop();
+        },
+      },
+    });
+    world.client.start();
+    await got.until(
+      () => got.all("message").includes(`from hook ${DROPPED}`),
+      "the last message",
+    );
+    assertEquals(await world.client.flush(), true);
+  },
+);
 
 // Programs -------------------------------------------------------------------------
 

@@ -573,7 +573,9 @@ export class ReconnectLoop {
     this.#next = undefined;
     this.#openSince = now();
     this.#host.log.up(now());
-    connection.carryQueue();
+    if (connection.isOpen) connection.carryQueue();
+    // It is about to end: what its hook sent goes to the next one.
+    else this.#host.releaseTarget(connection);
     connection.release();
     this.#host.onState("open");
   }
