@@ -1,0 +1,236 @@
+import { assert, assertEquals } from "@std/assert";
+import type { ByteStream } from "../../../src/transport/tcp/byte_stream.ts";
+import { Receiver } from "../../../src/transport/tcp/receiver.ts";
+import { WriteQueue } from "../../../src/transport/tcp/write_queue.ts";
+import { concat, Feed, frame, Opcode } from "../../protocol/frames.ts";
+import { Recorder } from "../../support/events.ts";
+
+/** A stream whose reads and writes end when the test says so. */
+class FakeStream implements ByteStream {
+  readonly events = new Recorder<{ read: number; write: Uint8Array }>();
+  #read: ((count: number | null) => void) | undefined;
+  #into: Uint8Array = new Uint8Array(0);
+  #written: ((count: number) => void) | undefined;
+
+  read(into: Uint8Array): Promise<number | null> {
+    this.#into = into;
+    const { promise, resolve } = Promise.withResolvers<number | null>();
+    this.#read = resolve;
+    this.events.add("read", into.length);
+    return promise;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.#written = resolve;
+    this.events.add("write", bytes.slice());
+    return promise;
+  }
+
+  closeWrite(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {}
+
+  /** Ends the pending read with as many of these bytes as fit. */
+  give(bytes: Uint8Array): Uint8Array {
+    const some = bytes.subarray(0, this.#into.length);
+    this.#into.set(some);
+    this.#read?.(some.length);
+    return bytes.subarray(some.length);
+  }
+
+  end(): void {
+    this.#read?.(null);
+  }
+
+  /** Ends the pending write. */
+  take(count: number): void {
+    this.#written?.(count);
+  }
+}
+
+const KIB = 1024;
+
+Deno.test("a read waits with a small buffer, which grows under load and shrinks again", async () => {
+  const stream = new FakeStream();
+  const { events } = stream;
+  let messages = 0;
+  const receiver = new Receiver(stream, {
+    onMessage: () => messages++,
+    onPing: () => {},
+    onPong: () => {},
+    onClose: () => {},
+    onViolation: () => {},
+    onReadEnd: () => {},
+  }, { maxMessageBytes: 1_000_000 });
+  const running = receiver.run(new Uint8Array(2 * KIB).subarray(0, 0));
+  const message = frame("server", Opcode.text, "x".repeat(98));
+  let rest: Uint8Array = concat(...Array.from({ length: 6000 }, () => message));
+  const sizes: number[] = [];
+  while (rest.length > 0) {
+    sizes.push(await events.next("read"));
+    rest = stream.give(rest);
+  }
+  sizes.push(await events.next("read"));
+  // What a frame has begun with lies in the buffer, too: up to 99 bytes.
+  const rounded = sizes.map((size) => Math.ceil(size / KIB));
+  assertEquals(rounded.slice(0, 4), [2, 16, 256, 256]);
+  assertEquals(rounded.at(-1), 2);
+  stream.give(message);
+  assertEquals(await events.next("read"), 2 * KIB);
+  stream.end();
+  await running;
+  assertEquals(messages, 6001);
+  assertEquals(receiver.bytesRead, 600_100);
+});
+
+Deno.test("the buffer grows for a frame that needs it", async () => {
+  const stream = new FakeStream();
+  const { events } = stream;
+  const seen: unknown[] = [];
+  const receiver = new Receiver(stream, {
+    onMessage: (data) => seen.push(data),
+    onPing: () => {},
+    onPong: () => {},
+    onClose: () => {},
+    onViolation: () => {},
+    onReadEnd: () => {},
+  }, { maxMessageBytes: 1_000_000 });
+  const running = receiver.run(new Uint8Array(2 * KIB).subarray(0, 0));
+  const text = "x".repeat(10_000);
+  const bytes = frame("server", Opcode.text, text);
+  await events.next("read");
+  stream.give(bytes.subarray(0, 100));
+  assertEquals(await events.next("read"), 16 * KIB - 100);
+  stream.give(bytes.subarray(100));
+  assertEquals(await events.next("read"), 2 * KIB);
+  assertEquals(seen, [text]);
+  stream.end();
+  await running;
+});
+
+function makeQueue(stream: FakeStream) {
+  const progress: number[] = [];
+  const closed: boolean[] = [];
+  const queue = new WriteQueue(stream, {
+    onProgress: () => progress.push(queue.buffered),
+    onCloseWritten: () => closed.push(true),
+    onWriteError: () => {},
+  });
+  return { queue, progress, closed };
+}
+
+/** The frames in these bytes, as a server sees them. */
+function seen(bytes: Uint8Array) {
+  const feed = new Feed("server");
+  feed.push(bytes);
+  return feed.seen;
+}
+
+Deno.test("one write at a time; what comes meanwhile leaves with the next", async () => {
+  const stream = new FakeStream();
+  const { events } = stream;
+  const { queue, progress } = makeQueue(stream);
+  queue.add("a");
+  queue.add("b");
+  assertEquals(events.names, []);
+  const first = await events.next("write");
+  assertEquals(seen(first), [{ text: "a" }, { text: "b" }]);
+  queue.add("c");
+  queue.add("d");
+  queue.addPong(new TextEncoder().encode("ping"));
+  assertEquals(events.names.length, 1);
+  stream.take(first.length);
+  const second = await events.next("write");
+  assertEquals(seen(second), [{ pong: "ping" }]);
+  stream.take(second.length);
+  const third = await events.next("write");
+  assertEquals(seen(third), [{ text: "c" }, { text: "d" }]);
+  stream.take(third.length);
+  while (queue.buffered > 0) await Promise.resolve();
+  assertEquals(progress, [2, 0]);
+  queue.stop();
+});
+
+Deno.test("a write may take a part; only whole messages count as written", async () => {
+  const stream = new FakeStream();
+  const { events } = stream;
+  const { queue, progress } = makeQueue(stream);
+  queue.add("one");
+  queue.add("three");
+  const all = await events.next("write");
+  stream.take(9 + 4);
+  const rest = await events.next("write");
+  assertEquals(rest.length, all.length - 13);
+  assertEquals([progress, queue.buffered], [[5], 5]);
+  stream.take(rest.length - 1);
+  const last = await events.next("write");
+  assertEquals([last.length, queue.buffered], [1, 5]);
+  queue.stop();
+  assertEquals(queue.buffered, 5);
+});
+
+Deno.test("a flood of pings keeps the first pongs and the latest", async () => {
+  const stream = new FakeStream();
+  const { events } = stream;
+  const { queue } = makeQueue(stream);
+  queue.add("busy");
+  const busy = await events.next("write");
+  for (let n = 0; n < 100_000; n++) {
+    queue.addPong(new TextEncoder().encode(`${n}`));
+  }
+  stream.take(busy.length);
+  const first = await events.next("write");
+  assert(first.length <= KIB, `${first.length} bytes`);
+  assertEquals(seen(first)[0], { pong: "0" });
+  stream.take(first.length);
+  const second = await events.next("write");
+  assertEquals(seen(second), [{ pong: "99999" }]);
+  queue.stop();
+});
+
+Deno.test("the close frame leaves last, and nothing after it", async () => {
+  const stream = new FakeStream();
+  const { events } = stream;
+  const { queue, closed } = makeQueue(stream);
+  const close = frame("client", Opcode.close);
+  queue.add("before");
+  queue.close(close);
+  queue.addPong(new Uint8Array(0));
+  queue.addPing(new Uint8Array(0));
+  const first = await events.next("write");
+  assertEquals(seen(first), [{ text: "before" }]);
+  stream.take(first.length);
+  assertEquals(await events.next("write"), close);
+  assertEquals(closed, []);
+  stream.take(close.length);
+  while (closed.length === 0) await Promise.resolve();
+  queue.add("after");
+  assertEquals(queue.buffered, 5);
+  assertEquals(events.all("write").length, 2);
+});
+
+Deno.test("a large message has a write of its own, in its place", async () => {
+  const stream = new FakeStream();
+  const { events } = stream;
+  const { queue } = makeQueue(stream);
+  const large = new Uint8Array(600_000).fill(7);
+  queue.add("before");
+  queue.add(large);
+  queue.add("after");
+  const parts: Uint8Array[] = [];
+  for (let count = 0; count < 3; count++) {
+    const bytes = await events.next("write");
+    parts.push(bytes);
+    stream.take(bytes.length);
+  }
+  assertEquals(parts[1]?.length, 600_000 + 14);
+  assertEquals(seen(concat(...parts)), [
+    { text: "before" },
+    { binary: large },
+    { text: "after" },
+  ]);
+  queue.stop();
+});
