@@ -75,7 +75,7 @@ export async function run(
       if (trips.sent > 0) report.end(trips);
     },
     begin: async (run) => {
-      // What fails here ends the run, and is told at its end.
+      // A failure ends the run, which reports it.
       await run.opened.catch(() => {});
       if (usesFrames) await followPongs(run, trips, flags, report);
       else await pinger.run(run);
@@ -91,7 +91,7 @@ export async function run(
 function pingConfig(flags: Flags, url: string): WSConfig {
   const config: WSConfig = {
     ...handshakeConfig(flags, [url]),
-    // Whoever measures a connection wants to know that it has ended.
+    // The end of the connection ends the measurement.
     reconnect: false,
   };
   const usesMessages = flags.message !== undefined || flags.pong !== undefined;
@@ -164,7 +164,7 @@ async function followPongs(
   }
 }
 
-/** What the pinging consists of. */
+/** The parts of a {@linkcode Pinger}. */
 export interface PingerParts {
   readonly trips: RoundTrips;
   /** What to send; without it a number that an echo server returns. */
@@ -243,7 +243,7 @@ async function sleep(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await delay(Math.max(0, ms), { signal });
   } catch {
-    // The run is over: the loop looks at that itself.
+    // The run is over, which ends the loop.
   }
 }
 

@@ -7,7 +7,7 @@
 
 import { displayUrl, showDuration, toMicros } from "../format.ts";
 
-/** An answer that was waited for. */
+/** A ping that was answered. */
 export interface Answer {
   readonly seq: number;
   /** From the ping to its answer. */
@@ -52,7 +52,7 @@ export class RoundTrips {
     return ++this.#sent;
   }
 
-  /** The pings whose time is over; each is told once. */
+  /** The pings that have waited too long; each is returned once. */
   expire(now: number): number[] {
     const lost = [...this.#pending]
       .filter(([, since]) => now - since >= this.#wait)
@@ -137,7 +137,7 @@ export function histogram(times: readonly number[]): string[] {
   });
 }
 
-/** The least time that so much of them (0 to 1) are not above. */
+/** The smallest time that this part of the times (0 to 1) does not exceed. */
 export function quantile(times: readonly number[], part: number): number {
   const sorted = [...times].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? NaN;

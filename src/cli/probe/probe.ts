@@ -34,13 +34,13 @@ export async function run(
   }
   const { proxy } = handshakeConfig(flags, [url.href]);
   requirePermissions([
-    // Looking up a name is no matter of a port: the whole host is needed.
+    // A look-up of the name needs the whole host, not one port.
     ...(proxy === undefined ? [{ kind: "net", host: url.hostname } as const] : [
       { kind: "net", host: new URL(proxy).hostname } as const,
     ]),
     ...clientNeeds(flags, []),
   ]);
-  // Deno 2.6 warns of what its own node:dns imports; nobody here can help it.
+  // Deno 2.6 warns about an import of its own node:dns.
   Object.assign(process, { noDeprecation: true });
   const report = reportOf(flags, url);
   const start = performance.now();
@@ -146,18 +146,20 @@ function textReport(first: URL, style: Style, width: number): Report {
   };
 }
 
-/** A step: its name, result and time, and beside it what is known of it. */
+/** A step: its name, result and time, and beside or below it the details. */
 function stepLines(step: Step, style: Style, width: number): string[] {
   const paint = step.ok ? style.green : style.red;
   const head = `  ${step.name.padEnd(10)} ${paint(step.result.padEnd(7))} ` +
     style.dim(showDuration(step.time).padStart(7));
-  const lines = step.details.flatMap((line) => fitted(line, width - COLUMN));
-  const [first, ...rest] = lines;
-  const indent = " ".repeat(COLUMN);
-  return [
-    first === undefined ? head : `${head}  ${first}`,
-    ...rest.map((line) => (indent + line).trimEnd()),
-  ];
+  const isNarrow = width < 2 * COLUMN;
+  const indent = " ".repeat(isNarrow ? 4 : COLUMN);
+  const lines = step.details
+    .flatMap((line) => fitted(line, width - indent.length))
+    .map((line) => (indent + line).trimEnd());
+  const [first = "", ...rest] = lines;
+  return isNarrow || first === ""
+    ? [head, ...lines]
+    : [`${head}  ${first.trimStart()}`, ...rest];
 }
 
 /** A detail that is too long goes on below, indented. */

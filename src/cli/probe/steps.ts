@@ -40,7 +40,7 @@ export interface Step {
   readonly name: StepName;
   readonly url: URL;
   readonly ok: boolean;
-  /** What it came to, in a word: `ok`, `401`, `failed`, `silence`. */
+  /** The result in a word: `ok`, `401`, `failed`, `silence`. */
   readonly result: string;
   /** How long it took, in milliseconds. */
   readonly time: number;
@@ -140,7 +140,7 @@ class Prober {
   readonly #request: ProbeRequest;
   readonly #signal: AbortSignal;
   readonly #target: Target;
-  /** What is dialled: the proxy, if there is one. */
+  /** The host to dial: the proxy, if there is one. */
   readonly #first: Target;
   readonly #isTls: boolean;
   /** Everything to be closed at the end. */
@@ -286,7 +286,7 @@ class Prober {
     return startTls(below, name, tls, this.#hold, target);
   }
 
-  /** What the server shows, accepted or not: over a connection of its own. */
+  /** The certificate, accepted or not, over a connection of its own. */
   async #certificate(
     secure: Secure | undefined,
     name: string,

@@ -26,7 +26,7 @@ export interface Secure {
   readonly socket?: TLSSocket;
 }
 
-/** Takes what must be closed at the end. */
+/** Keeps a resource to be closed at the end. */
 export type Hold = (resource: { close(): void }) => void;
 
 /**
@@ -92,7 +92,7 @@ export async function nodeTls(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onClose = () => reject(new Deno.errors.ConnectionReset("hang-up"));
   socket.once("secureConnect", resolve).once("close", onClose);
-  // Also what happens later: the next read sees it.
+  // Stays for later errors, which the next read reports.
   socket.on("error", reject);
   await promise;
   socket.off("close", onClose);
@@ -116,7 +116,7 @@ export interface Certificate {
   readonly protocol: string;
 }
 
-/** The certificate that the other side has shown; undefined if it has none. */
+/** The certificate of the server; undefined if it is unknown. */
 export function certificateOf(socket: TLSSocket): Certificate | undefined {
   const certificate = peerCertificate(socket);
   if (certificate?.valid_to === undefined) return undefined;

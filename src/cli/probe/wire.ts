@@ -104,11 +104,11 @@ export class NodeWire implements Wire {
   }
 }
 
-/** What came instead of a response's head. */
+/** Something else than the head of a response arrived. */
 export class NoResponseError extends Error {
   override readonly name = "NoResponseError";
   readonly kind: "hang-up" | "not-http";
-  /** The first line of what came. */
+  /** The first line of it. */
   readonly received: string;
 
   constructor(kind: "hang-up" | "not-http", received = "") {
@@ -189,7 +189,7 @@ export function isHangUp(error: unknown): boolean {
 const MAX_BODY = 4096;
 const BODY_TIME = 1_000;
 
-/** The start of a body, as text; what does not come soon is not waited for. */
+/** The start of a body, as text; waits for it no longer than {@linkcode BODY_TIME}. */
 export async function readBody(
   wire: Wire,
   { head: { headers }, rest }: Response,

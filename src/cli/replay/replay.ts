@@ -1,6 +1,6 @@
 /**
- * `ws-stream replay FILE [URL]`: a recording again, as a client that sends it
- * or as a server that sends it to whoever connects.
+ * `ws-stream replay FILE [URL]`: sends a recording, to a server or to each client
+ * that connects.
  *
  * @module
  */
@@ -70,7 +70,7 @@ async function asClient(
         await run.client.flush();
         run.end({ kind: "done" });
       } catch (error) {
-        // What ended the client has ended the run already.
+        // The end of the client has ended the run already.
         if (run.isOver || run.client.state === "closed") return;
         if (!(error instanceof Error)) throw error;
         run.end({ kind: "failed", error, code: 2 });
@@ -125,12 +125,12 @@ async function playFile(
   do {
     using file = await Deno.open(path);
     const count = await play(readRecording(file), { speed, ...options });
-    // An empty recording in a loop would do nothing, with all its might.
+    // An empty recording would loop without a pause.
     if (count === 0) return;
   } while (loop && !options.signal.aborted);
 }
 
-/** A wrong name is an error before anything starts. */
+/** Reports a wrong name before anything starts. */
 function checkFile(path: string): void {
   try {
     Deno.openSync(path).close();

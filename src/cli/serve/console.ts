@@ -76,7 +76,7 @@ export class ServerCommands {
     this.#end = end;
   }
 
-  /** What came of the keys. */
+  /** Handles the effect of a key. */
   onEvent(event: EditorEvent): void {
     switch (event.kind) {
       case "line":

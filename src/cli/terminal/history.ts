@@ -33,8 +33,8 @@ export function appendHistory(path: string, line: string): void {
 }
 
 /**
- * Where the history is kept unless `--history` says otherwise; undefined where
- * that must not be read or written, so that nobody has to grant it.
+ * The history file without `--history`; undefined without the permission to read
+ * and write it, so that the history is no reason to ask for one.
  */
 export function defaultHistory(): string | undefined {
   const variable = Deno.build.os === "windows" ? "USERPROFILE" : "HOME";

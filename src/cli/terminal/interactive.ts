@@ -119,7 +119,7 @@ function openTerminal(
   });
 }
 
-/** An editor with the history of the file, as far as there is one. */
+/** An editor with the history of the file, if there is one. */
 function openEditor(given: string | undefined): LineEditor {
   // `--no-history` gives an empty name.
   const path = given ?? defaultHistory();
@@ -130,7 +130,7 @@ function openEditor(given: string | undefined): LineEditor {
       try {
         appendHistory(path, line);
       } catch {
-        // A full disk must not end a conversation.
+        // A full disk must not end the session.
       }
     });
   } catch (error) {
@@ -140,7 +140,7 @@ function openEditor(given: string | undefined): LineEditor {
   }
 }
 
-/** Everything is of interest here, unless `-q` says otherwise. */
+/** The notices of `-v`, unless `-q` is given. */
 function interactiveNotices(
   flags: Flags,
   print: (line: string) => void,
@@ -152,7 +152,7 @@ function interactiveNotices(
   );
 }
 
-/** A message with a mark of its own, its further lines indented. */
+/** A message behind a mark, with its further lines indented. */
 function received(data: Message, flags: Flags, style: Style): string {
   const options = { style, width: terminalWidth() - 2, binary: flags.binary };
   const text = flags.raw && typeof data === "string"
@@ -225,7 +225,7 @@ export class Commands {
     this.#tell(`answered after ${showDuration(time)}`);
   }
 
-  /** What came of the keys. */
+  /** Handles the effect of a key. */
   onEvent(event: EditorEvent): void {
     switch (event.kind) {
       case "line":
@@ -276,7 +276,7 @@ export class Commands {
     }
   }
 
-  /** A person must be told at once what a program can wait for. */
+  /** Reports a full queue at once; a program would wait for room. */
   #offer(message: Message): boolean {
     const accepted = this.#run.client.trySend(message);
     if (!accepted) this.#complain("not sent: the queue is full");
@@ -322,7 +322,7 @@ export class Commands {
     this.#run.end({ kind: "done", close: { code, reason } });
   }
 
-  /** Asked for, so told even with `-q`. */
+  /** Prints what was asked for, even with `-q`. */
   #tell(text: string): void {
     const { notices } = this.#parts;
     for (const part of wrap(text, terminalWidth() - 2)) {

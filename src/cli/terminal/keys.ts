@@ -7,7 +7,7 @@
  * @module
  */
 
-/** What was pressed. */
+/** A key, or a run of typed text. */
 export type Key =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: KeyName };
@@ -141,7 +141,7 @@ function pasted(raw: string): Key[] {
 
 function typed(text: string): Key[] {
   return [...text.matchAll(PART)].flatMap(([part]): Key[] => {
-    // Somebody may type "constructor".
+    // Any object has a "constructor".
     if (Object.hasOwn(SEQUENCES, part)) {
       const kind = SEQUENCES[part];
       return kind === undefined ? [] : [{ kind }];

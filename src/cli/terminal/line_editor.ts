@@ -8,14 +8,14 @@ import { unicodeWidth } from "@std/cli/unicode-width";
 import { escapeLine } from "../format.ts";
 import type { Key } from "./keys.ts";
 
-/** What a key led to, when it was more than an edit. */
+/** The effect of a key that does more than edit the line. */
 export type EditorEvent =
   | { readonly kind: "line"; readonly text: string }
   | { readonly kind: "end" }
   | { readonly kind: "interrupt" }
   | { readonly kind: "clear-screen" };
 
-/** What is to be seen. */
+/** The visible part of a line. */
 export interface View {
   readonly text: string;
   /** Where the cursor is, in columns from the start of the text. */

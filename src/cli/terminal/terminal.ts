@@ -1,6 +1,6 @@
 /**
- * A terminal with a prompt at its bottom: what arrives while somebody types is
- * printed above, and the line stays.
+ * A terminal with a prompt at its bottom: messages are printed above the line that
+ * is being typed.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Sink } from "../output/output.ts";
 import { type EditorEvent, LineEditor } from "./line_editor.ts";
 import { KeyDecoder } from "./keys.ts";
 
-/** What a terminal is made of. */
+/** The parts of a {@linkcode Terminal}. */
 export interface TerminalParts {
   readonly sink: Sink;
   /** How the prompt is painted, and how many columns it takes. */
@@ -22,7 +22,7 @@ export interface TerminalParts {
 
 const ERASE_LINE = "\r\x1b[K";
 const CLEAR_SCREEN = "\x1b[2J\x1b[H";
-/** So that a pasted text of several lines comes as one. */
+/** With it a pasted text of several lines arrives as one. */
 const BRACKETED_PASTE = { on: "\x1b[?2004h", off: "\x1b[?2004l" } as const;
 
 /** The prompt, the line, and what is above. */
@@ -74,7 +74,7 @@ export class Terminal implements Sink {
     this.#put(ERASE_LINE + BRACKETED_PASTE.off);
   }
 
-  /** Applies what was typed; reports what it led to, one after the other. */
+  /** Applies typed bytes and reports their effects, one after the other. */
   onBytes(bytes: Uint8Array, onEvent: (event: EditorEvent) => void): void {
     for (const key of this.#keys.decode(bytes)) {
       const event = this.#editor.onKey(key);
@@ -86,7 +86,7 @@ export class Terminal implements Sink {
     this.redraw();
   }
 
-  /** What was entered stays to be read, whole, above the new prompt. */
+  /** Prints the entered line, whole, above the new prompt. */
   #leave(text: string): void {
     const { prompt } = this.#parts;
     const indent = `\n${" ".repeat(prompt.width)}`;
@@ -106,7 +106,7 @@ export class Terminal implements Sink {
   }
 }
 
-/** What has modes; `Deno.stdin` in the program. */
+/** The modes of a terminal; `Deno.stdin` in the program. */
 export type Modes = Pick<typeof Deno.stdin, "setRaw">;
 
 const IS_WINDOWS = Deno.build.os === "windows";
@@ -149,7 +149,7 @@ export class RawMode implements Disposable {
   }
 }
 
-/** Reads what is typed until it ends, which is an event too. */
+/** Reads typed bytes until the input ends, which is reported too. */
 export async function readKeys(
   terminal: Pick<Terminal, "onBytes">,
   onEvent: (event: EditorEvent) => void,
