@@ -12,24 +12,15 @@
  * @module
  */
 
-import { clearImmediate, setImmediate } from "node:timers";
 import type { Message } from "../message.ts";
 import type { Socket } from "../transport/transport.ts";
+import type { Turn } from "./turns.ts";
 
 /** What is used of a socket. */
 export type SendSocket = Pick<
   Socket,
   "send" | "bufferedAmount" | "sendWindow"
 >;
-
-/** Calls back after a turn of the event loop; returns what calls it off. */
-export type Turn = (then: () => void) => () => void;
-
-/** The event loop's own. Not unref'd: on Deno 2.6 that one never comes. */
-export const nextTurn: Turn = (then) => {
-  const immediate = setImmediate(then);
-  return () => clearImmediate(immediate);
-};
 
 /** Looks that saw nothing move before the pump waits for a timer. */
 const IDLE_TURNS = 32;

@@ -8,7 +8,7 @@
 import type { DropReason } from "../callbacks.ts";
 import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
-import type { Turn } from "./pump.ts";
+import type { Turn } from "./turns.ts";
 
 /** Who is told. Neither may throw. */
 export interface ReportHooks {

@@ -22,28 +22,24 @@ import type { Redelivery, SendOverflow } from "../config.ts";
 import { WSError } from "../errors.ts";
 import { handled, rejected } from "../handled.ts";
 import { byteLength, type Message } from "../message.ts";
+import { checkSendOptions, type SendOptions } from "../method_options.ts";
 import { wrongKind } from "../rules.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { Deadlines, Signals } from "./deadlines.ts";
 import { FlushWaiters } from "./flush_waiters.ts";
-import { nextTurn, Pump, type SendSocket, type Turn } from "./pump.ts";
+import { Pump, type SendSocket } from "./pump.ts";
 import { RateLimiter, type SendRate } from "./rate_limiter.ts";
 import { type ReportHooks, Reports } from "./reports.ts";
 import { type Bounds, Room } from "./room.ts";
-import {
-  aborted,
-  checkSendOptions,
-  expired,
-  queueFull,
-  type SendOptions,
-  tooLarge,
-} from "./send_options.ts";
+import { aborted, expired, queueFull, tooLarge } from "./send_errors.ts";
 import { Item, SendQueue } from "./send_queue.ts";
-import { type OpenSpool, Spool, type Stored } from "./spool.ts";
+import { Spool } from "./spool.ts";
+import type { Stored } from "./spool_file.ts";
+import type { OpenSpool } from "./spool_recovery.ts";
+import { nextTurn, type Turn } from "./turns.ts";
 
 export type { SendSocket } from "./pump.ts";
 export type { SendRate } from "./rate_limiter.ts";
-export type { SendOptions } from "./send_options.ts";
 
 /** The options of a client that are about sending. */
 export interface SendConfig extends Bounds {

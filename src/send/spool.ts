@@ -11,40 +11,10 @@
  */
 
 import { WSError } from "../errors.ts";
-import type { Message } from "../message.ts";
-import type { Turn } from "./pump.ts";
 import type { Item } from "./send_queue.ts";
-
-/** A message that was found in the file. */
-export interface Stored {
-  readonly row: number;
-  readonly data: Message;
-  /** In milliseconds since the epoch; `Infinity` for never. */
-  readonly expires: number;
-  readonly key: string | undefined;
-}
-
-/** An open file. Every method may throw what SQLite throws. */
-export interface SpoolFile {
-  /** Keeps messages, and erases rows: all of it, or nothing if it throws. */
-  write(messages: readonly Stored[], erased: readonly number[]): void;
-  /** Erases rows; should the power be cut, they may be back. */
-  erase(rows: readonly number[]): void;
-  /** Gives unused room back to the disk, some at a time; whether there is more. */
-  shrink(): boolean;
-  close(): void;
-}
-
-/**
- * Opens the file and makes an item of each message in it, in order.
- * @throws {WSError} `PERMISSION` or `SPOOL`, fatal
- */
-export type OpenSpool = (
-  path: string,
-  now: number,
-  onDamaged: (error: WSError) => void,
-  restore: (stored: Stored) => Item,
-) => Promise<{ readonly file: SpoolFile; readonly items: readonly Item[] }>;
+import type { SpoolFile, Stored } from "./spool_file.ts";
+import type { OpenSpool } from "./spool_recovery.ts";
+import type { Turn } from "./turns.ts";
 
 /** What a spool reports. */
 export interface SpoolHooks {

@@ -13,8 +13,28 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
-import type { SpoolFile, Stored } from "./spool.ts";
+import type { Message } from "../message.ts";
 import { sizeOf } from "./spool_log.ts";
+
+/** A message that was found in the file. */
+export interface Stored {
+  readonly row: number;
+  readonly data: Message;
+  /** In milliseconds since the epoch; `Infinity` for never. */
+  readonly expires: number;
+  readonly key: string | undefined;
+}
+
+/** An open file. Every method may throw what SQLite throws. */
+export interface SpoolFile {
+  /** Keeps messages, and erases rows: all of it, or nothing if it throws. */
+  write(messages: readonly Stored[], erased: readonly number[]): void;
+  /** Erases rows; should the power be cut, they may be back. */
+  erase(rows: readonly number[]): void;
+  /** Gives unused room back to the disk, some at a time; whether there is more. */
+  shrink(): boolean;
+  close(): void;
+}
 
 /** Why a file cannot be a spool. */
 export class SpoolFault extends Error {

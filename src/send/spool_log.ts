@@ -11,7 +11,7 @@
  * @module
  */
 
-import { nextTurn } from "./pump.ts";
+import { nextTurn } from "./turns.ts";
 
 /** The lower bit tells the order of the bytes of a checksum's words. */
 const MAGIC = 0x377f0682;

@@ -9,11 +9,27 @@
 import { delay } from "@std/async/delay";
 import { dirname } from "node:path";
 import { WSError, type WSErrorCode } from "../errors.ts";
-import { nextTurn } from "./pump.ts";
 import type { Item } from "./send_queue.ts";
-import type { OpenSpool, Stored } from "./spool.ts";
-import { SCHEMA_MARK, SpoolFault, SqliteSpool } from "./spool_file.ts";
+import {
+  SCHEMA_MARK,
+  SpoolFault,
+  type SpoolFile,
+  SqliteSpool,
+  type Stored,
+} from "./spool_file.ts";
 import { applyLog, faultOfLog, sizeOf } from "./spool_log.ts";
+import { nextTurn } from "./turns.ts";
+
+/**
+ * Opens the file and makes an item of each message in it, in order.
+ * @throws {WSError} `PERMISSION` or `SPOOL`, fatal
+ */
+export type OpenSpool = (
+  path: string,
+  now: number,
+  onDamaged: (error: WSError) => void,
+  restore: (stored: Stored) => Item,
+) => Promise<{ readonly file: SpoolFile; readonly items: readonly Item[] }>;
 
 /** What SQLite may have put beside its file. */
 const LOG = "-wal";

@@ -13,7 +13,7 @@ import type { SendOverflow } from "../../src/config.ts";
 import { WSError, type WSErrorCode } from "../../src/errors.ts";
 import type { DropReason } from "../../src/callbacks.ts";
 import { Sender } from "../../src/send/sender.ts";
-import type { SpoolFile, Stored } from "../../src/send/spool.ts";
+import type { SpoolFile, Stored } from "../../src/send/spool_file.ts";
 import type { SendWindow } from "../../src/transport/transport.ts";
 import { FakeSocket, ManualTurns, toText } from "./fake_socket.ts";
 

@@ -5,9 +5,9 @@ import { FakeTime } from "@std/testing/time";
 import fc from "fast-check";
 import type { SendOverflow } from "../../src/config.ts";
 import { WSError } from "../../src/errors.ts";
-import { nextTurn } from "../../src/send/pump.ts";
 import type { Sender } from "../../src/send/sender.ts";
-import type { SpoolFile } from "../../src/send/spool.ts";
+import type { SpoolFile } from "../../src/send/spool_file.ts";
+import { nextTurn } from "../../src/send/turns.ts";
 import { FakeSocket, TCP, toText } from "./fake_socket.ts";
 import { outcome, setUp, STOPPED } from "./set_up.ts";
 

@@ -1,12 +1,10 @@
 /**
- * The options of one message, and the errors that go to its sender alone.
+ * The errors of one message, which go to its sender alone.
  *
  * @module
  */
 
 import { WSError, type WSErrorCode } from "../errors.ts";
-
-export { checkSendOptions, type SendOptions } from "../method_options.ts";
 
 export function tooLarge(bytes: number, maxBytes: number): WSError {
   return refusal(
