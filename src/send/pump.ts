@@ -1,5 +1,5 @@
 /**
- * What one socket may be given, and when to look at it again.
+ * Gives one socket the queue.
  *
  * A socket buffers without bound, and gets slower and larger the more it has.
  * So it gets up to a window at a time, and the next when half of it is gone.
@@ -12,8 +12,12 @@
  * @module
  */
 
-import type { Message } from "../message.ts";
+import { byteLength, type Message } from "../message.ts";
 import type { Socket } from "../transport/transport.ts";
+import type { PendingMessages } from "./pending_messages.ts";
+import type { RateLimiter } from "./rate_limiter.ts";
+import type { Clock, SendConfig } from "./send_config.ts";
+import { Item } from "./send_queue.ts";
 import type { Turn } from "./turns.ts";
 
 /** What is used of a socket. */
@@ -22,102 +26,206 @@ export type SendSocket = Pick<
   "send" | "bufferedAmount" | "sendWindow"
 >;
 
+/** What a pump works with. */
+export interface PumpParts {
+  readonly socket: SendSocket;
+  /** The identity of the connection. */
+  readonly target: object | undefined;
+  readonly pending: PendingMessages;
+  readonly config: SendConfig;
+  readonly rate: RateLimiter | undefined;
+  readonly clock: Clock;
+  readonly turn: Turn;
+  /** Half of the window is free, or what kept the queue back may be over. */
+  readonly onRoom: () => void;
+}
+
 /** Looks that saw nothing move before the pump waits for a timer. */
 const IDLE_TURNS = 32;
 /** Of the timer, in milliseconds. */
 const LONGEST_DELAY = 16;
+/** How long a failed erasure keeps the queue back, in milliseconds. */
+const ERASE_RETRY = 250;
 
 /** The pump of one attached socket. */
 export class Pump {
   readonly #socket: SendSocket;
+  readonly #parts: PumpParts;
+  readonly #pending: PendingMessages;
+  readonly #rate: RateLimiter | undefined;
   readonly #windowBytes: number;
   readonly #windowMessages: number;
   readonly #reportsProgress: boolean;
-  readonly #turn: Turn;
-  readonly #look: () => void;
   /** Bytes in the socket: as of the last look, and what it was given since. */
   #bytes: number;
+  #isFilling = false;
   #idleTurns = 0;
-  #cancel: (() => void) | undefined;
+  readonly #onTurn = () => {
+    this.#cancelLook = undefined;
+    this.look(true);
+  };
+  #cancelLook: (() => void) | undefined;
+  /** Goes on when the rate, or the disk, may let a message leave. */
+  #wakeTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `onLook` is called when it is time to look at the socket. */
-  constructor(
-    socket: SendSocket,
-    turn: Turn,
-    onLook: () => void,
-  ) {
+  constructor(parts: PumpParts) {
+    const { socket } = parts;
     const { bytes, messages, reportsProgress } = socket.sendWindow;
     this.#socket = socket;
+    this.#parts = parts;
+    this.#pending = parts.pending;
+    this.#rate = parts.rate;
     this.#windowBytes = bytes;
     this.#windowMessages = messages;
     this.#reportsProgress = reportsProgress;
-    this.#turn = turn;
-    this.#look = () => {
-      this.#cancel = undefined;
-      onLook();
-    };
     // What the connect hook has sent.
     this.#bytes = socket.bufferedAmount ?? 0;
   }
 
-  /** Whether the socket has room, given how many messages it has. */
-  hasRoom(inSocket: number): boolean {
-    return this.#bytes < this.#windowBytes && inSocket < this.#windowMessages;
+  /** Gives the socket what it has room for. */
+  fill(): void {
+    // What the socket reports meanwhile is the business of the loop that runs.
+    if (this.#isFilling || !this.#hasRoom) return;
+    const { queue } = this.#pending;
+    this.#isFilling = true;
+    for (
+      let next = queue.next;
+      next !== undefined && this.#hasRoom;
+      next = queue.next
+    ) {
+      if (next instanceof Item) {
+        if (this.#pending.isExpired(next)) {
+          this.#pending.drop(next, "expired");
+          continue;
+        }
+        if (!this.#mayLeave(next)) break;
+      }
+      if (this.#rate !== undefined && !this.#takeRate(this.#rate)) break;
+      const size = queue.nextSize;
+      queue.take();
+      if (next instanceof Item) next.target = undefined;
+      this.#bytes += size;
+      this.#socket.send(next instanceof Item ? next.data : next);
+    }
+    this.#isFilling = false;
   }
 
-  /** Whether half of the window is free, given how many messages it has. */
-  isLow(inSocket: number): boolean {
-    return this.#bytes <= this.#windowBytes / 2 &&
-      inSocket <= this.#windowMessages / 2;
-  }
-
-  /** How many bytes there is room for. */
-  get room(): number {
-    return this.#windowBytes - this.#bytes;
-  }
-
-  /** How many messages there is room for. */
-  roomFor(inSocket: number): number {
-    return this.#windowMessages - inSocket;
-  }
-
-  /** Gives the socket a message of so many bytes. */
-  send(data: Message, size: number): void {
+  /** Sends ahead of the queue. */
+  sendUrgent(data: Message): void {
+    const size = byteLength(data);
     this.#bytes += size;
     this.#socket.send(data);
+    this.#pending.queue.addUrgent(size);
+    this.watch();
   }
 
-  /** Looks: what the socket still has; `undefined` when it is not open. */
-  sample(): number | undefined {
+  /** Looks at the socket, and goes on when half of the window is free. */
+  look(afterTurn: boolean): void {
+    if (!this.sample(afterTurn)) return;
+    const isLow = this.#bytes <= this.#windowBytes / 2 &&
+      this.#pending.queue.inSocket <= this.#windowMessages / 2;
+    if (isLow) this.#parts.onRoom();
+    else this.watch();
+  }
+
+  /** Settles what has left the socket; `false` when that is not open. */
+  sample(afterTurn: boolean): boolean {
     const buffered = this.#socket.bufferedAmount;
-    if (buffered === undefined) return undefined;
+    if (buffered === undefined) return false;
     const moved = buffered < this.#bytes || buffered === 0;
     this.#idleTurns = moved ? 0 : this.#idleTurns + 1;
     this.#bytes = buffered;
-    return buffered;
+    this.#pending.flushTo(buffered, afterTurn);
+    return true;
   }
 
-  /**
-   * Looks again in time, if there is anything to see: `isAwaited` says whether
-   * somebody waits for bytes to leave, `isEmpty` whether for a message without
-   * bytes, which no socket reports.
-   */
-  watch(isAwaited: boolean, isEmpty: boolean): void {
-    if (this.#cancel !== undefined) return;
-    if (this.#reportsProgress ? !isEmpty : !isAwaited) return;
-    this.#cancel = this.#idleTurns < IDLE_TURNS
-      ? this.#turn(this.#look)
+  /** Looks again in time, if there is anything to see. */
+  watch(): void {
+    if (this.#cancelLook !== undefined) return;
+    const { queue } = this.#pending;
+    // No socket reports that a message without bytes has left.
+    const isWorthwhile = this.#reportsProgress
+      ? queue.isNextFlushEmpty
+      : queue.inSocket > 0 ||
+        queue.queuedCount > 0 && this.#bytes >= this.#windowBytes;
+    if (!isWorthwhile) return;
+    this.#cancelLook = this.#idleTurns < IDLE_TURNS
+      ? this.#parts.turn(this.#onTurn)
       : this.#delay(2 ** (this.#idleTurns - IDLE_TURNS));
   }
 
   /** Looks no more. */
   stop(): void {
-    this.#cancel?.();
-    this.#cancel = undefined;
+    this.#cancelLook?.();
+    this.#cancelLook = undefined;
+    clearTimeout(this.#wakeTimer);
+    this.#wakeTimer = undefined;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#bytes < this.#windowBytes &&
+      this.#pending.queue.inSocket < this.#windowMessages;
+  }
+
+  /** Whether the next item may be given to the socket now. */
+  #mayLeave(item: Item): boolean {
+    const { target, config } = this.#parts;
+    if (item.target !== undefined && item.target !== target) return false;
+    const { redeliver, sendQueueMaxSize } = config;
+    if (typeof redeliver === "object") {
+      const { inFlightCount } = this.#pending.queue;
+      return inFlightCount < (redeliver.window ?? sendQueueMaxSize);
+    }
+    return redeliver !== "none" || item.row === 0 || this.#eraseNext();
+  }
+
+  /**
+   * At most once: what the socket is about to get must not be on the disk any
+   * more. Whether it could be erased.
+   */
+  #eraseNext(): boolean {
+    const { target, clock } = this.#parts;
+    const { queue, spool } = this.#pending;
+    const items: Item[] = [];
+    let room = this.#windowBytes - this.#bytes;
+    let count = Math.min(
+      this.#windowMessages - queue.inSocket,
+      this.#rate?.allowance(clock.monotonic()) ?? Infinity,
+    );
+    for (const item of queue.items()) {
+      if (room <= 0 || count <= 0 || !queue.isQueued(item)) break;
+      if (item.target !== undefined && item.target !== target) break;
+      room -= item.size;
+      count--;
+      items.push(item);
+    }
+    if (items.length === 0 || spool?.eraseNow(items)) return true;
+    this.#wakeAfter(ERASE_RETRY);
+    return false;
+  }
+
+  #takeRate(rate: RateLimiter): boolean {
+    const now = this.#parts.clock.monotonic();
+    const wait = rate.wait(now);
+    if (wait === 0) {
+      rate.record(now);
+      return true;
+    }
+    this.#wakeAfter(wait);
+    return false;
+  }
+
+  #wakeAfter(ms: number): void {
+    if (this.#wakeTimer !== undefined) return;
+    this.#wakeTimer = setTimeout(() => {
+      this.#wakeTimer = undefined;
+      this.#parts.onRoom();
+    }, Math.ceil(ms));
+    Deno.unrefTimer(this.#wakeTimer);
   }
 
   #delay(ms: number): () => void {
-    const timer = setTimeout(this.#look, Math.min(ms, LONGEST_DELAY));
+    const timer = setTimeout(this.#onTurn, Math.min(ms, LONGEST_DELAY));
     Deno.unrefTimer(timer);
     return () => clearTimeout(timer);
   }

@@ -58,6 +58,16 @@ export class Item {
     this.id = options.id;
     this.target = options.target;
   }
+
+  /** The messages that it replaced on the way to the disk, the oldest first. */
+  takeOlder(): Item[] {
+    const all: Item[] = [];
+    for (let older = this.older; older !== undefined; older = older.older) {
+      all.push(older);
+    }
+    this.older = undefined;
+    return all.reverse();
+  }
 }
 
 /** What an {@linkcode Item} may have; all of it is checked. */
@@ -93,6 +103,9 @@ export class SendQueue {
   waitingCount = 0;
   /** The largest message that was flushed on this connection and is settled. */
   largestFlushed = 0;
+  /** Messages, and bytes, given to sockets so far, each time counted. */
+  takenCount = 0;
+  takenBytes = 0;
   /** How often a message was taken for a second time. */
   redelivered = 0;
   /** Whether a message stays in flight when it is flushed. */
@@ -119,6 +132,8 @@ export class SendQueue {
   /** Where the tail was when nothing was left for the last time. */
   #emptiedAt = 0;
   #byKey: Map<string, Item> | undefined;
+  /** How many waiting senders' messages have each key. */
+  #waitingKeys: Map<string, number> | undefined;
   #marks: Set<Mark> | undefined;
 
   constructor(awaitsAcks: boolean) {
@@ -145,7 +160,12 @@ export class SendQueue {
     this.#slots[slot] = item;
     this.#sizes[slot] = item.size;
     item.position = this.#tail++;
-    this.waitingCount++;
+    this.#countWaiting(item, 1);
+  }
+
+  /** Whether the sender of a message with this key waits. */
+  hasWaiting(key: string): boolean {
+    return this.#waitingKeys?.has(key) === true;
   }
 
   /** The item whose sender has waited longest. */
@@ -160,7 +180,7 @@ export class SendQueue {
     const item = this.firstWaiting;
     if (item === undefined) return;
     this.#admitted++;
-    this.waitingCount--;
+    this.#countWaiting(item, -1);
     this.queuedCount++;
     this.queuedBytes += item.size;
   }
@@ -261,6 +281,8 @@ export class SendQueue {
     if (this.#sent < this.#fresh) this.redelivered++;
     else this.#fresh = this.#sent + 1;
     this.#sent++;
+    this.takenCount++;
+    this.takenBytes += size;
     this.inSocket++;
     this.queuedCount--;
     this.queuedBytes -= size;
@@ -340,7 +362,7 @@ export class SendQueue {
       this.queuedCount--;
       this.queuedBytes -= size;
     } else {
-      this.waitingCount--;
+      this.#countWaiting(item, -1);
     }
     // The socket still has its bytes.
     if (position >= this.#sent) this.#sizes[slot] = 0;
@@ -557,6 +579,15 @@ export class SendQueue {
     this.inFlightCount = this.inFlightBytes = this.inSocket = 0;
     this.#socketBytes = this.#leaving = this.largestFlushed = 0;
     this.#urgent = undefined;
+  }
+
+  #countWaiting({ key }: Item, change: 1 | -1): void {
+    this.waitingCount += change;
+    if (key === undefined) return;
+    this.#waitingKeys ??= new Map();
+    const count = (this.#waitingKeys.get(key) ?? 0) + change;
+    if (count > 0) this.#waitingKeys.set(key, count);
+    else this.#waitingKeys.delete(key);
   }
 
   #forgetKey(item: Item): void {

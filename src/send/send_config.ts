@@ -1,0 +1,51 @@
+/**
+ * What a sender is made with: options, and the client that it serves.
+ *
+ * @module
+ */
+
+import type { Redelivery, SendOverflow } from "../config.ts";
+import type { WSError } from "../errors.ts";
+import type { SendRate } from "./rate_limiter.ts";
+import type { ReportHooks } from "./reports.ts";
+import type { OpenSpool } from "./spool_recovery.ts";
+import type { Turn } from "./turns.ts";
+
+/** The options of a client that are about sending. */
+export interface SendConfig {
+  readonly sendQueueMaxSize: number;
+  readonly sendQueueMaxBytes: number;
+  readonly overflow: SendOverflow;
+  readonly redeliver: Redelivery;
+  readonly spool?: string | undefined;
+  readonly sendRate?: SendRate | undefined;
+}
+
+/** What a sender tells and asks its client. */
+export interface SenderHooks extends ReportHooks {
+  /**
+   * Asked before a sender or `flush()` waits: an error rejects at once instead,
+   * for a call that would wait for itself.
+   */
+  refuseToWait(): WSError | undefined;
+  /** @default the system's */
+  readonly clock?: Clock | undefined;
+  /** How to wait for a turn of the event loop. */
+  readonly turn?: Turn | undefined;
+  /** How to open the spool. */
+  readonly openSpool?: OpenSpool | undefined;
+}
+
+/** Two clocks, in milliseconds. */
+export interface Clock {
+  /** One that never jumps. */
+  monotonic(): number;
+  /** The time since the epoch. */
+  wall(): number;
+}
+
+/** The clocks of this machine. */
+export const SYSTEM_CLOCK: Clock = {
+  monotonic: () => performance.now(),
+  wall: () => Date.now(),
+};
