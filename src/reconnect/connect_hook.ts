@@ -53,6 +53,8 @@ export interface PendingHook {
   readonly owner: object;
   readonly connection: Connection;
   isPending: boolean;
+  /** Why its session cannot be used, if nobody waits for the hook any more. */
+  goneError: WSError | undefined;
   /** The hook of another client, inside which this one began. */
   readonly outer: PendingHook | undefined;
 }
@@ -84,6 +86,7 @@ export async function runConnectHook(
     owner,
     connection,
     isPending: true,
+    goneError: undefined,
     outer: context.getStore(),
   };
   let isAwaited = true;
@@ -111,13 +114,15 @@ export async function runConnectHook(
     after(grace, done.signal, () => CLOSED)
   );
   try {
-    return await Promise.race([work, limit, ended]);
+    const result = await Promise.race([work, limit, ended]);
+    if (result.kind === "closed") hook.goneError = connection.goneError;
+    return result;
   } finally {
     isAwaited = false;
     hook.isPending = false;
     done.abort();
     signal.removeEventListener("abort", stop);
-    connection.endReads(hookHasSettled("receive"));
+    connection.endReads(unusable(hook, "receive"));
   }
 }
 
@@ -148,21 +153,21 @@ function sessionOf(
     reconnected: cause !== "start",
     attempt,
     send(data) {
-      if (!hook.isPending) throw hookHasSettled("send");
+      if (!hook.isPending) throw unusable(hook, "send");
       connection.sendDirectly(data);
     },
     receive: () =>
       hook.isPending
         ? handled(connection.read())
-        : rejected(hookHasSettled("receive")),
+        : rejected(unusable(hook, "receive")),
     setHeartbeat(times) {
       connection.setHeartbeat(checkHeartbeatTimes(times, config));
     },
   };
 }
 
-function hookHasSettled(method: string): TypeError {
-  return new TypeError(
+function unusable({ goneError }: PendingHook, method: string): Error {
+  return goneError ?? new TypeError(
     `Cannot use session.${method}() as onConnect has settled: ` +
       "use the client instead",
   );

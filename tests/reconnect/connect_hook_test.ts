@@ -466,6 +466,25 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     await world.client.stop({ drain: 0 });
   });
 
+  for (const name of ["reconnect", "stop"] as const) {
+    test(`a hook that receives and is ended by ${name}() is no error`, async () => {
+      await using world = worldOf({
+        callbacks: {
+          onConnect: async (session) => {
+            if (world.arrivals.all("peer").length < 2) await session.receive();
+          },
+        },
+      });
+      world.client.start().catch(() => {});
+      await world.calls.next("connect");
+      world.client[name]();
+      if (name === "stop") await world.client.closed;
+      else await world.until("open");
+      await sleep(20);
+      assertEquals(world.calls.all("error"), []);
+    });
+  }
+
   test("reconnect() in the onGap before a hook leaves that hook uncalled", async () => {
     await using world = worldOf({
       callbacks: {
