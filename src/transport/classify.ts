@@ -418,7 +418,8 @@ export function isNormalClose(error: WSError): boolean {
 
 /** The connection that the program dropped itself. */
 export function reconnectRequested(url: string): WSError {
-  return new WSError("The program asked for a new connection", {
+  const host = hostOf(new URL(url));
+  return new WSError(`The program asked for a new connection to ${host}`, {
     code: "CLOSED",
     severity: "transient",
     closeCode: 1006,
@@ -428,7 +429,7 @@ export function reconnectRequested(url: string): WSError {
 
 /** The error of a `session` whose connection is closed by us. */
 export function connectionClosed(url: string): WSError {
-  return new WSError("The connection is closed", {
+  return new WSError(`The connection to ${hostOf(new URL(url))} is closed`, {
     code: "CLOSED",
     severity: "transient",
     closeCode: 1006,
@@ -451,19 +452,19 @@ export function heartbeatError(text: string, url: string): WSError {
 /** `onConnect` did not take what arrived, nor settle. */
 export function hookOverrun(count: number, url: string): WSError {
   return new WSError(
-    `${count} messages arrived before onConnect settled: more than ` +
-      "receiveBufferMaxSize or receiveBufferMaxBytes",
+    `${count} messages of ${hostOf(new URL(url))} arrived before onConnect ` +
+      "settled: more than receiveBufferMaxSize or receiveBufferMaxBytes",
     { code: "SLOW_CONSUMER", severity: "transient", url },
   );
 }
 
 /** `onConnect` took too long. */
 export function hookTimeout(ms: number, url: string): WSError {
-  return new WSError(`onConnect did not settle within ${ms} ms`, {
-    code: "TIMEOUT",
-    severity: "transient",
-    url,
-  });
+  return new WSError(
+    `onConnect did not settle within ${ms} ms, on the connection to ` +
+      hostOf(new URL(url)),
+    { code: "TIMEOUT", severity: "transient", url },
+  );
 }
 
 /** The client gave up. */

@@ -19,12 +19,14 @@ import {
   applyOverrides,
   type AttemptContext,
   closeError,
+  connectionClosed,
   handshakeError,
   heartbeatError,
   hookOverrun,
   hookTimeout,
   isNormalClose,
   isRefusal,
+  reconnectRequested,
   retriesExhausted,
 } from "../../src/transport/classify.ts";
 import type {
@@ -319,6 +321,24 @@ Deno.test("our own reasons to end a connection have codes of their own", () => {
       "RETRIES_EXHAUSTED, fatal",
     ],
   );
+});
+
+Deno.test("every error of a connection names its host, and shows no secret", () => {
+  const errors = [
+    heartbeatError("silent", url.href),
+    hookOverrun(7, url.href),
+    hookTimeout(50, url.href),
+    reconnectRequested(url.href),
+    connectionClosed(url.href),
+    closeError({ code: 1011, reason: "", wasClean: true }, url.href),
+    retriesExhausted("it failed", heartbeatError("silent", url.href)),
+    ...KINDS.map(([kind]) => handshakeError({ kind }, CONTEXT)),
+    handshakeError({ kind: "status", status: 503 }, CONTEXT),
+  ];
+  for (const error of errors) {
+    assertMatch(error.message, /h:81/);
+    assertNotMatch(Deno.inspect(error), /hush/);
+  }
 });
 
 // The program's decisions ------------------------------------------------------------
