@@ -408,11 +408,11 @@ export class ReconnectLoop {
     signals: readonly [skip: AbortSignal, stop: AbortSignal],
   ): Promise<void> {
     this.#successor = connection;
-    // stop() may have come while the dial was completed, or come in onGap.
-    if (!this.#isStopped && !this.#isRotating) this.#endOutage();
-    if (this.#isStopped || connection.isClosed) {
-      return await this.#discard(connection, signals[0]);
-    }
+    // stop() and reconnect() may have come while the dial was completed, or come
+    // in onGap.
+    const isAborted = () => signals.some(({ aborted }) => aborted);
+    if (!isAborted() && !this.#isRotating) this.#endOutage();
+    if (isAborted()) return await this.#discard(connection, signals[0]);
     const result = await this.#runHook(connection, signals);
     switch (result.kind) {
       case "passed":
@@ -448,6 +448,7 @@ export class ReconnectLoop {
   /** Closes a connection that the program has not heard of. */
   async #discard(connection: Connection, skip: AbortSignal): Promise<never> {
     if (this.#isStopped) this.#closeInOrder(connection);
+    else connection.terminate();
     await connection.closed;
     this.#successor = undefined;
     this.#host.log.disconnects++;
