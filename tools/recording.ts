@@ -10,7 +10,7 @@
  */
 
 const COLUMNS = 80;
-const ROWS = 30;
+const ROWS = 36;
 const SOCKET = "ws-stream-recording";
 const ROOT = new URL("../", import.meta.url);
 const OUTPUT = new URL("docs/demo.svg", ROOT);
