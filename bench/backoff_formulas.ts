@@ -23,13 +23,21 @@ export interface Formula {
   readonly client: (chance: Chance) => (attempt: number) => number;
 }
 
-const DEFAULTS = resolveConfig({ url: "ws://localhost" });
+/** Ours, with the defaults or with a longer first wait. */
+function wsStream(initialBackoff?: number): Formula {
+  const config = resolveConfig({ url: "ws://localhost", initialBackoff });
+  return {
+    name: initialBackoff === undefined
+      ? "ws-stream"
+      : `ws-stream, initialBackoff ${initialBackoff}`,
+    source: "src/reconnect/retry_policy.ts, src/resolve_config.ts",
+    client: (chance) => (attempt) => backoff(config, attempt, chance()),
+  };
+}
 
-const ours: Formula = {
-  name: "ws-stream",
-  source: "src/lifecycle/backoff.ts, src/resolve_config.ts",
-  client: (chance) => (attempt) => backoff(DEFAULTS, attempt, chance()),
-};
+/** What the documentation advises for large fleets. */
+export const FLEET_FORMULAS: readonly Formula[] = [1000, 2000, 5000]
+  .map(wsStream);
 
 /**
  * `_getNextDelay` and `DEFAULT`. `minReconnectionDelay` is drawn once for each
@@ -112,7 +120,7 @@ const centrifuge: Formula = {
 
 /** Ours first. */
 export const FORMULAS: readonly Formula[] = [
-  ours,
+  wsStream(),
   reconnectingWebSocket,
   partysocket,
   socketIo,

@@ -7,7 +7,7 @@
  */
 
 import { random } from "../src/server/fault_plan.ts";
-import { type Formula, FORMULAS } from "./backoff_formulas.ts";
+import { FLEET_FORMULAS, type Formula, FORMULAS } from "./backoff_formulas.ts";
 import { printTable } from "./harness.ts";
 
 /** What is simulated. */
@@ -83,7 +83,7 @@ const DOWNTIMES = [0, 10_000, 60_000];
 if (import.meta.main) {
   const seed = Number(Deno.args[0] ?? 1);
   for (const downtime of DOWNTIMES) {
-    const rows = FORMULAS.map((formula) => {
+    const rows = [...FORMULAS, ...FLEET_FORMULAS].map((formula) => {
       const storm = simulateStorm(formula, {
         clients: CLIENTS,
         downtime,

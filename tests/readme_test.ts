@@ -79,8 +79,3 @@ Deno.test("the docs name every option", async () => {
   );
   for (const key of keys) assertStringIncludes(options, `| \`${key}\` |`);
 });
-
-Deno.test("the README has the command line before its middle", () => {
-  const lines = readme.split("\n");
-  assert(lines.indexOf("## The command line") < lines.length / 2);
-});

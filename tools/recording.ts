@@ -142,6 +142,11 @@ function escapeXml(text: string): string {
 }
 
 async function record(): Promise<Frame[]> {
+  // A cache of its own, filled before: no download and no warning is recorded.
+  const cache = await Deno.makeTempDir();
+  const program =
+    `DENO_DIR=${cache} ${Deno.execPath()} run --quiet --no-lock ` +
+    "--allow-net=127.0.0.1 cli.ts";
   await tmux(
     "new-session",
     "-d",
@@ -149,28 +154,32 @@ async function record(): Promise<Frame[]> {
     String(COLUMNS),
     "-y",
     String(ROWS),
-    `cd ${ROOT.pathname} && printf '$ ws-stream demo\\n' && ` +
-      `${Deno.execPath()} run --no-lock --allow-net=127.0.0.1 cli.ts demo; ` +
+    `cd ${ROOT.pathname} && ${program} --version >/dev/null && clear && ` +
+      `printf '$ ws-stream demo\\n' && ${program} demo; ` +
       "printf '$ '; exec sleep 600",
   );
   try {
     const frames: Frame[] = [];
-    const begin = performance.now();
-    for (;;) {
-      const time = Math.round(performance.now() - begin);
-      if (time > LIMIT) throw new Error("The demo does not end.");
+    const deadline = performance.now() + LIMIT;
+    let begin: number | undefined;
+    while (performance.now() < deadline) {
       const text = await tmux("capture-pane", "-p", "-e");
       const lines = text.split("\n").slice(0, ROWS);
-      if (frames.at(-1)?.lines.join("\n") !== lines.join("\n")) {
-        frames.push({ time: frames.length === 0 ? 0 : time, lines });
-      }
+      const now = performance.now();
+      if (lines[0]?.startsWith("$ ws-stream")) begin ??= now;
+      if (
+        begin !== undefined &&
+        frames.at(-1)?.lines.join("\n") !== lines.join("\n")
+      ) frames.push({ time: Math.round(now - begin), lines });
       if (lines.some((line) => line.split(SEQUENCE).at(-1)?.trim() === "$")) {
         return frames;
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK));
     }
+    throw new Error("The demo does not end.");
   } finally {
     await tmux("kill-server");
+    await Deno.remove(cache, { recursive: true });
   }
 }
 

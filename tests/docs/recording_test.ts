@@ -25,5 +25,7 @@ Deno.test("the recording in the docs ends without a loss", () => {
   const svg = Deno.readTextFileSync(
     new URL("../../docs/demo.svg", import.meta.url),
   );
+  assertStringIncludes(svg, ">$ ws-stream demo<");
   assertStringIncludes(svg, "lost 0");
+  assertEquals(svg.match(/Failed|Warning|\/root|\/home/), null);
 });
