@@ -64,7 +64,9 @@ type State =
  * Reads a stream and delivers the messages in it.
  *
  * A read is waited for with a small buffer, since thousands of idle connections
- * all wait. A read that fills it is followed by one with a larger buffer.
+ * all wait. A read that fills it is followed by one with a larger buffer. After
+ * a burst the next read waits with one of medium size, the one after it with a
+ * small one.
  */
 export class Receiver implements FrameSink {
   readonly #stream: ByteStream;
@@ -80,6 +82,8 @@ export class Receiver implements FrameSink {
   /** The buffer to use after a small one was filled. */
   #loaded: typeof MEDIUM | typeof LARGE = MEDIUM;
   #filled = false;
+  /** Whether the last read brought much at once: more is likely to follow. */
+  #busy = false;
 
   #state: State = "delivering";
   #resumed: PromiseWithResolvers<void> | undefined;
@@ -166,6 +170,7 @@ export class Receiver implements FrameSink {
         this.#bytesRead += count;
         this.#end += count;
         this.#filled = count === room.length;
+        this.#busy = count >= SMALL && now - before <= 1;
       }
       await this.#untilResumed();
       if (!this.#isStopped()) this.#events.onReadEnd();
@@ -207,7 +212,7 @@ export class Receiver implements FrameSink {
   #prepare(): void {
     const have = this.#end - this.#start;
     const needed = Math.max(this.#decoder.needed, have + 1);
-    let size = SMALL;
+    let size = this.#busy ? MEDIUM : SMALL;
     if (this.#filled) {
       if (this.#buffer.length >= MEDIUM) this.#loaded = LARGE;
       size = this.#loaded;
