@@ -15,8 +15,9 @@ export type StepName = "DNS" | "TCP" | "Proxy" | "TLS" | "HTTP" | "WebSocket";
 export type ProbeFailure =
   | { readonly kind: "dns"; readonly hostname: string }
   | { readonly kind: "tcp"; readonly port: number; readonly message: string }
-  /** The proxy refused, or does not speak the protocol of its URL. */
-  | { readonly kind: "proxy"; readonly detail: string }
+  | { readonly kind: "proxy-refused" }
+  /** What answers does not speak the protocol of the proxy's URL. */
+  | { readonly kind: "proxy-protocol" }
   | { readonly kind: "proxy-credentials" }
   | { readonly kind: "certificate"; readonly message: string }
   | { readonly kind: "client-certificate" }
@@ -41,7 +42,7 @@ export function probeExitCode(failure: ProbeFailure): ExitCode {
     case "dns":
       return 6;
     case "tcp":
-    case "proxy":
+    case "proxy-refused":
     case "hang-up":
       return 7;
     case "certificate":
@@ -52,6 +53,7 @@ export function probeExitCode(failure: ProbeFailure): ExitCode {
     case "silence":
       return 124;
     case "proxy-credentials":
+    case "proxy-protocol":
     case "not-http":
     case "status":
     case "redirect":
@@ -85,9 +87,12 @@ export function adviceOn(failure: ProbeFailure): string {
         "spelling, and whether it is known on this network.";
     case "tcp":
       return tcpAdvice(failure.message, failure.port);
-    case "proxy":
-      return "The proxy does not connect to the server: check its address, " +
-        "its scheme and what it allows.";
+    case "proxy-refused":
+      return "The proxy does not connect to the server: does it allow this " +
+        "host and port, does it know the host?";
+    case "proxy-protocol":
+      return "What answers is not a proxy of this kind: check the address and " +
+        "the scheme of --proxy.";
     case "proxy-credentials":
       return "The proxy wants credentials: put a user name and a password " +
         "into the URL of --proxy.";

@@ -17,12 +17,11 @@ export interface Target {
 /** The proxy did not make the tunnel. */
 export class ProxyError extends Error {
   override readonly name = "ProxyError";
-  /** Whether it wants credentials, or other ones. */
-  readonly wantsCredentials: boolean;
+  readonly kind: "credentials" | "protocol" | "refused";
 
-  constructor(message: string, wantsCredentials = false) {
+  constructor(kind: ProxyError["kind"], message: string) {
     super(message);
-    this.wantsCredentials = wantsCredentials;
+    this.kind = kind;
   }
 }
 
@@ -64,7 +63,10 @@ async function httpConnect(
   await writeAll(wire, encodeHead(`CONNECT ${host} HTTP/1.1`, fields));
   const { status, statusText } = await connectResponse(wire);
   if (status >= 200 && status < 300) return;
-  throw new ProxyError(`${status} ${statusText}`.trim(), status === 407);
+  throw new ProxyError(
+    status === 407 ? "credentials" : "refused",
+    `${status} ${statusText}`.trim(),
+  );
 }
 
 async function connectResponse(wire: Wire) {
@@ -73,11 +75,9 @@ async function connectResponse(wire: Wire) {
     return (await readResponse(wire, 1)).head;
   } catch (error) {
     if (!(error instanceof NoResponseError)) throw error;
-    throw new ProxyError(
-      error.kind === "hang-up"
-        ? "the proxy hangs up"
-        : "the proxy does not speak HTTP",
-    );
+    throw error.kind === "hang-up"
+      ? new ProxyError("refused", "the proxy hangs up")
+      : new ProxyError("protocol", "the proxy does not speak HTTP");
   }
 }
 
@@ -112,9 +112,11 @@ async function socks5(
     : [NO_CREDENTIALS, USER_AND_PASSWORD];
   await writeAll(wire, Uint8Array.of(5, methods.length, ...methods));
   const [version, method = -1] = await readExactly(wire, 2);
-  if (version !== 5) throw new ProxyError("the proxy does not speak SOCKS5");
+  if (version !== 5) {
+    throw new ProxyError("protocol", "the proxy does not speak SOCKS5");
+  }
   if (!methods.includes(method)) {
-    throw new ProxyError("the proxy wants credentials", true);
+    throw new ProxyError("credentials", "the proxy wants credentials");
   }
   if (method === USER_AND_PASSWORD && credentials !== undefined) {
     const fields = credentials.map((text) => new TextEncoder().encode(text));
@@ -122,7 +124,7 @@ async function socks5(
     await writeAll(wire, Uint8Array.of(1, ...message));
     const [, status] = await readExactly(wire, 2);
     if (status !== 0) {
-      throw new ProxyError("the proxy wants other credentials", true);
+      throw new ProxyError("credentials", "the proxy wants other credentials");
     }
   }
   // The proxy resolves the name: this machine may not know it.
@@ -133,7 +135,8 @@ async function socks5(
   );
   const [, reply = 1, , type] = await readExactly(wire, 4);
   if (reply !== 0) {
-    throw new ProxyError(SOCKS_REPLIES.get(reply) ?? `SOCKS error ${reply}`);
+    const why = SOCKS_REPLIES.get(reply) ?? `SOCKS error ${reply}`;
+    throw new ProxyError("refused", why);
   }
   const addressLength = type === 1 ? 4 : type === 4 ? 16 : undefined;
   const [length = 0] = addressLength === undefined
@@ -146,7 +149,7 @@ async function readExactly(wire: Wire, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   for (let used = 0; used < length;) {
     const some = await wire.read(bytes.subarray(used));
-    if (some === null) throw new ProxyError("the proxy hangs up");
+    if (some === null) throw new ProxyError("refused", "the proxy hangs up");
     used += some;
   }
   return bytes;

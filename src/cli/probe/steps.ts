@@ -229,20 +229,16 @@ class Prober {
       this.#ok([`tunnel to ${hostname} port ${port}`], {});
       return wire;
     } catch (error) {
-      this.#fail(
-        error,
-        error instanceof ProxyError && error.wantsCredentials
-          ? { kind: "proxy-credentials" }
-          : { kind: "proxy", detail: messageOf(error) },
-      );
+      this.#fail(error, proxyFailure(error, proxy));
     }
   }
 
   async #tunnel(conn: Deno.TcpConn, proxy: URL): Promise<Wire> {
-    const { caCerts } = this.#request.tls;
+    // Client certificate and server name are for the server, not for the proxy.
+    const { caCerts, insecure } = this.#request.tls;
+    const tls = { caCerts, insecure };
     const wire = proxy.protocol === "https:"
-      // The client certificate is for the server, not for the proxy.
-      ? (await this.#startTls(conn, hostOf(proxy), { caCerts })).wire
+      ? (await this.#startTls(conn, hostOf(proxy), tls)).wire
       : conn;
     await openTunnel(wire, proxy, this.#target);
     return wire;
@@ -440,6 +436,13 @@ class Prober {
   #within<T>(promise: Promise<T>): Promise<T> {
     return abortable(promise, this.#signal);
   }
+}
+
+function proxyFailure(error: unknown, { protocol }: URL): ProbeFailure {
+  if (error instanceof ProxyError) return { kind: `proxy-${error.kind}` };
+  return protocol === "https:" && !isHangUp(error)
+    ? tlsFailure(messageOf(error))
+    : { kind: "proxy-refused" };
 }
 
 function hostOf(url: URL): string {

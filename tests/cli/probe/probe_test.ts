@@ -15,6 +15,7 @@ import { testWith } from "../../support/foreign_server.ts";
 import { TempFile } from "../../support/temp_file.ts";
 import { cli, type SessionResult } from "../session.ts";
 import { findClientCertificateServer } from "./client_certificate_server.ts";
+import { httpProxy, socksProxy } from "./proxies.ts";
 
 Deno.test("probe tells a sound server apart, with its headers and times", async () => {
   await using server = serve({ subprotocols: ["v1"], onPeer: () => {} });
@@ -181,6 +182,30 @@ Deno.test("probe and connect end with the same code", async (t) => {
         assertEquals(probed.code, connected.code, connected.stderr);
       });
     }
+  }
+});
+
+Deno.test("probe and connect end with the same code through proxies", async (t) => {
+  const cases: readonly (readonly [string, TcpScript, string])[] = [
+    ["http", httpProxy(), "good"],
+    ["socks5", socksProxy(), "good"],
+    ["http", httpProxy("me:secret"), "wants credentials"],
+    ["socks5", socksProxy("me:secret"), "wants credentials"],
+    ["socks5", ({ write }) => write("HTTP/1.1 400 No\r\n"), "is none"],
+    ["http", respondStatus(502), "refuses"],
+  ];
+  await using server = serve({ onPeer: (peer) => void peer.close() });
+  const url = server.url.replace("127.0.0.1", "localhost");
+  for (const [scheme, script, name] of cases) {
+    await t.step(`a ${scheme} proxy: ${name}`, async () => {
+      await using peer = new TcpPeer(script);
+      const proxy = `${scheme}://127.0.0.1:${peer.port}`;
+      const probed = await cli("probe", url, "--proxy", proxy).run();
+      const connected = await cli(
+        ...[url, "--no-reconnect", "--transport", "tcp", "--proxy", proxy],
+      ).run();
+      assertEquals(probed.code, connected.code, connected.stderr);
+    });
   }
 });
 

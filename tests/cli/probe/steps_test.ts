@@ -354,8 +354,11 @@ Deno.test("what is wrong with a proxy is told as that", async () => {
     await asked(`socks5://me:wrong@${host(socks)}`),
     "proxy-credentials at Proxy",
   );
-  assertEquals(await asked(`http://${host(web)}`), "proxy at Proxy");
-  assertEquals(await asked(`socks5://${host(rude)}`), "proxy at Proxy");
+  assertEquals(await asked(`http://${host(web)}`), "proxy-refused at Proxy");
+  assertEquals(
+    await asked(`socks5://${host(rude)}`),
+    "proxy-protocol at Proxy",
+  );
   assertEquals(await asked(`socks5://${host(quiet)}`), "silence at Proxy");
   assertEquals(await asked("http://127.0.0.1:9"), "tcp at TCP");
 });
