@@ -139,7 +139,7 @@ async function pipe(
     onStats: (stats, state) => notices.line(statsLine(stats, state)),
     begin: (run) =>
       sendInput(run, {
-        source: Deno.stdin,
+        source: hasInput(flags) ? Deno.stdin : NO_INPUT,
         delimiter: new TextEncoder().encode(inputDelimiter(flags)),
         maxBytes: MAX_INPUT,
         isWhole: flags["one-message"],
@@ -161,6 +161,13 @@ async function pipe(
   const result = await run.run();
   printSummary(result, notices);
   return result.status;
+}
+
+const NO_INPUT = { read: () => Promise.resolve(null) };
+
+/** With `--once` a terminal's stdin is no request if there is a step. */
+function hasInput({ once, steps }: Flags): boolean {
+  return !(once && steps.length > 0 && Deno.stdin.isTerminal());
 }
 
 function filtered(

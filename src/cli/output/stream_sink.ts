@@ -82,6 +82,7 @@ export class StreamSink implements Sink, StderrThread {
   readonly #target: StreamTarget;
   readonly #owner: () => StreamOwner;
   readonly #signals = obeyedSignals();
+  readonly #isTerminal: boolean;
   readonly #memory = new Int32Array(
     new SharedArrayBuffer(
       Object.keys(WORD).length * Int32Array.BYTES_PER_ELEMENT,
@@ -107,6 +108,7 @@ export class StreamSink implements Sink, StderrThread {
     this.#capacity = capacity;
     this.#owner = owner;
     this.#direct = target.kind === "stdout" ? direct : 0;
+    this.#isTerminal = target.kind === "stdout" && Deno.stdout.isTerminal();
   }
 
   /** How many bytes are not written yet. */
@@ -291,7 +293,9 @@ export class StreamSink implements Sink, StderrThread {
   #fail(error: Error): void {
     if (this.#failed) return;
     this.#failed = true;
-    this.#owner().outputFailed(error);
+    // Writing to a terminal fails once it is closed, a little before SIGHUP.
+    if (this.#isTerminal) this.#owner().interrupt("SIGHUP");
+    else this.#owner().outputFailed(error);
   }
 }
 
@@ -400,7 +404,8 @@ function writeInWorker(): void {
         continue;
       }
       const at = (written >>> 0) % ring.length;
-      const end = Math.min(at + waiting, ring.length);
+      // A part at a time, so that there is room again while the rest is written.
+      const end = Math.min(at + waiting, ring.length, at + ring.length / 8);
       try {
         const count = await stream.write(ring.subarray(at, end));
         Atomics.store(memory, word.written, written + count | 0);

@@ -348,7 +348,7 @@ export class ClientRun implements StreamOwner {
 
   #callbacks(source: ClientSource): WSCallbacks {
     const { events, steps, once } = this.#parts;
-    const deliver = (data: Message) => this.#deliver(data, source);
+    const deliver = this.#delivery(source);
     return {
       onMessage: deliver,
       onConnect: (session) => {
@@ -392,9 +392,19 @@ export class ClientRun implements StreamOwner {
     if (performance.now() >= this.#hurryAt) this.#hurry.abort();
   }
 
-  #deliver(data: Message, source: Source): void {
-    if (this.#left <= 0) return this.#ignore();
-    if (this.#isWatching) this.#lastMessageAt = performance.now();
+  /** What takes each message; the shortest way for a feed without a goal. */
+  #delivery(source: Source): (data: Message) => void {
+    const { deliver, count, until } = this.#parts;
+    const hasGoal = count !== undefined || until !== undefined;
+    return (data) => {
+      if (this.#left === 0) return this.#ignore();
+      if (this.#isWatching) this.#lastMessageAt = performance.now();
+      if (hasGoal) this.#deliverTowardsGoal(data, source);
+      else deliver(data, source);
+    };
+  }
+
+  #deliverTowardsGoal(data: Message, source: Source): void {
     const { deliver, until } = this.#parts;
     const isPrinted = deliver(data, source) !== false;
     // The output may have ended the run.

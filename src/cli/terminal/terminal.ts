@@ -118,7 +118,7 @@ export class RawMode implements Disposable {
   #on = false;
   readonly #enter = () => {
     // Ctrl-C and Ctrl-Z stay signals, where there are any.
-    this.#stdin.setRaw(true, { cbreak: !IS_WINDOWS });
+    this.#setRaw(true);
     this.#terminal.show();
   };
   readonly #redraw = () => this.#terminal.redraw();
@@ -142,10 +142,18 @@ export class RawMode implements Disposable {
     if (!this.#on) return;
     this.#on = false;
     this.#terminal.hide();
-    this.#stdin.setRaw(false);
+    this.#setRaw(false);
     if (IS_WINDOWS) return;
     Deno.removeSignalListener("SIGCONT", this.#enter);
     Deno.removeSignalListener("SIGWINCH", this.#redraw);
+  }
+
+  #setRaw(isRaw: boolean): void {
+    try {
+      this.#stdin.setRaw(isRaw, { cbreak: isRaw && !IS_WINDOWS });
+    } catch {
+      // The terminal was closed, which sends SIGCONT, too.
+    }
   }
 }
 
@@ -156,7 +164,8 @@ export async function readKeys(
 ): Promise<void> {
   const buffer = new Uint8Array(4096);
   for (;;) {
-    const length = await Deno.stdin.read(buffer);
+    // Reading fails once the terminal is closed.
+    const length = await Deno.stdin.read(buffer).catch(() => null);
     if (length === null) return onEvent({ kind: "end" });
     terminal.onBytes(buffer.subarray(0, length), onEvent);
   }

@@ -138,6 +138,26 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a hang-up ends an interactive session in order",
+  ignore: isWindows,
+  fn: async () => {
+    const opened = Promise.withResolvers<void>();
+    const closed = Promise.withResolvers<number>();
+    await using server = serve({
+      onPeer: (peer) => {
+        peer.closed.then(({ code }) => closed.resolve(code));
+        peer.onmessage = () => opened.resolve();
+      },
+    });
+    const { words } = cli(server.url, "--on-open", "here");
+    const end = runInPty(words, { hangUpWhen: opened.promise });
+    assertEquals(await closed.promise, 1000);
+    const { code } = await end;
+    assertEquals(code, Deno.version.deno.startsWith("2.6.") ? 129 : -1);
+  },
+});
+
 Deno.test("-n is 0 only if so many came", async (t) => {
   await t.step("a normal close before that is 4", async () => {
     await using server = serve({
