@@ -3,8 +3,8 @@
  * A gateway like Discord's: hello, heartbeat, identify, resume.
  *
  * - The server says hello, with the heartbeat that it wants.
- * - After a drop the session is resumed at the last number, at an address that
- *   the server named; what was missed is sent again.
+ * - A lost session is resumed at the last number, at an address that the server
+ *   named; missed events are sent again.
  * - Some close codes end the session, and the next connection begins a new one.
  *   Others say that trying again is useless; the program ends.
  *
