@@ -20,7 +20,7 @@ import { connectSteps } from "../run/connect_steps.ts";
 import { sentences } from "../run/connection_events.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, requirePermissions } from "../permissions.ts";
-import { serveUntilEnd } from "../serve/serve_until_end.ts";
+import { reportClient, serveUntilEnd } from "../serve/serve_until_end.ts";
 import { type Entry, readRecording } from "./recording.ts";
 
 /** Runs the command. */
@@ -92,7 +92,10 @@ async function asServer(
     const server = serve({
       hostname,
       port,
-      onPeer: (peer) => playTo(peer, path, flags),
+      onPeer: (peer) => {
+        reportClient(peer, notices);
+        return playTo(peer, path, flags);
+      },
       onError: (error) => notices.trouble(String(error)),
     });
     notices.good(`replaying ${path} on ${server.url}`);

@@ -16,13 +16,13 @@ import type { Flags } from "../args/flags.ts";
 import { address, UsageError } from "../args/values.ts";
 import type { Invocation } from "../commands.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { escapeLine, showDuration } from "../format.ts";
+import { escapeLine } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { displayMessage } from "../output/display.ts";
 import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
 import { isDumbTerminal, styleOf } from "../style.ts";
 import { openConsole } from "./console.ts";
-import { serveUntilEnd } from "./serve_until_end.ts";
+import { reportClient, serveUntilEnd } from "./serve_until_end.ts";
 
 const DEFAULT_ADDRESS = "127.0.0.1:8080";
 
@@ -53,7 +53,7 @@ export async function run(
       compression: flags.compress,
       chaos,
       onPeer: (peer) => {
-        report(peer, notices);
+        reportClient(peer, notices);
         const behaving = behave.start(peer);
         if (flags.verbose) showMessages(peer, notices);
         return behaving;
@@ -131,21 +131,6 @@ function behaviour(flags: Flags): Behaviour {
       return spoken;
     },
   };
-}
-
-function report(peer: Peer, notices: Stderr): void {
-  const { remote, path } = peer.request;
-  const from = `${remote.hostname}:${remote.port}`;
-  const protocol = peer.protocol === "" ? "" : ` (${peer.protocol})`;
-  const start = performance.now();
-  notices.good(
-    `#${peer.id} ${from} ${escapeLine(path)}: connected${protocol}`,
-  );
-  peer.closed.then(({ code, reason }) => {
-    const why = reason === "" ? "" : ` "${escapeLine(reason)}"`;
-    const time = showDuration(performance.now() - start);
-    notices.good(`#${peer.id} ${from}: closed, ${code}${why}, after ${time}`);
-  });
 }
 
 /** How much of a message is shown, in characters. */

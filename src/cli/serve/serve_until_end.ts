@@ -1,13 +1,17 @@
 /**
- * A server for as long as nobody ends it.
+ * The parts that all commands with a server share: what ends it, and the notices
+ * about its clients.
  *
  * @module
  */
 
+import type { Peer } from "../../server/peer.ts";
 import type { WebSocketServer } from "../../server/server.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import type { Flags } from "../args/flags.ts";
 import { UsageError } from "../args/values.ts";
+import { escapeLine, showDuration } from "../format.ts";
+import type { Stderr } from "../notices.ts";
 import { Signals } from "../run/signals.ts";
 import { after } from "../run/timers.ts";
 
@@ -56,4 +60,20 @@ function isOfAddress(error: Error): boolean {
     error instanceof Deno.errors.PermissionDenied ||
     "code" in error &&
       /^(EADDRINUSE|EADDRNOTAVAIL|EACCES|EINVAL)$/.test(String(error.code));
+}
+
+/** Prints when a client connects, and when its connection closes. */
+export function reportClient(peer: Peer, notices: Stderr): void {
+  const { remote, path } = peer.request;
+  const from = `${remote.hostname}:${remote.port}`;
+  const protocol = peer.protocol === "" ? "" : ` (${peer.protocol})`;
+  const start = performance.now();
+  notices.good(
+    `#${peer.id} ${from} ${escapeLine(path)}: connected${protocol}`,
+  );
+  peer.closed.then(({ code, reason }) => {
+    const why = reason === "" ? "" : ` "${escapeLine(reason)}"`;
+    const time = showDuration(performance.now() - start);
+    notices.good(`#${peer.id} ${from}: closed, ${code}${why}, after ${time}`);
+  });
 }
