@@ -280,7 +280,11 @@ export class ReconnectLoop {
         maxAttempts: Number.MAX_SAFE_INTEGER,
         minTimeout: 0,
         jitter: 0,
-        isRetriable: () => this.#policy.allowsRetry && this.#end === undefined,
+        // Anything but a WSError is a bug, or a transport that did not load: it
+        // would fail again at once, and for ever.
+        isRetriable: (error) =>
+          error instanceof WSError && this.#policy.allowsRetry &&
+          this.#end === undefined,
         signal,
       });
     } finally {
