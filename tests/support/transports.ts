@@ -74,16 +74,17 @@ export function forEachTransport(
     transport: TransportCase,
     t: Deno.TestContext,
   ) => void | Promise<void>,
-  { only, ignore = false }: {
+  { only, ...options }: {
     readonly only?: TransportName;
     readonly ignore?: boolean;
+    readonly sanitizeResources?: boolean;
   } = {},
 ): void {
   for (const transport of TRANSPORTS) {
     if (only !== undefined && only !== transport.name) continue;
     Deno.test({
       name: `${transport.name}: ${name}`,
-      ignore,
+      ...options,
       fn: (t) => test(transport, t),
     });
   }
