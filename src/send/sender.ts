@@ -40,14 +40,12 @@ import {
 import { aborted } from "./send_errors.ts";
 import { Item, type SendQueue } from "./send_queue.ts";
 import type { Stored } from "./spool_file.ts";
-import { nextTurn } from "./turns.ts";
+import { nextTurn, Parts } from "./turns.ts";
 
 export type { SendConfig, SenderHooks } from "./send_config.ts";
 
 /** What `send` returns when the message is accepted at once: always the same. */
 const ACCEPTED = Promise.resolve();
-/** Messages from the disk that are queued in one turn of the event loop. */
-const RESTORED_AT_A_TIME = 10_000;
 
 /** The sending half of a client. */
 export class Sender {
@@ -424,14 +422,14 @@ export class Sender {
   async #restoreAll(items: readonly Item[]): Promise<void> {
     const pending = this.#usePending();
     pending.queue.reserve(items.length);
+    const parts = new Parts();
     for (let index = items.length - 1; index >= 0; index--) {
       const item = items[index];
       if (this.#end !== undefined || item === undefined) return;
       pending.queue.unshift(item);
       pending.acknowledgements?.add(item);
       pending.watch(item);
-      if (index % RESTORED_AT_A_TIME > 0) continue;
-      await new Promise<void>((resolve) => nextTurn(resolve));
+      if (parts.isOver) await parts.next();
     }
   }
 

@@ -78,6 +78,8 @@ const SMALLEST_PAGE = 512;
 /** What no other program's file has in its first page. */
 export const SCHEMA_MARK = "is_text INTEGER NOT NULL";
 
+/** Messages that are read in one piece. */
+const ROWS_AT_A_TIME = 100;
 /** Pages of unused room that are given back at a time, and tolerated. */
 const PAGES_AT_A_TIME = 256;
 
@@ -159,33 +161,52 @@ export class SqliteSpool implements SpoolFile {
   }
 
   /**
-   * The messages after this row, at most so many, in order.
+   * The messages, in order.
    * @throws {SpoolFault} they cannot be read
    */
-  read(after: number, limit: number): Stored[] {
-    return this.#select(
-      "SELECT * FROM message WHERE row > ? ORDER BY row LIMIT ?",
-      after,
-      limit,
-    );
+  *messages(): Generator<Stored, undefined> {
+    try {
+      // Not by `iterate`, which ends without a word where the file is damaged.
+      const some = this.#db.prepare(
+        "SELECT * FROM message WHERE row > ? ORDER BY row LIMIT ?",
+      );
+      let last = 0;
+      for (
+        let found = some.all(last, ROWS_AT_A_TIME);
+        found.length > 0;
+        found = some.all(last, ROWS_AT_A_TIME)
+      ) {
+        for (const stored of found.map(toStored)) {
+          last = stored.row;
+          yield stored;
+        }
+      }
+    } catch (cause) {
+      throw faultOf(cause);
+    }
   }
 
-  /** The messages of a damaged file that can be read, in order. */
-  salvage(): Stored[] {
-    const read = new Map<number, Stored>();
-    // From both ends, each until what is damaged comes.
+  /**
+   * The messages of a damaged file that can be read: from both ends, each until
+   * what is damaged comes, so that many of them come twice.
+   */
+  *readableMessages(): Generator<Stored, undefined> {
     for (const order of ["ASC", "DESC"]) {
       const all = `SELECT * FROM message ORDER BY row ${order}`;
       try {
         for (const found of this.#db.prepare(all).iterate()) {
           const stored = readRow(found);
-          if (stored !== undefined) read.set(stored.row, stored);
+          if (stored !== undefined) yield stored;
         }
       } catch {
         // As far as it could be read.
       }
     }
-    return [...read.values()].sort((a, b) => a.row - b.row);
+  }
+
+  /** From now on what is written is on the disk once the file is synced. */
+  dontSync(): void {
+    this.#pragma("synchronous = OFF");
   }
 
   /**
@@ -276,14 +297,6 @@ export class SqliteSpool implements SpoolFile {
   /** Not by `exec`, whose errors have no code. */
   #run(text: string): void {
     this.#db.prepare(text).run();
-  }
-
-  #select(text: string, ...values: number[]): Stored[] {
-    try {
-      return this.#db.prepare(text).all(...values).map(toStored);
-    } catch (cause) {
-      throw faultOf(cause);
-    }
   }
 
   #write(messages: readonly Stored[], erased: readonly number[]): void {

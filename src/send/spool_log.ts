@@ -11,15 +11,13 @@
  * @module
  */
 
-import { nextTurn } from "./turns.ts";
+import { Parts } from "./turns.ts";
 
 /** The lower bit tells the order of the bytes of a checksum's words. */
 const MAGIC = 0x377f0682;
 const HEADER_SIZE = 32;
 const FRAME_HEADER_SIZE = 24;
 const DEFAULT_PAGE_SIZE = 4096;
-/** Bytes that are looked through in one turn of the event loop. */
-const BYTES_A_TURN = 2 * 1024 * 1024;
 
 /** One page, as a transaction left it. */
 interface Frame {
@@ -105,26 +103,25 @@ export async function faultOfLog(path: string): Promise<string | undefined> {
   using log = new Log(path);
   if (log.fault !== undefined) return log.fault;
   let hasEnded = false;
-  let read = 0;
-  for (const { isCurrent, isSound, content } of log.frames()) {
+  const parts = new Parts();
+  for (const { isCurrent, isSound } of log.frames()) {
     hasEnded ||= !isSound;
     if (hasEnded && isCurrent) return "its log is damaged";
-    read += content.length;
-    if (read < BYTES_A_TURN) continue;
-    read = 0;
-    await new Promise<void>((resolve) => nextTurn(resolve));
+    if (parts.isOver) await parts.next();
   }
   return undefined;
 }
 
 /** Writes what is sound in the log into a copy of its database. */
-export function applyLog(path: string, copy: string): void {
+export async function applyLog(path: string, copy: string): Promise<void> {
   if (sizeOf(path) < HEADER_SIZE) return;
   using log = new Log(path);
   using file = Deno.openSync(copy, { read: true, write: true });
   /** Of the transaction whose end has not come. */
   let pages = new Map<number, Uint8Array>();
+  const parts = new Parts();
   for (const { isSound, page, commitSize, content } of log.frames()) {
+    if (parts.isOver) await parts.next();
     if (!isSound || page === 0) continue;
     pages.set(page, content.slice());
     if (commitSize === 0) continue;

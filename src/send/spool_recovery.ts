@@ -18,7 +18,7 @@ import {
   type Stored,
 } from "./spool_file.ts";
 import { applyLog, faultOfLog, sizeOf } from "./spool_log.ts";
-import { nextTurn } from "./turns.ts";
+import { Parts } from "./turns.ts";
 
 /**
  * Opens the file and makes an item of each message in it, in order.
@@ -38,8 +38,6 @@ const COMPANIONS = [LOG, "-journal", "-shm"];
 const MOST_TRIES = 15;
 /** A file up to this size is looked through as a whole. */
 const QUICKLY_CHECKED = 2 * 1024 * 1024;
-/** How long the event loop may be blocked at a time, in milliseconds. */
-const LONGEST_BLOCK = 10;
 // https://www.sqlite.org/fileformat2.html#the_database_header
 const PAGE_SIZE = 4096;
 const FORMAT_VERSIONS = 18;
@@ -62,18 +60,7 @@ export const openSpool: OpenSpool = async (path, now, onDamaged, restore) => {
     if (!(fault instanceof SpoolFault) || !isDamage(fault, aside)) {
       throw fault instanceof WSError ? fault : cannotOpen(path, fault);
     }
-    const messages = salvage(aside);
-    const text =
-      `The spool ${path} is damaged (${fault.message}): it was set ` +
-      `aside as ${aside}, and a new one begun with the ${messages.length} ` +
-      "messages that could be read";
-    const error = {
-      code: "SPOOL",
-      severity: "transient",
-      cause: fault,
-    } as const;
-    onDamaged(new WSError(text, error));
-    return await openNew(path, aside, messages, restore);
+    return await openNew(path, aside, fault, restore, onDamaged);
   }
 };
 
@@ -191,45 +178,65 @@ async function lock(path: string, aside: string): Promise<SqliteSpool> {
   }
 }
 
-/** Makes an item of each message, and lets the event loop run in between. */
+/** Makes an item of each message. */
 async function load(
   file: SqliteSpool,
   restore: (stored: Stored) => Item,
 ): Promise<Item[]> {
   const items: Item[] = [];
-  let count = 64;
-  let after = 0;
-  while (true) {
-    const begun = performance.now();
-    const found = file.read(after, count);
-    for (const stored of found) items.push(restore(stored));
-    if (found.length < count) return items;
-    after = found.at(-1)?.row ?? after;
-    const took = performance.now() - begun;
-    if (took < LONGEST_BLOCK / 2) count *= 2;
-    else if (took > LONGEST_BLOCK) count = Math.max(1, count >> 1);
-    await new Promise<void>((resolve) => nextTurn(resolve));
+  const parts = new Parts();
+  for (const stored of file.messages()) {
+    items.push(restore(stored));
+    if (parts.isOver) await parts.next();
   }
+  return items;
 }
 
-/** Opens a new file with what could be read of the old one. */
+/** Begins a new file with what can be read of the damaged one. */
 async function openNew(
   path: string,
   aside: string,
-  messages: readonly Stored[],
+  fault: SpoolFault,
   restore: (stored: Stored) => Item,
+  onDamaged: (error: WSError) => void,
 ): Promise<{ file: SqliteSpool; items: Item[] }> {
+  const isDamaged = `The spool ${path} is damaged (${fault.message})`;
   try {
-    const file = makeEmpty(path);
-    try {
-      file.write(messages, []);
-    } finally {
-      file.close();
-    }
-    return await openSound(path, aside, restore);
+    await makeFrom(aside, path);
+    const opened = await openSound(path, aside, restore);
+    const text = `${isDamaged}: it was set aside as ${aside}, and a new one ` +
+      `begun with the ${opened.items.length} messages that could be read`;
+    onDamaged(
+      new WSError(text, { code: "SPOOL", severity: "transient", cause: fault }),
+    );
+    return opened;
   } catch (error) {
-    throw error instanceof WSError ? error : cannotOpen(path, error);
+    if (error instanceof WSError) throw error;
+    const text =
+      `${isDamaged}, and what can be read of it cannot be put into ` +
+      `a new one: ${textOf(error)}`;
+    throw fatal("SPOOL", text, error);
   }
+}
+
+/** Makes a file of what can be read of a damaged one. */
+async function makeFrom(aside: string, path: string): Promise<void> {
+  const file = makeEmpty(path);
+  try {
+    await salvage(aside, file);
+    file.close();
+  } catch (error) {
+    // The next time it is tried again.
+    for (const ending of ["", ...COMPANIONS]) {
+      ifThere(() => Deno.removeSync(path + ending));
+    }
+    moveAside(aside, path);
+    file.abandon();
+    throw error;
+  }
+  // Not by SQLite, which would block the event loop meanwhile.
+  using synced = await Deno.open(path, { write: true });
+  await synced.sync();
 }
 
 function cannotSetAside(path: string, fault: SpoolFault): WSError {
@@ -253,27 +260,24 @@ function moveAside(path: string, aside: string): void {
   }
 }
 
-/** Reads a copy, so that what was set aside stays as it is. */
-function salvage(aside: string): Stored[] {
+/**
+ * Puts what can be read of a damaged file into a new one. It reads a copy, so
+ * that what was set aside stays as it is.
+ */
+async function salvage(aside: string, into: SqliteSpool): Promise<void> {
   const copy = `${aside}.copy`;
   const template = `${aside}.empty`;
   try {
     createPrivate(copy);
-    if (sizeOf(aside) > 0) Deno.copyFileSync(aside, copy);
+    if (sizeOf(aside) > 0) await Deno.copyFile(aside, copy);
     else makeEmpty(copy).close();
-    applyLog(aside + LOG, copy);
+    await applyLog(aside + LOG, copy);
     withoutLog(copy);
-    try {
-      return readCopy(copy);
-    } catch {
-      // Its first page is always the same, but for a few numbers.
-      makeEmpty(template).close();
-      repairFirstPage(copy, firstPage(template));
-      return readCopy(copy);
-    }
-  } catch {
-    // Nothing can be read of it.
-    return [];
+    if (await fill(into, copy)) return;
+    // Its first page is always the same, but for a few numbers.
+    makeEmpty(template).close();
+    repairFirstPage(copy, firstPage(template));
+    await fill(into, copy);
   } finally {
     for (const ending of ["", ...COMPANIONS]) {
       ifThere(() => Deno.removeSync(copy + ending));
@@ -282,14 +286,36 @@ function salvage(aside: string): Stored[] {
   }
 }
 
-function readCopy(copy: string): Stored[] {
-  const file = new SqliteSpool(copy);
+/** Copies the messages that can be read; `false` if the file cannot be opened. */
+async function fill(into: SqliteSpool, copy: string): Promise<boolean> {
+  let file: SqliteSpool;
+  try {
+    file = new SqliteSpool(copy);
+  } catch {
+    return false;
+  }
   try {
     file.lock();
-    return file.salvage();
+  } catch {
+    file.abandon();
+    return false;
+  }
+  into.dontSync();
+  const parts = new Parts();
+  let messages: Stored[] = [];
+  try {
+    for (const stored of file.readableMessages()) {
+      messages.push(stored);
+      if (!parts.isOver) continue;
+      into.write(messages, []);
+      messages = [];
+      await parts.next();
+    }
+    into.write(messages, []);
   } finally {
     file.abandon();
   }
+  return true;
 }
 
 function repairFirstPage(path: string, page: Uint8Array): void {

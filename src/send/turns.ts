@@ -14,3 +14,22 @@ export const nextTurn: Turn = (then) => {
   const immediate = setImmediate(then);
   return () => clearImmediate(immediate);
 };
+
+/** How long work may go on before the event loop runs, in milliseconds. */
+const LONGEST_PART = 5;
+
+/** Cuts long work into parts, however slow the machine is. */
+export class Parts {
+  #begunAt = performance.now();
+
+  /** Whether it is time for {@linkcode Parts.next}. */
+  get isOver(): boolean {
+    return performance.now() - this.#begunAt >= LONGEST_PART;
+  }
+
+  /** Lets the event loop run. */
+  async next(): Promise<void> {
+    await new Promise<void>((resolve) => nextTurn(resolve));
+    this.#begunAt = performance.now();
+  }
+}

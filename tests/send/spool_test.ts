@@ -176,6 +176,21 @@ Deno.test("of several that open a new spool at the same moment exactly one gets 
   }
 });
 
+Deno.test("a spool that another process lets go of after a moment is opened", async () => {
+  using file = new TempFile();
+  await leaveBehind(file, ["a"]);
+  const other = new DatabaseSync(file.path);
+  other.exec("BEGIN; SELECT * FROM message");
+  const { sender } = spooled(file);
+  const opening = sender.open();
+  assertEquals(await outcome(opening), "pending");
+  await new Promise((go) => setTimeout(go));
+  other.close();
+  await opening;
+  assertEquals(sender.queued, 1);
+  sender.end(STOPPED);
+});
+
 Deno.test("a file that is not ours is refused, and left as it is", async () => {
   const makers: Record<string, (path: string) => void> = {
     "a text": (path) => Deno.writeTextFileSync(path, "my diary\n".repeat(999)),
@@ -277,6 +292,42 @@ Deno.test("damage anywhere in the file is reported, and what can be read is kept
       "queue.spool",
     ]);
   }
+});
+
+Deno.test("while a large damaged spool is read the event loop goes on", async () => {
+  using file = new TempFile();
+  await leaveDamaged(file, 20_000);
+  let isOpen = false;
+  let turns = 0;
+  const { sender } = spooled(file);
+  const opening = sender.open().finally(() => isOpen = true);
+  while (!isOpen) {
+    await turn();
+    if (file.names().some((name) => name.endsWith(".copy"))) turns++;
+  }
+  await opening;
+  assert(turns > 5, `${turns} turns`);
+  assert(sender.queued > 19_000, `${sender.queued} messages`);
+  sender.end(STOPPED);
+});
+
+Deno.test("a damaged spool that cannot be read now is read the next time", async () => {
+  using file = new TempFile();
+  await leaveDamaged(file, 1_000);
+  const before = Deno.readFileSync(file.path);
+  const clock = { wall: () => 0, monotonic: () => 0 };
+  const aside = `${file.path}.damaged-1970-01-01T00-00-00.000Z`;
+  Deno.mkdirSync(`${aside}.copy`);
+  const { sender: first } = spooled(file, {}, { clock });
+  const error = await assertRejects(() => first.open(), WSError);
+  assertMatch(error.message, /is damaged .* cannot be put into a new one/);
+  first.end(error);
+  assertEquals(file.names(), ["queue.spool"]);
+  assertEquals(Deno.readFileSync(file.path), before);
+
+  const { sender } = await opened(file, {}, { clock });
+  assert(sender.queued > 900, `${sender.queued} messages`);
+  sender.end(STOPPED);
 });
 
 Deno.test("one flipped bit in the log loses nothing without a word", async () => {
@@ -588,6 +639,18 @@ async function leaveBehind(file: TempFile, texts: string[]): Promise<void> {
     Deno.copyFileSync(`${original.folder}/${name}`, `${file.folder}/${name}`);
   }
   sender.end(STOPPED);
+}
+
+/** Leaves a file with so many messages, the middle of which is damaged. */
+async function leaveDamaged(file: TempFile, count: number): Promise<void> {
+  const { sender } = await opened(file, { sendQueueMaxSize: count });
+  await Promise.all(
+    Array.from({ length: count }, (_, i) => sender.send(`${i}`.padEnd(50))),
+  );
+  sender.end(STOPPED);
+  const bytes = Deno.readFileSync(file.path);
+  const middle = bytes.length >> 1;
+  Deno.writeFileSync(file.path, bytes.fill(0xee, middle, middle + 100));
 }
 
 function flip(bytes: Uint8Array, bit: number): void {
