@@ -79,3 +79,8 @@ Deno.test("the docs name every option", async () => {
   );
   for (const key of keys) assertStringIncludes(options, `| \`${key}\` |`);
 });
+
+Deno.test("the README has the command line before its middle", () => {
+  const lines = readme.split("\n");
+  assert(lines.indexOf("## The command line") < lines.length / 2);
+});
