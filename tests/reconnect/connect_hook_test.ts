@@ -44,7 +44,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     await world.peer.drop();
     await world.calls.until(() => world.calls.all("connect").length === 2);
     await world.until("open");
@@ -68,7 +68,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     assertEquals(causes, ["start 0", "start 1", "start 2"]);
   });
 
@@ -77,7 +77,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     await using world = worldOf({
       callbacks: { onConnect: (session) => void sessions.push(session) },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     const [session] = sessions;
     assert(session !== undefined);
     assertThrows(
@@ -114,7 +114,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     await world.peer.send("a");
     assertEquals(await world.calls.next("message"), "a");
     await assertRejects(async () => await forgotten, TypeError, "has settled");
@@ -159,7 +159,10 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
           },
         },
       });
-      const error = await assertRejects(() => world.client.start(), WSError);
+      const error = await assertRejects(
+        () => within(world.client.start(), "start"),
+        WSError,
+      );
       assertStrictEquals(error, FATAL);
       assertEquals(world.order, ["connect", "error", "disconnect"]);
       assertEquals(world.arrivals.all("peer").length, 1);
@@ -182,7 +185,10 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
       server: { onPeer: (peer) => void peer.drop() },
     });
     assertStrictEquals(
-      await assertRejects(() => world.client.start(), WSError),
+      await assertRejects(
+        () => within(world.client.start(), "start"),
+        WSError,
+      ),
       FATAL,
     );
   });
@@ -205,7 +211,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     const [error] = world.calls.all("error");
     // A close that was seen before is told instead: both are transient.
     assert(error?.cause === thrown || error?.closeCode === 1011);
@@ -232,7 +238,10 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
           },
         },
       });
-      const error = await assertRejects(() => world.client.start(), WSError);
+      const error = await assertRejects(
+        () => within(world.client.start(), "start"),
+        WSError,
+      );
       assertEquals(
         [error.code, error.closeCode, error.severity, error.reason],
         ["CLOSED", 4001, "fatal", "banned"],
@@ -274,7 +283,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     late.reject(new Error("late"));
     await world.calls.until(() =>
       world.calls.all("error").some(({ message }) =>
@@ -292,7 +301,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
           peer.id === 0 ? peer.close(1012) : peer.send("welcome"),
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     const errors = world.calls.all("error");
     assertEquals(
       errors.map(({ code, closeCode }) => [code, closeCode]),
@@ -308,7 +317,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
           onConnect: () => hooks++ === 0 ? Promise.reject(thrown) : undefined,
         },
       });
-      await world.client.start();
+      await within(world.client.start(), "start");
       const [error] = world.calls.all("error");
       assertInstanceOf(error, WSError);
       assertEquals(error.code, "CALLBACK");
@@ -324,7 +333,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
       config: { connectTimeout: 100 },
       callbacks: { onConnect: () => hooks++ === 0 ? NEVER : undefined },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     const [error] = world.calls.all("error");
     assertEquals([error?.code, error?.severity], ["TIMEOUT", "transient"]);
     assertEquals(world.calls.all("connect").map(({ attempt }) => attempt), [
@@ -345,7 +354,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     const [error] = world.calls.all("error");
     assertEquals([error?.code, error?.severity], [
       "SLOW_CONSUMER",
@@ -405,7 +414,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     assertEquals(errors.length, 4);
     for (const error of errors) {
       assert(error instanceof RangeError || error instanceof TypeError);
@@ -493,7 +502,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     await world.peer.drop();
     await world.calls.until(() => world.calls.all("connect").length === 2);
     await world.until("open");
@@ -514,7 +523,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         onGap: () => void world.client.stop({ drain: 0 }),
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     await world.peer.drop();
     await within(world.client.closed, "the end");
     assertEquals(
@@ -535,7 +544,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     assertEquals(await world.peer.receive(), "direct 1");
     assertEquals(await world.peer.receive(), "queued 1");
     const second = world.nextPeer().then(() => world.nextPeer());
@@ -556,7 +565,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await world.client.start();
+    await within(world.client.start(), "start");
     assertEquals(await world.peer.receive(), "kept");
   });
 
