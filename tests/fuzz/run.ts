@@ -562,7 +562,7 @@ export class Run {
       case "nothing":
         return;
       case "async":
-        return sleep(2);
+        return sleep(this.#hooks.pick(0, 2, 10, 40));
       case "session.send":
         return session.send("hook");
       case "client.send":

@@ -200,7 +200,7 @@ export function scriptOf(
 ): Script {
   const dice = new Dice(seed, number, 0);
   const isTcp = transport === "tcp";
-  const rotates = dice.chance(0.25);
+  const rotates = dice.chance(0.4);
   const config: Omit<WSConfig, "url"> = {
     reconnect: rotates || dice.chance(0.9),
     connectTimeout: dice.pick(150, 400),

@@ -580,6 +580,11 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
                 await inner.client.send("inner");
                 await outer.client.send("outer");
                 await assertRejects(
+                  () => within(outer.client.flush(), "flush"),
+                  WSError,
+                  "inside onConnect",
+                );
+                await assertRejects(
                   () => inner.client.send("full"),
                   WSError,
                   "inside onConnect",
