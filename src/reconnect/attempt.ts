@@ -62,8 +62,12 @@ export async function attempt(options: AttemptOptions): Promise<Socket> {
     if (error instanceof HandshakeFailure) {
       throw classify(error.facts, progress.url);
     }
-    if (!either.signal.aborted) throw error;
     const { activity, url, cause } = progress;
+    if (!either.signal.aborted) {
+      // Nothing that a transport should throw. Its text may hold anything.
+      const detail = error instanceof Error ? error.name : typeof error;
+      throw classify({ kind: "unknown", detail, cause: error }, url);
+    }
     const detail = `${Math.round(timeout)} ms, while ${activity}`;
     throw classify({ kind: "timeout", detail, cause }, url);
   } finally {

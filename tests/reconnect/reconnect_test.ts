@@ -166,6 +166,58 @@ function testAll({ name, world: worldOf, openWorld }: TransportCase): void {
     assert(world.arrivals.all("peer").length <= 4);
   });
 
+  test("a transport that throws something unexpected fails the attempt, which is reported and retried", async () => {
+    const thrown = new TypeError("not the transport's word");
+    const original = { WebSocket, connect: Deno.connect };
+    await using world = worldOf({ config: { maxRetries: 1 } });
+    try {
+      globalThis.WebSocket = new Proxy(WebSocket, {
+        construct() {
+          throw thrown;
+        },
+      });
+      Deno.connect = () => {
+        throw thrown;
+      };
+      const error = await assertRejects(
+        () => within(world.client.start(), "start"),
+        WSError,
+      );
+      assertEquals(error.code, "RETRIES_EXHAUSTED");
+    } finally {
+      globalThis.WebSocket = original.WebSocket;
+      Deno.connect = original.connect;
+    }
+    assertEquals(world.order, ["error", "retry", "error", "error"]);
+    const [error] = world.calls.all("error");
+    assertEquals([error?.code, error?.severity], ["CONNECT", "transient"]);
+    assertStrictEquals(rootCause(error), thrown);
+  });
+
+  // Budget --------------------------------------------------------------------------
+
+  test("a dial takes no longer than the retry budget", async () => {
+    await using peer = new TcpPeer(silence);
+    await using world = worldOf({
+      config: { url: peer.url, retryBudget: 300, connectTimeout: 60_000 },
+    });
+    const error = await assertRejects(
+      () => within(world.client.start(), "start"),
+      WSError,
+    );
+    assertEquals(error.code, "RETRIES_EXHAUSTED");
+  });
+
+  test("a rotation does not need any budget", async () => {
+    await using world = await openWorld({
+      config: { retryBudget: 50, stableAfter: 60_000 },
+    });
+    await sleep(100);
+    world.client.reconnect({ graceful: true });
+    await waitFor(() => world.client.stats.rotations === 1);
+    assertEquals(world.calls.all("error"), []);
+  });
+
   // start() with bounds ------------------------------------------------------------------
 
   test("start({ timeout }) ends a client that is not open by then", async () => {
@@ -503,4 +555,10 @@ async function waitFor(holds: () => boolean): Promise<void> {
     assert(performance.now() < deadline, `never: ${holds}`);
     await sleep(5);
   }
+}
+
+function rootCause(error: unknown): unknown {
+  return error instanceof Error && error.cause !== undefined
+    ? rootCause(error.cause)
+    : error;
 }
