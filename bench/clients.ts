@@ -9,7 +9,7 @@
  * @module
  */
 
-import { measure, median, output, printTable } from "./harness.ts";
+import { measure, median, output } from "./harness.ts";
 import type { Load } from "./feeder.ts";
 
 /** What to run, and what it runs on. */
@@ -162,14 +162,6 @@ export function ratio(
     Math.max(...ratios),
   ].map((value) => value.toLocaleString("en", { maximumSignificantDigits: 2 }));
   return `${middle} (${least} to ${most})`;
-}
-
-/** Prints a table with the notes that all of them share. */
-export function printComparison(
-  clients: Clients,
-  table: Parameters<typeof printTable>[0],
-): void {
-  printTable({ ...table, notes: [...table.notes ?? [], ...clients.notes] });
 }
 
 function isForeign(name: string): name is Foreign {

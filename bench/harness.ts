@@ -76,6 +76,9 @@ export interface Script extends AsyncDisposable {
   readonly first: unknown;
 }
 
+/** A process that has not printed anything by then hangs, ms. */
+const LIMIT = 300_000;
+
 /** What V8 is told in every measured process. */
 const V8_FLAGS = "--v8-flags=--expose-gc";
 
@@ -113,12 +116,15 @@ export async function startScript(
     }
     await child.status;
   };
+  const timer = setTimeout(() => child.kill("SIGKILL"), LIMIT);
   try {
     const first: unknown = JSON.parse(await firstLine(child.stdout));
     return { first, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

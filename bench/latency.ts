@@ -10,9 +10,9 @@
  * @module
  */
 
-import { Clients, inTurns, printComparison, ratio } from "./clients.ts";
+import { Clients, inTurns, ratio } from "./clients.ts";
 import { type Load, startFeeder } from "./feeder.ts";
-import { median } from "./harness.ts";
+import { median, printTable } from "./harness.ts";
 
 /** How often each client has its turn. */
 const ROUNDS = 5;
@@ -59,7 +59,6 @@ async function measureTimes(
 async function main(): Promise<void> {
   const clients = await Clients.prepare();
   const names = clients.available(NAMES);
-  const rows = [];
   for (const load of LOADS) {
     const results = await inTurns(
       names,
@@ -67,27 +66,18 @@ async function main(): Promise<void> {
       (name) => measureTimes(clients, name, load),
     );
     const p50 = (name: string) => results.get(name)?.map(({ p50 }) => p50);
-    for (const [name, own] of results) {
-      rows.push([
-        load.name,
+    printTable({
+      title: `Echo of ${load.name}: medians of ${ROUNDS} rounds`,
+      columns: ["client", "p50, us", "p99, us", "times as fast as native"],
+      rows: [...results].map(([name, own]) => [
         name,
         1000 * median(own.map(({ p50 }) => p50)),
         1000 * median(own.map(({ p99 }) => p99)),
         ratio(p50("native") ?? [], p50(name)),
-      ]);
-    }
+      ]),
+    });
   }
-  printComparison(clients, {
-    title: `Echo: medians of ${ROUNDS} rounds; ratios are within a round`,
-    columns: [
-      "load",
-      "client",
-      "p50, us",
-      "p99, us",
-      "times as fast as native",
-    ],
-    rows,
-  });
+  console.log(`\n${clients.notes.join("\n")}`);
 }
 
 if (import.meta.main) await main();

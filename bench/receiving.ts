@@ -16,16 +16,9 @@
  */
 
 import { certificates } from "../tests/support/certificates.ts";
-import {
-  Clients,
-  inTurns,
-  printComparison,
-  ratio,
-  type Result,
-  shareOf,
-} from "./clients.ts";
+import { Clients, inTurns, ratio, type Result, shareOf } from "./clients.ts";
 import { type Load, startFeeder } from "./feeder.ts";
-import { median } from "./harness.ts";
+import { median, printTable } from "./harness.ts";
 
 /** How often each client has its turn. */
 const ROUNDS = 5;
@@ -60,7 +53,7 @@ const OVER_TLS = NAMES.slice(0, 6);
 async function compare(
   clients: Clients,
   load: typeof LOADS[number],
-): Promise<(string | number)[][]> {
+): Promise<void> {
   const { ca, good } = await certificates();
   const caFile = await Deno.makeTempFile({ suffix: ".pem" });
   await Deno.writeTextFile(caFile, ca);
@@ -74,15 +67,21 @@ async function compare(
   await Deno.remove(caFile);
   const speeds = (name: string) =>
     results.get(name)?.map(({ perSecond }) => perSecond);
-  return [...results].map(([name, own]) => [
-    load.name,
-    name,
-    typical(own, "perSecond"),
-    ratio(speeds(name) ?? [], speeds("native")),
-    ratio(speeds(name) ?? [], speeds("Beast")),
-    typical(own, "processor"),
-    typical(own, "rss") / 1e6,
-  ]);
+  printTable({
+    title: `Receiving ${load.name}: medians of ${ROUNDS} rounds`,
+    columns: [
+      ...["client", "messages/s", "x native", "x Beast"],
+      ...["us/message", "RSS, MB"],
+    ],
+    rows: [...results].map(([name, own]) => [
+      name,
+      typical(own, "perSecond"),
+      ratio(speeds(name) ?? [], speeds("native")),
+      ratio(speeds(name) ?? [], speeds("Beast")),
+      typical(own, "processor"),
+      typical(own, "rss") / 1e6,
+    ]),
+  });
 }
 
 function typical(results: readonly Result[], field: keyof Result): number {
@@ -91,16 +90,8 @@ function typical(results: readonly Result[], field: keyof Result): number {
 
 async function main(): Promise<void> {
   const clients = await Clients.prepare();
-  const rows = [];
-  for (const load of LOADS) rows.push(...await compare(clients, load));
-  printComparison(clients, {
-    title: `Receiving: medians of ${ROUNDS} rounds; ratios are within a round`,
-    columns: [
-      ...["load", "client", "messages/s", "x native", "x Beast"],
-      ...["us/message", "RSS, MB"],
-    ],
-    rows,
-  });
+  for (const load of LOADS) await compare(clients, load);
+  console.log(`\n${clients.notes.join("\n")}`);
 }
 
 if (import.meta.main) await main();

@@ -16,16 +16,9 @@
  * @module
  */
 
-import {
-  Clients,
-  inTurns,
-  printComparison,
-  ratio,
-  type Result,
-  shareOf,
-} from "./clients.ts";
+import { Clients, inTurns, ratio, type Result, shareOf } from "./clients.ts";
 import { type Load, startFeeder } from "./feeder.ts";
-import { median } from "./harness.ts";
+import { median, printTable } from "./harness.ts";
 
 /** How often each client has its turn. */
 const ROUNDS = 5;
@@ -51,10 +44,7 @@ const NAMES = [
   "Beast",
 ];
 
-async function compare(
-  clients: Clients,
-  load: Load,
-): Promise<(string | number)[][]> {
+async function compare(clients: Clients, load: Load): Promise<void> {
   const names = clients.available(NAMES);
   const results = await inTurns(names, ROUNDS, async (name) => {
     const own = shareOf(name, load);
@@ -63,16 +53,23 @@ async function compare(
   });
   const speeds = (name: string) =>
     results.get(name)?.map(({ perSecond }) => perSecond);
-  return [...results].map(([name, own]) => [
-    load.name,
-    name,
-    typical(own, "perSecond"),
-    ratio(speeds(name) ?? [], speeds("native")),
-    ratio(speeds(name) ?? [], speeds("native, paced")),
-    ratio(speeds(name) ?? [], speeds("Beast")),
-    typical(own, "processor"),
-    Math.max(...own.map(({ rss }) => rss)) / 1e6,
-  ]);
+  printTable({
+    title: `Sending ${load.name}: medians of ${ROUNDS} rounds`,
+    columns: [
+      ...["client", "messages/s", "x native", "x paced", "x Beast"],
+      ...["us/message", "highest RSS, MB"],
+    ],
+    rows: [...results].map(([name, own]) => [
+      name,
+      typical(own, "perSecond"),
+      ratio(speeds(name) ?? [], speeds("native")),
+      ratio(speeds(name) ?? [], speeds("native, paced")),
+      ratio(speeds(name) ?? [], speeds("Beast")),
+      typical(own, "processor"),
+      Math.max(...own.map(({ rss }) => rss)) / 1e6,
+    ]),
+    notes: ["native: a plain loop; Beast: one write a message"],
+  });
 }
 
 function typical(results: readonly Result[], field: keyof Result): number {
@@ -81,17 +78,8 @@ function typical(results: readonly Result[], field: keyof Result): number {
 
 async function main(): Promise<void> {
   const clients = await Clients.prepare();
-  const rows = [];
-  for (const load of LOADS) rows.push(...await compare(clients, load));
-  printComparison(clients, {
-    title: `Sending: medians of ${ROUNDS} rounds; ratios are within a round`,
-    columns: [
-      ...["load", "client", "messages/s", "x plain", "x paced", "x Beast"],
-      ...["us/message", "highest RSS, MB"],
-    ],
-    rows,
-    notes: ["native: a plain loop; Beast: one write a message"],
-  });
+  for (const load of LOADS) await compare(clients, load);
+  console.log(`\n${clients.notes.join("\n")}`);
 }
 
 if (import.meta.main) await main();
