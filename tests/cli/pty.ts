@@ -18,6 +18,8 @@ export interface PtyResult {
 export interface PtyOptions {
   /** The terminal is closed once this resolves. */
   readonly hangUpWhen?: Promise<void>;
+  /** Ctrl-C is pressed once this resolves. */
+  readonly interruptWhen?: Promise<void>;
 }
 
 const HELPER = `
@@ -53,7 +55,7 @@ sys.stderr.write(str(code))
 /** Runs it to its end. */
 export async function runInPty(
   words: readonly string[],
-  { hangUpWhen }: PtyOptions = {},
+  { hangUpWhen, interruptWhen }: PtyOptions = {},
 ): Promise<PtyResult> {
   const child = new Deno.Command("python3", {
     args: ["-c", HELPER, ...words],
@@ -63,6 +65,10 @@ export async function runInPty(
   }).spawn();
   const stdin = child.stdin.getWriter();
   const output = child.output();
+  if (interruptWhen !== undefined) {
+    await interruptWhen;
+    await stdin.write(Uint8Array.of(3));
+  }
   if (hangUpWhen !== undefined) {
     await hangUpWhen;
     await stdin.close().catch(() => {});

@@ -15,6 +15,9 @@ import {
   UsageError,
 } from "./values.ts";
 
+/** Nobody waits long for a program that has nothing left to do. */
+const CLOSE_TIMEOUT = 1_000;
+
 /** The flag of each option that a message of the module may name. */
 const OPTION_FLAGS: Readonly<Record<string, string>> = {
   "compression": "--compress",
@@ -79,6 +82,7 @@ export function handshakeConfig(
     proxy: proxyOf(flags.proxy),
     compression: flags.compress || undefined,
     connectTimeout: flags["connect-timeout"],
+    closeTimeout: CLOSE_TIMEOUT,
     followRedirects: flags["follow-redirects"],
   };
 }

@@ -25,6 +25,7 @@ import type { StreamOwner } from "../output/stream_sink.ts";
 import type { ConnectSteps } from "./connect_steps.ts";
 import type { ConnectionEvents, Source } from "./connection_events.ts";
 import {
+  closeLimitOf,
   drainOf,
   type EndReason,
   exitStatusOf,
@@ -101,19 +102,13 @@ export interface RunResult {
   readonly unwritten: number;
 }
 
-/** How long an urgent end waits for the server's close frame. */
-const URGENT_CLOSE = 300;
-
-/** The same, once nobody reads the output: long enough for our close frame. */
-const ABANDONED_CLOSE = 30;
-
-/** How long an urgent end waits for the reader of the output after that. */
+/** How long an urgent end waits for the reader of the output. */
 const URGENT_WRITE = 100;
 
 /** How long a second signal waits until the terminal is restored. */
 const LAST_WORDS = 50;
 
-/** How many messages an urgent end ignores before it looks at the clock. */
+/** How many messages to ignore before a look at the clock. */
 const CLOCK_EVERY = 1024;
 
 /** The clients of a run, and the question of what ends it first. */
@@ -121,13 +116,12 @@ export class ClientRun implements StreamOwner {
   readonly #parts: RunParts;
   readonly #clients: readonly WebSocketStreamClient[];
   readonly #sources: ClientSource[] = [];
-  readonly #reason = Promise.withResolvers<EndReason>();
-  readonly #over = new AbortController();
-  /** Aborts when the shutdown must not wait any longer. */
-  readonly #hurry = new AbortController();
   readonly #start = performance.now();
-  /** When `#hurry` aborts (`performance.now()`). */
-  #hurryAt = Infinity;
+  /** Aborts when it is decided how the run ends. */
+  readonly #over = new AbortController();
+  /** How long the shutdown may wait for the servers, and for our reader. */
+  readonly #closeLimit = new Limit();
+  readonly #writeLimit = new Limit();
   #ignored = 0;
   #opened: Promise<void> = Promise.resolve();
   #decided: EndReason | undefined;
@@ -168,21 +162,13 @@ export class ClientRun implements StreamOwner {
     if (this.#decided === undefined) {
       this.#decided = reason;
       if (isUrgent(reason) || reason.kind === "planned") this.#left = 0;
+      this.#closeLimit.set(closeLimitOf(reason));
       this.#over.abort();
-      this.#reason.resolve(reason);
-      if (reason.kind === "reader-gone") this.#hurryIn(ABANDONED_CLOSE);
-      else if (isUrgent(reason)) this.#hurryIn(URGENT_CLOSE);
     } else if (isUrgent(reason) && !isUrgent(this.#decided)) {
       this.#decided = reason;
-      this.#hurryIn(0);
+      this.#closeLimit.set(0);
+      this.#writeLimit.set(0);
     }
-  }
-
-  /** Lets the shutdown wait no longer than this, in milliseconds. */
-  #hurryIn(ms: number): void {
-    this.#hurryAt = Math.min(this.#hurryAt, performance.now() + ms);
-    if (ms === 0) this.#hurry.abort();
-    else after(ms, this.#hurry.signal, () => this.#hurry.abort());
   }
 
   /**
@@ -267,7 +253,8 @@ export class ClientRun implements StreamOwner {
     this.#opened.catch(() => {});
     begin?.(this);
     try {
-      return await this.#shutDown(await this.#reason.promise);
+      await aborted(this.over);
+      return await this.#shutDown(this.#decided ?? { kind: "done" });
     } finally {
       never.abort();
     }
@@ -310,13 +297,15 @@ export class ClientRun implements StreamOwner {
 
   async #shutDown(decided: EndReason): Promise<RunResult> {
     const { output } = this.#parts;
-    const hurry = this.#hurry.signal;
     this.#sources.forEach((source) => source.isEnding = true);
-    await Promise.race([this.#stopClients(decided), aborted(hurry)]);
+    await Promise.race([
+      this.#stopClients(decided),
+      aborted(this.#closeLimit.signal),
+    ]);
     const unsent = this.#stats().queued;
     this.#parts.finish?.();
-    if (isUrgent(this.#decided ?? decided)) this.#hurryIn(URGENT_WRITE);
-    const unwritten = await output?.finish(hurry) ?? 0;
+    if (isUrgent(this.#decided ?? decided)) this.#writeLimit.set(URGENT_WRITE);
+    const unwritten = await output?.finish(this.#writeLimit.signal) ?? 0;
     const reason = this.#outputFailure ?? this.#decided ?? decided;
     const goal = this.#goal();
     return {
@@ -389,7 +378,8 @@ export class ClientRun implements StreamOwner {
    */
   #ignore(): void {
     if (++this.#ignored % CLOCK_EVERY > 0) return;
-    if (performance.now() >= this.#hurryAt) this.#hurry.abort();
+    this.#closeLimit.check();
+    this.#writeLimit.check();
   }
 
   /** What takes each message; the shortest way for a feed without a goal. */
@@ -423,6 +413,29 @@ interface ClientSource extends Source {
   url: string;
   /** Whether the client will not dial again. */
   isEnding: boolean;
+}
+
+/** A limit of time that counts even while timers get no chance. */
+class Limit {
+  readonly #controller = new AbortController();
+  #at = Infinity;
+
+  /** Aborts when the time is over. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Begins now, in milliseconds; the shorter one counts. */
+  set(ms: number): void {
+    this.#at = Math.min(this.#at, performance.now() + ms);
+    if (ms === 0) this.#controller.abort();
+    else after(ms, this.signal, () => this.#controller.abort());
+  }
+
+  /** Looks at the clock. */
+  check(): void {
+    if (performance.now() >= this.#at) this.#controller.abort();
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

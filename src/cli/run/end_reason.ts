@@ -79,6 +79,31 @@ export function isUrgent({ kind }: EndReason): boolean {
   return kind === "signal" || kind === "timeout" || kind === "reader-gone";
 }
 
+/**
+ * How long the servers may take to the end, in milliseconds: for what is still
+ * in the queue, and for their close frames.
+ */
+export function closeLimitOf({ kind }: EndReason): number {
+  switch (kind) {
+    case "reader-gone":
+      // Long enough for our close frame to leave.
+      return 30;
+    case "signal":
+    case "timeout":
+      return 300;
+    case "planned":
+    case "gap":
+      return 1_000;
+    case "ended":
+    case "done":
+    case "input-over":
+    case "failed":
+      return 5_000;
+    default:
+      return kind satisfies never;
+  }
+}
+
 /** How long the queue may be drained at the end, in milliseconds. */
 export function drainOf(reason: EndReason, isOpen: boolean): number {
   switch (reason.kind) {
@@ -89,9 +114,9 @@ export function drainOf(reason: EndReason, isOpen: boolean): number {
       return 0;
     case "done":
     case "input-over":
-    case "planned":
     case "failed":
       return isOpen ? 3_000 : 0;
+    case "planned":
     case "signal":
       // Whoever pressed Ctrl-C waits for no reconnect.
       return isOpen ? 500 : 0;

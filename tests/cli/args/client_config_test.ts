@@ -56,10 +56,10 @@ function headersNow({ headers }: WSConfig): unknown {
   return typeof headers === "function" ? headers() : headers;
 }
 
-Deno.test("without flags it is a client as the library makes it", () => {
+Deno.test("without flags it is a client as the library makes it, but that closes sooner", () => {
   assertEquals(
     resolveConfig(configOf()),
-    resolveConfig({ url: URLS }),
+    resolveConfig({ url: URLS, closeTimeout: 1_000 }),
   );
 });
 

@@ -68,6 +68,23 @@ Deno.test("--timeout ends the program though nobody reads its output", async () 
   assertEquals((await session.end).code, 124);
 });
 
+Deno.test({
+  name: "Ctrl-C ends a session on a terminal that is flooded",
+  ignore: isWindows,
+  fn: async () => {
+    await using server = flood();
+    const { words } = cli(server.url);
+    const start = performance.now();
+    const { code, output } = await runInPty(words, {
+      interruptWhen: new Promise((resolve) => setTimeout(resolve, 2_000)),
+    });
+    assertEquals(code, Deno.version.deno.startsWith("2.6.") ? 130 : -2);
+    assertMatch(output, /received [\d,]+ messages/);
+    // It took 6 to 17 seconds more when writes to the terminal blocked.
+    assertLess(performance.now() - start, 6_000);
+  },
+});
+
 Deno.test("every line that came before a signal is printed, if somebody reads", async () => {
   await using server = flood();
   const session = cli(server.url).start();
