@@ -82,7 +82,7 @@ export async function runCommand(argv: readonly string[]): Promise<ExitStatus> {
   }
 }
 
-/** What can be told without the table of flags. */
+/** A request that needs no table of flags. */
 function plainRequest(argv: readonly string[]): Request | undefined {
   const [word, ...more] = argv;
   if (more.length > 0) return undefined;

@@ -1,5 +1,5 @@
 /**
- * What people are told, on stderr: stdout belongs to the payload.
+ * Notices for people, on stderr: stdout belongs to the payload.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface Stderr extends Notices {
 /** Takes a line, without its newline. */
 export type PrintLine = (line: string) => void;
 
-/** How notices are told. */
+/** How notices are printed. */
 export interface NoticeOptions {
   /** @default to stderr */
   readonly print?: PrintLine;

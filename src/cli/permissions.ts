@@ -1,7 +1,7 @@
 /**
- * Deno gives a program only what it is told. What is missing is named before
- * anything starts; Deno itself never gets to ask, because its question names
- * an internal function and blocks the program in a terminal nobody looks at.
+ * The permissions that a run needs. Missing ones are named before anything
+ * starts. Deno's own question would name an internal function, and would block a
+ * program that runs where nobody sees it.
  *
  * @module
  */
@@ -127,8 +127,8 @@ export function permissionHint(
 }
 
 /**
- * What was granted, and what is needed besides. Which hosts were allowed Deno
- * does not tell, so the network is allowed as a whole.
+ * The granted permissions and the needed ones. Deno does not show which hosts are
+ * allowed, so the network is allowed as a whole.
  */
 function installFlags(
   needs: readonly Need[],

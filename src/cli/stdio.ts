@@ -15,7 +15,7 @@ export class OutputError extends Error {
 /**
  * Writes a short text to stdout; blocks until it is written.
  * @throws {OutputError} the disk is full, for example
- * @throws {Deno.errors.BrokenPipe} nobody reads it any more
+ * @throws {Deno.errors.BrokenPipe} the reader has closed it
  */
 export function printToStdout(text: string): void {
   let rest = encoder.encode(text);
@@ -50,7 +50,7 @@ export function useStderrThread(other: StderrThread | undefined): void {
 
 /**
  * Writes a line to stderr. It never blocks and never fails: a reader that has
- * stalled or gone must not keep the program from its work. Such a reader misses
+ * stalled or closed the stream must not stop the program. Such a reader misses
  * lines.
  */
 export function printToStderr(line: string): void {
@@ -69,7 +69,7 @@ async function writeToStderr(bytes: Uint8Array): Promise<void> {
       rest = rest.subarray(await Deno.stderr.write(rest));
     }
   } catch {
-    // Nobody is left to be told.
+    // The reader has closed it.
   }
   pending -= bytes.length;
 }

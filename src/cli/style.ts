@@ -19,7 +19,7 @@ export interface Style {
 export type ColorChoice = "auto" | "always" | "never";
 
 /**
- * Whether to colour what goes to a stream. `Deno.noColor` tells `NO_COLOR`
+ * Whether to colour what goes to a stream. `Deno.noColor` shows `NO_COLOR`
  * without a permission to read the environment.
  */
 export function wantsColor(choice: ColorChoice, isTerminal: boolean): boolean {

@@ -68,7 +68,7 @@ export function inFlags(message: string): string {
     );
 }
 
-/** What all dialling commands share: where to, who we are, whom we trust. */
+/** The configuration of the handshake, which all dialing commands share. */
 export function handshakeConfig(
   flags: Flags,
   urls: readonly string[],
@@ -263,8 +263,8 @@ function proxyOf(given: string | undefined): string | undefined {
 }
 
 /**
- * What to say when connecting fails although nobody asked for a proxy: the
- * runtime obeys the environment, which can only be read with --allow-env.
+ * A hint for a failure to connect when the environment names a proxy, which the
+ * native transport obeys. It can be read only with --allow-env.
  */
 export function proxyHint(
   flags: Flags,

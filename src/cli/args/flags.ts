@@ -111,6 +111,7 @@ export const FLAGS = {
     of: CONNECT,
     off: "",
     help: String.raw`What ends each message; \n \r \t \0 \xNN are escapes. ` +
+      "A message may have 16 MiB. " +
       "--no-delimiter: nothing does, and input is sent as it comes.",
   }),
 

@@ -1,6 +1,6 @@
 /**
  * From the words of the command line to a command with checked flags. Strict:
- * what is unknown, missing or wrong is named, with the rule and the value.
+ * an error names what is unknown, missing or wrong, with the rule and the value.
  *
  * @module
  */
@@ -273,7 +273,7 @@ function show(text: string): string {
 
 /**
  * `-qn3` as `--quiet` and `--count=3`; words without one-letter flags as they
- * are. Letters that are no flags stay, for whoever tells of unknown flags.
+ * are. Letters that are no flags stay, to be reported as unknown.
  */
 export function expandShortFlags(word: string): string[] {
   if (!/^-[^-]/.test(word)) return [word];

@@ -37,7 +37,7 @@ import {
   traceHeaders,
   traceMessage,
 } from "../run/connection_events.ts";
-import { sendInput } from "../run/input.ts";
+import { type Reader, sendInput } from "../run/input.ts";
 import { printSummary, statsLine } from "../run/summary.ts";
 import { styleOf, terminalWidth, wantsColor } from "../style.ts";
 
@@ -139,7 +139,7 @@ async function pipe(
     onStats: (stats, state) => notices.line(statsLine(stats, state)),
     begin: (run) =>
       sendInput(run, {
-        source: hasInput(flags) ? Deno.stdin : NO_INPUT,
+        source: inputOf(flags),
         delimiter: new TextEncoder().encode(inputDelimiter(flags)),
         maxBytes: MAX_INPUT,
         isWhole: flags["one-message"],
@@ -163,11 +163,12 @@ async function pipe(
   return result.status;
 }
 
-const NO_INPUT = { read: () => Promise.resolve(null) };
-
-/** With `--once` a terminal's stdin is no request if there is a step. */
-function hasInput({ once, steps }: Flags): boolean {
-  return !(once && steps.length > 0 && Deno.stdin.isTerminal());
+/** Stdin; empty if it is a terminal and `--once` has its request in a step. */
+function inputOf({ once, steps }: Flags): Reader {
+  if (!Deno.stdin.isTerminal()) return Deno.stdin;
+  if (once && steps.length > 0) return { read: () => Promise.resolve(null) };
+  // Reading fails once the terminal is closed, a little before SIGHUP.
+  return { read: (buffer) => Deno.stdin.read(buffer).catch(() => null) };
 }
 
 function filtered(

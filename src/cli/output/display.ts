@@ -38,10 +38,10 @@ export function displayMessage(
   return `${style.dim(`[${showBytes(data.length)}]`)} ${bytes}${dots}`;
 }
 
-/** Longer texts are shown as they are: nobody reads them on a terminal. */
+/** Longer texts are shown as they are. */
 const MAX_LENGTH = 64 * 1024;
 
-/** So is what is nested deeper: each level indents all that is in it. */
+/** So are texts nested deeper, because each level indents its content. */
 const MAX_DEPTH = 100;
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
@@ -100,7 +100,7 @@ function layOut(
 ): string {
   let text = "";
   let column = 0;
-  /** Of each bracket around: whether what is in it has lines of its own. */
+  /** For each open bracket: whether its content has lines of its own. */
   const broken: boolean[] = [];
   let indent = "";
   const breakLine = (by: -2 | 0 | 2) => {

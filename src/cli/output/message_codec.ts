@@ -31,8 +31,7 @@ export function decoderOf(form: BinaryForm): Decode {
   };
   switch (form) {
     case undefined:
-      return (bytes) =>
-        text(bytes, "UTF-8 text (--binary is for what is not text)");
+      return (bytes) => text(bytes, "UTF-8 text (--binary is for other bytes)");
     case "raw":
       return (bytes) => bytes;
     case "base64":

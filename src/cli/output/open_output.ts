@@ -22,7 +22,7 @@ export type OutputFlags = Pick<
   "output" | "rotate-size" | "rotate-every"
 >;
 
-/** What is to be written, and who is told when it cannot be. */
+/** How the output is written, and who owns it. */
 export interface OutputOptions {
   /** What ends each message. */
   readonly delimiter: string;
@@ -38,7 +38,7 @@ export interface OutputOptions {
 export interface OpenOutput {
   readonly output: Output;
   /**
-   * Writes what was gathered and completes the file. Resolves with the number
+   * Writes the gathered messages and completes the file. Resolves with the number
    * of bytes that could not be written before the signal aborted.
    */
   finish(signal: AbortSignal): Promise<number>;
@@ -115,7 +115,7 @@ export function openStream(
   const output = new Output(
     sink,
     delimiter,
-    // A stream tells its owner by itself.
+    // The stream reports to its owner.
     () => {},
     isTerminal(target) ? TERMINAL_LIMIT : undefined,
   );
@@ -199,7 +199,7 @@ function isStream(path: string): boolean {
     if (isDirectory) throw new UsageError(`--output is a folder: ${path}`);
     return !isFile;
   } catch (error) {
-    // A file that cannot be looked at is told when it is opened.
+    // Opening the file reports the error.
     if (error instanceof UsageError) throw error;
     return false;
   }

@@ -71,7 +71,7 @@ export class Output {
     else if (!this.#scheduled) this.#schedule();
   }
 
-  /** Writes what was gathered. */
+  /** Writes the gathered messages. */
   flush(): void {
     if (this.#text !== "") {
       const text = this.#text;
@@ -129,7 +129,7 @@ export interface SyncWriter {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** A sink for what is short: it blocks until everything is written. */
+/** A sink for short texts: it blocks until everything is written. */
 export function blockingSink(writer: SyncWriter): Sink {
   return {
     write(bytes) {

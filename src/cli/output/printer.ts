@@ -1,6 +1,6 @@
 /**
- * From a message to what is written of it. Chosen once, so that a message into
- * a pipe costs one append.
+ * How messages are printed. The way is chosen once, so that a message into a pipe
+ * costs one append.
  *
  * @module
  */

@@ -23,7 +23,7 @@ export type StreamTarget =
   /** A FIFO or a device. */
   | { readonly kind: "path"; readonly path: string };
 
-/** What ends a block, and whom to tell what. */
+/** Owns the stream: sets a deadline, and is told of signals and failures. */
 export interface StreamOwner {
   /** The time at which a block ends, as `performance.now()`; often Infinity. */
   readonly deadline: number;
@@ -331,14 +331,14 @@ function writeInWorker(): void {
   const listeners: (readonly [EndSignal, () => void])[] = [];
   let look = () => {};
   let stop = () => {};
-  let tell = (_bytes: Uint8Array) => {};
+  let writeStderr = (_bytes: Uint8Array) => {};
 
   addEventListener("message", (event) => {
     if (!(event instanceof MessageEvent)) return;
     const message: WorkerMessage = event.data;
     if (message === "look") look();
     else if (message === "stop") stop();
-    else if (message instanceof Uint8Array) tell(message);
+    else if (message instanceof Uint8Array) writeStderr(message);
     else void start(message);
   });
 
@@ -357,7 +357,7 @@ function writeInWorker(): void {
       listeners.push([signal, listener]);
     });
     let last = Promise.resolve();
-    tell = (bytes) => {
+    writeStderr = (bytes) => {
       last = last.then(async () => {
         for (let rest = bytes; rest.length > 0;) {
           rest = rest.subarray(await Deno.stderr.write(rest));

@@ -55,7 +55,7 @@ export interface RunParts extends Limits {
   readonly onStats?: (stats: WSStats, state: ClientState) => void;
 }
 
-/** What ends a run by itself, and how often it tells how it goes. */
+/** What ends a run, and how often it reports its numbers. */
 export interface Limits {
   /** End after so many printed messages. */
   readonly count?: number;
@@ -68,7 +68,7 @@ export interface Limits {
   /** End with 0 after so many milliseconds. */
   readonly duration?: number;
   readonly failOnGap?: boolean;
-  /** Tell how it goes at this interval, in milliseconds. */
+  /** Report the numbers at this interval, in milliseconds. */
   readonly statsEvery?: number;
 }
 
@@ -98,7 +98,7 @@ export interface RunResult {
   readonly stats: WSStats;
   /** Messages that were accepted and not sent. */
   readonly unsent: number;
-  /** Bytes of output that nobody read in time. */
+  /** Bytes of output that were not read in time. */
   readonly unwritten: number;
 }
 
@@ -111,7 +111,7 @@ const LAST_WORDS = 50;
 /** How many messages to ignore before a look at the clock. */
 const CLOCK_EVERY = 1024;
 
-/** The clients of a run, and the question of what ends it first. */
+/** Runs clients until the first reason to end. */
 export class ClientRun implements StreamOwner {
   readonly #parts: RunParts;
   readonly #clients: readonly WebSocketStreamClient[];
@@ -173,11 +173,11 @@ export class ClientRun implements StreamOwner {
 
   /**
    * The output failed. That counts even if another reason was first: the last
-   * messages are written when it is decided, and must not be lost unsaid.
+   * messages are written during the shutdown, and their loss must be reported.
    */
   outputFailed(error: Error): void {
     if (error instanceof Deno.errors.BrokenPipe) {
-      return this.end({ kind: "reader-gone" });
+      return this.end({ kind: "output-closed" });
     }
     this.#outputFailure ??= { kind: "failed", error, code: 1 };
     this.end(this.#outputFailure);
@@ -224,7 +224,7 @@ export class ClientRun implements StreamOwner {
 
   /** A message to send was dropped. */
   dropped(reason: DropReason): void {
-    // The summary tells how many messages were not sent.
+    // The summary has the number of messages that were not sent.
     if (reason === "ended") return;
     this.#parts.events.drop(reason);
     this.#lose();
@@ -244,12 +244,12 @@ export class ClientRun implements StreamOwner {
     const never = new AbortController();
     after(timeout, never.signal, () => this.end({ kind: "timeout" }));
     after(duration, this.over, () => this.end({ kind: "planned" }));
-    every(statsEvery, this.over, () => this.#tellStats());
+    every(statsEvery, this.over, () => this.#reportStats());
     this.#endWithClients();
     this.#opened = Promise.all(
       this.#clients.map((client) => client.start()),
     ).then(() => {});
-    // Whoever wants to know awaits it.
+    // The input awaits it, if there is any.
     this.#opened.catch(() => {});
     begin?.(this);
     try {
@@ -287,7 +287,7 @@ export class ClientRun implements StreamOwner {
     });
   }
 
-  #tellStats(): void {
+  #reportStats(): void {
     this.#parts.onStats?.(this.#stats(), this.client.state);
   }
 
@@ -314,7 +314,7 @@ export class ClientRun implements StreamOwner {
       goal,
       stats: this.#stats(),
       unsent: Math.max(unsent, this.#unsent),
-      unwritten: isUrgent(reason) && reason.kind !== "reader-gone"
+      unwritten: isUrgent(reason) && reason.kind !== "output-closed"
         ? unwritten
         : 0,
     };
@@ -367,7 +367,7 @@ export class ClientRun implements StreamOwner {
   #lose(): void {
     if (!this.#parts.failOnGap) return;
     this.#lost = true;
-    // Nothing that comes behind the gap is printed: the output has no hole.
+    // Nothing after the gap is printed, so that the output has no hole.
     this.#left = 0;
     this.end({ kind: "gap" });
   }

@@ -31,7 +31,7 @@ export function connectSteps(
 ): ConnectSteps | undefined {
   if (steps.length === 0) return undefined;
   const toSend = (given: TextOrFile) => messageOf("--on-open", given, binary);
-  // What is wrong with the messages is told before anything starts.
+  // A message that cannot be read is an error before anything starts.
   steps.forEach((step) => step.kind === "send" && toSend(step.message));
   return async (session, deliver) => {
     for (const step of steps) {

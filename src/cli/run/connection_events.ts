@@ -1,5 +1,5 @@
 /**
- * What happens to the connections of a run, told in sentences for people or as
+ * What happens to the connections of a run, as sentences for people and as
  * `--json` events.
  *
  * @module
@@ -52,7 +52,7 @@ export interface ConnectionEvents {
 }
 
 /**
- * Tells people, in one calm line for each thing that happens.
+ * Reports to people, one calm line for each event.
  *
  * @param hint what to add to the first failure to connect
  */
@@ -62,14 +62,16 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
   /** Of each client: where it was connected last. */
   const last = new Map<Source, string>();
   const back = new Set<Source>();
-  const untold = new UntoldError((error) => notices.trouble(errorText(error)));
+  const unreported = new UnreportedError((error) =>
+    notices.trouble(errorText(error))
+  );
   return {
     open({ url, protocol, reconnected, response }, source) {
-      untold.tell();
+      unreported.report();
       if (response !== undefined) traceResponse(response, notices);
       const as = protocol === "" ? "" : ` (${escapeLine(protocol)})`;
       const here = `${displayUrl(url)}${as}`;
-      // After an outage the gap has told it, unless it is somewhere else.
+      // After an outage the gap has reported it, unless the URL is another one.
       if (!back.has(source) || here !== last.get(source)) {
         const verb = reconnected ? "on a new connection" : "connected";
         notices.detail(`${verb} to ${here}`);
@@ -78,13 +80,13 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       back.delete(source);
     },
     close({ code, reason, error, connectedFor }) {
-      // An error is told by the retry or by the end that follows.
+      // The retry or the end that follows reports the error.
       if (error !== undefined) return;
       const time = showDuration(connectedFor);
       notices.detail(`closed: ${closeText(code, reason)}, after ${time}`);
     },
     retry({ attempt, delay, error }) {
-      untold.forget();
+      unreported.forget();
       notices.trouble(
         `${errorText(error)}; attempt ${attempt} follows ` +
           (delay === 0 ? "at once" : `in ${showDuration(delay)}`),
@@ -114,7 +116,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       }
       const says = escapeLine(body.trim().slice(0, BODY));
       if (says !== "") notices.detail(`the server says: ${says}`);
-      untold.set(error);
+      unreported.set(error);
     },
     drop(reason) {
       // One line for many: the summary has the number.
@@ -138,35 +140,34 @@ const HINTED: readonly WSErrorCode[] = [
 /** How much of the body of a refusal is shown. */
 const BODY = 500;
 
-/** How long to wait for the retry or the end that tells an error, in ms. */
+/** How long to wait for the retry or the end that reports an error, in ms. */
 const PATIENCE = 200;
 
 /**
- * An error that is told by the retry or the end that follows it, with what
- * comes next; if neither follows, as when the next URL is tried at once, by
- * itself.
+ * An error that waits for the retry or the end that follows and reports it. If
+ * neither follows, as when the next URL is tried at once, it is reported alone.
  */
-class UntoldError {
-  readonly #tell: (error: WSError) => void;
+class UnreportedError {
+  readonly #report: (error: WSError) => void;
   #error: WSError | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(tell: (error: WSError) => void) {
-    this.#tell = tell;
+  constructor(report: (error: WSError) => void) {
+    this.#report = report;
   }
 
   set(error: WSError): void {
     if (error.cause === this.#error) this.forget();
-    this.tell();
+    this.report();
     this.#error = error;
-    this.#timer = setTimeout(() => this.tell(), PATIENCE);
+    this.#timer = setTimeout(() => this.report(), PATIENCE);
     Deno.unrefTimer(Number(this.#timer));
   }
 
-  tell(): void {
+  report(): void {
     const error = this.#error;
     this.forget();
-    if (error !== undefined) this.#tell(error);
+    if (error !== undefined) this.#report(error);
   }
 
   forget(): void {

@@ -25,8 +25,8 @@ export type EndReason =
   | { readonly kind: "planned" }
   /** `--timeout`. */
   | { readonly kind: "timeout" }
-  /** Nobody reads stdout any more, as after `| head -1`. */
-  | { readonly kind: "reader-gone" }
+  /** The reader of stdout has closed it, as in `| head -1`. */
+  | { readonly kind: "output-closed" }
   /** `--fail-on-gap`. */
   | { readonly kind: "gap" }
   | { readonly kind: "signal"; readonly signal: EndSignal }
@@ -59,7 +59,7 @@ export function exitStatusOf(
     case "planned":
       if (lost) return 9;
       return goal === "missed" ? 124 : 0;
-    case "reader-gone":
+    case "output-closed":
       return 0;
     case "gap":
       return 9;
@@ -76,16 +76,16 @@ export function exitStatusOf(
 
 /** Whether the shutdown must be short, whatever server and reader do. */
 export function isUrgent({ kind }: EndReason): boolean {
-  return kind === "signal" || kind === "timeout" || kind === "reader-gone";
+  return kind === "signal" || kind === "timeout" || kind === "output-closed";
 }
 
 /**
- * How long the servers may take to the end, in milliseconds: for what is still
- * in the queue, and for their close frames.
+ * How long the shutdown may wait for the servers, in milliseconds: to send what
+ * is still in the queue, and for their close frames.
  */
 export function closeLimitOf({ kind }: EndReason): number {
   switch (kind) {
-    case "reader-gone":
+    case "output-closed":
       // Long enough for our close frame to leave.
       return 30;
     case "signal":
@@ -110,7 +110,7 @@ export function drainOf(reason: EndReason, isOpen: boolean): number {
     case "ended":
     case "timeout":
     case "gap":
-    case "reader-gone":
+    case "output-closed":
       return 0;
     case "done":
     case "input-over":
@@ -146,7 +146,7 @@ export function exitCodeOf(error: WSError): ExitCode {
       return closeExitCode(error.closeCode);
     case "PROTOCOL":
     case "HEARTBEAT":
-      // We gave the link up: no close frame of the server's ended it.
+      // We gave the connection up: the server sent no close frame.
       return 5;
     case "SLOW_CONSUMER":
     case "QUEUE_FULL":

@@ -76,7 +76,7 @@ export class Signals implements Disposable {
 /** How long the signal has to take effect, in milliseconds. */
 const GRACE = 1_000;
 
-/** Ends the program by a signal that nobody listens to any more. */
+/** Ends the program by a signal that has no listener any more. */
 export function exitBySignal(signal: EndSignal): void {
   if (Deno.build.os === "windows") Deno.exit(signalExitCode(signal));
   try {

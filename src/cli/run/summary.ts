@@ -68,7 +68,7 @@ export function printSummary(result: RunResult, notices: Stderr): void {
       notices.fatal(errorText(reason.error));
       break;
     case "signal":
-    case "reader-gone":
+    case "output-closed":
     case "done":
       break;
     default:
@@ -76,7 +76,9 @@ export function printSummary(result: RunResult, notices: Stderr): void {
   }
   if (unwritten > 0) {
     notices.trouble(
-      `${showBytes(unwritten)} of output were not written: nobody read them`,
+      `${
+        showBytes(unwritten)
+      } of output were not written: the reader was too slow`,
     );
   }
   if (reason.kind === "signal") return notices.good(summary);

@@ -59,7 +59,7 @@ Deno.test("space in base64 and hex does not count: lines may end in CR, dumps ha
 Deno.test("input that is not in its form is refused with the form", () => {
   assertEquals(
     refusal(undefined, Uint8Array.of(0xff)),
-    "the input must be UTF-8 text (--binary is for what is not text)",
+    "the input must be UTF-8 text (--binary is for other bytes)",
   );
   assertEquals(
     refusal("base64", "no base64!"),

@@ -26,7 +26,7 @@ const OUTCOMES = {
   inputOver: { kind: "input-over" },
   planned: { kind: "planned" },
   timeout: { kind: "timeout" },
-  readerGone: { kind: "reader-gone" },
+  outputClosed: { kind: "output-closed" },
   gap: { kind: "gap" },
   interrupted: { kind: "signal", signal: "SIGINT" },
   hungUp: { kind: "signal", signal: "SIGHUP" },
@@ -51,7 +51,7 @@ Deno.test("each reason has its exit code, or the signal to exit by", () => {
     inputOver: 0,
     planned: 0,
     timeout: 124,
-    readerGone: 0,
+    outputClosed: 0,
     gap: 9,
     interrupted: "SIGINT",
     hungUp: "SIGHUP",
@@ -69,7 +69,7 @@ Deno.test("what was lost turns success into 9, and hides no other failure", () =
     exitStatusOf(reason, { lost: true, goal: "none" })
   );
   for (const [name, status] of Object.entries(before)) {
-    const isFine = status === 0 && name !== "readerGone";
+    const isFine = status === 0 && name !== "outputClosed";
     assertEquals(after[name], isFine ? 9 : status, name);
   }
 });
