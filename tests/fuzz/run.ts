@@ -15,6 +15,7 @@ import {
   type TransportName,
   WebSocketStreamClient,
   type WSCallbacks,
+  type WSConfig,
   WSError,
 } from "../../mod.ts";
 import type { Peer } from "../../src/server/peer.ts";
@@ -122,9 +123,34 @@ export class Run {
     this.#note(Deno.inspect(this.#script, { breakLength: Infinity }));
     this.#client = new WebSocketStreamClient({
       ...this.#script.config,
-      url: `${url}/${number}`,
+      ...(this.#script.hasBadFunctions ? this.#badFunctions() : {}),
+      url: this.#script.hasBadFunctions
+        ? () => this.#throwSometimes("url", `${url}/${number}`)
+        : `${url}/${number}`,
       signal: this.#abort.signal,
     }, this.#makeCallbacks());
+  }
+
+  #badFunctions(): Omit<WSConfig, "url"> {
+    return {
+      headers: async () => {
+        await setImmediate();
+        return this.#throwSometimes("headers", { "x-fuzz": "1" });
+      },
+      classify: () => this.#throwSometimes("classify", undefined),
+      fatalCloseCodes: (code) =>
+        this.#throwSometimes("fatalCloseCodes", code === 4001),
+      decode: (data) =>
+        String(data).startsWith("say")
+          ? this.#throwSometimes("decode", data)
+          : data,
+    };
+  }
+
+  #throwSometimes<T>(where: string, value: T): T {
+    if (this.#isWell || this.#callbacks.below(8) > 0) return value;
+    this.#note(`${where}: throws`);
+    throw new Error("thrown on purpose");
   }
 
   // The server -----------------------------------------------------------------
@@ -626,6 +652,8 @@ export class Run {
     this.#checkStates();
     this.#checkEvents();
     this.#checkMessages(result);
+    // A message whose `decode` throws is not delivered.
+    if (this.#script.hasBadFunctions) return;
     for (const [end, indices] of this.#inbound) {
       const [first = 0] = indices;
       if (first > 1) this.#fault(`connection ${end} starts with ${first}`);

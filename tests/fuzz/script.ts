@@ -133,7 +133,10 @@ export interface Script {
   readonly rotates: boolean;
   readonly steps: readonly Step[];
   readonly ending: Ending;
+  /** No callback throws or does anything. */
   readonly isCalm: boolean;
+  /** The functions of the configuration throw now and then. */
+  readonly hasBadFunctions: boolean;
 }
 
 export function serverPlan(dice: Dice): ServerPlan {
@@ -277,6 +280,7 @@ export function scriptOf(
       "recover",
     ),
     isCalm: dice.chance(0.4),
+    hasBadFunctions: dice.chance(0.2),
   };
 }
 
