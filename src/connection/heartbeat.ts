@@ -130,6 +130,8 @@ export class Heartbeat implements TimerEntry {
   #pingDue = Infinity;
   #pongDue = Infinity;
   #pongTimeout = 0;
+  /** When so much has left the socket, the last ping has too. */
+  #pingEnd = -Infinity;
   #idleDue = Infinity;
   #staleDue = Infinity;
   /** Milliseconds of silence, by the monotonic clock. */
@@ -317,8 +319,13 @@ export class Heartbeat implements TimerEntry {
 
   #ping(timeout: number): void {
     this.#pingDue = this.#time + this.#times.pingInterval;
-    if (this.#target.bufferedAmount === undefined) return;
+    const { bufferedAmount, bytesWritten } = this.#target;
+    if (bufferedAmount === undefined) return;
+    // While a ping is in the socket another one behind it tells nothing more,
+    // and when the server reads nothing they would pile up.
+    if (bytesWritten - bufferedAmount < this.#pingEnd) return;
     if (!this.#pings?.send(this.#times.pingTimeout)) return;
+    this.#pingEnd = this.#target.bytesWritten;
     if (this.#pongDue <= this.#time + timeout) return;
     this.#pongDue = this.#time + timeout;
     this.#pongTimeout = timeout;

@@ -104,6 +104,29 @@ Deno.test("a stuck connection is found though more and more is handed to it", ()
   world.assertDead(20 * SECOND, /bytes have not moved/);
 });
 
+Deno.test("pings do not pile up in a stuck connection, which is found however large they are", () => {
+  const size = 256 * 1024;
+  const message = () => {
+    world.target.bytesWritten = world.target.buffered += size;
+    return new Uint8Array(size);
+  };
+  using world = new World({ ...PING, ping: { message }, pingInterval: 500 });
+  world.run(60 * SECOND);
+  assertEquals(world.sent.length, 1);
+  world.assertDead(10_500, /bytes have not moved/);
+});
+
+Deno.test("pings go on in a connection that is busy with other messages", () => {
+  using world = new World(PING);
+  const { target } = world;
+  world.run(100 * SECOND, () => {
+    target.received++;
+    target.buffered = 200_000;
+    target.bytesWritten += 50_000;
+  });
+  assertEquals(world.sentAt, [20, 40, 60, 80, 100].map((s) => s * SECOND));
+});
+
 Deno.test("a busy connection may always look as full as before", () => {
   using world = new World(OFF);
   world.target.bytesWritten = world.target.buffered = 65_536;
