@@ -582,10 +582,6 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHooks {
     this.notifier.gap({ ...outage, from, count: dropped.count });
   }
 
-  releaseTarget(target: object): void {
-    this.sender.release(target);
-  }
-
   get hasUnflushed(): boolean {
     return this.sender.hasUnflushed;
   }

@@ -56,6 +56,8 @@ export interface SendQueue {
   pause(): void;
   /** The socket has made progress. */
   onProgress(): void;
+  /** The connection never gets the queue: its messages go to any other. */
+  release(target: object): void;
   /** The socket has closed. */
   detach(end: { readonly flushed: boolean; readonly tooLarge: boolean }): void;
   /** Sends ahead of the queue; `false` without an open socket. */
@@ -264,9 +266,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
     setImmediate(() => this.#deliverKept());
   }
 
-  /** Gives the socket the queue. */
+  /** Gives the socket the queue, if it is still open. */
   carryQueue(): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen) return this.#host.queue.release(this);
     this.#carriesQueue = true;
     this.#host.queue.attach(this.#socket, this);
   }

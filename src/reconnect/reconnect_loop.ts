@@ -60,8 +60,6 @@ export interface LoopHost extends ConnectionHost {
   readersDrained(signal: AbortSignal): Promise<void>;
   /** A time without a connection is over. */
   onOutageEnd(gap: Gap): void;
-  /** Messages for a connection that failed before it was used go to any other. */
-  releaseTarget(target: object): void;
   /** Whether messages in the socket of the connection may be unsent. */
   readonly hasUnflushed: boolean;
   onState(state: "connecting" | "open" | "waiting"): void;
@@ -507,7 +505,7 @@ export class ReconnectLoop {
   ): Promise<never> {
     const end = await connection.closed;
     this.#successor = undefined;
-    this.#host.releaseTarget(connection);
+    this.#host.queue.release(connection);
     if (this.#isStopped) {
       this.#disconnected(end, undefined, false);
       throw stopRequested();
@@ -580,7 +578,7 @@ export class ReconnectLoop {
     this.#host.log.up(now());
     if (connection.isOpen) connection.carryQueue();
     // It is about to end: what its hook sent goes to the next one.
-    else this.#host.releaseTarget(connection);
+    else this.#host.queue.release(connection);
     connection.release();
     this.#host.onState("open");
   }

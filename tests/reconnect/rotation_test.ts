@@ -470,6 +470,29 @@ function testAll(
     first.resumeReading();
   });
 
+  test("a message sent in the hook of a new connection that ends before it gets the queue goes to the next one", async () => {
+    await using world = await openWorld({
+      config: { closeTimeout: 5_000 },
+      callbacks: {
+        onConnect: ({ cause }) => {
+          if (cause === "rotation") world.client.trySend("kept");
+        },
+      },
+    });
+    const first = await world.nextPeer();
+    first.blackhole();
+    world.client.reconnect(GRACEFUL);
+    const second = await world.nextPeer();
+    await eventually(() => world.client.stats.rotations === 1);
+    assertEquals(world.client.stats.queued, 1);
+    second.drop();
+    const third = await world.nextPeer();
+    world.client.trySend("later");
+    assertEquals(await within(third.receive(), "the first message"), "kept");
+    assertEquals(await within(third.receive(), "the second one"), "later");
+    first.reset();
+  });
+
   test("a new connection that ends while the old one still sends is replaced at once", async () => {
     await using world = await openWorld({ config: { closeTimeout: 4_000 } });
     const first = await world.nextPeer();
