@@ -44,6 +44,9 @@ export interface StreamOptions {
   readonly direct: number;
 }
 
+/** How often to look whether everything is written, in milliseconds. */
+const LOOK_AGAIN = 20;
+
 /** Where each number is in the memory that both threads see. */
 const WORD = {
   /** Counts what may end a block: written bytes, signals, failures. */
@@ -149,7 +152,13 @@ export class StreamSink implements Sink, StderrThread {
       if (this.pending === 0) return true;
       if (signal.aborted) return false;
       const { value } = Atomics.waitAsync(this.#memory, WORD.events, events);
-      await Promise.race([value, aborted(signal)]);
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      // An idle event loop of Deno 2.6 does not see that the wait is over.
+      const look = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, LOOK_AGAIN);
+      });
+      await Promise.race([value, look, aborted(signal)]);
+      clearTimeout(timer);
     }
   }
 
