@@ -208,6 +208,28 @@ function testAll({ name, world: worldOf, openWorld }: TransportCase): void {
     assertEquals(error.code, "RETRIES_EXHAUSTED");
   });
 
+  test("waiting for a slow reader costs no budget", async () => {
+    await using world = await openWorld({
+      config: {
+        retryBudget: 300,
+        maxRetries: 0,
+        stableAfter: 60_000,
+        receiveBufferMaxSize: 4,
+        receiveOverflow: "disconnect",
+      },
+    });
+    const reader = world.client.messages();
+    for (let i = 0; i < 6; i++) world.peer.send(`${i}`).catch(() => {});
+    const { code } = await world.calls.next("error");
+    assertEquals(code, "SLOW_CONSUMER");
+    await sleep(600);
+    assertEquals(world.client.state, "waiting");
+    for (let i = 0; i < 4; i++) await reader.next();
+    await within(world.until("open"), "open");
+    // The first connection was open for a moment, which does count.
+    assertEquals(world.calls.all("connect").length, 2);
+  });
+
   test("a rotation does not need any budget", async () => {
     await using world = await openWorld({
       config: { retryBudget: 50, stableAfter: 60_000 },

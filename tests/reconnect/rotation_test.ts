@@ -325,6 +325,29 @@ function testAll(
     ]);
   });
 
+  test("the queue waits for an old connection that still sends, and moves when it has answered", async () => {
+    await using world = await openWorld({ config: { closeTimeout: 30_000 } });
+    const first = await world.nextPeer();
+    first.stopReading();
+    for (let i = 0; i < 12; i++) {
+      await world.client.send(`${i} `.padEnd(1 << 20, "x"));
+    }
+    world.client.reconnect(GRACEFUL);
+    const received = receivedBy(await world.nextPeer());
+    await eventually(() => world.client.stats.rotations === 1);
+    await world.client.send("12 ");
+    // Longer than the queue waits when nothing is unsent.
+    await sleep(900);
+    assertEquals(received, []);
+    const old = receivedBy(first);
+    first.resumeReading();
+    await eventually(() => received.at(-1) === "12 ");
+    assertEquals(
+      [...old, ...received].map((data) => Number(String(data).split(" ")[0])),
+      Array.from({ length: 13 }, (_, i) => i),
+    );
+  });
+
   test("messages of both connections are delivered while they overlap", async () => {
     await using world = await openWorld({ config: { closeTimeout: 5_000 } });
     const first = await world.nextPeer();
