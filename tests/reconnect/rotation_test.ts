@@ -348,6 +348,27 @@ function testAll(
     );
   });
 
+  test("what an old connection had not sent when it was given up goes to the new one", async () => {
+    await using world = await openWorld({ config: { closeTimeout: 300 } });
+    const first = await world.nextPeer();
+    first.blackhole();
+    for (let i = 0; i < 12; i++) {
+      await world.client.send(`${i} `.padEnd(1 << 20, "x"));
+    }
+    world.client.reconnect(GRACEFUL);
+    const received = receivedBy(await world.nextPeer());
+    await world.client.send("12 ");
+    await eventually(() => received.at(-1) === "12 ");
+    const numbers = received.map((data) => Number(String(data).split(" ")[0]));
+    const [start = 12] = numbers;
+    assertEquals(
+      numbers,
+      Array.from({ length: 13 - start }, (_, i) => start + i),
+    );
+    assert(world.client.stats.redelivered > 0);
+    first.reset();
+  });
+
   test("messages of both connections are delivered while they overlap", async () => {
     await using world = await openWorld({ config: { closeTimeout: 5_000 } });
     const first = await world.nextPeer();
