@@ -387,3 +387,32 @@ Deno.test("what is like nothing is like nothing", () => {
   assertEquals(similar("tokn", WORDS), []);
   assertEquals(similar("", WORDS), []);
 });
+
+Deno.test("steps keep the order in which they were given", () => {
+  const { steps } = run(
+    "ws://a",
+    ...["--await", "hello", "--on-open=login", "--await=ok"],
+    ...["-H", "X: --await", "--on-open", "@@sub"],
+  ).flags;
+  assertEquals(
+    steps.map((step) =>
+      step.kind === "await" ? step.pattern.source : step.message
+    ),
+    ["hello", { text: "login" }, "ok", { text: "@sub" }],
+  );
+});
+
+Deno.test("-v counts", () => {
+  const verbose = (...argv: string[]) => run("ws://a", ...argv).flags.verbose;
+  assertEquals(verbose(), 0);
+  assertEquals(verbose("-v"), 1);
+  assertEquals(verbose("-vv"), 2);
+  assertEquals(verbose("-v", "--verbose"), 2);
+});
+
+Deno.test("a value may be -, which stands for stdin or stdout", () => {
+  const { flags, operands } = run("ws://a", "-o", "-", "--bearer-file", "-");
+  assertEquals([flags.output, flags["bearer-file"]], ["-", "-"]);
+  assertEquals(operands, ["ws://a"]);
+  assertEquals(run("replay", "-").operands, ["-"]);
+});

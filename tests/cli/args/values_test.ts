@@ -13,9 +13,12 @@ import {
   escapedText,
   header,
   headerLine,
+  messageFormat,
+  number,
   oneOf,
   onlyUrl,
   positiveDuration,
+  rate,
   regex,
   size,
   speed,
@@ -361,4 +364,43 @@ Deno.test("whatever is typed, a parser gives a value or a usage error", () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+Deno.test("a rate is so many messages in a unit or a duration", () => {
+  const rates: Record<string, [messages: number, interval: number]> = {
+    "5/s": [5, 1_000],
+    "100/m": [100, 60_000],
+    "1/h": [1, 3_600_000],
+    "10/500ms": [10, 500],
+    "3/1.5s": [3, 1_500],
+  };
+  for (const [text, [messages, interval]] of Object.entries(rates)) {
+    assertEquals(rate(text), { messages, interval }, text);
+  }
+  const wrong = ["5", "/s", "5/", "0/s", "5/0s", "-1/s", "5/week"];
+  assertRefused(rate, "must be a rate such as 5/s", ...wrong);
+});
+
+Deno.test("a number has its limits", () => {
+  assertEquals(["0", "0.5", "1"].map(number(0, 1)), [0, 0.5, 1]);
+  assertEquals(number(1)("2.5"), 2.5);
+  const wrong = ["1.1", "-1", "", "x", "1e3", ".5"];
+  assertRefused(number(0, 1), "must be a number from 0 to 1", ...wrong);
+  assertRefused(number(1), "must be a number of at least 1", "0.5");
+});
+
+Deno.test("a format is texts and fields", () => {
+  assertEquals(messageFormat(String.raw`%t\t%s %l%% %u\n`), [
+    { kind: "time" },
+    { kind: "text", text: "\t" },
+    { kind: "payload" },
+    { kind: "text", text: " " },
+    { kind: "length" },
+    { kind: "text", text: "%" },
+    { kind: "text", text: " " },
+    { kind: "url" },
+    { kind: "text", text: "\n" },
+  ]);
+  assertRefused(messageFormat, "%s, %l, %t, %u and %%", "%x", "100%");
+  assertRefused(messageFormat, "must use only the escapes", String.raw`\q`);
 });
