@@ -15,7 +15,7 @@ import { isPromise } from "../handled.ts";
 import type { Message } from "../message.ts";
 import { callbackError } from "../errors.ts";
 import { wrongKind } from "../rules.ts";
-import type { Item } from "./send_queue.ts";
+import type { Item } from "./item.ts";
 
 /** The id of a message, as the program gives it. */
 export type MessageId = string | number;

@@ -15,7 +15,7 @@ import { handled, rejected } from "../handled.ts";
 import type { PendingMessages } from "./pending_messages.ts";
 import type { SendConfig } from "./send_config.ts";
 import { queueFull, tooLarge } from "./send_errors.ts";
-import type { Item } from "./send_queue.ts";
+import type { Item } from "./item.ts";
 
 /** What became of a message that was offered. */
 export type Offered = "accepted" | "dropped" | "full" | WSError;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Item } from "./send_queue.ts";
+import type { Item } from "./item.ts";
 
 /** A timer that is set for longer fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;

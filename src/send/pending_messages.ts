@@ -14,6 +14,7 @@ import { byteLength, type Message } from "../message.ts";
 import { Acknowledgements } from "./acknowledgements.ts";
 import { Deadlines, Signals } from "./deadlines.ts";
 import { FlushWaiters } from "./flush_waiters.ts";
+import { Item } from "./item.ts";
 import { Reports } from "./reports.ts";
 import {
   type SendConfig,
@@ -21,7 +22,7 @@ import {
   SYSTEM_CLOCK,
 } from "./send_config.ts";
 import { aborted, expired } from "./send_errors.ts";
-import { Item, SendQueue } from "./send_queue.ts";
+import { SendQueue } from "./send_queue.ts";
 import { Spool } from "./spool.ts";
 import { nextTurn } from "./turns.ts";
 

@@ -14,10 +14,10 @@
 
 import { byteLength, type Message } from "../message.ts";
 import type { Socket } from "../transport/transport.ts";
+import { Item } from "./item.ts";
 import type { PendingMessages } from "./pending_messages.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 import type { Clock, SendConfig } from "./send_config.ts";
-import { Item } from "./send_queue.ts";
 import type { Turn } from "./turns.ts";
 
 /** What is used of a socket. */

@@ -23,6 +23,7 @@ import { byteLength, type Message } from "../message.ts";
 import { checkSendOptions, type SendOptions } from "../method_options.ts";
 import { wrongKind } from "../rules.ts";
 import { Admission } from "./admission.ts";
+import { Item } from "./item.ts";
 import {
   type DetachInfo,
   NOTHING,
@@ -38,7 +39,7 @@ import {
   SYSTEM_CLOCK,
 } from "./send_config.ts";
 import { aborted } from "./send_errors.ts";
-import { Item, type SendQueue } from "./send_queue.ts";
+import type { SendQueue } from "./send_queue.ts";
 import type { Stored } from "./spool_file.ts";
 import { nextTurn, Parts } from "./turns.ts";
 

@@ -11,9 +11,9 @@
  */
 
 import { WSError } from "../errors.ts";
-import type { Item } from "./send_queue.ts";
+import type { Item } from "./item.ts";
 import type { SpoolFile, Stored } from "./spool_file.ts";
-import type { OpenSpool } from "./spool_recovery.ts";
+import type { OpenSpool } from "./spool_opening.ts";
 import type { Turn } from "./turns.ts";
 
 /** What a spool reports. */
@@ -39,7 +39,7 @@ const ERASED_AT_A_TIME = 2_000;
 
 /** Not before it is needed: without a spool there is no need for SQLite. */
 const openFile: OpenSpool = async (...args) => {
-  const { openSpool } = await import("./spool_recovery.ts");
+  const { openSpool } = await import("./spool_opening.ts");
   return await openSpool(...args);
 };
 

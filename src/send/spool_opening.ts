@@ -1,0 +1,247 @@
+/**
+ * Opens the file behind the queue. A damaged one is set aside under a name that
+ * tells when, and what can be read of it goes into a new one.
+ *
+ * @module
+ */
+
+import { delay } from "@std/async/delay";
+import { dirname } from "node:path";
+import { WSError, type WSErrorCode } from "../errors.ts";
+import type { Item } from "./item.ts";
+import {
+  SCHEMA_MARK,
+  SpoolFault,
+  type SpoolFile,
+  SqliteSpool,
+  type Stored,
+} from "./spool_file.ts";
+import { faultOfLog, sizeOf } from "./spool_log.ts";
+import {
+  createPrivate,
+  firstPage,
+  LOG,
+  makeFrom,
+  moveAside,
+} from "./spool_repair.ts";
+import { Parts } from "./turns.ts";
+
+/**
+ * Opens the file and makes an item of each message in it, in order.
+ * @throws {WSError} `PERMISSION` or `SPOOL`, fatal
+ */
+export type OpenSpool = (
+  path: string,
+  now: number,
+  onDamaged: (error: WSError) => void,
+  restore: (stored: Stored) => Item,
+) => Promise<{ readonly file: SpoolFile; readonly items: readonly Item[] }>;
+
+/** The times that the lock is tried, some milliseconds apart. */
+const MOST_TRIES = 15;
+/** A file up to this size is looked through as a whole. */
+const QUICKLY_CHECKED = 2 * 1024 * 1024;
+
+/** Opens the spool, or begins a new one. See {@linkcode OpenSpool}. */
+export const openSpool: OpenSpool = async (path, now, onDamaged, restore) => {
+  if (!isAllowed(path)) {
+    throw fatal(
+      "PERMISSION",
+      `Cannot open the spool ${path} without permission: run again with ` +
+        `--allow-read=${path} --allow-write=${path}`,
+    );
+  }
+  const stamp = new Date(now).toISOString().replaceAll(":", "-");
+  const aside = `${path}.damaged-${stamp}`;
+  try {
+    return await openSound(path, aside, restore);
+  } catch (fault) {
+    if (!(fault instanceof SpoolFault) || !isDamage(fault, aside)) {
+      throw fault instanceof WSError ? fault : cannotOpen(path, fault);
+    }
+    return await openNew(path, aside, fault, restore, onDamaged);
+  }
+};
+
+/**
+ * Opens a file that is not damaged; a damaged one is moved away.
+ * @throws {SpoolFault} it is damaged, in use or not ours
+ */
+async function openSound(
+  path: string,
+  aside: string,
+  restore: (stored: Stored) => Item,
+): Promise<{ file: SqliteSpool; items: Item[] }> {
+  const mayUseLog = isAllowed(path + LOG) && isAllowed(aside);
+  // In this order: in a file that another process has begun meanwhile there are
+  // messages before there is a log.
+  const logSize = mayUseLog ? sizeOf(path + LOG) : 0;
+  if (logSize > 0 && sizeOf(path) === 0) {
+    moveAside(path, aside);
+    throw new SpoolFault("damaged", "it is empty, and its log is not");
+  }
+  createPrivate(path);
+  if (!mayUseLog) checkHasNoLog(path);
+  const file = await lock(path, aside);
+  try {
+    const fault = mayUseLog ? await faultOfLog(path + LOG) : undefined;
+    if (fault !== undefined) throw new SpoolFault("damaged", fault);
+    if (sizeOf(path) <= QUICKLY_CHECKED) file.check();
+    // Nothing is written before all is read.
+    const items = file.isNew ? [] : await load(file, restore);
+    file.prepare(mayUseLog);
+    return { file, items };
+  } catch (error) {
+    throw giveUp(file, path, aside, error);
+  }
+}
+
+/** Begins a new file with what can be read of the damaged one. */
+async function openNew(
+  path: string,
+  aside: string,
+  fault: SpoolFault,
+  restore: (stored: Stored) => Item,
+  onDamaged: (error: WSError) => void,
+): Promise<{ file: SqliteSpool; items: Item[] }> {
+  const isDamaged = `The spool ${path} is damaged (${fault.message})`;
+  try {
+    await makeFrom(aside, path);
+    const opened = await openSound(path, aside, restore);
+    const text = `${isDamaged}: it was set aside as ${aside}, and a new one ` +
+      `begun with the ${opened.items.length} messages that could be read`;
+    onDamaged(
+      new WSError(text, { code: "SPOOL", severity: "transient", cause: fault }),
+    );
+    return opened;
+  } catch (error) {
+    if (error instanceof WSError) throw error;
+    const text =
+      `${isDamaged}, and what can be read of it cannot be put into ` +
+      `a new one: ${textOf(error)}`;
+    throw fatal("SPOOL", text, error);
+  }
+}
+
+/** Makes an item of each message. */
+async function load(
+  file: SqliteSpool,
+  restore: (stored: Stored) => Item,
+): Promise<Item[]> {
+  const items: Item[] = [];
+  const parts = new Parts();
+  for (const stored of file.messages()) {
+    items.push(restore(stored));
+    if (parts.isOver) await parts.next();
+  }
+  return items;
+}
+
+/**
+ * Of two that begin at the same moment each may be in the other's way: both let
+ * go, and try again after a random time.
+ */
+async function lock(path: string, aside: string): Promise<SqliteSpool> {
+  for (let tries = 1;; tries++) {
+    const file = new SqliteSpool(path);
+    try {
+      file.lock();
+      return file;
+    } catch (error) {
+      const fault = giveUp(file, path, aside, error);
+      const isLocked = error instanceof SpoolFault && error.kind === "locked";
+      if (!isLocked || tries === MOST_TRIES) throw fault;
+    }
+    await delay(1 + Math.random() * 5 * tries);
+  }
+}
+
+/**
+ * Closes a file that cannot be used. A damaged one is moved away before:
+ * SQLite would delete a log that it cannot read. Returns why it cannot be used.
+ */
+function giveUp(
+  file: SqliteSpool,
+  path: string,
+  aside: string,
+  error: unknown,
+): unknown {
+  if (error instanceof SpoolFault && isDamage(error, path)) {
+    if (!isAllowed(aside)) {
+      file.abandon();
+      return cannotSetAside(path, error);
+    }
+    moveAside(path, aside);
+  }
+  file.abandon();
+  return error;
+}
+
+/** A file without the marks of a spool may be one whose header is damaged. */
+function isDamage({ kind }: SpoolFault, path: string): boolean {
+  switch (kind) {
+    case "damaged":
+      return true;
+    case "unmarked":
+      return sizeOf(path) > 0 &&
+        new TextDecoder().decode(firstPage(path)).includes(SCHEMA_MARK);
+    case "foreign":
+    case "locked":
+      return false;
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** What SQLite cannot read of a log it deletes. */
+function checkHasNoLog(path: string): void {
+  let hasLog: boolean;
+  try {
+    hasLog = SqliteSpool.hasLog(path);
+  } catch (error) {
+    const isDamaged = error instanceof SpoolFault && isDamage(error, path);
+    throw isDamaged ? cannotSetAside(path, error) : error;
+  }
+  if (!hasLog) return;
+  throw new Error(
+    "its log, which was left by a process that did not end in order, cannot " +
+      `be checked without permission for its folder: ${flagsFor(path)}`,
+  );
+}
+
+/** Asked beforehand: on a terminal Deno would begin a dialogue. */
+function isAllowed(path: string): boolean {
+  return (["read", "write"] as const).every((name) =>
+    Deno.permissions.querySync({ name, path }).state === "granted"
+  );
+}
+
+function cannotSetAside(path: string, fault: SpoolFault): WSError {
+  return fatal(
+    "SPOOL",
+    `The spool ${path} is damaged (${fault.message}), and setting it aside ` +
+      `takes permission for its folder: ${flagsFor(path)}`,
+    fault,
+  );
+}
+
+function flagsFor(path: string): string {
+  const folder = dirname(path);
+  return `run again with --allow-read=${folder} --allow-write=${folder}`;
+}
+
+function cannotOpen(path: string, cause: unknown): WSError {
+  return fatal(
+    "SPOOL",
+    `Cannot open the spool ${path}: ${textOf(cause)}`,
+    cause,
+  );
+}
+
+function fatal(code: WSErrorCode, text: string, cause?: unknown): WSError {
+  return new WSError(text, { code, severity: "fatal", cause });
+}
+
+function textOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
