@@ -12,6 +12,7 @@
 
 import { WSError } from "../errors.ts";
 import type { Item } from "./item.ts";
+import { textOf } from "./spool_fault.ts";
 import type { SpoolFile, Stored } from "./spool_file.ts";
 import type { OpenSpool } from "./spool_opening.ts";
 import type { Turn } from "./turns.ts";
@@ -244,8 +245,8 @@ export class Spool {
   }
 
   #cannotWrite(cause: unknown): WSError {
-    const text = cause instanceof Error ? cause.message : String(cause);
-    return new WSError(`Cannot write the spool ${this.#path}: ${text}`, {
+    const text = `Cannot write the spool ${this.#path}: ${textOf(cause)}`;
+    return new WSError(text, {
       code: "SPOOL",
       severity: "transient",
       cause,

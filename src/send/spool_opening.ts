@@ -9,9 +9,9 @@ import { delay } from "@std/async/delay";
 import { dirname } from "node:path";
 import { WSError, type WSErrorCode } from "../errors.ts";
 import type { Item } from "./item.ts";
+import { SpoolFault, textOf } from "./spool_fault.ts";
 import {
   SCHEMA_MARK,
-  SpoolFault,
   type SpoolFile,
   SqliteSpool,
   type Stored,
@@ -240,8 +240,4 @@ function cannotOpen(path: string, cause: unknown): WSError {
 
 function fatal(code: WSErrorCode, text: string, cause?: unknown): WSError {
   return new WSError(text, { code, severity: "fatal", cause });
-}
-
-function textOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }
