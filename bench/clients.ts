@@ -41,10 +41,14 @@ export interface Result {
   readonly rss: number;
 }
 
-/** Bursts before the measured ones, until the code is compiled. */
-const WARM_UP = 2;
-/** Bursts of which the median counts. */
-const MEASURED = 3;
+/**
+ * Bursts before the measured ones, until the code is compiled, and those of
+ * which the median counts. Sending takes longer.
+ */
+const BURSTS = {
+  receive: { warmUp: 2, measured: 3 },
+  send: { warmUp: 1, measured: 2 },
+};
 
 /** Slow clients get a part of the burst, so that they take as long as others. */
 const SHARE: Readonly<Record<string, number>> = {
@@ -115,16 +119,16 @@ export class Clients {
     load: Load,
     caFile?: string,
   ): Promise<Result> {
-    const bursts = WARM_UP + MEASURED;
+    const { warmUp, measured } = BURSTS[mode];
     // It is our programs that print it.
     const { costs, rss } = await this.run(name, mode, url, load, {
-      bursts,
+      bursts: warmUp + measured,
       caFile,
     }) as { costs: Cost[]; rss: number };
-    const measured = costs.slice(WARM_UP);
+    const counted = costs.slice(warmUp);
     return {
-      perSecond: 1 / median(measured.map(({ seconds }) => seconds)),
-      processor: median(measured.map(({ processor }) => processor)),
+      perSecond: 1 / median(counted.map(({ seconds }) => seconds)),
+      processor: median(counted.map(({ processor }) => processor)),
       rss,
     };
   }
