@@ -342,25 +342,34 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     ]);
   });
 
-  test("a server that floods a hook is bounded by the receive buffer", async () => {
-    let hooks = 0;
-    await using world = worldOf({
-      config: { receiveBufferMaxSize: 10, receiveOverflow: "disconnect" },
-      callbacks: { onConnect: () => hooks++ === 0 ? NEVER : undefined },
-      server: {
-        onPeer: async (peer) => {
-          if (peer.id > 0) return;
-          for (let i = 0; i < 100; i++) await peer.send(String(i));
+  for (
+    const bound of [
+      { receiveBufferMaxSize: 10 },
+      { receiveBufferMaxBytes: 1_000 },
+    ]
+  ) {
+    test(`a server that floods a hook is bounded by ${Object.keys(bound)}`, async () => {
+      let hooks = 0;
+      await using world = worldOf({
+        config: { ...bound, receiveOverflow: "disconnect" },
+        callbacks: { onConnect: () => hooks++ === 0 ? NEVER : undefined },
+        server: {
+          onPeer: async (peer) => {
+            if (peer.id > 0) return;
+            for (let i = 0; i < 100; i++) {
+              await peer.send(String(i).padEnd(100, "."));
+            }
+          },
         },
-      },
+      });
+      await within(world.client.start(), "start");
+      const [error] = world.calls.all("error");
+      assertEquals([error?.code, error?.severity], [
+        "SLOW_CONSUMER",
+        "transient",
+      ]);
     });
-    await within(world.client.start(), "start");
-    const [error] = world.calls.all("error");
-    assertEquals([error?.code, error?.severity], [
-      "SLOW_CONSUMER",
-      "transient",
-    ]);
-  });
+  }
 
   test("heartbeats run during the hook, and its server may dictate them", async () => {
     await using world = worldOf({

@@ -1,0 +1,170 @@
+/** One connection between its socket, the queue and the readers. */
+
+import { assert, assertEquals } from "@std/assert";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Message } from "../../mod.ts";
+import type { Peer } from "../../src/server/peer.ts";
+import { within } from "../support/events.ts";
+import { forEachTransport } from "../support/transports.ts";
+
+const TCP = { only: "tcp" } as const;
+
+function padded(index: number): string {
+  return `${index} `.padEnd(2_000, ".");
+}
+
+function indexOf(data: Message): number {
+  return Number(String(data).split(" ")[0]);
+}
+
+/** More than a receive buffer of ten and the kernels hold. */
+async function floodOnce(peer: Peer): Promise<void> {
+  if (peer.id > 0) return;
+  for (let i = 0; i < 5_000; i++) await peer.send(padded(i));
+}
+
+forEachTransport(
+  "a flood waits in the network while the hook runs, and then comes in order",
+  async (transport) => {
+    await using world = transport.world({
+      config: { receiveBufferMaxSize: 10 },
+      callbacks: { onConnect: () => sleep(100) },
+      server: { onPeer: floodOnce },
+    });
+    await world.client.start();
+    const { calls } = world;
+    await calls.until(() => calls.all("message").length === 5_000, "all of it");
+    assert(calls.all("message").every((data, i) => indexOf(data) === i));
+    assertEquals(calls.all("error"), []);
+  },
+  TCP,
+);
+
+forEachTransport(
+  "a hook reads through a flood that is larger than the receive buffer",
+  async (transport) => {
+    await using world = transport.world({
+      config: { receiveBufferMaxSize: 10 },
+      callbacks: {
+        onConnect: async (session) => {
+          for (let i = 0; i < 5_000; i++) {
+            assertEquals(indexOf(await session.receive()), i);
+            if (i % 1_000 === 0) await sleep(10);
+          }
+        },
+      },
+      server: { onPeer: floodOnce },
+    });
+    await within(world.client.start(), "start");
+    assertEquals(world.calls.all("error"), []);
+  },
+  TCP,
+);
+
+forEachTransport(
+  "a new connection is not read while a reader has no room",
+  async (transport) => {
+    await using world = transport.world({
+      config: { receiveBufferMaxSize: 10 },
+      server: {
+        onPeer: async (peer) => {
+          for (let i = 0; peer.state === "open"; i++) {
+            await peer.send(padded(i));
+          }
+        },
+        onError: () => {},
+      },
+    });
+    await world.client.start();
+    const reader = world.client.messages();
+    world.client.reconnect({ graceful: true });
+    await world.calls.next("disconnect");
+    // Whatever was in flight has arrived by then.
+    await sleep(300);
+    const { messagesReceived } = world.client.stats;
+    await sleep(300);
+    assertEquals(world.client.stats.messagesReceived, messagesReceived);
+    await reader.return?.();
+    await world.calls.until(
+      () => world.client.stats.messagesReceived > messagesReceived + 1_000,
+      "more messages",
+    );
+  },
+  TCP,
+);
+
+forEachTransport(
+  "nothing is delivered from a connection that reconnect() has left",
+  async (transport) => {
+    await using world = await transport.openWorld();
+    const first = await world.nextPeer();
+    first.stopReading();
+    world.client.reconnect({ code: 4000 });
+    first.send("late").catch(() => {});
+    const second = await world.nextPeer();
+    await first.flush();
+    await second.send("new");
+    assertEquals(await world.calls.next("message"), "new");
+    first.resumeReading();
+    await first.closed;
+    assertEquals(world.calls.all("message"), ["new"]);
+  },
+);
+
+const ACKNOWLEDGED = {
+  id: (data: Message) => String(data).slice(0, 1),
+  acknowledged: (data: Message) =>
+    String(data).startsWith("ack ") ? String(data).slice(4) : undefined,
+};
+
+forEachTransport(
+  "after a close with 1009 the largest message in flight is dropped, and the queue goes on",
+  async (transport) => {
+    await using world = await transport.openWorld({
+      config: { redeliver: ACKNOWLEDGED },
+      server: {
+        maxMessageBytes: 1_000,
+        onPeer: (peer) => {
+          peer.onmessage = (data) => {
+            if (peer.id > 0) peer.send(`ack ${String(data).slice(0, 1)}`);
+          };
+        },
+      },
+    });
+    await world.client.send("1");
+    await world.client.send("2".repeat(5_000));
+    await world.client.send("3");
+    const [data, reason] = await world.calls.next("drop");
+    assertEquals([data.length, reason], [5_000, "too-large"]);
+    assertEquals(await world.client.flush(5_000), true);
+    assertEquals(world.arrivals.all("peer").length, 2);
+    assertEquals(world.client.stats.dropped, 1);
+  },
+);
+
+forEachTransport(
+  "an acknowledgement that the hook takes counts",
+  async (transport) => {
+    await using world = await transport.openWorld({
+      config: { redeliver: ACKNOWLEDGED },
+      callbacks: {
+        onConnect: async (session) => {
+          if (!session.reconnected) return;
+          assertEquals(await session.receive(), "ack 1");
+        },
+      },
+      server: {
+        onPeer: (peer) => peer.id === 0 ? undefined : peer.send("ack 1"),
+      },
+    });
+    const first = await world.nextPeer();
+    await world.client.send("1");
+    await world.client.send("2");
+    assertEquals(await first.receive(), "1");
+    assertEquals(await first.receive(), "2");
+    await first.drop();
+    const second = await world.nextPeer();
+    assertEquals(await second.receive(), "2");
+    assertEquals(world.client.stats.unacknowledged, 1);
+  },
+);
