@@ -94,6 +94,22 @@ forEachTransport(
 );
 
 forEachTransport(
+  "a connection whose reading is paused is closed in order",
+  async (transport) => {
+    await using world = await transport.openWorld({
+      config: { receiveBufferMaxSize: 10, closeTimeout: 4_000 },
+      server: { onPeer: floodOnce, onError: () => {} },
+    });
+    world.client.messages();
+    await world.calls.until(() => world.calls.all("message").length >= 10);
+    await world.client.stop();
+    const { code, wasClean } = await world.calls.next("disconnect");
+    assertEquals([code, wasClean], [1000, true]);
+  },
+  TCP,
+);
+
+forEachTransport(
   "nothing is delivered from a connection that reconnect() has left",
   async (transport) => {
     await using world = await transport.openWorld();
