@@ -7,7 +7,7 @@ import { setUp, STOPPED } from "./set_up.ts";
 
 const BY_TEXT: Redelivery = { id: String, acknowledged: String };
 
-Deno.test("what is sent before there is a link goes out when there is one", async () => {
+Deno.test("what is sent before there is a connection goes out when there is one", async () => {
   const { sender } = setUp({});
   await sender.send("a");
   await sender.send("b");
@@ -23,7 +23,7 @@ Deno.test("what is sent before there is a link goes out when there is one", asyn
   sender.end(STOPPED);
 });
 
-Deno.test("with a link and room a message goes straight to the socket", () => {
+Deno.test("with a connection and room a message goes straight to the socket", () => {
   const { sender } = setUp({});
   const sink = new FakeSocket();
   sender.attach(sink);
@@ -33,7 +33,7 @@ Deno.test("with a link and room a message goes straight to the socket", () => {
   sender.end(STOPPED);
 });
 
-Deno.test("who turns behind what has expired goes out when the link comes", async () => {
+Deno.test("a message that waits behind an expired one goes out when the connection comes", async () => {
   let now = 0;
   const clock = { monotonic: () => now, wall: () => now };
   const { sender, dropped } = setUp({ sendQueueMaxSize: 1 }, { clock });
@@ -49,7 +49,7 @@ Deno.test("who turns behind what has expired goes out when the link comes", asyn
   sender.end(STOPPED);
 });
 
-Deno.test("a link's end brings back what it did not deliver, before what came later", () => {
+Deno.test("the end of a connection brings back what it did not deliver, before what came later", () => {
   const { sender } = setUp({});
   const sink = new FakeSocket();
   sender.attach(sink);
@@ -104,7 +104,7 @@ Deno.test("flush settles when all before it is on the network, whatever comes la
   sender.end(STOPPED);
 });
 
-Deno.test("flush goes on over a new link, until its time is over", async () => {
+Deno.test("flush goes on over a new connection, until its time is over", async () => {
   using time = new FakeTime();
   const { sender, turns } = setUp({});
   sender.attach(new FakeSocket());
@@ -152,7 +152,7 @@ Deno.test("unacknowledged messages take up room in the queue", async () => {
 });
 
 Deno.test("what may not wait is refused: a flush too", async () => {
-  const refusal = new WSError("inside the gate", {
+  const refusal = new WSError("inside the hook", {
     code: "QUEUE_FULL",
     severity: "transient",
   });
@@ -209,7 +209,7 @@ Deno.test("the end settles every waiter with its error, and counts what is left"
   assertEquals(late.sent, []);
 });
 
-Deno.test("sent at most once, what a link took along is told by flush and by the end", async () => {
+Deno.test("sent at most once, what a connection took along is told by flush and by the end", async () => {
   const { sender } = setUp({ redeliver: "none" });
   sender.attach(new FakeSocket());
   sender.trySend("aa");
@@ -219,7 +219,7 @@ Deno.test("sent at most once, what a link took along is told by flush and by the
   assertEquals(sender.end(STOPPED), { unsent: 1, unsentBytes: 2 });
 });
 
-Deno.test("urgent messages go out ahead of the queue, and only while there is a link", () => {
+Deno.test("urgent messages go out ahead of the queue, and only while there is a connection", () => {
   const { sender } = setUp({});
   assertEquals(sender.sendUrgent("!"), false);
   const sink = new FakeSocket();
