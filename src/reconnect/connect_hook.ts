@@ -106,6 +106,8 @@ export async function runConnectHook(
   const done = new AbortController();
   const stop = () => done.abort();
   signal.addEventListener("abort", stop);
+  // The hook itself may have stopped the client before its first await.
+  if (signal.aborted) stop();
   const limit = after(timeout, done.signal, () => {
     connection.fail(hookTimeout(timeout, connection.url));
     return CLOSED;

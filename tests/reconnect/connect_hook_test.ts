@@ -458,6 +458,37 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     assertEquals(world.calls.all("disconnect").length, 1);
   });
 
+  test("a signal that aborts inside the hook ends the client at once", async () => {
+    const controller = new AbortController();
+    await using world = worldOf({
+      config: { closeTimeout: 60_000, signal: controller.signal },
+      callbacks: {
+        onConnect: () => {
+          controller.abort();
+          return NEVER;
+        },
+      },
+    });
+    world.client.start().catch(() => {});
+    await within(world.client.closed, "the end");
+  });
+
+  test("reconnect() inside the hook does not wait for it", async () => {
+    let hooks = 0;
+    await using world = worldOf({
+      config: { closeTimeout: 60_000 },
+      callbacks: {
+        onConnect: () => {
+          if (hooks++ > 0) return undefined;
+          world.client.reconnect();
+          return NEVER;
+        },
+      },
+    });
+    await within(world.client.start(), "start");
+    assertEquals(hooks, 2);
+  });
+
   test("stop() from outside does not wait for the hook", async () => {
     await using world = worldOf({
       config: { connectTimeout: 60_000, closeTimeout: 1_000 },

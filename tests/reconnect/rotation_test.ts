@@ -122,7 +122,7 @@ function testAll(
     });
     const first = await world.nextPeer();
     world.client.reconnect(GRACEFUL);
-    await world.nextPeer();
+    await world.calls.until(() => world.calls.all("connect").length === 2);
     first.close(4009);
     await world.calls.next("disconnect");
     assertEquals(world.client.state, "connecting");
