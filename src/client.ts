@@ -357,7 +357,10 @@ export class WebSocketStreamClient
     } else if (state !== "closed") {
       // The queue waits for a connect hook that waits for this.
       const ms = this.#parts.hookTarget === undefined ? drain : 0;
-      await Promise.race([this.#parts.sender.drain(ms), this.closed]);
+      const drained = this.#parts.sender.drain(ms);
+      // Without a wait the loop stops within this call: the callback that made
+      // it is the last to hear of an attempt.
+      if (drained !== undefined) await Promise.race([drained, this.closed]);
       this.#parts.loop.stop(code, reason);
     }
     await this.closed;

@@ -564,6 +564,29 @@ forEachTransport(
   },
 );
 
+const STOPPED_IN = [
+  ["onError", ["connect", "error", "disconnect", "gap"]],
+  ["onDisconnect", ["connect", "error", "disconnect", "gap"]],
+  ["onRetry", ["connect", "error", "disconnect", "retry", "gap"]],
+  ["onGap", ["connect", "error", "disconnect", "retry", "gap"]],
+] as const;
+
+for (const [name, order] of STOPPED_IN) {
+  forEachTransport(
+    `stop() in ${name} with an empty queue: no retry or connection is told after it`,
+    async (transport) => {
+      await using world = await transport.openWorld({
+        callbacks: { [name]: () => void world.client.stop() },
+      });
+      await world.peer.drop();
+      assertEquals(await within(world.client.closed, "the end"), undefined);
+      assertEquals(world.order, order);
+      const { willRetry } = only(world.calls.all("disconnect"));
+      assertEquals(willRetry, name !== "onError");
+    },
+  );
+}
+
 // States -------------------------------------------------------------------------
 
 forEachTransport(

@@ -162,13 +162,16 @@ export class Sender {
     return refusal === undefined ? Promise.resolve(true) : rejected(refusal);
   }
 
-  /** Waits at most `ms` until nothing is left to send. Never rejects. */
-  async drain(ms: number): Promise<void> {
+  /**
+   * Waits at most `ms` until nothing is left to send. Never rejects;
+   * `undefined` if there is nothing to wait for.
+   */
+  drain(ms: number): Promise<void> | undefined {
     const pending = this.#pending;
-    if (pending === undefined || pending.queue.isEmpty) return;
-    if (this.#end !== undefined) return;
+    if (pending === undefined || pending.queue.isEmpty) return undefined;
+    if (this.#end !== undefined) return undefined;
     // Only the end rejects, and then there is nothing to wait for.
-    await pending.flushes.wait(undefined, ms).catch(() => {});
+    return pending.flushes.wait(undefined, ms).then(() => {}, () => {});
   }
 
   /** Drops all that is queued; returns how much that was. */
