@@ -19,9 +19,8 @@
  * @module
  */
 
-import { delay } from "@std/async/delay";
 import { retry } from "@std/async/retry";
-import type { Gap, RetryInfo } from "../callbacks.ts";
+import type { Gap } from "../callbacks.ts";
 import {
   Connection,
   type ConnectionEnd,
@@ -46,7 +45,11 @@ import {
 } from "../transport/transport.ts";
 import { attempt } from "./attempt.ts";
 import { type HookResult, runConnectHook } from "./connect_hook.ts";
+import { GapTracker } from "./gap_tracker.ts";
 import { type Next, RetryPolicy } from "./retry_policy.ts";
+import { RetryWaits } from "./retry_waits.ts";
+import { closeAnswerLimit, ROTATION_HOLD, rotationAge } from "./rotation.ts";
+import { sleepUntilClosed, withEither } from "./waiting.ts";
 
 /** What the loop works with, and what it tells. */
 export interface LoopHost extends ConnectionHost {
@@ -75,34 +78,9 @@ export interface CloseWith {
   readonly reason: string;
 }
 
-/** A wait before the next attempt. */
-interface Wait {
-  /** In milliseconds. */
-  readonly ms: number;
-  /** What `onRetry` gets; `undefined` is not announced. */
-  readonly retry: Omit<RetryInfo, "delay"> | undefined;
-  /** Whether it comes from our own slowness. */
-  readonly isForReader: boolean;
-}
-
-/** A time without a connection. */
-interface Outage {
-  readonly cause: WSError;
-  /** In milliseconds of a monotonic clock. */
-  readonly since: number;
-  attempts: number;
-}
-
 const NORMAL: CloseWith = Object.freeze({ code: 1000, reason: "" });
-/** `reconnect()` dials at once, but not more often than this, in milliseconds. */
-const SKIP_INTERVAL = 1_000;
-/** How long a new connection must hold before it replaces the old one. */
-const ROTATION_HOLD = 100;
 /** How long a server may take to close a connection whose hook has failed. */
 const CLOSE_CODE_WAIT = 250;
-/** How long the queue waits for the answer to a close that it does not need. */
-const ROTATION_CLOSE = 500;
-
 /** Keeps one client connected. */
 export class ReconnectLoop {
   readonly #host: LoopHost;
@@ -117,12 +95,9 @@ export class ReconnectLoop {
   /** Aborted by `stop()`; only while attempts are made. */
   #attempts: AbortController | undefined;
   #activity: "none" | "waiting" | "dialling" = "none";
-  /** What the next attempt waits for. */
-  #next: Wait | undefined;
+  readonly #waits: RetryWaits;
   /** Ends the wait or the dial in progress. */
   #skip: AbortController | undefined;
-  #isSkipRequested = false;
-  #lastSkip = -Infinity;
   #pendingHooks = 0;
   /** How long the last set-up took, hook included, in milliseconds. */
   #setupTime = 0;
@@ -135,7 +110,7 @@ export class ReconnectLoop {
   /** When the client became open; a rotation does not change it. */
   #openSince = 0;
   #lastMessageAt: number | undefined;
-  #outage: Outage | undefined;
+  readonly #gaps = new GapTracker();
   #rotateWith = NORMAL;
   /** The end of all old connections that are being closed after rotations. */
   #retiring: Promise<void> | undefined;
@@ -145,6 +120,7 @@ export class ReconnectLoop {
   constructor(host: LoopHost) {
     this.#host = host;
     this.#policy = new RetryPolicy(host.config, Math.random);
+    this.#waits = new RetryWaits(host, this.#policy);
   }
 
   /** The connection in use, if there is one. */
@@ -234,7 +210,7 @@ export class ReconnectLoop {
     }
     // A new connection that was to replace the old one goes on.
     if (this.#current === undefined || this.#successor === undefined) {
-      this.#isSkipRequested = true;
+      this.#waits.requestSkip();
       this.#skip?.abort();
     }
     const dropped = this.#current ?? this.#successor;
@@ -297,7 +273,7 @@ export class ReconnectLoop {
       this.#activity = "dialling";
       if (!this.#isRotating) {
         this.#host.onState("connecting");
-        if (this.#outage !== undefined) this.#outage.attempts++;
+        this.#gaps.attempt();
       }
       const skip = this.#skip = new AbortController();
       const startedAt = now();
@@ -320,50 +296,7 @@ export class ReconnectLoop {
   /** Waits as the last failure asked for, unless `reconnect()` ends the wait. */
   async #wait(stop: AbortSignal): Promise<void> {
     this.#activity = "waiting";
-    for (let wait = this.#next; wait !== undefined; wait = this.#next) {
-      this.#next = undefined;
-      const skip = this.#skip = new AbortController();
-      const ms = this.#isSkipRequested ? this.#shortened(wait.ms) : wait.ms;
-      this.#isSkipRequested = false;
-      if (wait.retry !== undefined) {
-        this.#host.log.retries++;
-        this.#host.notifier.retry({ ...wait.retry, delay: Math.round(ms) });
-      }
-      const startedAt = now();
-      try {
-        await this.#sleep(ms, [skip.signal, stop]);
-        const drainingSince = wait.isForReader ? startedAt : now();
-        await withEither(
-          [skip.signal, stop],
-          (signal) => this.#host.readersDrained(signal),
-        );
-        this.#policy.waitedForReader(now() - drainingSince);
-      } catch (error) {
-        stop.throwIfAborted();
-        if (!skip.signal.aborted) throw error;
-      }
-    }
-    stop.throwIfAborted();
-    if (!this.#isSkipRequested) return;
-    this.#isSkipRequested = false;
-    await this.#sleep(this.#shortened(Infinity), [stop]);
-  }
-
-  /** Waits; rejects when one of the signals aborts. */
-  async #sleep(ms: number, signals: readonly AbortSignal[]): Promise<void> {
-    await withEither(
-      signals,
-      (signal) => ms > 0 ? delay(ms, { signal }) : Promise.resolve(),
-    );
-  }
-
-  /** The wait that is left when it is skipped: skipping must not hammer. */
-  #shortened(ms: number): number {
-    const moment = now();
-    const left = Math.max(0, this.#lastSkip + SKIP_INTERVAL - moment);
-    const shortened = Math.min(ms, left);
-    this.#lastSkip = moment + shortened;
-    return shortened;
+    await this.#waits.pass(stop, (skip) => this.#skip = skip);
   }
 
   /**
@@ -420,7 +353,7 @@ export class ReconnectLoop {
       case "passed":
         if (this.#current !== undefined) {
           connection.release();
-          await this.#sleepUntilClosed(
+          await sleepUntilClosed(
             ROTATION_HOLD,
             connection,
             this.#current,
@@ -432,7 +365,7 @@ export class ReconnectLoop {
         // In order and not at once, so that the server's own close code is still
         // seen: servers answer our close frame with our code.
         if (result.error.severity === "transient") {
-          await this.#sleepUntilClosed(CLOSE_CODE_WAIT, connection);
+          await sleepUntilClosed(CLOSE_CODE_WAIT, connection);
         }
         connection.close(
           NORMAL.code,
@@ -487,17 +420,6 @@ export class ReconnectLoop {
     }
   }
 
-  /** Waits, but no longer than all of these connections are there. */
-  async #sleepUntilClosed(
-    ms: number,
-    ...connections: readonly Connection[]
-  ): Promise<void> {
-    const done = new AbortController();
-    const waited = delay(ms, { signal: done.signal }).catch(() => {});
-    await Promise.race([waited, ...connections.map(({ closed }) => closed)]);
-    done.abort();
-  }
-
   /** A connection was opened and did not get through its set-up. */
   async #setUpFailed(
     connection: Connection,
@@ -540,7 +462,7 @@ export class ReconnectLoop {
     if (shown !== undefined) this.#host.notifier.error(shown);
     if (end !== undefined) this.#disconnected(end, shown, true);
     const ms = this.#policy.rotationFailed(error, now());
-    this.#next = { ms, retry: undefined, isForReader: false };
+    this.#waits.plan({ ms, retry: undefined, isForReader: false });
   }
 
   // The connection in use ----------------------------------------------------------
@@ -572,8 +494,7 @@ export class ReconnectLoop {
     this.#endOutage();
     this.#wasOpen = true;
     this.#policy.entered();
-    this.#isSkipRequested = false;
-    this.#next = undefined;
+    this.#waits.clear();
     this.#openSince = now();
     this.#host.log.up(now());
     if (connection.isOpen) connection.carryQueue();
@@ -587,30 +508,17 @@ export class ReconnectLoop {
   async #useUntilTooOld(
     connection: Connection,
   ): Promise<ConnectionEnd | "replace"> {
+    const { maxConnectionAge } = this.#host.config;
+    const due = rotationAge(maxConnectionAge, this.#setupTime, Math.random());
     const timer = setTimeout(
       () => connection.requestReplacement(),
-      this.#untilTooOld(connection),
+      Math.max(0, connection.openedAt + due - now()),
     );
     try {
       return await connection.use();
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  /**
-   * Early enough to finish before `maxConnectionAge`, counted from the handshake,
-   * and spread, so that the clients of a fleet do not rotate together.
-   */
-  #untilTooOld({ openedAt }: Connection): number {
-    const { maxConnectionAge } = this.#host.config;
-    const spread = maxConnectionAge * (0.8 + 0.1 * Math.random());
-    const lead = 2 * this.#setupTime + 2 * ROTATION_HOLD;
-    const due = Math.max(
-      maxConnectionAge / 2,
-      Math.min(spread, maxConnectionAge - lead),
-    );
-    return Math.max(0, openedAt + due - now());
   }
 
   /**
@@ -630,10 +538,8 @@ export class ReconnectLoop {
     this.#rotateWith = NORMAL;
     const closed = old.close(code, reason, config.closeTimeout);
     this.#retiring = this.#retire(closed, this.#retiring);
-    const limit = this.#host.hasUnflushed
-      ? config.closeTimeout
-      : Math.min(ROTATION_CLOSE, config.closeTimeout);
-    await this.#sleepUntilClosed(limit, old, connection);
+    const limit = closeAnswerLimit(config, this.#host.hasUnflushed);
+    await sleepUntilClosed(limit, old, connection);
     old.releaseQueue();
     connection.carryQueue();
   }
@@ -668,7 +574,7 @@ export class ReconnectLoop {
     if (error === undefined || isReplaced) {
       // Another connection is dialled now, or is being dialled already.
       this.#policy.dropped(openFor, now(), isReplaced);
-      if (this.#outage !== undefined && isReplaced) this.#outage.attempts++;
+      if (isReplaced) this.#gaps.attempt();
       this.#host.onState("connecting");
       const shown = error && isNormalClose(error) ? undefined : error;
       if (shown !== undefined) this.#host.notifier.error(shown);
@@ -693,7 +599,7 @@ export class ReconnectLoop {
       case "retry": {
         const { attempt, delay: ms } = next;
         const isForReader = error.code === "SLOW_CONSUMER";
-        this.#next = { ms, retry: { attempt, error }, isForReader };
+        this.#waits.plan({ ms, retry: { attempt, error }, isForReader });
         this.#host.onState("waiting");
         break;
       }
@@ -732,19 +638,12 @@ export class ReconnectLoop {
   // Outages and errors ---------------------------------------------------------------
 
   #startOutage(cause: WSError, since: number): void {
-    if (!this.#wasOpen || this.#isRotating) return;
-    this.#outage ??= { cause, since, attempts: 0 };
+    if (this.#wasOpen && !this.#isRotating) this.#gaps.start(cause, since);
   }
 
   #endOutage(): void {
-    const outage = this.#outage;
-    if (outage === undefined) return;
-    this.#outage = undefined;
-    const { cause, since, attempts } = outage;
-    // The wall clock may have been set meanwhile: only the length is certain.
-    const to = Date.now();
-    const from = Math.round(to - (now() - since));
-    this.#host.onOutageEnd({ from, to, cause, attempts });
+    const gap = this.#gaps.end(now());
+    if (gap !== undefined) this.#host.onOutageEnd(gap);
   }
 
   #classify(facts: HandshakeFacts, url: URL | undefined): WSError {
@@ -776,28 +675,6 @@ export class ReconnectLoop {
 function serverClose(end: ConnectionEnd, url: string): WSError | undefined {
   const isOurs = end.code === NORMAL.code || end.code === DROPPED.code;
   return isOurs ? undefined : closeError(end, url);
-}
-
-/** Runs something with a signal that aborts when one of several does. */
-async function withEither<T>(
-  signals: readonly AbortSignal[],
-  run: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  // Not AbortSignal.any(), which leaves its mark on the client's own signal
-  // until that is collected.
-  const either = new AbortController();
-  const listeners = signals.map((signal) => {
-    const abort = () => either.abort(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort);
-    return () => signal.removeEventListener("abort", abort);
-  });
-  try {
-    either.signal.throwIfAborted();
-    return await run(either.signal);
-  } finally {
-    for (const remove of listeners) remove();
-  }
 }
 
 /** Unwinds the run; nobody gets to see it. */

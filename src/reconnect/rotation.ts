@@ -1,0 +1,43 @@
+/**
+ * When a connection is replaced, and what is waited for. Pure.
+ *
+ * @module
+ */
+
+import type { ResolvedConfig } from "../resolve_config.ts";
+
+/** How long a new connection must hold before it replaces the old one, in ms. */
+export const ROTATION_HOLD = 100;
+/** How long the queue waits for the answer to a close that it does not need. */
+const ROTATION_CLOSE = 500;
+
+/**
+ * At which age a connection is replaced, in milliseconds since its handshake:
+ * early enough to finish before `maxConnectionAge`, and spread, so that the
+ * clients of a fleet do not rotate together.
+ * @param setupTime how long the last set-up took, in milliseconds
+ * @param chance uniform in [0, 1)
+ */
+export function rotationAge(
+  maxConnectionAge: number,
+  setupTime: number,
+  chance: number,
+): number {
+  const spread = maxConnectionAge * (0.8 + 0.1 * chance);
+  const lead = 2 * setupTime + 2 * ROTATION_HOLD;
+  return Math.max(
+    maxConnectionAge / 2,
+    Math.min(spread, maxConnectionAge - lead),
+  );
+}
+
+/**
+ * How long the queue waits until the old connection has answered its close: two
+ * TCP connections keep no order between them.
+ */
+export function closeAnswerLimit(
+  { closeTimeout }: Pick<ResolvedConfig, "closeTimeout">,
+  hasUnflushed: boolean,
+): number {
+  return hasUnflushed ? closeTimeout : Math.min(ROTATION_CLOSE, closeTimeout);
+}
