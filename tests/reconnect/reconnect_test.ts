@@ -30,8 +30,9 @@ const FOREVER: Partial<WSConfig> = {
 /** A port where nobody listens. */
 function deadUrl(): string {
   // A port that no test gets: a free one could be another test's a moment later.
-  return "ws://127.0.0.1:9";
+  return `ws://127.0.0.1:9/${deadUrls++}`;
 }
+let deadUrls = 0;
 
 for (const transport of TRANSPORTS) testAll(transport);
 
