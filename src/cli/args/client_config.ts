@@ -62,6 +62,7 @@ export function inFlags(message: string): string {
   return message
     // The flags' own functions name their flag.
     .replace(/a function of the configuration threw \('?\w+'?: (.*)\)$/s, "$1")
+    .replace(/\btransport: "(\w+)"|\btransport "(\w+)"/g, "--transport $1$2")
     .replace(
       /'([\w.]+)'/g,
       (quoted, name: string) => OPTION_FLAGS[name] ?? quoted,

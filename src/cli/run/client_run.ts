@@ -241,8 +241,8 @@ export class ClientRun implements StreamOwner {
         output?.stop(LAST_WORDS);
       },
     );
-    const never = new AbortController();
-    after(timeout, never.signal, () => this.end({ kind: "timeout" }));
+    const ended = new AbortController();
+    after(timeout, ended.signal, () => this.end({ kind: "timeout" }));
     after(duration, this.over, () => this.end({ kind: "planned" }));
     every(statsEvery, this.over, () => this.#reportStats());
     this.#endWithClients();
@@ -256,7 +256,7 @@ export class ClientRun implements StreamOwner {
       await aborted(this.over);
       return await this.#shutDown(this.#decided ?? { kind: "done" });
     } finally {
-      never.abort();
+      ended.abort();
     }
   }
 

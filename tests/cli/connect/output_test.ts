@@ -125,6 +125,15 @@ Deno.test({
   },
 });
 
+Deno.test("-o leaves no file where no message came", async () => {
+  using temp = new TempFile();
+  await using server = serve({ onPeer: (peer) => peer.close(1000) });
+  const path = `${temp.folder}/feed.txt`;
+  const { code } = await cli(server.url, "-o", path, "--no-reconnect")
+    .allow(...FILES).run();
+  assertEquals([code, temp.names()], [0, []]);
+});
+
 Deno.test({
   name: "a full disk leaves no file with its final name, and is 1",
   ignore: Deno.build.os !== "linux",
