@@ -68,6 +68,9 @@ export class NativeTransport implements Transport {
       ...parsed,
       cause: cause ?? new Error(text),
     };
+    if (!isHidden && CANCELED.test(text)) {
+      return { ...facts, kind: await this.#canceledKind(url, signal) };
+    }
     if (!isHidden && parsed.kind !== "status") return facts;
     const known = isHidden ? undefined : facts;
     // Where two servers take turns and one of them refuses, a probe always takes
@@ -98,6 +101,20 @@ export class NativeTransport implements Transport {
     return known === undefined
       ? this.#fromProbe(result)
       : withHeadersOf(known, result);
+  }
+
+  /**
+   * The runtime says the same of a server that spoke before it was asked, such
+   * as an SSH server, and of one that hung up before it was asked. Only a look
+   * at the bytes tells them apart.
+   */
+  async #canceledKind(
+    url: URL,
+    signal: AbortSignal,
+  ): Promise<"not-http" | "hung-up"> {
+    const { proxy, httpClient } = this.#options;
+    if (proxy !== undefined || httpClient !== undefined) return "hung-up";
+    return await speaksFirst(url, signal) ? "not-http" : "hung-up";
   }
 
   /** What only the probe has seen. */
@@ -150,6 +167,32 @@ export class NativeTransport implements Transport {
 interface FailedDial {
   readonly text: string;
   readonly cause: unknown;
+}
+
+/** What the runtime says when the server acts before it is asked. */
+const CANCELED = /operation was canceled/;
+/** How long a server may take to speak first, in milliseconds. */
+const GREETING_WAIT = 1_000;
+
+/** Whether the server says something before it is asked. */
+async function speaksFirst(url: URL, signal: AbortSignal): Promise<boolean> {
+  try {
+    using conn = await Deno.connect({
+      hostname: url.hostname.replace(/^\[|\]$/g, ""),
+      port: Number(url.port || 80),
+    });
+    const close = () => conn.close();
+    const timer = setTimeout(close, GREETING_WAIT);
+    signal.addEventListener("abort", close);
+    try {
+      return (await conn.read(new Uint8Array(1)) ?? 0) > 0;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", close);
+    }
+  } catch {
+    return false; // it hung up, or is gone by now
+  }
 }
 
 /** How a handshake ends. */

@@ -264,3 +264,29 @@ Deno.test("an abort while dialling or probing rejects with the signal's reason",
     transport.close();
   }
 });
+
+for (
+  const [name, greeting, kind] of [
+    ["speaks before it is asked", "SSH-2.0-OpenSSH_9.2\r\n", "not-http"],
+    ["hangs up before it is asked", "", "hung-up"],
+  ] as const
+) {
+  Deno.test(`a server that ${name} is told as such, however many dial`, async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const bytes = new TextEncoder().encode(greeting);
+    const serving = (async () => {
+      for await (const conn of listener) {
+        // A client that has left by now is no matter here.
+        if (bytes.length > 0) await conn.write(bytes).catch(() => {});
+        conn.close();
+      }
+    })();
+    const url = `ws://127.0.0.1:${listener.addr.port}/`;
+    const kinds = await Promise.all(
+      Array.from({ length: 150 }, async () => (await dial(url)).kind),
+    );
+    listener.close();
+    await serving;
+    assertEquals(new Set(kinds), new Set([kind]));
+  });
+}
