@@ -15,7 +15,7 @@ export const EXIT_CODES = {
   6: "the name does not resolve (DNS)",
   7: "no connection (TCP)",
   8: "certificate not accepted (TLS)",
-  9: "data lost (--fail-on-gap, or a queue that was full)",
+  9: "data lost, with --fail-on-gap: a gap, or a queue that was full",
   124: "timeout: --timeout, --connect-timeout, or no answer in time",
   129: "the terminal was closed (SIGHUP)",
   130: "interrupted (SIGINT)",

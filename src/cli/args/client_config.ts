@@ -63,6 +63,11 @@ export function inFlags(message: string): string {
     // The flags' own functions name their flag.
     .replace(/a function of the configuration threw \('?\w+'?: (.*)\)$/s, "$1")
     .replace(/\btransport: "(\w+)"|\btransport "(\w+)"/g, "--transport $1$2")
+    .replace(/^decode threw: /, "--decompress failed for a message: ")
+    .replace(
+      /onConnect did not settle within (\d+ ms)/,
+      "No message matched --await within $1 (--connect-timeout)",
+    )
     .replace(
       /'([\w.]+)'/g,
       (quoted, name: string) => OPTION_FLAGS[name] ?? quoted,

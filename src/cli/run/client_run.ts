@@ -127,6 +127,7 @@ export class ClientRun implements StreamOwner {
   #decided: EndReason | undefined;
   #outputFailure: EndReason | undefined;
   #lost = false;
+  #dropped = 0;
   #unsent = 0;
   /** How many messages are still to be printed. */
   #left: number;
@@ -226,6 +227,7 @@ export class ClientRun implements StreamOwner {
   dropped(reason: DropReason): void {
     // The summary has the number of messages that were not sent.
     if (reason === "ended") return;
+    this.#dropped++;
     this.#parts.events.drop(reason);
     this.#lose();
   }
@@ -292,7 +294,9 @@ export class ClientRun implements StreamOwner {
   }
 
   #stats(): WSStats {
-    return this.#clients.map((client) => client.stats).reduce(addStats);
+    const stats = this.#clients.map((client) => client.stats).reduce(addStats);
+    // With the refused ones, which no client has accepted.
+    return { ...stats, dropped: this.#dropped };
   }
 
   async #shutDown(decided: EndReason): Promise<RunResult> {
@@ -460,7 +464,6 @@ function addStats(one: WSStats, other: WSStats): WSStats {
     queued: one.queued + other.queued,
     queuedBytes: one.queuedBytes + other.queuedBytes,
     unacknowledged: one.unacknowledged + other.unacknowledged,
-    dropped: one.dropped + other.dropped,
     redelivered: one.redelivered + other.redelivered,
     downtime: one.downtime + other.downtime,
   };

@@ -96,8 +96,10 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       const time = showDuration(to - from);
       const missed = count === undefined
         ? "messages of that time may be missing"
-        : `${count} messages are missing`;
-      if (isBack) {
+        : `missed ${showMany(count, "message")}`;
+      // No connection was lost: --decompress failed for these.
+      if (attempts === 0 && count !== undefined) notices.trouble(missed);
+      else if (isBack) {
         back.add(source);
         notices.good(`connected again after ${time}: ${missed}`);
       } // Without a retry the end itself says what happened.

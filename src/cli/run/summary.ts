@@ -82,9 +82,13 @@ export function printSummary(result: RunResult, notices: Stderr): void {
     );
   }
   if (reason.kind === "signal") return notices.good(summary);
-  if (unsent > 0) {
-    const verb = unsent === 1 ? "was" : "were";
-    notices.trouble(`${showMany(unsent, "message")} ${verb} not sent`);
-  }
+  const { dropped } = stats;
+  if (dropped > 0) notices.trouble(`${were(dropped)} dropped`);
+  if (unsent > 0) notices.trouble(`${were(unsent)} not sent`);
   notices.detail(summary);
+}
+
+/** `1 message was`, `3 messages were`. */
+function were(count: number): string {
+  return `${showMany(count, "message")} ${count === 1 ? "was" : "were"}`;
 }

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertNotMatch,
+} from "@std/assert";
 import { echo } from "../../../src/server/behaviours.ts";
 import { feed } from "../../../src/server/behaviours.ts";
 import type { Peer } from "../../../src/server/peer.ts";
@@ -236,6 +242,15 @@ Deno.test("--for is a planned end: 0, and 124 only if -n asked for more", async 
   assertEquals(planned.code, 0);
   const short = await cli(server.url, "--for", "500ms", "-n", "2").run();
   assertEquals(short.code, 124);
+});
+
+Deno.test("--await that nothing matches is told by its flag", async () => {
+  await using server = serve({ onPeer: (peer) => peer.send("hello") });
+  const flags = ["--await", "welcome", "--connect-timeout", "300ms"];
+  const result = await cli(server.url, ...flags, "--no-reconnect").run();
+  assertMatch(result.stderr, /No message matched --await within 300 ms/);
+  assertNotMatch(result.stderr, /onConnect/);
+  assertEquals(result.code, 124);
 });
 
 Deno.test("--once prints the answer and nothing else", async (t) => {

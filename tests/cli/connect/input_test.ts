@@ -98,6 +98,7 @@ Deno.test("with --overflow reject a message that does not fit is lost, and the r
     .input("1\n2\n3\n4\n5\n").run();
   assertEquals(result.stdout, "1\n2\n3\n");
   assertMatch(result.stderr, /dropped \(overflow\)/);
+  assertMatch(result.stderr, /^ws-stream: 2 messages were dropped$/m);
   assertEquals(result.code, 0);
 });
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { echo } from "../../../src/server/behaviours.ts";
 import { serve } from "../../../src/server/server.ts";
@@ -75,6 +75,26 @@ Deno.test("--decompress shows what exchanges send compressed", async (t) => {
       assertEquals(stdout, `${text}\nplain\n`);
     });
   }
+});
+
+Deno.test("--decompress tells of a message that it cannot decompress", async () => {
+  await using server = serve({
+    onPeer: async (peer) => {
+      await peer.send(new Uint8Array([1, 2, 3]));
+      await peer.send("plain");
+    },
+  });
+  const { stdout, stderr } = await cli(
+    server.url,
+    "--decompress",
+    "gzip",
+    "--for",
+    "1s",
+  ).run();
+  assertEquals(stdout, "plain\n");
+  assertMatch(stderr, /^ws-stream: --decompress failed for a message: /m);
+  assertMatch(stderr, /^ws-stream: missed 1 message$/m);
+  assertNotMatch(stderr, /connected again|decode/);
 });
 
 Deno.test("-o is told before the start if it cannot be written", async (t) => {
