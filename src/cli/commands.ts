@@ -6,15 +6,8 @@
  */
 
 import type { CommandName } from "./args/flag.ts";
-import type { Flags } from "./args/flags.ts";
+import type { Invocation } from "./args/flags.ts";
 import type { ExitStatus } from "./exit_status.ts";
-
-/** What a command is called with. */
-export interface Invocation {
-  readonly flags: Flags;
-  /** The words that are no flags. */
-  readonly operands: readonly string[];
-}
 
 /** A job, and the command lines that do it. */
 export interface Example {
@@ -249,7 +242,10 @@ export const COMMANDS: readonly Command[] = [
         ],
       },
     ],
-    load: () => import("./completions.ts"),
+    load: async () => {
+      const { runCompletions } = await import("./completions.ts");
+      return { run: (invocation) => runCompletions(invocation, COMMANDS) };
+    },
   },
 ];
 

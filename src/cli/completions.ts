@@ -5,9 +5,8 @@
  */
 
 import { COMMAND_NAMES, type CommandName, type Flag } from "./args/flag.ts";
-import { type FlagName, flagsOf } from "./args/flags.ts";
+import { type FlagName, flagsOf, type Invocation } from "./args/flags.ts";
 import { UsageError } from "./args/values.ts";
-import { COMMANDS, type Invocation } from "./commands.ts";
 import type { ExitStatus } from "./exit_status.ts";
 import { printToStdout } from "./stdio.ts";
 
@@ -230,14 +229,20 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "’")}'`;
 }
 
-/** Runs the command. */
-export function run({ operands }: Invocation): Promise<ExitStatus> {
+/** Runs the command; the script offers these commands. */
+export function runCompletions(
+  { operands }: Invocation,
+  commands: readonly {
+    readonly name: CommandName;
+    readonly summary: string;
+  }[],
+): Promise<ExitStatus> {
   const shell = SHELLS.find((name) => name === operands[0]);
   if (shell === undefined || operands.length > 1) {
     throw new UsageError(`completions takes one of ${SHELLS.join(", ")}`);
   }
   const summaries = new Map(
-    COMMANDS.map(({ name, summary }) => [name, summary]),
+    commands.map(({ name, summary }) => [name, summary]),
   );
   const script = completionScript(shell, summaries);
   printToStdout(script);

@@ -406,3 +406,10 @@ export function flagsOf(
 export const FLAG_NAMES: readonly FlagName[] = Object.keys(FLAGS).filter((
   name,
 ): name is FlagName => name in FLAGS);
+
+/** What a command is called with. */
+export interface Invocation {
+  readonly flags: Flags;
+  /** The words that are no flags. */
+  readonly operands: readonly string[];
+}

@@ -14,7 +14,7 @@ import {
 } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { matches, UsageError, webSocketUrl } from "../args/values.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { displayUrl } from "../format.ts";
 import { type Notices, stderrNotices } from "../notices.ts";

@@ -9,7 +9,7 @@ import { delay } from "@std/async/delay";
 import { WebSocketStreamClient } from "../../../mod.ts";
 import { echo } from "../../server/behaviours.ts";
 import { serve } from "../../server/server.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { blockingSink } from "../output/output.ts";
 import { UsageError } from "../args/values.ts";

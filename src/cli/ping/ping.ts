@@ -9,7 +9,7 @@ import type { Message, WSConfig } from "../../../mod.ts";
 import { clientNeeds, handshakeConfig, textOf } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { matches, onlyUrl } from "../args/values.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { displayUrl, showDuration, toMicros } from "../format.ts";
 import { stderrNotices } from "../notices.ts";

@@ -13,7 +13,7 @@ import {
 } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { onlyUrl, UsageError } from "../args/values.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../args/flags.ts";
 import type { ExitCode, ExitStatus } from "../exit_status.ts";
 import { displayUrl, showDuration, toMicros, wrap } from "../format.ts";
 import { stderrNotices } from "../notices.ts";

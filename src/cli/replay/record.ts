@@ -6,7 +6,7 @@
 
 import { clientConfig, clientNeeds } from "../args/client_config.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { printSummary, statsLine } from "../run/summary.ts";
 import { onlyUrl } from "../args/values.ts";

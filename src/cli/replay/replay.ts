@@ -11,7 +11,7 @@ import { type Peer, PeerClosedError } from "../../server/peer.ts";
 import { serve } from "../../server/server.ts";
 import { clientConfig, clientNeeds } from "../args/client_config.ts";
 import { ClientRun } from "../run/client_run.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { printSummary } from "../run/summary.ts";
 import { type Address, UsageError, webSocketUrl } from "../args/values.ts";

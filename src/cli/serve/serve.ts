@@ -14,7 +14,7 @@ import { serve as listen, serveWithResets } from "../../server/server.ts";
 import { readFlagText } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { address, UsageError } from "../args/values.ts";
-import type { Invocation } from "../commands.ts";
+import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { escapeLine } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
