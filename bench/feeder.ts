@@ -98,8 +98,9 @@ async function attend(conn: Connection, task: Task, load: Load): Promise<void> {
     case "feed":
       await new Burst(load).write(conn);
       await writeAll(conn, new Uint8Array([0x88, 2, 0x03, 0xe8]));
-      // Closing first would reset the connection, unread bytes and all.
-      while (await conn.read(new Uint8Array(1024)) !== null);
+      // The server closes the connection once the client has answered (RFC
+      // 6455, section 7.1.1); earlier it would reset it, unread bytes and all.
+      await conn.read(new Uint8Array(1024));
       return;
     case "stall":
       return await new Promise(() => {});
