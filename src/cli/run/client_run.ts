@@ -310,6 +310,8 @@ export class ClientRun implements StreamOwner {
     this.#parts.finish?.();
     if (isUrgent(this.#decided ?? decided)) this.#writeLimit.set(URGENT_WRITE);
     const unwritten = await output?.finish(this.#writeLimit.signal) ?? 0;
+    this.#closeLimit.clear();
+    this.#writeLimit.clear();
     const reason = this.#outputFailure ?? this.#decided ?? decided;
     const goal = this.#goal();
     return {
@@ -422,6 +424,8 @@ interface ClientSource extends Source {
 /** A limit of time that counts even while timers get no chance. */
 class Limit {
   readonly #controller = new AbortController();
+  /** Ends the timers that are left. */
+  readonly #cleared = new AbortController();
   #at = Infinity;
 
   /** Aborts when the time is over. */
@@ -433,7 +437,12 @@ class Limit {
   set(ms: number): void {
     this.#at = Math.min(this.#at, performance.now() + ms);
     if (ms === 0) this.#controller.abort();
-    else after(ms, this.signal, () => this.#controller.abort());
+    else after(ms, this.#cleared.signal, () => this.#controller.abort());
+  }
+
+  /** The run is over: nothing aborts any more. */
+  clear(): void {
+    this.#cleared.abort();
   }
 
   /** Looks at the clock. */
