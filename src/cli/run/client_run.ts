@@ -302,6 +302,8 @@ export class ClientRun implements StreamOwner {
   async #shutDown(decided: EndReason): Promise<RunResult> {
     const { output } = this.#parts;
     this.#sources.forEach((source) => source.isEnding = true);
+    this.#closeLimit.arm();
+    this.#writeLimit.arm();
     await Promise.race([
       this.#stopClients(decided),
       aborted(this.#closeLimit.signal),
@@ -427,6 +429,7 @@ class Limit {
   /** Ends the timers that are left. */
   readonly #cleared = new AbortController();
   #at = Infinity;
+  #isArmed = false;
 
   /** Aborts when the time is over. */
   get signal(): AbortSignal {
@@ -437,12 +440,23 @@ class Limit {
   set(ms: number): void {
     this.#at = Math.min(this.#at, performance.now() + ms);
     if (ms === 0) this.#controller.abort();
-    else after(ms, this.#cleared.signal, () => this.#controller.abort());
+    else if (this.#isArmed) this.#startTimer();
+  }
+
+  /** From now on it aborts by itself; before, only when it is looked at. */
+  arm(): void {
+    this.#isArmed = true;
+    if (this.#at < Infinity) this.#startTimer();
   }
 
   /** The run is over: nothing aborts any more. */
   clear(): void {
     this.#cleared.abort();
+  }
+
+  #startTimer(): void {
+    const left = Math.max(0, this.#at - performance.now());
+    after(left, this.#cleared.signal, () => this.#controller.abort());
   }
 
   /** Looks at the clock. */
