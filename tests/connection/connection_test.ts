@@ -96,9 +96,11 @@ forEachTransport(
 forEachTransport(
   "a connection whose reading is paused is closed in order",
   async (transport) => {
+    // Both sides wait for what is in the network before the close frames.
+    const closeTimeout = 20_000;
     await using world = await transport.openWorld({
-      config: { receiveBufferMaxSize: 10, closeTimeout: 4_000 },
-      server: { onPeer: floodOnce, onError: () => {} },
+      config: { receiveBufferMaxSize: 10, closeTimeout },
+      server: { closeTimeout, onPeer: floodOnce, onError: () => {} },
     });
     world.client.messages();
     await world.calls.until(() => world.calls.all("message").length >= 10);
