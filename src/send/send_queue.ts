@@ -202,6 +202,7 @@ export class SendQueue {
       this.#sent =
       this.#fresh =
         position;
+    this.#leaving = 0;
     this.queuedCount++;
     this.queuedBytes += item.size;
     const { key } = item;
@@ -597,7 +598,8 @@ export class SendQueue {
     this.#admitted = move(this.#admitted);
     this.#fresh = move(this.#fresh);
     this.#tail = kept;
-    this.#emptiedAt = this.#leaving = 0;
+    this.#emptiedAt = 0;
+    this.#leaving = move(this.#leaving);
     this.#moveUrgent(move);
     for (const mark of this.#marks ?? []) mark.position = move(mark.position);
   }

@@ -178,6 +178,20 @@ Deno.test("flush sees an empty message leave a socket that reports its progress"
   sender.end(STOPPED);
 });
 
+Deno.test("an empty message leaves after a turn, however many are queued meanwhile", async () => {
+  for (const count of [0, 1, 15, 16, 100]) {
+    const { sender, turns } = setUp();
+    sender.attach(new FakeSocket());
+    sender.trySend("");
+    const flushed = sender.flush();
+    turns.pass();
+    for (let i = 0; i < count; i++) sender.trySend("x");
+    turns.pass();
+    assertEquals(await outcome(flushed), true, `${count}`);
+    sender.end(STOPPED);
+  }
+});
+
 Deno.test("a native socket that does not move is looked at less and less often", () => {
   using time = new FakeTime();
   const { sender, turns } = setUp();
