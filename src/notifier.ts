@@ -60,12 +60,12 @@ export class Notifier {
     const { onError } = this.#callbacks;
     if (onError === undefined) {
       // An error of a connection also shows in onDisconnect, onRetry and `closed`.
-      if (error.code === "CALLBACK") console.error(error);
+      if (error.code === "CALLBACK") print(error);
       return;
     }
     const failed = (cause: unknown) => {
       failures.CALLBACK++;
-      console.error(callbackError("onError", cause));
+      print(callbackError("onError", cause));
     };
     try {
       const result = onError.call(this.#callbacks, error);
@@ -133,6 +133,15 @@ export class Notifier {
 
   #thrown(name: string, cause: unknown): void {
     this.error(callbackError(name, cause));
+  }
+}
+
+/** A program can throw what throws again when it is printed. */
+function print(error: WSError): void {
+  try {
+    console.error(error);
+  } catch {
+    console.error(`${error.name}: ${error.message}`);
   }
 }
 
