@@ -78,7 +78,12 @@ interface WorkerSetup {
 }
 
 /** What the second thread is sent; bytes are for stderr. */
-type WorkerMessage = WorkerSetup | "look" | Uint8Array | "stop";
+type WorkerMessage =
+  | WorkerSetup
+  | "look"
+  | Uint8Array
+  | "leave raw mode"
+  | "stop";
 
 /** Writes to a stream from a second thread. */
 export class StreamSink implements Sink, StderrThread {
@@ -177,6 +182,16 @@ export class StreamSink implements Sink, StderrThread {
   writeStderr(bytes: Uint8Array): void {
     Atomics.add(this.#memory, WORD.stderr, bytes.length);
     this.#worker?.postMessage(bytes);
+  }
+
+  /**
+   * Restores the terminal of stdin. While a write to a terminal is stuck, the
+   * kernel makes everybody wait who sets its modes, for ever if need be: so the
+   * second thread does it, and `stop` limits the wait.
+   */
+  leaveRawMode(): void {
+    if (this.#worker === undefined) Deno.stdin.setRaw(false);
+    else this.#worker.postMessage("leave raw mode");
   }
 
   /** How many bytes of stderr are not written yet. */
@@ -347,9 +362,18 @@ function writeInWorker(): void {
     const message: WorkerMessage = event.data;
     if (message === "look") look();
     else if (message === "stop") stop();
+    else if (message === "leave raw mode") leaveRawMode();
     else if (message instanceof Uint8Array) writeStderr(message);
     else void start(message);
   });
+
+  function leaveRawMode(): void {
+    try {
+      Deno.stdin.setRaw(false);
+    } catch {
+      // The terminal was closed.
+    }
+  }
 
   async function start(setup: WorkerSetup): Promise<void> {
     const { memory, word, signals, errors } = setup;

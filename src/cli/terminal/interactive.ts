@@ -96,7 +96,12 @@ export async function runInteractive(
     decode: decoderOf(flags.binary),
     ping: pingFrame ?? pingOf(flags),
   });
-  using raw = terminal instanceof Terminal ? new RawMode(terminal) : undefined;
+  using raw = terminal instanceof Terminal
+    ? new RawMode(terminal, {
+      setRaw: (isRaw, options) =>
+        isRaw ? Deno.stdin.setRaw(true, options) : sink.leaveRawMode(),
+    })
+    : undefined;
   notices.detail(
     `connecting to ${urls.map(displayUrl).join(", ")}; /help, Ctrl-D to leave`,
   );
