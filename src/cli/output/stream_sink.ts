@@ -64,6 +64,8 @@ const WORD = {
   /** How many bytes of stderr are not written yet. */
   stderr: 6,
   stopped: 7,
+  /** 1: stdin's terminal is out of raw mode. */
+  restored: 8,
 } as const;
 
 /** What the second thread starts with. */
@@ -186,12 +188,14 @@ export class StreamSink implements Sink, StderrThread {
 
   /**
    * Restores the terminal of stdin. While a write to a terminal is stuck, the
-   * kernel makes everybody wait who sets its modes, for ever if need be: so the
-   * second thread does it, and `stop` limits the wait.
+   * kernel blocks a call that sets its modes, for ever if need be: so the second
+   * thread makes the call, and the wait for it is limited.
    */
   leaveRawMode(): void {
-    if (this.#worker === undefined) Deno.stdin.setRaw(false);
-    else this.#worker.postMessage("leave raw mode");
+    if (this.#worker === undefined) return Deno.stdin.setRaw(false);
+    Atomics.store(this.#memory, WORD.restored, 0);
+    this.#worker.postMessage("leave raw mode");
+    Atomics.wait(this.#memory, WORD.restored, 0, STOP_LIMIT);
   }
 
   /** How many bytes of stderr are not written yet. */
@@ -355,6 +359,7 @@ function writeInWorker(): void {
   const listeners: (readonly [EndSignal, () => void])[] = [];
   let look = () => {};
   let stop = () => {};
+  let leaveRawMode = () => {};
   let writeStderr = (_bytes: Uint8Array) => {};
 
   addEventListener("message", (event) => {
@@ -366,14 +371,6 @@ function writeInWorker(): void {
     else if (message instanceof Uint8Array) writeStderr(message);
     else void start(message);
   });
-
-  function leaveRawMode(): void {
-    try {
-      Deno.stdin.setRaw(false);
-    } catch {
-      // The terminal was closed.
-    }
-  }
 
   async function start(setup: WorkerSetup): Promise<void> {
     const { memory, word, signals, errors } = setup;
@@ -399,6 +396,15 @@ function writeInWorker(): void {
         Atomics.sub(memory, word.stderr, bytes.length);
         wake();
       });
+    };
+    leaveRawMode = () => {
+      try {
+        Deno.stdin.setRaw(false);
+      } catch {
+        // The terminal was closed.
+      }
+      Atomics.store(memory, word.restored, 1);
+      Atomics.notify(memory, word.restored);
     };
     stop = () => {
       for (const [signal, listener] of listeners) {
