@@ -64,8 +64,6 @@ const WORD = {
   /** How many bytes of stderr are not written yet. */
   stderr: 6,
   stopped: 7,
-  /** 1: stdin's terminal is out of raw mode. */
-  restored: 8,
 } as const;
 
 /** What the second thread starts with. */
@@ -80,12 +78,7 @@ interface WorkerSetup {
 }
 
 /** What the second thread is sent; bytes are for stderr. */
-type WorkerMessage =
-  | WorkerSetup
-  | "look"
-  | Uint8Array
-  | "leave raw mode"
-  | "stop";
+type WorkerMessage = WorkerSetup | "look" | Uint8Array | "stop";
 
 /** Writes to a stream from a second thread. */
 export class StreamSink implements Sink, StderrThread {
@@ -187,15 +180,21 @@ export class StreamSink implements Sink, StderrThread {
   }
 
   /**
-   * Restores the terminal of stdin. While a write to a terminal is stuck, the
-   * kernel blocks a call that sets its modes, for ever if need be: so the second
-   * thread makes the call, and the wait for it is limited.
+   * Takes the terminal of stdin out of raw mode, unless a write to it is stuck:
+   * then the kernel would block the call, for ever if need be.
    */
   leaveRawMode(): void {
-    if (this.#worker === undefined) return Deno.stdin.setRaw(false);
-    Atomics.store(this.#memory, WORD.restored, 0);
-    this.#worker.postMessage("leave raw mode");
-    Atomics.wait(this.#memory, WORD.restored, 0, STOP_LIMIT);
+    if (!this.#isStuck()) Deno.stdin.setRaw(false);
+  }
+
+  /** Whether bytes are waiting and none of them is written for a moment. */
+  #isStuck(): boolean {
+    if (this.#worker === undefined) return false;
+    const written = () => Atomics.load(this.#memory, WORD.written);
+    const before = written();
+    const hasMoved = () => this.#inRing === 0 || written() !== before;
+    this.#blockUntil(hasMoved, STUCK_LIMIT);
+    return !hasMoved();
   }
 
   /** How many bytes of stderr are not written yet. */
@@ -330,6 +329,9 @@ export class StreamSink implements Sink, StderrThread {
 /** How long an interrupted output waits for its reader, in milliseconds. */
 const INTERRUPTED_LIMIT = 100;
 
+/** How long a write to a terminal may take that is not stuck, in milliseconds. */
+const STUCK_LIMIT = 100;
+
 /** How long to wait until the second thread has stopped, in milliseconds. */
 const STOP_LIMIT = 100;
 
@@ -359,7 +361,6 @@ function writeInWorker(): void {
   const listeners: (readonly [EndSignal, () => void])[] = [];
   let look = () => {};
   let stop = () => {};
-  let leaveRawMode = () => {};
   let writeStderr = (_bytes: Uint8Array) => {};
 
   addEventListener("message", (event) => {
@@ -367,7 +368,6 @@ function writeInWorker(): void {
     const message: WorkerMessage = event.data;
     if (message === "look") look();
     else if (message === "stop") stop();
-    else if (message === "leave raw mode") leaveRawMode();
     else if (message instanceof Uint8Array) writeStderr(message);
     else void start(message);
   });
@@ -396,15 +396,6 @@ function writeInWorker(): void {
         Atomics.sub(memory, word.stderr, bytes.length);
         wake();
       });
-    };
-    leaveRawMode = () => {
-      try {
-        Deno.stdin.setRaw(false);
-      } catch {
-        // The terminal was closed.
-      }
-      Atomics.store(memory, word.restored, 1);
-      Atomics.notify(memory, word.restored);
     };
     stop = () => {
       for (const [signal, listener] of listeners) {
