@@ -180,21 +180,17 @@ export class StreamSink implements Sink, StderrThread {
   }
 
   /**
-   * Takes the terminal of stdin out of raw mode, unless a write to it is stuck:
-   * then the kernel would block the call, for ever if need be.
+   * Takes the terminal of stdin out of raw mode, once nothing is being written to
+   * it: a write and a change of the modes can block each other for ever. In a
+   * flood the shell restores it, which sees the signal that ended the program.
    */
   leaveRawMode(): void {
-    if (!this.#isStuck()) Deno.stdin.setRaw(false);
-  }
-
-  /** Whether bytes are waiting and none of them is written for a moment. */
-  #isStuck(): boolean {
-    if (this.#worker === undefined) return false;
-    const written = () => Atomics.load(this.#memory, WORD.written);
-    const before = written();
-    const hasMoved = () => this.#inRing === 0 || written() !== before;
-    this.#blockUntil(hasMoved, STUCK_LIMIT);
-    return !hasMoved();
+    if (this.#worker !== undefined) {
+      if (this.#inRing > this.#capacity / 8) return;
+      this.#blockUntil(() => this.#inRing === 0, RAW_MODE_LIMIT);
+      if (this.#inRing > 0) return;
+    }
+    Deno.stdin.setRaw(false);
   }
 
   /** How many bytes of stderr are not written yet. */
@@ -329,8 +325,8 @@ export class StreamSink implements Sink, StderrThread {
 /** How long an interrupted output waits for its reader, in milliseconds. */
 const INTERRUPTED_LIMIT = 100;
 
-/** How long a write to a terminal may take that is not stuck, in milliseconds. */
-const STUCK_LIMIT = 100;
+/** How long a terminal may take for what it was given, in milliseconds. */
+const RAW_MODE_LIMIT = 500;
 
 /** How long to wait until the second thread has stopped, in milliseconds. */
 const STOP_LIMIT = 100;

@@ -85,7 +85,8 @@ Deno.test({
       interruptWhen: new Promise((resolve) => setTimeout(resolve, 2_000)),
     });
     assertEquals(code, Deno.version.deno.startsWith("2.6.") ? 130 : -2);
-    assertMatch(output, /received [\d,]+ messages/);
+    // Whether the summary still gets through is up to the terminal.
+    assertMatch(output, /connected to/);
     // It took 6 to 17 seconds more when writes to the terminal blocked.
     assertLess(performance.now() - start, 6_000);
   },
