@@ -352,7 +352,8 @@ export interface WSConfig {
   /**
    * The largest inbound message, in bytes after decompression. A larger one
    * closes the connection with 1009. With `transport: "native"` the runtime's
-   * limit of 64 MiB cannot be changed.
+   * limit of 64 MiB cannot be changed, and holds for each frame: a message of
+   * many frames has no limit there.
    * @default 64 MiB
    */
   readonly maxMessageBytes?: number;
