@@ -18,6 +18,7 @@ import {
   type Transport,
 } from "../transport/transport.ts";
 import { Redirects } from "./redirect.ts";
+import { withEither } from "./waiting.ts";
 
 /** What an attempt needs. */
 export interface AttemptOptions extends RequestSources {
@@ -48,14 +49,13 @@ export async function attempt(options: AttemptOptions): Promise<Socket> {
   const { timeout, signal, classify } = options;
   signal.throwIfAborted();
   const progress: Progress = { activity: "preparing" };
-  // Not AbortSignal.any(), which leaves its mark on the client's own signal
-  // until that is collected.
-  const either = new AbortController();
-  const abort = () => either.abort(signal.reason);
-  signal.addEventListener("abort", abort);
-  const deadline = setTimeout(() => either.abort(), timeout);
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), timeout);
   try {
-    return await connect(options, either.signal, progress);
+    return await withEither(
+      [signal, deadline.signal],
+      (either) => connect(options, either, progress),
+    );
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof WSError) throw error;
@@ -63,7 +63,7 @@ export async function attempt(options: AttemptOptions): Promise<Socket> {
       throw classify(error.facts, progress.url);
     }
     const { activity, url, cause } = progress;
-    if (!either.signal.aborted) {
+    if (!deadline.signal.aborted) {
       // Nothing that a transport should throw. Its text may hold anything.
       const detail = error instanceof Error ? error.name : typeof error;
       throw classify({ kind: "unknown", detail, cause: error }, url);
@@ -71,8 +71,7 @@ export async function attempt(options: AttemptOptions): Promise<Socket> {
     const detail = `${Math.round(timeout)} ms, while ${activity}`;
     throw classify({ kind: "timeout", detail, cause }, url);
   } finally {
-    clearTimeout(deadline);
-    signal.removeEventListener("abort", abort);
+    clearTimeout(timer);
   }
 }
 
