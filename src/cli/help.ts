@@ -167,7 +167,7 @@ function flagGroup(
   });
 }
 
-/** What a flag does, its default, and who takes it if not `connect`. */
+/** What a flag does, its default, and its commands if `connect` lacks it. */
 export function description(flag: Flag, isOfOne = false): string {
   const initial = flag.kind === "one" && flag.default !== undefined
     ? ` [default: ${flag.default}]`

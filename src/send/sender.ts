@@ -255,7 +255,7 @@ export class Sender {
   }
 
   /**
-   * Ends it with this error: everybody who waits is told. What is not sent is
+   * Ends it with this error, which all waiting calls get. What is not sent is
    * dropped as `"ended"`, unless it stays in a spool.
    */
   end(error: WSError): Unsent {
