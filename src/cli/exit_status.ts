@@ -1,5 +1,8 @@
 /**
- * The exit codes and the signals: how the program can end.
+ * How the program can end: the exit codes, and the signals SIGINT, SIGTERM and
+ * SIGHUP. The first one asks the program to end, a second one ends it at once.
+ * Afterwards the program exits by the signal, so that a shell or a supervisor
+ * sees what happened: a script in which Ctrl-C was pressed stops.
  *
  * @module
  */
@@ -43,4 +46,85 @@ export function signalExitCode(signal: EndSignal): ExitCode {
     default:
       return signal satisfies never;
   }
+}
+
+const SIGNALS: readonly EndSignal[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/**
+ * The signals that end the program here. A hang-up does so only where there is
+ * a terminal to be hung up. Without one this may run under `nohup`, whose wish
+ * to ignore the signal Deno does not show.
+ */
+export function obeyedSignals(): readonly EndSignal[] {
+  const hasTerminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) =>
+    stream.isTerminal()
+  );
+  return hasTerminal
+    ? SIGNALS
+    : SIGNALS.filter((signal) => signal !== "SIGHUP");
+}
+
+/** Listens until it is disposed of. */
+export class Signals implements Disposable {
+  readonly #listeners: readonly (readonly [EndSignal, () => void])[];
+  #last: EndSignal | undefined;
+
+  /**
+   * @param onFirst called with the first signal
+   * @param beforeSecond called before the second one ends the program, to
+   * restore the terminal
+   */
+  constructor(
+    onFirst: (signal: EndSignal) => void,
+    beforeSecond: () => void = () => {},
+  ) {
+    const obeyed = obeyedSignals();
+    this.#listeners = SIGNALS.map((signal) => {
+      const listener = obeyed.includes(signal)
+        ? () => this.#onSignal(signal, onFirst, beforeSecond)
+        : () => {};
+      Deno.addSignalListener(signal, listener);
+      return [signal, listener];
+    });
+  }
+
+  #onSignal(
+    signal: EndSignal,
+    onFirst: (signal: EndSignal) => void,
+    beforeSecond: () => void,
+  ): void {
+    if (this.#last === undefined) {
+      this.#last = signal;
+      return onFirst(signal);
+    }
+    beforeSecond();
+    this[Symbol.dispose]();
+    exitBySignal(signal);
+  }
+
+  /** Stops listening: the signals have their default effects again. */
+  [Symbol.dispose](): void {
+    for (const [signal, listener] of this.#listeners) {
+      Deno.removeSignalListener(signal, listener);
+    }
+  }
+}
+
+/** How long the signal has to take effect, in milliseconds. */
+const GRACE = 1_000;
+
+/** Ends the program by a signal that has no listener any more. */
+export function exitBySignal(signal: EndSignal): void {
+  if (Deno.build.os === "windows") Deno.exit(signalExitCode(signal));
+  try {
+    Deno.kill(Deno.pid, signal);
+  } catch (error) {
+    // Before Deno 2.7 even this needs --allow-run: the code says the same.
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    Deno.exit(signalExitCode(signal));
+  }
+  // As process 1 of a container there is no default action to end it.
+  setTimeout(() => Deno.exit(signalExitCode(signal)), GRACE);
 }

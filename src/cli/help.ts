@@ -14,8 +14,13 @@ import {
 import { FLAG_NAMES, type FlagName, FLAGS } from "./args/flags.ts";
 import { type Command, commandOf, COMMANDS, type Example } from "./commands.ts";
 import { EXIT_CODES } from "./exit_status.ts";
-import { wrap } from "./format.ts";
-import { type Style, styleOf, terminalWidth, wantsColor } from "./style.ts";
+import {
+  type Style,
+  styleOf,
+  terminalWidth,
+  wantsColor,
+  wrap,
+} from "./format.ts";
 
 /** The help for the program or one command, as the terminal shows it best. */
 export function helpText(name: CommandName | undefined, full: boolean): string {

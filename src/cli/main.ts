@@ -19,7 +19,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   await endStderr(LAST_WORDS);
   // A pending read of stdin cannot be aborted, and would keep the program alive.
   if (typeof status === "number") Deno.exit(status);
-  const { exitBySignal } = await import("./run/signals.ts");
+  const { exitBySignal } = await import("./exit_status.ts");
   exitBySignal(status);
 }
 

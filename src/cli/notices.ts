@@ -5,9 +5,14 @@
  */
 
 import type { Flags } from "./args/flags.ts";
-import { wrap } from "./format.ts";
+import {
+  type Style,
+  styleOf,
+  terminalWidth,
+  wantsColor,
+  wrap,
+} from "./format.ts";
 import { printToStderr } from "./stdio.ts";
-import { type Style, styleOf, terminalWidth, wantsColor } from "./style.ts";
 
 /** Where notices go: good news, trouble, what `-v` wants, what `-vv` wants. */
 export interface Notices {

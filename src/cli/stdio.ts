@@ -86,3 +86,40 @@ export async function endStderr(ms: number): Promise<void> {
   }
   thread?.stop(ms);
 }
+
+/** Where bytes go. */
+export interface Sink {
+  /** Takes all the bytes before it returns, or throws. */
+  write(bytes: Uint8Array): void;
+}
+
+/** A blocking writer, as `Deno.stdout` is one. */
+export interface SyncWriter {
+  writeSync(bytes: Uint8Array): number;
+}
+
+/** A sink for short texts: it blocks until everything is written. */
+export function blockingSink(writer: SyncWriter): Sink {
+  return {
+    write(bytes) {
+      for (let rest = bytes; rest.length > 0;) {
+        rest = rest.subarray(writeSome(writer, rest));
+      }
+    },
+  };
+}
+
+/** How long to wait when a pipe that does not block is full, in milliseconds. */
+const FULL_PIPE_WAIT = 2;
+
+function writeSome(writer: SyncWriter, bytes: Uint8Array): number {
+  try {
+    return writer.writeSync(bytes);
+  } catch (error) {
+    // A parent may have given us a pipe with O_NONBLOCK set.
+    if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+    const sleeper = new Int32Array(new SharedArrayBuffer(4));
+    Atomics.wait(sleeper, 0, 0, FULL_PIPE_WAIT);
+    return 0;
+  }
+}

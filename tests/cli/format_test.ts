@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   displayUrl,
@@ -8,9 +7,13 @@ import {
   showCount,
   showDuration,
   showMany,
+  styleOf,
+  terminalWidth,
+  wantsColor,
   wrap,
 } from "../../src/cli/format.ts";
 import { brokenText } from "../support/texts.ts";
+import fc from "fast-check";
 
 Deno.test("a duration is shown in the unit that fits, to what matters", () => {
   const examples: readonly [ms: number, shown: string][] = [
@@ -212,4 +215,54 @@ Deno.test("no word is lost, no line is too wide, none could hold one more", () =
       }
     }),
   );
+});
+
+Deno.test("colours are asked for, or not wanted, or for terminals alone", () => {
+  for (const isTerminal of [true, false]) {
+    assertEquals(wantsColor("always", isTerminal), true);
+    assertEquals(wantsColor("never", isTerminal), false);
+  }
+  assertEquals(wantsColor("auto", false), false);
+  assertEquals(wantsColor("auto", true), !Deno.noColor);
+});
+
+Deno.test("NO_COLOR is heard, and what was asked for is louder", async () => {
+  const answer = async (env: Record<string, string>) => {
+    const module = new URL("../../src/cli/format.ts", import.meta.url).href;
+    const code = `import { wantsColor } from ${JSON.stringify(module)};
+      console.log(wantsColor("auto", true), wantsColor("always", false));`;
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-lock", code],
+      env,
+    }).output();
+    return new TextDecoder().decode(stdout).trim();
+  };
+  assertEquals(await answer({ NO_COLOR: "1" }), "false true");
+});
+
+Deno.test("a painted text ends with what undoes its paint, and no more", () => {
+  const style = styleOf(true);
+  assertEquals(style.red("a"), "\x1b[31ma\x1b[39m");
+  assertEquals(style.green("a"), "\x1b[32ma\x1b[39m");
+  assertEquals(style.yellow("a"), "\x1b[33ma\x1b[39m");
+  assertEquals(style.cyan("a"), "\x1b[36ma\x1b[39m");
+  assertEquals(style.dim("a"), "\x1b[2ma\x1b[22m");
+  assertEquals(
+    style.red(style.bold("a")),
+    "\x1b[31m\x1b[1ma\x1b[22m\x1b[39m",
+  );
+});
+
+Deno.test("without colours texts are as they are", () => {
+  for (const paint of Object.values(styleOf(false))) {
+    assertEquals(paint("a"), "a");
+  }
+});
+
+Deno.test("without a terminal it is 80 columns", () => {
+  if (Deno.stdout.isTerminal() || Deno.stderr.isTerminal()) {
+    assertEquals(terminalWidth(), Deno.consoleSize().columns);
+  } else {
+    assertEquals(terminalWidth(), 80);
+  }
 });

@@ -9,7 +9,7 @@ import {
   flagUsage,
   fullHelp,
 } from "../../src/cli/help.ts";
-import { styleOf } from "../../src/cli/style.ts";
+import { styleOf } from "../../src/cli/format.ts";
 
 Deno.test("-h fits one screen, for the program and for each command", () => {
   for (const command of [undefined, ...COMMANDS]) {

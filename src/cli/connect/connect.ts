@@ -12,23 +12,26 @@ import {
   headerListOf,
   proxyHint,
 } from "../args/client_config.ts";
-import type { Flags } from "../args/flags.ts";
+import type { Flags, Invocation } from "../args/flags.ts";
 import { matches, UsageError, webSocketUrl } from "../args/values.ts";
-import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { displayUrl } from "../format.ts";
+import { displayUrl, styleOf, terminalWidth, wantsColor } from "../format.ts";
 import { type Notices, stderrNotices } from "../notices.ts";
-import type { DisplayOptions } from "../output/display.ts";
-import { decoderOf } from "../output/message_codec.ts";
-import { openOutput, outputNeeds } from "../output/open_output.ts";
 import {
+  type DisplayOptions,
   inputDelimiter,
   outputDelimiter,
   printerOf,
 } from "../output/printer.ts";
+import {
+  connectSteps,
+  decoderOf,
+  type Reader,
+  sendInput,
+} from "../run/input.ts";
+import { openOutput, outputNeeds } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
-import { connectSteps } from "../run/connect_steps.ts";
 import {
   both,
   jsonLines,
@@ -37,9 +40,7 @@ import {
   traceHeaders,
   traceMessage,
 } from "../run/connection_events.ts";
-import { type Reader, sendInput } from "../run/input.ts";
-import { printSummary, statsLine } from "../run/summary.ts";
-import { styleOf, terminalWidth, wantsColor } from "../style.ts";
+import { printSummary, statsLine } from "../run/end_reason.ts";
 
 /** The longest message that stdin may hold: what the client's queue takes. */
 const MAX_INPUT = 16 * 1024 * 1024;

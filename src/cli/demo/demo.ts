@@ -10,17 +10,16 @@ import { WebSocketStreamClient } from "../../../mod.ts";
 import { echo } from "../../server/behaviours.ts";
 import { serve } from "../../server/server.ts";
 import type { Invocation } from "../args/flags.ts";
-import type { ExitStatus } from "../exit_status.ts";
-import { blockingSink } from "../output/output.ts";
+import { type ExitStatus, Signals } from "../exit_status.ts";
+import { blockingSink } from "../stdio.ts";
 import { UsageError } from "../args/values.ts";
 import { requirePermissions } from "../permissions.ts";
-import { Signals } from "../run/signals.ts";
 import {
   isDumbTerminal,
   styleOf,
   terminalWidth,
   wantsColor,
-} from "../style.ts";
+} from "../format.ts";
 import { DemoClient } from "./demo_client.ts";
 import { demoExitCode, DemoScreen, type Tally } from "./demo_screen.ts";
 import { type DemoFault, DemoServer } from "./demo_server.ts";

@@ -5,9 +5,8 @@
  * @module
  */
 
-import { showCount, showDuration, wrap } from "../format.ts";
-import type { Sink } from "../output/output.ts";
-import type { Style } from "../style.ts";
+import { showCount, showDuration, type Style, wrap } from "../format.ts";
+import type { Sink } from "../stdio.ts";
 import type { DemoFault } from "./demo_server.ts";
 
 /** One direction. */

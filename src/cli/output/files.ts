@@ -9,7 +9,7 @@
  */
 
 import { UsageError } from "../args/values.ts";
-import type { Sink } from "./output.ts";
+import type { Sink } from "../stdio.ts";
 
 /** How files follow one another. */
 export interface RotationOptions {

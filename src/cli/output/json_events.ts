@@ -119,7 +119,7 @@ function factsOf(error: WSError): ErrorFacts {
 }
 
 /**
- * A value as JSON that drives no terminal: what `escape.ts` writes out and
+ * A value as JSON that drives no terminal: what `escapeControls` writes out and
  * JSON lets through is escaped too.
  */
 export function safeJson(value: unknown): string {

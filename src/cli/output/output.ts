@@ -1,21 +1,26 @@
 /**
  * The payload on its way out: messages are gathered, encoded in one piece and
  * written in one piece. A message costs one append; a line of a quiet feed waits
- * for nothing but the end of the event loop's turn.
+ * for nothing but the end of the event loop's turn. It goes to stdout, the files
+ * of `--output`, or a FIFO or device that it names.
  *
  * @module
  */
 
 import { setImmediate } from "node:timers";
+import type { Flags } from "../args/flags.ts";
+import { UsageError } from "../args/values.ts";
+import { fileNeeds, type Need } from "../permissions.ts";
+import type { Sink } from "../stdio.ts";
+import { OutputFiles, templateFolder } from "./files.ts";
+import {
+  type StreamOwner,
+  StreamSink,
+  type StreamTarget,
+} from "./stream_sink.ts";
 
 /** How much is gathered before it is written, in bytes or UTF-16 code units. */
 const BATCH = 256 * 1024;
-
-/** Where bytes go. */
-export interface Sink {
-  /** Takes all the bytes before it returns, or throws. */
-  write(bytes: Uint8Array): void;
-}
 
 /** Gathers messages and writes them in batches. */
 export class Output {
@@ -124,33 +129,195 @@ export class Output {
   }
 }
 
-/** A blocking writer, as `Deno.stdout` is one. */
-export interface SyncWriter {
-  writeSync(bytes: Uint8Array): number;
+/** The flags that say where the payload goes. */
+export type OutputFlags = Pick<
+  Flags,
+  "output" | "rotate-size" | "rotate-every"
+>;
+
+/** How the output is written, and who owns it. */
+export interface OutputOptions {
+  /** What ends each message. */
+  readonly delimiter: string;
+  /** The host of the URL, for the names of files. */
+  readonly host: string;
+  /** Called only once something is written. */
+  readonly owner: () => StreamOwner;
+  /** Called with each file that is complete. */
+  readonly onFile?: (path: string) => void;
 }
 
-/** A sink for short texts: it blocks until everything is written. */
-export function blockingSink(writer: SyncWriter): Sink {
+/** An output that is open. */
+export interface OpenOutput {
+  readonly output: Output;
+  /**
+   * Writes the gathered messages and completes the file. Resolves with the number
+   * of bytes that could not be written before the signal aborted.
+   */
+  finish(signal: AbortSignal): Promise<number>;
+  /**
+   * Frees what would keep a signal from ending the program. Blocks for up to
+   * `ms` until everything is written.
+   */
+  stop(ms?: number): void;
+}
+
+/** How often to look whether a file's time is over, in milliseconds. */
+const TICK = 1_000;
+
+/** A smaller file could not hold every batch of messages, in bytes. */
+const SMALL_FILE = 1024 * 1024;
+
+/** How much may wait for the reader of a pipe, in bytes. */
+const PIPE_LIMIT = 1024 * 1024;
+
+/** The same for a terminal: what waits is still shown after Ctrl-C. */
+export const TERMINAL_LIMIT = 16 * 1024;
+
+/** What a pipe surely takes without a reader, in bytes (`PIPE_BUF`). */
+const PIPE_BUFFER = 4096;
+
+/** What writing there must be allowed. */
+export function outputNeeds({ output }: OutputFlags): Need[] {
+  if (output === undefined || isStdout(output)) return [];
+  if (output === "/dev/null") return [{ kind: "write", path: output }];
+  return fileNeeds(templateFolder(output));
+}
+
+/**
+ * Opens the output.
+ * @throws {UsageError} it cannot be written, or the flags contradict each other
+ */
+export function openOutput(
+  flags: OutputFlags,
+  options: OutputOptions,
+): OpenOutput {
+  const { output, "rotate-size": maxSize, "rotate-every": maxAge } = flags;
+  const rotates = maxSize !== undefined || maxAge !== undefined;
+  if (output === undefined || isStdout(output)) {
+    if (rotates) {
+      throw new UsageError("--rotate-size and --rotate-every need --output");
+    }
+    return openStream({ kind: "stdout" }, options);
+  }
+  if (isStream(output)) {
+    if (rotates) {
+      throw new UsageError(`--output cannot rotate ${output}: it is no file`);
+    }
+    return openStream({ kind: "path", path: output }, options);
+  }
+  return openFiles(
+    new OutputFiles({
+      template: output,
+      host: options.host,
+      maxSize,
+      maxAge,
+      onComplete: options.onFile,
+    }),
+    maxSize !== undefined && maxSize < SMALL_FILE ? 0 : undefined,
+    options,
+  );
+}
+
+/** Opens stdout, or a FIFO or device. */
+export function openStream(
+  target: StreamTarget,
+  { delimiter, owner }: Pick<OutputOptions, "delimiter" | "owner">,
+): OpenOutput {
+  const sink = streamSink(target, owner);
+  const output = new Output(
+    sink,
+    delimiter,
+    // The stream reports to its owner.
+    () => {},
+    isTerminal(target) ? TERMINAL_LIMIT : undefined,
+  );
+  return streamOutput(sink, output);
+}
+
+/** An output that ends in a stream. */
+export function streamOutput(sink: StreamSink, output: Output): OpenOutput {
   return {
-    write(bytes) {
-      for (let rest = bytes; rest.length > 0;) {
-        rest = rest.subarray(writeSome(writer, rest));
-      }
+    output,
+    async finish(signal) {
+      output.flush();
+      await sink.written(signal);
+      return sink.pending;
     },
+    stop: (ms) => sink.stop(ms),
   };
 }
 
-/** How long to wait when a pipe that does not block is full, in milliseconds. */
-const FULL_PIPE_WAIT = 2;
+/** Stdout, or a FIFO or device, as it is best written. */
+export function streamSink(
+  target: StreamTarget,
+  owner: () => StreamOwner,
+): StreamSink {
+  const options = isTerminal(target)
+    ? { capacity: TERMINAL_LIMIT, direct: 0 }
+    : { capacity: PIPE_LIMIT, direct: PIPE_BUFFER };
+  return new StreamSink(target, options, owner);
+}
 
-function writeSome(writer: SyncWriter, bytes: Uint8Array): number {
+function openFiles(
+  files: OutputFiles,
+  batch: number | undefined,
+  { delimiter, owner }: OutputOptions,
+): OpenOutput {
   try {
-    return writer.writeSync(bytes);
+    files.begin();
   } catch (error) {
-    // A parent may have given us a pipe with O_NONBLOCK set.
-    if (!(error instanceof Deno.errors.WouldBlock)) throw error;
-    const sleeper = new Int32Array(new SharedArrayBuffer(4));
-    Atomics.wait(sleeper, 0, 0, FULL_PIPE_WAIT);
-    return 0;
+    throw new UsageError(
+      `--output cannot be written: ${asError(error).message}`,
+    );
   }
+  const fail = (error: unknown) =>
+    owner().outputFailed(
+      new Error(`--output cannot be written: ${asError(error).message}`),
+    );
+  const guarded = (action: () => void) => {
+    try {
+      action();
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const output = new Output(files, delimiter, fail, batch);
+  const ticker = setInterval(() => guarded(() => files.completeIfDue()), TICK);
+  return {
+    output,
+    finish() {
+      clearInterval(ticker);
+      output.flush();
+      guarded(() => files[Symbol.dispose]());
+      return Promise.resolve(0);
+    },
+    stop: () => clearInterval(ticker),
+  };
+}
+
+function isStdout(path: string): boolean {
+  return path === "-" || path === "/dev/stdout";
+}
+
+function isTerminal(target: StreamTarget): boolean {
+  return target.kind === "stdout" && Deno.stdout.isTerminal();
+}
+
+/** @throws {UsageError} it is a folder */
+function isStream(path: string): boolean {
+  if (path === "/dev/null") return true;
+  try {
+    const { isFile, isDirectory } = Deno.statSync(path);
+    if (isDirectory) throw new UsageError(`--output is a folder: ${path}`);
+    return !isFile;
+  } catch (error) {
+    // Opening the file reports the error.
+    if (error instanceof UsageError) throw error;
+    return false;
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -12,10 +12,8 @@
  * @module
  */
 
-import type { EndSignal } from "../exit_status.ts";
-import { obeyedSignals } from "../run/signals.ts";
-import { type StderrThread, useStderrThread } from "../stdio.ts";
-import type { Sink } from "./output.ts";
+import { type EndSignal, obeyedSignals } from "../exit_status.ts";
+import { type Sink, type StderrThread, useStderrThread } from "../stdio.ts";
 
 /** Where the bytes go. */
 export type StreamTarget =

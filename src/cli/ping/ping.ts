@@ -7,24 +7,23 @@
 import { delay } from "@std/async/delay";
 import type { Message, WSConfig } from "../../../mod.ts";
 import { clientNeeds, handshakeConfig, textOf } from "../args/client_config.ts";
-import type { Flags } from "../args/flags.ts";
+import type { Flags, Invocation } from "../args/flags.ts";
 import { matches, onlyUrl } from "../args/values.ts";
-import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { displayUrl, showDuration, toMicros } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
 import { safeJson } from "../output/json_events.ts";
-import { openStream } from "../output/open_output.ts";
+import { openStream } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { ClientRun } from "../run/client_run.ts";
-import { connectSteps } from "../run/connect_steps.ts";
+import { connectSteps } from "../run/input.ts";
 import { sentences } from "../run/connection_events.ts";
 import {
   hasProtocolPings,
   pingSoon,
   roundTrips,
 } from "../run/protocol_ping.ts";
-import { printSummary } from "../run/summary.ts";
+import { printSummary } from "../run/end_reason.ts";
 import {
   type Answer,
   pingReport,

@@ -11,16 +11,23 @@ import {
   headerListOf,
   tlsOf,
 } from "../args/client_config.ts";
-import type { Flags } from "../args/flags.ts";
+import type { Flags, Invocation } from "../args/flags.ts";
 import { onlyUrl, UsageError } from "../args/values.ts";
-import type { Invocation } from "../args/flags.ts";
 import type { ExitCode, ExitStatus } from "../exit_status.ts";
-import { displayUrl, showDuration, toMicros, wrap } from "../format.ts";
+import {
+  displayUrl,
+  showDuration,
+  type Style,
+  styleOf,
+  terminalWidth,
+  toMicros,
+  wantsColor,
+  wrap,
+} from "../format.ts";
 import { stderrNotices } from "../notices.ts";
 import { safeJson } from "../output/json_events.ts";
 import { printToStdout } from "../stdio.ts";
 import { requirePermissions } from "../permissions.ts";
-import { type Style, styleOf, terminalWidth, wantsColor } from "../style.ts";
 import { adviceOn, probeExitCode, type ProbeFailure } from "./advice.ts";
 import { probe, type ProbeRequest, type Step } from "./steps.ts";
 

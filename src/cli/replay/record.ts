@@ -8,12 +8,12 @@ import { clientConfig, clientNeeds } from "../args/client_config.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
 import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { printSummary, statsLine } from "../run/summary.ts";
+import { printSummary, statsLine } from "../run/end_reason.ts";
 import { onlyUrl } from "../args/values.ts";
-import { connectSteps } from "../run/connect_steps.ts";
+import { connectSteps } from "../run/input.ts";
 import { both, jsonLines, sentences } from "../run/connection_events.ts";
 import { stderrNotices } from "../notices.ts";
-import { openOutput, outputNeeds } from "../output/open_output.ts";
+import { openOutput, outputNeeds } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { recordLine } from "./recording.ts";
 

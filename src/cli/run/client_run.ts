@@ -18,11 +18,11 @@ import {
 import type { Flags } from "../args/flags.ts";
 import { inFlags } from "../args/client_config.ts";
 import { matches, UsageError } from "../args/values.ts";
-import type { EndSignal, ExitStatus } from "../exit_status.ts";
+import { type EndSignal, type ExitStatus, Signals } from "../exit_status.ts";
 import { displayUrl } from "../format.ts";
-import type { OpenOutput } from "../output/open_output.ts";
+import type { OpenOutput } from "../output/output.ts";
 import type { StreamOwner } from "../output/stream_sink.ts";
-import type { ConnectSteps } from "./connect_steps.ts";
+import type { ConnectSteps } from "./input.ts";
 import type { ConnectionEvents, Source } from "./connection_events.ts";
 import {
   closeLimitOf,
@@ -32,8 +32,7 @@ import {
   type Goal,
   isUrgent,
 } from "./end_reason.ts";
-import { Signals } from "./signals.ts";
-import { after, every } from "./timers.ts";
+import { after, every, Limit } from "./timers.ts";
 
 /** What a run consists of. */
 export interface RunParts extends Limits {
@@ -421,48 +420,6 @@ interface ClientSource extends Source {
   url: string;
   /** Whether the client will not dial again. */
   isEnding: boolean;
-}
-
-/** A limit of time that counts even while timers get no chance. */
-class Limit {
-  readonly #controller = new AbortController();
-  /** Ends the timers that are left. */
-  readonly #cleared = new AbortController();
-  #at = Infinity;
-  #isArmed = false;
-
-  /** Aborts when the time is over. */
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** Begins now, in milliseconds; the shorter one counts. */
-  set(ms: number): void {
-    this.#at = Math.min(this.#at, performance.now() + ms);
-    if (ms === 0) this.#controller.abort();
-    else if (this.#isArmed) this.#startTimer();
-  }
-
-  /** From now on it aborts by itself; before, only when it is looked at. */
-  arm(): void {
-    this.#isArmed = true;
-    if (this.#at < Infinity) this.#startTimer();
-  }
-
-  /** The run is over: nothing aborts any more. */
-  clear(): void {
-    this.#cleared.abort();
-  }
-
-  #startTimer(): void {
-    const left = Math.max(0, this.#at - performance.now());
-    after(left, this.#cleared.signal, () => this.#controller.abort());
-  }
-
-  /** Looks at the clock. */
-  check(): void {
-    if (performance.now() >= this.#at) this.#controller.abort();
-  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

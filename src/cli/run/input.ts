@@ -1,5 +1,6 @@
 /**
- * Input: stdin, cut into messages that are sent as fast as the queue takes them.
+ * What a run sends: the steps at the start of each connection (`--on-open`,
+ * `--await`), and then stdin, cut into messages as fast as the queue takes them.
  * Memory is bounded: one chunk is read at a time.
  *
  * @module
@@ -8,11 +9,14 @@
 import { delay } from "@std/async/delay";
 import {
   type Message,
+  type Session,
   type WebSocketStreamClient,
   WSError,
 } from "../../../mod.ts";
+import { readFlagFile, readFlagText } from "../args/client_config.ts";
+import type { Flags } from "../args/flags.ts";
+import { matches, type TextOrFile, UsageError } from "../args/values.ts";
 import { showBytes } from "../format.ts";
-import { type Decode, InputFormatError } from "../output/message_codec.ts";
 import type { ClientRun } from "./client_run.ts";
 
 /** What is read from, as `Deno.stdin`. */
@@ -249,4 +253,111 @@ async function quiet(run: ClientRun, linger: number): Promise<void> {
     if (rest <= 0) return;
     await delay(rest, { signal: run.over });
   }
+}
+
+/**
+ * Greets a new connection.
+ *
+ * @param deliver takes what comes in meanwhile, which is payload too
+ */
+export type ConnectSteps = (
+  session: Session,
+  deliver: (data: Message) => void,
+) => Promise<void>;
+
+/**
+ * The greeting, if the flags ask for one. Files are read each time: a token
+ * may have been renewed.
+ * @throws {UsageError} a file that cannot be read
+ * @throws {InputFormatError} a message that is not in the form of `--binary`
+ */
+export function connectSteps(
+  { steps, binary }: Pick<Flags, "steps" | "binary">,
+): ConnectSteps | undefined {
+  if (steps.length === 0) return undefined;
+  const toSend = (given: TextOrFile) => messageOf("--on-open", given, binary);
+  // A message that cannot be read is an error before anything starts.
+  steps.forEach((step) => step.kind === "send" && toSend(step.message));
+  return async (session, deliver) => {
+    for (const step of steps) {
+      if (step.kind === "send") session.send(toSend(step.message));
+      else await receiveUntil(step.pattern, session, deliver);
+    }
+  };
+}
+
+async function receiveUntil(
+  pattern: RegExp,
+  session: Session,
+  deliver: (data: Message) => void,
+): Promise<void> {
+  for (;;) {
+    const message = await session.receive();
+    deliver(message);
+    if (matches(pattern, message)) return;
+  }
+}
+
+/** How binary messages are written; undefined: input is text. */
+export type BinaryForm = "raw" | "base64" | "hex" | undefined;
+
+/** Input that does not have the form it should have. */
+export class InputFormatError extends UsageError {
+  override readonly name = "InputFormatError";
+}
+
+/** Gives the message that bytes of the input stand for. */
+export type Decode = (bytes: Uint8Array) => Message;
+
+/** The reader of input in one form. */
+export function decoderOf(form: BinaryForm): Decode {
+  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const text = (bytes: Uint8Array, rule: string) => {
+    try {
+      return utf8.decode(bytes);
+    } catch {
+      throw new InputFormatError(`the input must be ${rule}`);
+    }
+  };
+  switch (form) {
+    case undefined:
+      return (bytes) => text(bytes, "UTF-8 text (--binary is for other bytes)");
+    case "raw":
+      return (bytes) => bytes;
+    case "base64":
+      return (bytes) => decodeText("base64", text(bytes, "base64"));
+    case "hex":
+      return (bytes) => decodeText("hex", text(bytes, "hex"));
+    default:
+      return form satisfies never;
+  }
+}
+
+function decodeText(form: "base64" | "hex", text: string): Uint8Array {
+  try {
+    return form === "hex"
+      ? Uint8Array.fromHex(text.replaceAll(/\s/g, ""))
+      : Uint8Array.fromBase64(text);
+  } catch {
+    throw new InputFormatError(
+      `the input must be ${form}: got ${JSON.stringify(text.slice(0, 40))}`,
+    );
+  }
+}
+
+/**
+ * The message that a flag gives, in the form of the input.
+ * @throws {UsageError} a file that cannot be read
+ * @throws {InputFormatError} not in that form
+ */
+export function messageOf(
+  flag: string,
+  given: TextOrFile,
+  form: BinaryForm,
+): Message {
+  if (form === "raw" && "file" in given) return readFlagFile(flag, given.file);
+  const text = "text" in given ? given.text : readFlagText(flag, given.file);
+  return form === undefined
+    ? text
+    : decoderOf(form)(new TextEncoder().encode(text));
 }

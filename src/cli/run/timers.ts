@@ -1,6 +1,7 @@
 /**
  * Timers of any length. The runtime's own go off at once when they are set to
- * more than 2^31 - 1 ms, which is less than 25 days.
+ * more than 2^31 - 1 ms, which is less than 25 days. And limits that count even
+ * while no timer gets a chance.
  *
  * @module
  */
@@ -33,5 +34,47 @@ async function passed(ms: number, signal: AbortSignal): Promise<boolean> {
   } catch (error) {
     if (!signal.aborted) throw error;
     return false;
+  }
+}
+
+/** A limit of time that counts even while timers get no chance. */
+export class Limit {
+  readonly #controller = new AbortController();
+  /** Ends the timers that are left. */
+  readonly #cleared = new AbortController();
+  #at = Infinity;
+  #isArmed = false;
+
+  /** Aborts when the time is over. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Begins now, in milliseconds; the shorter one counts. */
+  set(ms: number): void {
+    this.#at = Math.min(this.#at, performance.now() + ms);
+    if (ms === 0) this.#controller.abort();
+    else if (this.#isArmed) this.#startTimer();
+  }
+
+  /** From now on it aborts by itself; before, only when it is looked at. */
+  arm(): void {
+    this.#isArmed = true;
+    if (this.#at < Infinity) this.#startTimer();
+  }
+
+  /** The run is over: nothing aborts any more. */
+  clear(): void {
+    this.#cleared.abort();
+  }
+
+  #startTimer(): void {
+    const left = Math.max(0, this.#at - performance.now());
+    after(left, this.#cleared.signal, () => this.#controller.abort());
+  }
+
+  /** Looks at the clock. */
+  check(): void {
+    if (performance.now() >= this.#at) this.#controller.abort();
   }
 }

@@ -8,10 +8,9 @@ import type { Peer } from "../../server/peer.ts";
 import type { WebSocketServer } from "../../server/server.ts";
 import type { Flags } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { showMany } from "../format.ts";
+import { showMany, styleOf, terminalWidth, wantsColor } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
-import { blockingSink } from "../output/output.ts";
-import { styleOf, terminalWidth, wantsColor } from "../style.ts";
+import { blockingSink } from "../stdio.ts";
 import type { EditorEvent } from "../terminal/line_editor.ts";
 import { RawMode, readKeys, Terminal } from "../terminal/terminal.ts";
 

@@ -12,15 +12,13 @@ import { type Chaos, parseChaos } from "../../server/chaos.ts";
 import type { Peer } from "../../server/peer.ts";
 import { serve as listen, serveWithResets } from "../../server/server.ts";
 import { readFlagText } from "../args/client_config.ts";
-import type { Flags } from "../args/flags.ts";
+import type { Flags, Invocation } from "../args/flags.ts";
 import { address, UsageError } from "../args/values.ts";
-import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { escapeLine } from "../format.ts";
+import { escapeLine, isDumbTerminal, styleOf } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
-import { displayMessage } from "../output/display.ts";
+import { displayMessage } from "../output/printer.ts";
 import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
-import { isDumbTerminal, styleOf } from "../style.ts";
 import { openConsole } from "./console.ts";
 import { reportClient, serveUntilEnd } from "./serve_until_end.ts";
 

@@ -7,12 +7,11 @@
 
 import type { Peer } from "../../server/peer.ts";
 import type { WebSocketServer } from "../../server/server.ts";
-import type { ExitStatus } from "../exit_status.ts";
+import { type ExitStatus, Signals } from "../exit_status.ts";
 import type { Flags } from "../args/flags.ts";
 import { UsageError } from "../args/values.ts";
 import { escapeLine, showDuration } from "../format.ts";
 import type { Stderr } from "../notices.ts";
-import { Signals } from "../run/signals.ts";
 import { after } from "../run/timers.ts";
 
 /**

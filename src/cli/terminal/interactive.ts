@@ -10,39 +10,48 @@ import { clientConfig, textOf } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { UsageError } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { displayUrl, escapeControls, showDuration, wrap } from "../format.ts";
-import { type Stderr, stderrNotices } from "../notices.ts";
-import { displayMessage } from "../output/display.ts";
 import {
+  displayUrl,
+  escapeControls,
+  isDumbTerminal,
+  showDuration,
+  type Style,
+  styleOf,
+  terminalWidth,
+  wantsColor,
+  wrap,
+} from "../format.ts";
+import { type Stderr, stderrNotices } from "../notices.ts";
+import { displayMessage } from "../output/printer.ts";
+import {
+  connectSteps,
   type Decode,
   decoderOf,
   InputFormatError,
-} from "../output/message_codec.ts";
+} from "../run/input.ts";
 import {
+  Output,
   streamOutput,
   streamSink,
   TERMINAL_LIMIT,
-} from "../output/open_output.ts";
-import { Output, type Sink } from "../output/output.ts";
+} from "../output/output.ts";
+import type { Sink } from "../stdio.ts";
 import { fileNeeds, requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
-import { connectSteps } from "../run/connect_steps.ts";
 import { sentences } from "../run/connection_events.ts";
 import {
   hasProtocolPings,
   pingSoon,
   roundTrips,
 } from "../run/protocol_ping.ts";
-import { printSummary, statsLine } from "../run/summary.ts";
+import { printSummary, statsLine } from "../run/end_reason.ts";
 import {
-  isDumbTerminal,
-  type Style,
-  styleOf,
-  terminalWidth,
-  wantsColor,
-} from "../style.ts";
-import { appendHistory, defaultHistory, readHistory } from "./history.ts";
-import { type EditorEvent, LineEditor } from "./line_editor.ts";
+  appendHistory,
+  defaultHistory,
+  type EditorEvent,
+  LineEditor,
+  readHistory,
+} from "./line_editor.ts";
 import { PlainTerminal, RawMode, readKeys, Terminal } from "./terminal.ts";
 
 /**

@@ -6,7 +6,7 @@
  */
 
 import { escapeControls } from "../format.ts";
-import type { Sink } from "../output/output.ts";
+import type { Sink } from "../stdio.ts";
 import { type EditorEvent, LineEditor } from "./line_editor.ts";
 import { KeyDecoder } from "./keys.ts";
 

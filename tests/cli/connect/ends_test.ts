@@ -5,8 +5,7 @@ import {
   assertMatch,
   assertNotMatch,
 } from "@std/assert";
-import { echo } from "../../../src/server/behaviours.ts";
-import { feed } from "../../../src/server/behaviours.ts";
+import { echo, feed } from "../../../src/server/behaviours.ts";
 import type { Peer } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
 import { TempFile } from "../../support/temp_file.ts";

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
-import { echo } from "../../../src/server/behaviours.ts";
-import { feed } from "../../../src/server/behaviours.ts";
+import { echo, feed } from "../../../src/server/behaviours.ts";
 import { serve } from "../../../src/server/server.ts";
 import { TempFile } from "../../support/temp_file.ts";
 import { cli } from "../session.ts";

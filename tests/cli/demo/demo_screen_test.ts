@@ -5,7 +5,7 @@ import {
   lostOf,
 } from "../../../src/cli/demo/demo_screen.ts";
 import { parseCommandLine } from "../../../src/cli/args/parse.ts";
-import { styleOf } from "../../../src/cli/style.ts";
+import { styleOf } from "../../../src/cli/format.ts";
 
 function screen(live: boolean, width = 60) {
   let text = "";

@@ -1,12 +1,12 @@
 import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { Output } from "../../../src/cli/output/output.ts";
 import {
   blockingSink,
-  Output,
   type Sink,
   type SyncWriter,
-} from "../../../src/cli/output/output.ts";
+} from "../../../src/cli/stdio.ts";
 import { anyText } from "../../support/texts.ts";
 
 /** Everything that was written, a copy each, since batches share their room. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Commands } from "../../../src/cli/terminal/interactive.ts";
-import { decoderOf } from "../../../src/cli/output/message_codec.ts";
+import { decoderOf } from "../../../src/cli/run/input.ts";
 import { stderrNotices } from "../../../src/cli/notices.ts";
 import { ClientRun } from "../../../src/cli/run/client_run.ts";
 import { sentences } from "../../../src/cli/run/connection_events.ts";

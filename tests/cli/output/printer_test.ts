@@ -4,8 +4,8 @@ import {
   displayJson,
   displayMessage,
   type DisplayOptions,
-} from "../../../src/cli/output/display.ts";
-import { styleOf } from "../../../src/cli/style.ts";
+} from "../../../src/cli/output/printer.ts";
+import { styleOf } from "../../../src/cli/format.ts";
 import { brokenText } from "../../support/texts.ts";
 
 const plain: DisplayOptions = {
