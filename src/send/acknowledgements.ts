@@ -91,6 +91,6 @@ export class Acknowledgements {
 /** One that replaced another may come before some that are older. */
 function insert(items: Item[], item: Item): void {
   let index = items.length;
-  while ((items[index - 1]?.position ?? -1) > item.position) index--;
+  while ((items[index - 1]?.sequence ?? -Infinity) > item.sequence) index--;
   items.splice(index, 0, item);
 }

@@ -5,12 +5,10 @@
  * @module
  */
 
-import type { Mark, SendQueue } from "./send_queue.ts";
-
 /** One that waits. */
 interface Waiter {
-  /** What it waits for; `undefined`: until nothing at all is left. */
-  readonly mark: Mark | undefined;
+  /** It waits for what is before this place; `Infinity`: for everything. */
+  readonly place: number;
   readonly result: PromiseWithResolvers<boolean>;
   readonly timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether something was lost that it waits for. */
@@ -22,41 +20,33 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** All that wait for one queue. */
 export class FlushWaiters {
-  readonly #queue: SendQueue;
   readonly #waiters = new Set<Waiter>();
 
-  constructor(queue: SendQueue) {
-    this.#queue = queue;
-  }
-
   /**
-   * Waits until everything before the mark is settled; `false` if that takes
+   * Waits until everything before this place is settled; `false` if that takes
    * longer than `ms`, or if some of it was lost.
    */
-  wait(mark: Mark | undefined, ms: number): Promise<boolean> {
+  wait(place: number, ms: number): Promise<boolean> {
     const result = Promise.withResolvers<boolean>();
     const timer = ms > LONGEST_TIMER
       ? undefined
       : setTimeout(() => this.#resolve(waiter, false), ms);
-    const waiter: Waiter = { mark, result, timer, hasLost: false };
+    const waiter: Waiter = { place, result, timer, hasLost: false };
     this.#waiters.add(waiter);
     return result.promise;
   }
 
-  /** Resolves those that have nothing left to wait for. */
-  check(): void {
+  /** Everything before this place is settled: resolves those who wait for it. */
+  settleTo(place: number): void {
     for (const waiter of this.#waiters) {
-      const isSettled = waiter.mark === undefined
-        ? this.#queue.isEmpty
-        : this.#queue.isSettled(waiter.mark);
-      if (isSettled) this.#resolve(waiter, !waiter.hasLost);
+      if (waiter.place <= place) this.#resolve(waiter, !waiter.hasLost);
     }
   }
 
-  /** The message at this position is lost; -1: all those in flight are. */
-  lose(position: number): void {
+  /** The message at this place is lost. */
+  lose(place: number): void {
     for (const waiter of this.#waiters) {
-      if (position < (waiter.mark?.position ?? 0)) waiter.hasLost = true;
+      if (place < waiter.place) waiter.hasLost = true;
     }
   }
 
@@ -76,6 +66,5 @@ export class FlushWaiters {
   #forget(waiter: Waiter): void {
     clearTimeout(waiter.timer);
     this.#waiters.delete(waiter);
-    if (waiter.mark !== undefined) this.#queue.unmark(waiter.mark);
   }
 }

@@ -1,45 +1,51 @@
 /**
- * One message with options, on its way from its sender to the socket.
+ * A message on its way from its sender to the network, and lists of them.
  *
  * @module
  */
 
 import type { Message } from "../message.ts";
 
-/** A message that may leave the queue from the middle, or that has a sender. */
+/** One message. It is in at most one {@linkcode ItemList}, which says how far it is. */
 export class Item {
   data: Message;
   /** The length on the wire. */
-  readonly size: number;
+  size: number;
+  /** It has no options, and nothing keeps track of it. */
+  readonly isPlain: boolean;
   /** When it expires, on the monotonic clock; `Infinity` for never. */
-  readonly expires: number;
+  expires = Infinity;
   /** A newer message with this key replaces it while it is queued. */
-  readonly key: string | undefined;
+  key: string | undefined = undefined;
   /** Takes it out of the queue when it aborts. */
-  readonly signal: AbortSignal | undefined;
+  signal: AbortSignal | undefined = undefined;
   /** What the server acknowledges it by. */
-  readonly id: string | number | undefined;
+  id: string | number | undefined = undefined;
   /** The connection that it is meant for. */
-  target: object | undefined;
+  target: object | undefined = undefined;
   /** Its sender, while that waits for room or for the disk. */
   sender: PromiseWithResolvers<void> | undefined = undefined;
   /** Its row in the spool; 0 if it is not there. */
   row = 0;
   /** A message that it replaced before either was on the disk. */
   older: Item | undefined = undefined;
-  /** Its place in the queue; -1 if it is not there. For the queue alone. */
-  position = -1;
+  /** Its place in the order of all that was accepted. */
+  sequence = 0;
+  /** Where it ends in the bytes that the socket was given. */
+  end = 0;
+  /** It has no bytes, and nothing was before it in the socket a turn ago. */
+  isLeaving = false;
   /** Its place in the heap of deadlines. For that alone. */
   heapIndex = -1;
+  /** For the lists alone, as are the next two. */
+  list: ItemList | undefined = undefined;
+  previous: Item | undefined = undefined;
+  next: Item | undefined = undefined;
 
-  constructor(data: Message, size: number, options: ItemOptions = {}) {
+  constructor(data: Message, size: number, isPlain = false) {
     this.data = data;
     this.size = size;
-    this.expires = options.expires ?? Infinity;
-    this.key = options.key;
-    this.signal = options.signal;
-    this.id = options.id;
-    this.target = options.target;
+    this.isPlain = isPlain;
   }
 
   /** The messages that it replaced on the way to the disk, the oldest first. */
@@ -53,7 +59,78 @@ export class Item {
   }
 }
 
-/** What an {@linkcode Item} may have; all of it is checked. */
-export type ItemOptions = Partial<
-  Pick<Item, "expires" | "key" | "signal" | "id" | "target">
->;
+/** Items in order: each is added and taken out in no time, wherever it is. */
+export class ItemList {
+  count = 0;
+  bytes = 0;
+  first: Item | undefined = undefined;
+  #last: Item | undefined = undefined;
+
+  /** Appends an item that is in no list. */
+  push(item: Item): void {
+    item.list = this;
+    item.previous = this.#last;
+    if (this.#last === undefined) this.first = item;
+    else this.#last.next = item;
+    this.#last = item;
+    this.count++;
+    this.bytes += item.size;
+  }
+
+  /** Takes out an item of this list. */
+  remove(item: Item): void {
+    const { previous, next } = item;
+    if (previous === undefined) this.first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    item.list = item.previous = item.next = undefined;
+    this.count--;
+    this.bytes -= item.size;
+  }
+
+  /** Puts an item that is in no list into the place of one of this list. */
+  replace(old: Item, item: Item): void {
+    const { previous, next } = old;
+    item.list = this;
+    item.previous = previous;
+    item.next = next;
+    if (previous === undefined) this.first = item;
+    else previous.next = item;
+    if (next === undefined) this.#last = item;
+    else next.previous = item;
+    old.list = old.previous = old.next = undefined;
+    this.bytes += item.size - old.size;
+  }
+
+  /** The items; the one that was returned last may be taken out meanwhile. */
+  *[Symbol.iterator](): Generator<Item, undefined> {
+    let item = this.first;
+    while (item !== undefined) {
+      const { next } = item;
+      yield item;
+      item = next;
+    }
+  }
+}
+
+/** Plain items that were used: as many as are on their way to a fast socket. */
+const spare: Item[] = [];
+const MOST_SPARE = 8192;
+
+/** An item without options; made of a used one, so that it takes no memory. */
+export function plainItem(data: Message, size: number): Item {
+  const item = spare.pop();
+  if (item === undefined) return new Item(data, size, true);
+  item.data = data;
+  item.size = size;
+  return item;
+}
+
+/** A plain item that is in no list, and that nobody has any more. */
+export function reuse(item: Item): void {
+  if (spare.length >= MOST_SPARE) return;
+  item.data = "";
+  item.isLeaving = false;
+  spare.push(item);
+}

@@ -14,10 +14,10 @@
 
 import { byteLength, type Message } from "../message.ts";
 import type { Socket } from "../transport/transport.ts";
-import { Item } from "./item.ts";
-import type { PendingMessages } from "./pending_messages.ts";
+import type { Item } from "./item.ts";
 import type { RateLimiter } from "./rate_limiter.ts";
 import type { Clock, SendConfig } from "./send_config.ts";
+import type { SendQueue } from "./send_queue.ts";
 import type { Turn } from "./turns.ts";
 
 /** What is used of a socket. */
@@ -31,7 +31,7 @@ export interface PumpParts {
   readonly socket: SendSocket;
   /** The identity of the connection. */
   readonly target: object | undefined;
-  readonly pending: PendingMessages;
+  readonly queue: SendQueue;
   readonly config: SendConfig;
   readonly rate: RateLimiter | undefined;
   readonly clock: Clock;
@@ -51,7 +51,7 @@ const ERASE_RETRY = 250;
 export class Pump {
   readonly #socket: SendSocket;
   readonly #parts: PumpParts;
-  readonly #pending: PendingMessages;
+  readonly #queue: SendQueue;
   readonly #rate: RateLimiter | undefined;
   readonly #windowBytes: number;
   readonly #windowMessages: number;
@@ -73,7 +73,7 @@ export class Pump {
     const { bytes, messages, reportsProgress } = socket.sendWindow;
     this.#socket = socket;
     this.#parts = parts;
-    this.#pending = parts.pending;
+    this.#queue = parts.queue;
     this.#rate = parts.rate;
     this.#windowBytes = bytes;
     this.#windowMessages = messages;
@@ -86,26 +86,23 @@ export class Pump {
   fill(): void {
     // What the socket reports meanwhile is the business of the loop that runs.
     if (this.#isFilling || !this.#hasRoom) return;
-    const { queue } = this.#pending;
+    const queue = this.#queue;
     this.#isFilling = true;
     for (
       let next = queue.next;
       next !== undefined && this.#hasRoom;
       next = queue.next
     ) {
-      if (next instanceof Item) {
-        if (this.#pending.isExpired(next)) {
-          this.#pending.drop(next, "expired");
-          continue;
-        }
-        if (!this.#mayLeave(next)) break;
+      if (queue.isExpired(next)) {
+        queue.drop(next, "expired");
+        continue;
       }
+      if (!this.#mayLeave(next)) break;
       if (this.#rate !== undefined && !this.#takeRate(this.#rate)) break;
-      const size = queue.nextSize;
-      queue.take();
-      if (next instanceof Item) next.target = undefined;
+      const { data, size } = next;
+      queue.take(next);
       this.#bytes += size;
-      this.#socket.send(next instanceof Item ? next.data : next);
+      this.#socket.send(data);
     }
     this.#isFilling = false;
   }
@@ -115,7 +112,7 @@ export class Pump {
     const size = byteLength(data);
     this.#bytes += size;
     this.#socket.send(data);
-    this.#pending.queue.addUrgent(size);
+    this.#queue.inFlight.addUrgent(size);
     this.watch();
   }
 
@@ -123,7 +120,7 @@ export class Pump {
   look(afterTurn: boolean): void {
     if (!this.sample(afterTurn)) return;
     const isLow = this.#bytes <= this.#windowBytes / 2 &&
-      this.#pending.queue.inSocket <= this.#windowMessages / 2;
+      this.#queue.inFlight.inSocket.count <= this.#windowMessages / 2;
     if (isLow) this.#parts.onRoom();
     else this.watch();
   }
@@ -135,19 +132,19 @@ export class Pump {
     const moved = buffered < this.#bytes || buffered === 0;
     this.#idleTurns = moved ? 0 : this.#idleTurns + 1;
     this.#bytes = buffered;
-    this.#pending.flushTo(buffered, afterTurn);
+    this.#queue.flushTo(buffered, afterTurn);
     return true;
   }
 
   /** Looks again in time, if there is anything to see. */
   watch(): void {
     if (this.#cancelLook !== undefined) return;
-    const { queue } = this.#pending;
+    const { inSocket } = this.#queue.inFlight;
     // No socket reports that a message without bytes has left.
     const isWorthwhile = this.#reportsProgress
-      ? queue.isNextFlushEmpty
-      : queue.inSocket > 0 ||
-        queue.queuedCount > 0 && this.#bytes >= this.#windowBytes;
+      ? inSocket.first?.size === 0
+      : inSocket.count > 0 ||
+        this.#queue.count > 0 && this.#bytes >= this.#windowBytes;
     if (!isWorthwhile) return;
     this.#cancelLook = this.#idleTurns < IDLE_TURNS
       ? this.#parts.turn(this.#onTurn)
@@ -164,7 +161,7 @@ export class Pump {
 
   get #hasRoom(): boolean {
     return this.#bytes < this.#windowBytes &&
-      this.#pending.queue.inSocket < this.#windowMessages;
+      this.#queue.inFlight.inSocket.count < this.#windowMessages;
   }
 
   /** Whether the next item may be given to the socket now. */
@@ -173,8 +170,8 @@ export class Pump {
     if (item.target !== undefined && item.target !== target) return false;
     const { redeliver, sendQueueMaxSize } = config;
     if (typeof redeliver === "object") {
-      const { inFlightCount } = this.#pending.queue;
-      return inFlightCount < (redeliver.window ?? sendQueueMaxSize);
+      const { count } = this.#queue.inFlight;
+      return count < (redeliver.window ?? sendQueueMaxSize);
     }
     return redeliver !== "none" || item.row === 0 || this.#eraseNext();
   }
@@ -185,15 +182,15 @@ export class Pump {
    */
   #eraseNext(): boolean {
     const { target, clock } = this.#parts;
-    const { queue, spool } = this.#pending;
+    const { queued, inFlight, spool } = this.#queue;
     const items: Item[] = [];
     let room = this.#windowBytes - this.#bytes;
     let count = Math.min(
-      this.#windowMessages - queue.inSocket,
+      this.#windowMessages - inFlight.inSocket.count,
       this.#rate?.allowance(clock.monotonic()) ?? Infinity,
     );
-    for (const item of queue.items()) {
-      if (room <= 0 || count <= 0 || !queue.isQueued(item)) break;
+    for (const item of queued) {
+      if (room <= 0 || count <= 0) break;
       if (item.target !== undefined && item.target !== target) break;
       room -= item.size;
       count--;

@@ -36,6 +36,14 @@ export interface SenderHooks extends ReportHooks {
   readonly openSpool?: OpenSpool | undefined;
 }
 
+/** How a connection ended. */
+export interface DetachInfo {
+  /** The server answered our close frame: it has read everything before. */
+  readonly flushed: boolean;
+  /** The server closed with 1009: one of our messages was too large for it. */
+  readonly tooLarge?: boolean;
+}
+
 /** Two clocks, in milliseconds. */
 export interface Clock {
   /** One that never jumps. */

@@ -1,635 +1,624 @@
 /**
- * The queue: one list with cursors, from the sender that waits for room to the
- * socket and, when a connection dies, back again.
+ * All messages of one client that are not settled, and everything that keeps
+ * track of them: room, keys, deadlines, signals, ids, rows on the disk, callers
+ * of `flush`.
  *
  * ```text
- *          flushed     sent        stored       admitted        tail
- *   ... -----+-----------+------------+------------+--------------+
- *    settled | in flight |   queued   |   staged   | senders wait |
- *            | (a socket |            | (on their  |   for room   |
- *            |  has it)  |            |   way to   |              |
- *            |           |            |  the disk) |              |
+ *  inFlight <--- returned, queued <--- staged <------- waiting
+ *  (a socket      ^   (no socket       (on their way   (senders wait
+ *   has them)     |    has them)        to the disk)    for room)
+ *      |          |
+ *      +----------+ when the connection ends
  * ```
  *
- * - The messages are in a ring. A message without options is there itself; one
- *   that may leave from the middle is an {@linkcode Item}, and leaves a hole.
- * - A position is a message's place in the order. Positions start anew when the
- *   ring is rebuilt, so nobody but this class keeps one: see {@linkcode Mark}.
- * - Where messages are acknowledged, some of those in flight are flushed, and
- *   `flushed` is behind the first message that is not settled.
+ * - Each of these is a list, and a message is in one of them. It leaves through
+ *   the socket, or by {@linkcode SendQueue.drop}.
+ * - Messages on their way to the disk, and those that the server has not
+ *   acknowledged, take up room as if they were queued.
+ * - Waiting senders are served in the order in which they came. Nobody overtakes
+ *   them, but a message may take the place of one with its key.
  *
  * @module
  */
 
+import type { DropReason } from "../callbacks.ts";
+import { WSError, type WSErrorCode } from "../errors.ts";
+import { handled, rejected } from "../handled.ts";
 import type { Message } from "../message.ts";
-import { Item } from "./item.ts";
+import { Acknowledgements } from "./acknowledgements.ts";
+import { Deadlines, Signals } from "./deadlines.ts";
+import { FlushWaiters } from "./flush_waiters.ts";
+import { InFlight } from "./in_flight.ts";
+import { type Item, ItemList, reuse } from "./item.ts";
+import { Reports } from "./reports.ts";
+import {
+  type Clock,
+  type DetachInfo,
+  type SendConfig,
+  type SenderHooks,
+  SYSTEM_CLOCK,
+} from "./send_config.ts";
+import { Spool } from "./spool.ts";
+import { nextTurn } from "./turns.ts";
 
-/** A place in the queue that stays the same while the positions change. */
-export interface Mark {
-  position: number;
+/** What became of a message that was offered. */
+export type Offered = "accepted" | "dropped" | "full" | WSError;
+
+/** What was accepted and not settled when the client ended. */
+export interface Unsent {
+  readonly unsent: number;
+  readonly unsentBytes: number;
 }
 
-type Slot = Message | Item | undefined;
+/** Nothing is unsent. */
+export const NOTHING: Unsent = Object.freeze({ unsent: 0, unsentBytes: 0 });
 
-/** Of a new ring; a power of two, as it stays when it grows. */
-const FEWEST_SLOTS = 16;
-/** In the place of the size of a hole that was passed: no socket had it. */
-const PASSED = -1;
-/** A ring that has more, is empty and was little used lately is made anew. */
-const MOST_SLOTS_KEPT = 1024;
+/**
+ * Messages, and about how many bytes, that are written to the disk in one turn
+ * of the event loop.
+ */
+const BATCH_COUNT = 2_000;
+const BATCH_BYTES = 4 * 1024 * 1024;
 
-/** The queue. Every operation takes the same small time at any length. */
+/** The newest message with each key. */
+type Keys = Map<string | undefined, Item>;
+
+/** The queue of one sender. */
 export class SendQueue {
-  /** Messages that no socket has now, and those that are being stored. */
-  queuedCount = 0;
-  queuedBytes = 0;
-  /** Messages that the socket has and that are not settled. */
-  inFlightCount = 0;
-  inFlightBytes = 0;
-  /** Messages that the socket has and that are not known to be flushed. */
-  inSocket = 0;
-  /** Messages whose senders wait for room. */
-  waitingCount = 0;
-  /** The largest message that was flushed on this connection and is settled. */
-  largestFlushed = 0;
+  readonly inFlight: InFlight;
+  /** A connection that has ended had them: they are neither replaced nor dropped. */
+  readonly returned: ItemList = new ItemList();
+  readonly queued: ItemList = new ItemList();
+  readonly staged: ItemList = new ItemList();
+  readonly waiting: ItemList = new ItemList();
+  readonly acknowledgements: Acknowledgements | undefined;
+  readonly spool: Spool | undefined;
+  readonly flushes: FlushWaiters = new FlushWaiters();
+  readonly reports: Reports;
+  /** Messages dropped so far. */
+  dropped = 0;
+  /** Messages that a connection took along, never to be sent again. */
+  lost = 0;
+  /** How often a message was given to a socket for a second time. */
+  redelivered = 0;
   /** Messages, and bytes, given to sockets so far, each time counted. */
   takenCount = 0;
   takenBytes = 0;
-  /** How often a message was taken for a second time. */
-  redelivered = 0;
-  /** Whether a message stays in flight when it is flushed. */
-  readonly #awaitsAcks: boolean;
-  #slots: Slot[] = emptySlots();
-  /** The size of each message; that of a hole while the socket has it. */
-  #sizes: number[] = emptySizes();
-  #mask = FEWEST_SLOTS - 1;
-  /** Not after the first message that is not settled. */
-  #head = 0;
-  #flushed = 0;
-  #sent = 0;
-  #stored = 0;
-  #admitted = 0;
-  #tail = 0;
-  /** What is before was in a socket: it is neither replaced nor dropped. */
-  #fresh = 0;
-  /** What the socket was given from `flushed` on. */
-  #socketBytes = 0;
-  /** Urgent bytes among them, by the position that they are before. */
-  #urgent: Map<number, number> | undefined;
-  /** Before this position, empty messages were next to leave, a turn ago. */
-  #leaving = 0;
-  /** Where the tail was when nothing was left for the last time. */
-  #emptiedAt = 0;
-  #byKey: Map<string, Item> | undefined;
+  readonly #config: SendConfig;
+  readonly #clock: Clock;
+  readonly #onChange: () => void;
+  #nextSequence = 1;
+  readonly #queuedKeys: Keys = new Map();
+  readonly #stagedKeys: Keys = new Map();
   /** How many waiting senders' messages have each key. */
-  #waitingKeys: Map<string, number> | undefined;
-  #marks: Set<Mark> | undefined;
+  readonly #waitingKeys = new Map<string | undefined, number>();
+  #deadlines: Deadlines | undefined;
+  #signals: Signals | undefined;
+  /** Of those lost, what the last connection took along. */
+  #lastLost = NOTHING;
 
-  constructor(awaitsAcks: boolean) {
-    this.#awaitsAcks = awaitsAcks;
-  }
-
-  // Putting in -----------------------------------------------------------------
-
-  /** Queues a message without options; no sender may be waiting. */
-  push(data: Message, size: number): void {
-    this.#makeRoom();
-    const slot = this.#tail & this.#mask;
-    this.#slots[slot] = data;
-    this.#sizes[slot] = size;
-    this.#stored = this.#admitted = ++this.#tail;
-    this.queuedCount++;
-    this.queuedBytes += size;
-  }
-
-  /** Appends an item whose sender waits for room, at least for a moment. */
-  append(item: Item): void {
-    this.#makeRoom();
-    const slot = this.#tail & this.#mask;
-    this.#slots[slot] = item;
-    this.#sizes[slot] = item.size;
-    item.position = this.#tail++;
-    this.#countWaiting(item, 1);
-  }
-
-  /** Whether the sender of a message with this key waits. */
-  hasWaiting(key: string): boolean {
-    return this.#waitingKeys?.has(key) === true;
-  }
-
-  /** The item whose sender has waited longest. */
-  get firstWaiting(): Item | undefined {
-    this.#admitted = this.#skipHoles(this.#admitted, this.#tail);
-    if (this.#admitted === this.#tail) return undefined;
-    return itemAt(this.#slots[this.#admitted & this.#mask]);
-  }
-
-  /** Lets the first waiting item in: it is staged. */
-  admitFirst(): void {
-    const item = this.firstWaiting;
-    if (item === undefined) return;
-    this.#admitted++;
-    this.#countWaiting(item, -1);
-    this.queuedCount++;
-    this.queuedBytes += item.size;
-  }
-
-  /** The first staged items: at most so many, and of about so many bytes. */
-  staged(count: number, bytes: number): Item[] {
-    const items: Item[] = [];
-    for (
-      let at = this.#stored;
-      at < this.#admitted && items.length < count && bytes > 0;
-      at++
-    ) {
-      const item = itemAt(this.#slots[at & this.#mask]);
-      if (item === undefined) continue;
-      items.push(item);
-      bytes -= item.size;
+  /** `onChange` is called when something has happened by itself. */
+  constructor(config: SendConfig, hooks: SenderHooks, onChange: () => void) {
+    const { redeliver, spool } = config;
+    const { turn = nextTurn, clock = SYSTEM_CLOCK, openSpool } = hooks;
+    const awaitsAcks = typeof redeliver !== "string";
+    this.#config = config;
+    this.#clock = clock;
+    this.#onChange = onChange;
+    this.inFlight = new InFlight(
+      awaitsAcks,
+      (item) => item.isPlain ? reuse(item) : this.#forget(item),
+    );
+    this.reports = new Reports(hooks, turn, onChange);
+    if (awaitsAcks) this.acknowledgements = new Acknowledgements(redeliver);
+    if (spool !== undefined) {
+      this.spool = new Spool(spool, turn, {
+        onCommit: () => this.#commit(),
+        onError: (error) => this.reports.addSoon(error),
+      }, openSpool);
     }
-    return items;
   }
 
-  /** Whether anything is staged. */
-  get hasStaged(): boolean {
-    this.#stored = this.#skipHoles(this.#stored, this.#admitted);
-    return this.#stored < this.#admitted;
+  // Coming in ---------------------------------------------------------------------
+
+  /** Queues a plain item, for which there is room; nobody may wait. */
+  push(item: Item): void {
+    item.sequence = this.#nextSequence++;
+    this.queued.push(item);
   }
 
-  /** This item, the first of those that are staged, is queued from now on. */
-  store(item: Item): void {
-    this.#stored = item.position + 1;
-    if (item.key !== undefined) this.#keys.set(item.key, item);
+  /** Queues what was in the spool: it comes before all that was sent since. */
+  restore(item: Item, sequence: number): void {
+    item.sequence = sequence;
+    this.#queue(item);
+    this.acknowledgements?.add(item);
+    this.#watch(item);
   }
 
-  /** What a message with this key replaces. */
-  withKey(key: string | undefined): Item | undefined {
-    return key === undefined ? undefined : this.#byKey?.get(key);
+  /** Lets a message in if there is room, or if the policy makes some. */
+  offer(item: Item): Offered {
+    const { sendQueueMaxBytes, overflow } = this.#config;
+    if (item.size > sendQueueMaxBytes) {
+      return refusal(
+        "TOO_LARGE",
+        `Cannot send ${item.size} bytes as sendQueueMaxBytes is ${sendQueueMaxBytes}`,
+      );
+    }
+    if (!this.#mayEnter(item) && this.waiting.count === 0) this.expire();
+    if (this.#mayEnter(item)) {
+      this.#admit(item);
+      return "accepted";
+    }
+    if (overflow === "wait") return "full";
+    // In a callback that is told of a dropped message, another one would be
+    // dropped and told of, and so on for ever.
+    if (overflow === "reject" || this.reports.reason === "overflow") {
+      const { count, bytes } = this.#held;
+      return refusal(
+        "QUEUE_FULL",
+        `Cannot send as the queue is full: it holds ${count} messages, ${bytes} bytes`,
+      );
+    }
+    switch (overflow) {
+      case "drop-oldest":
+        if (!this.#canMakeRoomFor(item)) break;
+        while (!this.#fits(item)) {
+          const oldest = this.queued.first ?? this.staged.first;
+          if (oldest === undefined) break;
+          this.drop(oldest, "overflow");
+        }
+        this.#admit(item);
+        return "accepted";
+      case "drop-newest":
+        break;
+      default:
+        return overflow satisfies never;
+    }
+    this.drop(item, "overflow");
+    return "dropped";
   }
 
-  /** Puts an item into the place of one that is queued or staged. */
-  replace(old: Item, item: Item): void {
-    if (item.position >= 0) this.remove(item);
-    const slot = old.position & this.#mask;
-    const isQueued = this.isQueued(old);
-    this.#slots[slot] = item;
-    this.#sizes[slot] = item.size;
-    item.position = old.position;
-    old.position = -1;
-    this.queuedBytes += item.size - old.size;
-    if (isQueued && item.key !== undefined) this.#keys.set(item.key, item);
+  /** Lets the sender of a message wait, unless it would wait for itself. */
+  wait(item: Item, refusal: WSError | undefined): Promise<void> {
+    if (refusal !== undefined) return rejected(refusal);
+    const sender = item.sender ??= Promise.withResolvers();
+    this.waiting.push(item);
+    this.#countWaiting(item, 1);
+    this.#watch(item);
+    return handled(sender.promise);
   }
 
-  /** Leaves room for so many items before everything else. */
-  reserve(count: number): void {
-    this.#rebuild(count);
-    this.#head =
-      this.#flushed =
-      this.#sent =
-      this.#fresh =
-        count;
+  /** Admits waiting senders while there is room; whether there was any. */
+  admitWaiting(): boolean {
+    let any = false;
+    for (
+      let item = this.waiting.first;
+      item !== undefined && this.#fits(item);
+      item = this.waiting.first
+    ) {
+      this.#takeOut(item);
+      this.#admit(item);
+      any = true;
+    }
+    return any;
   }
 
-  /** Puts an item before everything else, when no socket has any. */
-  unshift(item: Item): void {
-    if (this.#sent === 0) this.reserve(Math.max(FEWEST_SLOTS, this.#tail));
-    const position = this.#sent - 1;
-    this.#slots[position & this.#mask] = item;
-    this.#sizes[position & this.#mask] = item.size;
-    item.position = position;
-    this.#head =
-      this.#flushed =
-      this.#sent =
-      this.#fresh =
-        position;
-    this.#leaving = 0;
-    this.queuedCount++;
-    this.queuedBytes += item.size;
-    const { key } = item;
-    if (key !== undefined && !this.#keys.has(key)) this.#keys.set(key, item);
+  /** Lets an item in, for which there is room. */
+  #admit(item: Item): void {
+    const old = this.#placeOf(item.key);
+    item.sequence = old?.sequence ?? this.#nextSequence++;
+    this.#watch(item);
+    if (this.spool === undefined) {
+      this.#queue(item, old);
+      this.#accepted(item);
+      if (old !== undefined) this.drop(old, "replaced");
+      return;
+    }
+    if (old === undefined) this.staged.push(item);
+    else this.staged.replace(old, item);
+    if (item.key !== undefined) this.#stagedKeys.set(item.key, item);
+    this.spool.commitSoon();
+    if (old === undefined) return;
+    this.#forget(old);
+    // Its sender is told when the disk has the newer one.
+    if (old.sender !== undefined) {
+      item.older = old;
+    } else {
+      item.older = old.older;
+      this.#reportDrop(old, "replaced");
+    }
   }
 
-  // Taking out -----------------------------------------------------------------
-
-  /** The next message for the socket. */
-  get next(): Message | Item | undefined {
-    this.#skipSent();
-    if (this.#sent === this.#stored) return undefined;
-    return this.#slots[this.#sent & this.#mask];
+  #queue(item: Item, old?: Item): void {
+    if (old === undefined) this.queued.push(item);
+    else this.queued.replace(old, item);
+    if (item.key !== undefined) this.#queuedKeys.set(item.key, item);
   }
 
-  /** The size of the next message. */
-  get nextSize(): number {
-    return this.#sizes[this.#sent & this.#mask] ?? 0;
+  #accepted(item: Item): void {
+    this.acknowledgements?.add(item);
+    item.sender?.resolve();
+    item.sender = undefined;
   }
 
-  /** The next message is given to the socket now. */
-  take(): void {
-    const slot = this.#sent & this.#mask;
-    const size = this.#sizes[slot] ?? 0;
-    const message = this.#slots[slot];
-    if (this.#sent < this.#fresh) this.redelivered++;
-    else this.#fresh = this.#sent + 1;
-    this.#sent++;
-    this.takenCount++;
-    this.takenBytes += size;
-    this.inSocket++;
-    this.queuedCount--;
-    this.queuedBytes -= size;
-    this.inFlightCount++;
-    this.inFlightBytes += size;
-    this.#socketBytes += size;
-    if (message instanceof Item) this.#forgetKey(message);
+  // Room --------------------------------------------------------------------------
+
+  /** Messages accepted that no socket has. */
+  get count(): number {
+    return this.returned.count + this.queued.count + this.staged.count;
   }
 
-  /** These bytes, nobody's message, are given to the socket now. */
-  addUrgent(bytes: number): void {
-    // Before all messages they have no place: whether those have left does not
-    // depend on it.
-    if (this.#flushed === this.#sent) return;
-    this.#urgent ??= new Map();
-    this.#urgent.set(this.#sent, (this.#urgent.get(this.#sent) ?? 0) + bytes);
-    this.#socketBytes += bytes;
+  /** Their bytes. */
+  get bytes(): number {
+    return this.returned.bytes + this.queued.bytes + this.staged.bytes;
   }
 
-  /** Whether the first message in the socket has no bytes. */
-  get isNextFlushEmpty(): boolean {
-    return this.#flushed < this.#sent &&
-      this.#sizes[this.#flushed & this.#mask] === 0;
+  /** What takes up room. */
+  get #held(): { readonly count: number; readonly bytes: number } {
+    const { count, bytes, inFlight } = this;
+    return this.acknowledgements === undefined
+      ? { count, bytes }
+      : { count: count + inFlight.count, bytes: bytes + inFlight.bytes };
+  }
+
+  /** Whether there is room for the message. */
+  #fits({ size, key }: Item): boolean {
+    const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
+    const held = this.#held;
+    const bytes = held.bytes + size;
+    if (held.count < sendQueueMaxSize && bytes <= sendQueueMaxBytes) {
+      return true;
+    }
+    const old = this.#stagedKeys.get(key) ?? this.#queuedKeys.get(key);
+    return old !== undefined &&
+      (bytes - old.size <= sendQueueMaxBytes || size <= old.size);
+  }
+
+  /** Whether the message may enter now, as far as others wait. */
+  #mayEnter(item: Item): boolean {
+    if (this.waiting.count === 0) return this.#fits(item);
+    return this.#placeOf(item.key) !== undefined && this.#fits(item) &&
+      !this.#waitingKeys.has(item.key);
   }
 
   /**
-   * The socket still has so many bytes: the last ones that it was given.
-   * `afterTurn`: what it was given before, it has had for a turn of the event
-   * loop. Returns the items that are settled by it.
+   * Whether there would be room if all queued messages were dropped that no
+   * socket has had: what one has had may have arrived, and what follows may rely
+   * on that.
    */
-  flushTo(buffered: number, afterTurn: boolean): Item[] | undefined {
-    let settled: Item[] | undefined;
-    while (this.#flushed < this.#sent) {
-      const slot = this.#flushed & this.#mask;
-      const size = this.#sizes[slot] ?? 0;
-      const after = this.#socketBytes - Math.max(0, size);
-      const message = this.#slots[slot];
-      if (size > 0) {
-        if (buffered > after) break;
-      } else if (size === 0 && buffered >= after) {
-        // Nobody sees an empty message leave. It has, when with nothing before
-        // it there was a turn of the event loop to do so.
-        const hasLeft = afterTurn && buffered === after &&
-          this.#flushed < this.#leaving;
-        if (!hasLeft) break;
-      }
-      this.#flushed++;
-      if (size !== PASSED) this.inSocket--;
-      this.#socketBytes = after - this.#takeUrgent();
-      if (this.#isSettledByFlush(message)) {
-        this.#slots[slot] = undefined;
-        this.inFlightCount--;
-        this.inFlightBytes -= size;
-        if (size > this.largestFlushed) this.largestFlushed = size;
-        if (message instanceof Item) {
-          message.position = -1;
-          (settled ??= []).push(message);
-        }
-      }
-    }
-    if (afterTurn) this.#noteLeaving(buffered);
-    if (this.#head < this.#flushed && !this.#awaitsAcks) {
-      this.#head = this.#flushed;
-    }
-    if (this.#tail === this.#flushed) this.#shrink();
-    return settled;
+  #canMakeRoomFor({ size }: Item): boolean {
+    const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
+    const { count, bytes } = this.#held;
+    return count - this.queued.count - this.staged.count < sendQueueMaxSize &&
+      bytes - this.queued.bytes - this.staged.bytes + size <= sendQueueMaxBytes;
   }
 
-  /** Takes out an item, wherever it is. */
-  remove(item: Item): void {
-    const { position, size } = item;
-    const slot = position & this.#mask;
-    if (position < this.#sent) {
-      this.inFlightCount--;
-      this.inFlightBytes -= size;
-    } else if (position < this.#admitted) {
-      this.queuedCount--;
-      this.queuedBytes -= size;
-    } else {
-      this.#countWaiting(item, -1);
-    }
-    // The socket still has its bytes.
-    if (position >= this.#sent) this.#sizes[slot] = 0;
-    this.#slots[slot] = undefined;
-    item.position = -1;
-    this.#forgetKey(item);
-  }
-
-  /** Whether the item has its place before the disk or a socket's. */
-  isQueued({ position }: Item): boolean {
-    return position >= this.#sent && position < this.#stored;
-  }
-
-  /** Whether the item is staged. */
-  isStaged({ position }: Item): boolean {
-    return position >= this.#stored && position < this.#admitted;
-  }
-
-  /** Whether the sender of this item waits for room. */
-  isWaiting({ position }: Item): boolean {
-    return position >= this.#admitted;
-  }
-
-  /** Whether the item can be taken back: no socket has it. */
-  isHere({ position }: Item): boolean {
-    return position >= this.#sent;
-  }
-
-  /** The messages in flight, the first one first. */
-  *inFlight(): Generator<Message | Item, undefined> {
-    for (let at = Math.min(this.first, this.#sent); at < this.#sent; at++) {
-      const message = this.#slots[at & this.#mask];
-      if (message !== undefined) yield message;
-    }
-  }
-
-  /** Takes out the oldest queued message that no socket has had. */
-  takeFresh(): Message | Item | undefined {
-    this.#skipSent();
-    return this.#takeFrom(Math.max(this.#fresh, this.#sent));
-  }
-
-  /** Takes out the oldest queued message. */
-  takeQueued(): Message | Item | undefined {
-    this.#skipSent();
-    return this.#takeFrom(this.#sent);
-  }
-
-  /** How many queued messages, and bytes, were in a socket before. */
-  get returned(): { readonly count: number; readonly bytes: number } {
-    let count = 0;
-    let bytes = 0;
-    for (let at = this.#sent; at < this.#fresh; at++) {
-      if (this.#slots[at & this.#mask] === undefined) continue;
-      count++;
-      bytes += this.#sizes[at & this.#mask] ?? 0;
-    }
-    return { count, bytes };
-  }
-
-  /** The items that no socket has, staged and waiting ones too. */
-  *items(): Generator<Item, undefined> {
-    for (let at = this.#sent; at < this.#tail; at++) {
-      const item = itemAt(this.#slots[at & this.#mask]);
-      if (item !== undefined) yield item;
-    }
-  }
-
-  // A connection ends ------------------------------------------------------------
-
-  /** What is in flight goes back to the head of the queue. */
-  rewind(): void {
-    this.#sent = this.#flushed = Math.min(this.first, this.#sent);
-    this.queuedCount += this.inFlightCount;
-    this.queuedBytes += this.inFlightBytes;
-    this.#nothingInSocket();
-  }
-
-  /** What is in flight is settled, all of it; returns it. */
-  settleInFlight(): (Message | Item)[] {
-    const settled = [...this.inFlight()];
-    for (let at = Math.min(this.first, this.#sent); at < this.#sent; at++) {
-      const message = itemAt(this.#slots[at & this.#mask]);
-      if (message !== undefined) message.position = -1;
-      this.#slots[at & this.#mask] = undefined;
-    }
-    this.#flushed = this.#sent;
-    this.#nothingInSocket();
-    return settled;
-  }
-
-  /** Where the largest message in flight is, if there is one. */
-  get largestInFlight():
-    | { readonly position: number; readonly size: number }
-    | undefined {
-    let position = -1;
-    for (let at = Math.min(this.first, this.#sent); at < this.#sent; at++) {
-      if (this.#slots[at & this.#mask] === undefined) continue;
-      if (this.#sizeAt(at) > this.#sizeAt(position)) position = at;
-    }
-    return position < 0
-      ? undefined
-      : { position, size: this.#sizeAt(position) };
-  }
-
-  // Looking ----------------------------------------------------------------------
-
-  /** Marks the end of what is admitted. */
-  mark(): Mark {
-    const mark = { position: this.#admitted };
-    this.#marks ??= new Set();
-    this.#marks.add(mark);
-    return mark;
-  }
-
-  /** Forgets a mark. */
-  unmark(mark: Mark): void {
-    this.#marks?.delete(mark);
-  }
-
-  /** Whether there is nothing at all. */
-  get isEmpty(): boolean {
-    return this.queuedCount + this.inFlightCount + this.waitingCount === 0;
-  }
-
-  /** Whether everything before the mark is settled or dropped. */
-  isSettled(mark: Mark): boolean {
-    return this.first >= mark.position;
-  }
-
-  /** The position of the first message that is not settled. */
-  get first(): number {
-    return this.#head = this.#skipHoles(this.#head, this.#tail);
-  }
-
-  // Inside -----------------------------------------------------------------------
-
-  get #keys(): Map<string, Item> {
-    return this.#byKey ??= new Map();
-  }
-
-  #sizeAt(position: number): number {
-    return position < 0 ? -1 : this.#sizes[position & this.#mask] ?? 0;
-  }
-
-  #skipHoles(from: number, to: number): number {
-    while (from < to && this.#slots[from & this.#mask] === undefined) from++;
-    return from;
-  }
-
-  /** Passes the holes before the next message. */
-  #skipSent(): void {
-    this.#stored = this.#skipHoles(this.#stored, this.#admitted);
-    const next = this.#skipHoles(this.#sent, this.#stored);
-    if (next === this.#sent) return;
-    if (this.#flushed === this.#sent) this.#flushed = next;
-    for (let at = Math.max(this.#sent, this.#flushed); at < next; at++) {
-      this.#sizes[at & this.#mask] = PASSED;
-    }
-    this.#sent = next;
-  }
-
-  #takeFrom(position: number): Message | Item | undefined {
-    // What is passed now need not be passed again.
-    const at = this.#skipHoles(position, this.#admitted);
-    if (position === this.#fresh) this.#fresh = at;
-    return at === this.#admitted ? undefined : this.takeAt(at);
-  }
-
-  /** Takes out the message at a position where there is one. */
-  takeAt(position: number): Message | Item {
-    const slot = position & this.#mask;
-    const message = this.#slots[slot] ?? "";
-    if (message instanceof Item) {
-      this.remove(message);
-      return message;
-    }
-    const size = this.#sizes[slot] ?? 0;
-    this.#slots[slot] = undefined;
-    if (position < this.#sent) {
-      this.inFlightCount--;
-      this.inFlightBytes -= size;
-    } else {
-      this.queuedCount--;
-      this.queuedBytes -= size;
-      this.#sizes[slot] = 0;
-    }
-    return message;
-  }
-
-  #isSettledByFlush(message: Slot): boolean {
-    if (message === undefined) return false;
-    // Without an id nobody knows what acknowledges it.
-    return !this.#awaitsAcks || itemAt(message)?.id === undefined;
-  }
-
-  #noteLeaving(buffered: number): void {
-    this.#leaving = 0;
-    if (buffered !== this.#socketBytes) return;
-    let at = this.#flushed;
-    while (at < this.#sent && this.#sizeAt(at) <= 0) at++;
-    this.#leaving = at;
-  }
-
-  #takeUrgent(): number {
-    if (this.#urgent === undefined) return 0;
-    const bytes = this.#urgent.get(this.#flushed) ?? 0;
-    this.#urgent.delete(this.#flushed);
-    if (this.#urgent.size === 0) this.#urgent = undefined;
-    return bytes;
-  }
-
-  #nothingInSocket(): void {
-    this.inFlightCount = this.inFlightBytes = this.inSocket = 0;
-    this.#socketBytes = this.#leaving = this.largestFlushed = 0;
-    this.#urgent = undefined;
+  /**
+   * The message whose place in the queue one with this key takes at once. One
+   * that has to go to the disk first takes no queued message's place until then.
+   */
+  #placeOf(key: string | undefined): Item | undefined {
+    const keys = this.spool === undefined ? this.#queuedKeys : this.#stagedKeys;
+    return keys.get(key);
   }
 
   #countWaiting({ key }: Item, change: 1 | -1): void {
-    this.waitingCount += change;
     if (key === undefined) return;
-    this.#waitingKeys ??= new Map();
     const count = (this.#waitingKeys.get(key) ?? 0) + change;
     if (count > 0) this.#waitingKeys.set(key, count);
     else this.#waitingKeys.delete(key);
   }
 
-  #forgetKey(item: Item): void {
-    const { key } = item;
-    if (key !== undefined && this.withKey(key) === item) {
-      this.#byKey?.delete(key);
+  // The disk ------------------------------------------------------------------------
+
+  /** From the monotonic to the wall clock, by which messages on the disk expire. */
+  get wallOffset(): number {
+    return this.#clock.wall() - this.#clock.monotonic();
+  }
+
+  #commit(): void {
+    if (!this.spool?.isOpen) return;
+    this.#writeSome(this.spool);
+    this.#onChange();
+    if (this.staged.count > 0) this.spool.commitSoon();
+  }
+
+  /** Writes what is staged, some of it, and tells its senders. */
+  #writeSome(spool: Spool): void {
+    const items: Item[] = [];
+    let bytes = 0;
+    for (const item of this.staged) {
+      if (items.length === BATCH_COUNT || bytes >= BATCH_BYTES) break;
+      items.push(item);
+      bytes += item.size;
+      item.row = this.#queuedKeys.get(item.key)?.row || spool.nextRow();
+    }
+    const failed = spool.write(items, this.wallOffset);
+    for (const item of items) {
+      this.#takeOut(item);
+      const error = failed.get(item);
+      if (error === undefined) this.#stored(item);
+      else this.#notStored(item, error);
     }
   }
 
-  /** Makes sure that there is a slot after the tail. */
-  #makeRoom(): void {
-    const begin = this.#head < this.#flushed ? this.#head : this.#flushed;
-    if (this.#tail - begin > this.#mask) this.#rebuild(0);
+  #stored(item: Item): void {
+    const old = this.#queuedKeys.get(item.key);
+    if (old !== undefined) {
+      item.sequence = old.sequence;
+      // Its row belongs to what replaces it.
+      old.row = 0;
+    }
+    this.#queue(item, old);
+    if (old !== undefined) this.drop(old, "replaced");
+    this.#dropOlder(item);
+    this.#accepted(item);
   }
 
-  /** An empty ring that was large once gives its memory back. */
-  #shrink(): void {
-    const used = this.#tail - this.#emptiedAt;
-    if (this.#mask >= MOST_SLOTS_KEPT && used * 4 < this.#mask) {
-      this.#rebuild(0);
+  #notStored(item: Item, error: WSError): void {
+    this.#forget(item);
+    for (const older of item.takeOlder()) older.sender?.reject(error);
+    if (item.sender !== undefined) {
+      item.sender.reject(error);
+    } else {
+      this.flushes.lose(item.sequence);
+      this.#reportDrop(item, "spool");
     }
-    this.#emptiedAt = this.#tail;
+  }
+
+  // Going out -----------------------------------------------------------------------
+
+  /** The next message for the socket. */
+  get next(): Item | undefined {
+    return this.returned.first ?? this.queued.first;
+  }
+
+  /** The next message is given to the socket now. */
+  take(item: Item): void {
+    if (item.list === this.returned) this.redelivered++;
+    this.#takeOut(item);
+    this.inFlight.push(item);
+    this.takenCount++;
+    this.takenBytes += item.size;
+    item.target = undefined;
+  }
+
+  /** The socket still has so many bytes; see {@linkcode InFlight.flushTo}. */
+  flushTo(buffered: number, afterTurn: boolean): void {
+    this.inFlight.flushTo(buffered, afterTurn);
+    this.flushes.settleTo(this.settledTo);
+  }
+
+  /** Settles what an inbound message acknowledges. */
+  acknowledge(data: Message): void {
+    const ids = this.acknowledgements?.acknowledgedBy(data) ?? [];
+    if (ids instanceof WSError) return this.reports.add(ids);
+    for (const id of ids) {
+      const item = this.acknowledgements?.find(id);
+      if (item === undefined) continue;
+      this.#takeOut(item);
+      this.#forget(item);
+    }
+  }
+
+  /** The place before which everything is settled; `Infinity` if nothing is left. */
+  get settledTo(): number {
+    const first = this.inFlight.first ?? this.next ?? this.staged.first;
+    if (first !== undefined) return first.sequence;
+    return this.waiting.count > 0 ? this.end : Infinity;
+  }
+
+  /** The place after all that is accepted. */
+  get end(): number {
+    return this.#nextSequence;
+  }
+
+  /** What was for this connection goes to whatever connection comes. */
+  release(target: object): void {
+    for (const item of this.#here()) {
+      if (item.target === target) item.target = undefined;
+    }
+  }
+
+  /** A connection has begun. */
+  connected(): void {
+    this.#lastLost = NOTHING;
   }
 
   /**
-   * A ring of the right size, without the holes. So many positions are left
-   * free before everything else.
+   * A connection has ended: what is in flight goes back to the head of the
+   * queue, unless it has arrived or is sent at most once.
    */
-  #rebuild(before: number): void {
-    const begin = Math.min(this.first, this.#flushed);
-    const from = { slots: this.#slots, sizes: this.#sizes, mask: this.#mask };
-    /** The new position of each old one. */
-    const moved = new Float64Array(this.#tail - begin + 1);
-    let kept = before;
-    for (let at = begin; at < this.#tail; at++) {
-      moved[at - begin] = kept;
-      if (this.#isKept(at)) kept++;
+  disconnected({ flushed, tooLarge = false }: DetachInfo): void {
+    const { redeliver } = this.#config;
+    if (tooLarge) this.#dropLargest();
+    const items = this.inFlight.takeAll();
+    if (redeliver === "none" || redeliver === "unflushed" && flushed) {
+      if (!flushed) this.#countLost(items);
+      for (const item of items) this.#forget(item);
+      return;
     }
-    moved[this.#tail - begin] = kept;
-    let capacity = FEWEST_SLOTS;
-    while (capacity < kept * 1.5) capacity *= 2;
-    this.#slots = new Array<Slot>(capacity).fill(undefined);
-    this.#sizes = new Array<number>(capacity).fill(0);
-    this.#mask = capacity - 1;
-    const move = (old: number) => moved[Math.max(0, old - begin)] ?? kept;
-    for (let at = begin; at < this.#tail; at++) {
-      const to = move(at);
-      if (to === move(at + 1)) continue;
-      const message = from.slots[at & from.mask];
-      this.#slots[to] = message;
-      this.#sizes[to] = from.sizes[at & from.mask] ?? 0;
-      if (message instanceof Item) message.position = to;
+    const rest = [...this.returned];
+    for (const item of rest) this.returned.remove(item);
+    for (const item of [...items, ...rest]) this.returned.push(item);
+    for (const item of items) {
+      this.#watch(item);
+      if (item.signal?.aborted) this.drop(item, "aborted");
     }
-    this.#head = move(this.#head);
-    this.#flushed = move(this.#flushed);
-    this.#sent = move(this.#sent);
-    this.#stored = move(this.#stored);
-    this.#admitted = move(this.#admitted);
-    this.#fresh = move(this.#fresh);
-    this.#tail = kept;
-    this.#emptiedAt = 0;
-    this.#leaving = move(this.#leaving);
-    this.#moveUrgent(move);
-    for (const mark of this.#marks ?? []) mark.position = move(mark.position);
   }
 
-  /** Whether there is a message, or the place of one that the socket has. */
-  #isKept(position: number): boolean {
-    if (this.#slots[position & this.#mask] !== undefined) return true;
-    return position >= this.#flushed && position < this.#sent &&
-      this.#sizeAt(position) !== PASSED;
+  /**
+   * Without this a message that is too large for the server would be sent again
+   * and again. Where a larger one has left the socket, that is the one, and it
+   * will not come back.
+   */
+  #dropLargest(): void {
+    const { largest } = this.inFlight;
+    if (largest === undefined) return;
+    this.flushes.lose(largest.sequence);
+    this.drop(largest, "too-large");
   }
 
-  #moveUrgent(move: (position: number) => number): void {
-    const old = this.#urgent;
-    this.#urgent = undefined;
-    for (const [position, bytes] of old ?? []) {
-      const to = move(position);
-      this.#urgent ??= new Map();
-      this.#urgent.set(to, (this.#urgent.get(to) ?? 0) + bytes);
+  #countLost(items: readonly Item[]): void {
+    const [first] = items;
+    if (first !== undefined) this.flushes.lose(first.sequence);
+    this.lost += items.length;
+    this.#lastLost = {
+      unsent: items.length,
+      unsentBytes: items.reduce((sum, { size }) => sum + size, 0),
+    };
+  }
+
+  // Being dropped ---------------------------------------------------------------------
+
+  isExpired({ expires }: Item): boolean {
+    return expires !== Infinity && expires <= this.#clock.monotonic();
+  }
+
+  /** Takes out what has expired. */
+  expire(): void {
+    for (const item of this.#deadlines?.takeDue() ?? []) {
+      this.#takeBack(item, "expired");
     }
+  }
+
+  /** Watches for what may take the item out before a socket has it. */
+  #watch(item: Item): void {
+    if (item.expires !== Infinity) {
+      this.#deadlines ??= new Deadlines(
+        () => this.#clock.monotonic(),
+        this.#onChange,
+      );
+      this.#deadlines.add(item);
+    }
+    if (item.signal !== undefined) {
+      this.#signals ??= new Signals((items) => {
+        for (const item of items) this.#takeBack(item, "aborted");
+        this.#onChange();
+      });
+      this.#signals.add(item);
+    }
+  }
+
+  #takeBack(item: Item, reason: "expired" | "aborted"): void {
+    if (this.inFlight.has(item)) return;
+    if (item.list !== this.waiting) return this.drop(item, reason);
+    this.#takeOut(item);
+    this.#forget(item);
+    item.sender?.reject(
+      reason === "expired"
+        ? refusal(
+          "EXPIRED",
+          "The message was not sent as its ttl was over before there was room",
+        )
+        : aborted(item.signal?.reason),
+    );
+  }
+
+  /** Takes the item out of its list, if it is in one. */
+  #takeOut(item: Item): void {
+    const { list, key } = item;
+    list?.remove(item);
+    if (key === undefined) return;
+    if (list === this.waiting) this.#countWaiting(item, -1);
+    for (const keys of [this.#queuedKeys, this.#stagedKeys]) {
+      if (keys.get(key) === item) keys.delete(key);
+    }
+  }
+
+  /** The item is in no list any more. */
+  #forget(item: Item): void {
+    this.#deadlines?.remove(item);
+    this.#signals?.remove(item);
+    this.acknowledgements?.remove(item);
+    this.spool?.erase(item);
+  }
+
+  /** Drops a message, wherever it is. */
+  drop(item: Item, reason: DropReason): void {
+    this.#takeOut(item);
+    this.#forget(item);
+    // On its way to the disk: it was accepted, and is dropped.
+    item.sender?.resolve();
+    item.sender = undefined;
+    this.#dropOlder(item);
+    this.#reportDrop(item, reason);
+  }
+
+  /** Drops what the item replaced on the way to the disk. */
+  #dropOlder(item: Item): void {
+    for (const older of item.takeOlder()) {
+      older.sender?.resolve();
+      this.#reportDrop(older, "replaced");
+    }
+  }
+
+  #reportDrop({ data }: Item, reason: DropReason): void {
+    this.dropped++;
+    this.reports.add({ data, reason });
+  }
+
+  /** Drops all that is accepted and that no socket has; returns how much that was. */
+  clear(): number {
+    let count = 0;
+    for (const list of [this.returned, this.queued, this.staged]) {
+      for (const item of list) {
+        this.drop(item, "cleared");
+        count++;
+      }
+    }
+    return count;
+  }
+
+  // The end ---------------------------------------------------------------------------
+
+  /** Rejects all who wait with this error; returns what is not sent. */
+  close(error: WSError): Unsent {
+    while (this.spool?.isOpen && this.staged.count > 0) {
+      this.#writeSome(this.spool);
+    }
+    for (const item of this.#here()) {
+      // What is staged now has a spool that was never open.
+      for (const older of item.takeOlder()) older.sender?.reject(error);
+      if (item.sender === undefined) continue;
+      this.#takeOut(item);
+      item.sender.reject(error);
+    }
+    this.#deadlines?.stop();
+    this.#signals?.stop();
+    this.spool?.close();
+    this.flushes.fail(error);
+    return {
+      unsent: this.count + this.#lastLost.unsent,
+      unsentBytes: this.bytes + this.#lastLost.unsentBytes,
+    };
+  }
+
+  /** Drops all that is nowhere but here. */
+  dropRest(): void {
+    for (const item of this.#here()) {
+      this.#takeOut(item);
+      if (item.row === 0) this.#reportDrop(item, "ended");
+    }
+    this.reports.deliverAll();
+  }
+
+  /** What no socket has. */
+  *#here(): Generator<Item, undefined> {
+    yield* this.returned;
+    yield* this.queued;
+    yield* this.staged;
+    yield* this.waiting;
   }
 }
 
-function itemAt(slot: Slot): Item | undefined {
-  return slot instanceof Item ? slot : undefined;
+/** The error of a message whose signal has aborted. */
+export function aborted(cause: unknown): WSError {
+  const text = "The message was not sent as its signal aborted";
+  return refusal("ABORTED", text, cause);
 }
 
-function emptySlots(): Slot[] {
-  return new Array<Slot>(FEWEST_SLOTS).fill(undefined);
-}
-
-function emptySizes(): number[] {
-  return new Array<number>(FEWEST_SLOTS).fill(0);
+/** The error of one message, which goes to its sender alone. */
+function refusal(code: WSErrorCode, text: string, cause?: unknown): WSError {
+  return new WSError(text, { code, severity: "transient", cause });
 }

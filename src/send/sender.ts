@@ -22,24 +22,17 @@ import { handled, rejected } from "../handled.ts";
 import { byteLength, type Message } from "../message.ts";
 import { checkSendOptions, type SendOptions } from "../method_options.ts";
 import { wrongKind } from "../rules.ts";
-import { Admission } from "./admission.ts";
-import { Item } from "./item.ts";
-import {
-  type DetachInfo,
-  NOTHING,
-  PendingMessages,
-  type Unsent,
-} from "./pending_messages.ts";
+import { Item, plainItem } from "./item.ts";
 import { Pump, type SendSocket } from "./pump.ts";
 import { RateLimiter } from "./rate_limiter.ts";
 import {
   type Clock,
+  type DetachInfo,
   type SendConfig,
   type SenderHooks,
   SYSTEM_CLOCK,
 } from "./send_config.ts";
-import { aborted } from "./send_errors.ts";
-import type { SendQueue } from "./send_queue.ts";
+import { aborted, NOTHING, SendQueue, type Unsent } from "./send_queue.ts";
 import type { Stored } from "./spool_file.ts";
 import { nextTurn, Parts } from "./turns.ts";
 
@@ -53,12 +46,8 @@ export class Sender {
   readonly #config: SendConfig;
   readonly #hooks: SenderHooks;
   /** Made for the first message, as most of many thousand clients only receive. */
-  #pending: PendingMessages | undefined;
-  #admission: Admission | undefined;
-  /**
-   * The queue, while a message without options may enter it at once: nothing
-   * has to be known of it but its bytes, and nobody waits.
-   */
+  #queue: SendQueue | undefined;
+  /** The queue, while a message without options may enter it at once. */
   #plainQueue: SendQueue | undefined;
   #rate: RateLimiter | undefined;
   /** Of the attached connection, as are the next three. */
@@ -80,12 +69,9 @@ export class Sender {
    */
   async open(): Promise<void> {
     if (this.#config.spool === undefined || this.#end !== undefined) return;
-    const { spool, reports } = this.#usePending();
-    await spool?.open(
+    await this.#useQueue().spool?.open(
       this.#clock.wall(),
-      (error) => reports.addSoon(error),
-      (stored) => this.#restore(stored),
-      (items) => this.#restoreAll(items),
+      (messages) => this.#restore(messages),
     );
     this.#advance();
   }
@@ -110,10 +96,10 @@ export class Sender {
         handled(item.sender.promise);
       }
       const accepted = item.sender?.promise ?? ACCEPTED;
-      const admission = this.#useAdmission();
-      const result = admission.offer(item);
+      const queue = this.#useQueue();
+      const result = queue.offer(item);
       if (result === "full") {
-        return admission.wait(item, this.#hooks.refuseToWait());
+        return queue.wait(item, this.#hooks.refuseToWait());
       }
       if (result instanceof WSError) return rejected(result);
       return result === "accepted" ? accepted : ACCEPTED;
@@ -134,7 +120,7 @@ export class Sender {
     ) return true;
     try {
       const item = this.#compose(data, options, target);
-      return this.#useAdmission().offer(item) === "accepted";
+      return this.#useQueue().offer(item) === "accepted";
     } catch (error) {
       if (error instanceof WSError) return false;
       throw error;
@@ -150,16 +136,13 @@ export class Sender {
    */
   flush(ms = Infinity): Promise<boolean> {
     if (this.#end !== undefined) return rejected(this.#end.error);
-    if (this.#pending === undefined) return Promise.resolve(true);
-    const { queue, flushes } = this.#pending;
-    const mark = queue.mark();
-    const isSettled = queue.isSettled(mark);
-    const refusal = isSettled ? undefined : this.#hooks.refuseToWait();
-    if (!isSettled && refusal === undefined) {
-      return handled(flushes.wait(mark, ms));
+    const queue = this.#queue;
+    if (queue === undefined || queue.settledTo >= queue.end) {
+      return Promise.resolve(true);
     }
-    queue.unmark(mark);
-    return refusal === undefined ? Promise.resolve(true) : rejected(refusal);
+    const refusal = this.#hooks.refuseToWait();
+    if (refusal !== undefined) return rejected(refusal);
+    return handled(queue.flushes.wait(queue.end, ms));
   }
 
   /**
@@ -167,16 +150,16 @@ export class Sender {
    * `undefined` if there is nothing to wait for.
    */
   drain(ms: number): Promise<void> | undefined {
-    const pending = this.#pending;
-    if (pending === undefined || pending.queue.isEmpty) return undefined;
+    const queue = this.#queue;
+    if (queue === undefined || queue.settledTo === Infinity) return undefined;
     if (this.#end !== undefined) return undefined;
     // Only the end rejects, and then there is nothing to wait for.
-    return pending.flushes.wait(undefined, ms).then(() => {}, () => {});
+    return queue.flushes.wait(Infinity, ms).then(() => {}, () => {});
   }
 
   /** Drops all that is queued; returns how much that was. */
   clearQueue(): number {
-    const count = this.#pending?.clear() ?? 0;
+    const count = this.#queue?.clear() ?? 0;
     this.#advance();
     return count;
   }
@@ -192,7 +175,7 @@ export class Sender {
     this.#socket = socket;
     this.#isPaused = false;
     this.#target = target;
-    this.#pending?.connected();
+    this.#queue?.connected();
     this.#advance();
   }
 
@@ -223,7 +206,7 @@ export class Sender {
    * whatever connection comes.
    */
   release(target: object): void {
-    this.#pending?.release(target);
+    this.#queue?.release(target);
     this.#advance();
   }
 
@@ -250,7 +233,7 @@ export class Sender {
   /** Looks for acknowledgements in an inbound message. */
   acknowledge(data: Message): void {
     if (typeof this.#config.redeliver === "string") return;
-    this.#usePending().acknowledge(data);
+    this.#useQueue().acknowledge(data);
     this.#advance();
   }
 
@@ -262,10 +245,9 @@ export class Sender {
     if (this.#end !== undefined) return this.#end.unsent;
     this.#plainQueue = undefined;
     this.#detach({ flushed: false });
-    this.#admission?.end(error, this.#wallOffset);
-    const unsent = this.#pending?.unsent ?? NOTHING;
+    const unsent = this.#queue?.close(error) ?? NOTHING;
     this.#end = { error, unsent };
-    this.#pending?.end(error);
+    this.#queue?.dropRest();
     return unsent;
   }
 
@@ -273,49 +255,49 @@ export class Sender {
 
   /** Messages accepted and not handed to a socket. */
   get queued(): number {
-    return this.#pending?.queue.queuedCount ?? 0;
+    return this.#queue?.count ?? 0;
   }
 
   /** Their bytes. */
   get queuedBytes(): number {
-    return this.#pending?.queue.queuedBytes ?? 0;
+    return this.#queue?.bytes ?? 0;
   }
 
   /** Messages handed to the socket that the server has not acknowledged. */
   get unacknowledged(): number {
     return typeof this.#config.redeliver === "string"
       ? 0
-      : this.#pending?.queue.inFlightCount ?? 0;
+      : this.#queue?.inFlight.count ?? 0;
   }
 
   /** Whether messages in the socket may not be on the network yet. */
   get hasUnflushed(): boolean {
-    return (this.#pending?.queue.inSocket ?? 0) > 0;
+    return (this.#queue?.inFlight.inSocket.count ?? 0) > 0;
   }
 
   /** Messages dropped so far. */
   get dropped(): number {
-    return this.#pending?.dropped ?? 0;
+    return this.#queue?.dropped ?? 0;
   }
 
   /** Messages that a connection took along, never to be sent again. */
   get lost(): number {
-    return this.#pending?.lost ?? 0;
+    return this.#queue?.lost ?? 0;
   }
 
   /** Messages handed over once more. */
   get redelivered(): number {
-    return this.#pending?.queue.redelivered ?? 0;
+    return this.#queue?.redelivered ?? 0;
   }
 
   /** Messages handed to sockets, each time counted. */
   get messagesSent(): number {
-    return this.#pending?.queue.takenCount ?? 0;
+    return this.#queue?.takenCount ?? 0;
   }
 
   /** Their bytes. */
   get bytesSent(): number {
-    return this.#pending?.queue.takenBytes ?? 0;
+    return this.#queue?.takenBytes ?? 0;
   }
 
   // Messages -------------------------------------------------------------------------
@@ -324,26 +306,18 @@ export class Sender {
     return this.#hooks.clock ?? SYSTEM_CLOCK;
   }
 
-  /** From the monotonic clock to the wall clock. */
-  get #wallOffset(): number {
-    return this.#clock.wall() - this.#clock.monotonic();
-  }
-
-  #usePending(): PendingMessages {
-    if (this.#pending === undefined) {
+  #useQueue(): SendQueue {
+    if (this.#queue === undefined) {
       const { sendRate } = this.#config;
-      this.#pending = new PendingMessages(this.#config, this.#hooks, {
-        onChange: () => this.#advance(),
-        onCommit: () => this.#commit(),
-      });
+      this.#queue = new SendQueue(
+        this.#config,
+        this.#hooks,
+        () => this.#advance(),
+      );
       if (sendRate !== undefined) this.#rate ??= new RateLimiter(sendRate);
       this.#updatePlain();
     }
-    return this.#pending;
-  }
-
-  #useAdmission(): Admission {
-    return this.#admission ??= new Admission(this.#config, this.#usePending());
+    return this.#queue;
   }
 
   /** Accepts a message without options, if nothing speaks against it. */
@@ -355,22 +329,21 @@ export class Sender {
     const size = byteLength(data);
     const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
     if (
-      queue.queuedCount >= sendQueueMaxSize ||
-      queue.queuedBytes + size > sendQueueMaxBytes
+      queue.count >= sendQueueMaxSize || queue.bytes + size > sendQueueMaxBytes
     ) return false;
     // The sender may use the memory of a binary message again.
-    queue.push(isText ? data : new Uint8Array(data), size);
+    queue.push(plainItem(isText ? data : new Uint8Array(data), size));
     this.#pumpOut();
-    if (this.#pending?.reports.isDue) this.#advance();
+    if (queue.reports.isDue) this.#advance();
     return true;
   }
 
+  /** Nothing has to be known of it but its bytes, and nobody may wait. */
   #updatePlain(): void {
     const { redeliver, spool } = this.#config;
-    const queue = this.#pending?.queue;
     const isPlain = this.#end === undefined && spool === undefined &&
-      typeof redeliver === "string" && queue?.waitingCount === 0;
-    this.#plainQueue = isPlain ? queue : undefined;
+      typeof redeliver === "string" && this.#queue?.waiting.count === 0;
+    this.#plainQueue = isPlain ? this.#queue : undefined;
   }
 
   /**
@@ -383,7 +356,7 @@ export class Sender {
     if (typeof data !== "string" && !(data instanceof Uint8Array)) {
       throw wrongKind("data", "a string or a Uint8Array", data);
     }
-    const { acknowledgements, reports } = this.#usePending();
+    const { acknowledgements, reports } = this.#useQueue();
     const { ttl = Infinity, key, signal } = options === undefined
       ? {}
       : checkSendOptions(options);
@@ -395,10 +368,14 @@ export class Sender {
       reports.add(id);
       throw id;
     }
-    const expires = ttl === Infinity ? Infinity : this.#clock.monotonic() + ttl;
     const own = typeof data === "string" ? data : new Uint8Array(data);
-    const size = byteLength(own);
-    return new Item(own, size, { expires, key, signal, id, target });
+    const item = new Item(own, byteLength(own));
+    if (ttl !== Infinity) item.expires = this.#clock.monotonic() + ttl;
+    item.key = key;
+    item.signal = signal;
+    item.id = id;
+    item.target = target;
+    return item;
   }
 
   #throwIfEnded(): void {
@@ -407,71 +384,51 @@ export class Sender {
 
   // The spool ------------------------------------------------------------------------
 
-  /** The item of a message from the spool. */
-  #restore({ row, data, expires, key }: Stored): Item {
-    const { acknowledgements, reports } = this.#usePending();
-    const id = acknowledgements?.idOf(data);
-    // Without an id it is sent without waiting for the server.
-    if (id instanceof WSError) reports.add(id);
-    const item = new Item(data, byteLength(data), {
-      expires: expires - this.#wallOffset,
-      key,
-      id: id instanceof WSError ? undefined : id,
-    });
-    item.row = row;
-    return item;
-  }
-
-  /** Puts them before what was sent meanwhile, a part at a time. */
-  async #restoreAll(items: readonly Item[]): Promise<void> {
-    const pending = this.#usePending();
-    pending.queue.reserve(items.length);
+  /** Puts what was in the spool before what was sent meanwhile. */
+  async #restore(messages: readonly Stored[]): Promise<void> {
+    const queue = this.#useQueue();
     const parts = new Parts();
-    for (let index = items.length - 1; index >= 0; index--) {
-      const item = items[index];
-      if (this.#end !== undefined || item === undefined) return;
-      pending.queue.unshift(item);
-      pending.acknowledgements?.add(item);
-      pending.watch(item);
+    for (const [index, { row, data, expires, key }] of messages.entries()) {
+      const id = queue.acknowledgements?.idOf(data);
+      const item = new Item(data, byteLength(data));
+      item.row = row;
+      item.key = key;
+      item.expires = expires - queue.wallOffset;
+      // Without an id it is sent without waiting for the server.
+      if (id instanceof WSError) queue.reports.add(id);
+      else item.id = id;
+      queue.restore(item, index - messages.length);
       if (parts.isOver) await parts.next();
+      if (this.#end !== undefined) return;
     }
-  }
-
-  /** Writes what is staged. */
-  #commit(): void {
-    const spool = this.#pending?.spool;
-    if (!spool?.isOpen) return;
-    this.#useAdmission().commit(this.#wallOffset);
-    this.#advance();
-    if (this.#pending?.queue.hasStaged) spool.commitSoon();
   }
 
   // Everything that moves ----------------------------------------------------------
 
   /** See the top of this file. */
   #advance(): void {
-    const pending = this.#pending;
-    if (pending === undefined) return;
+    const queue = this.#queue;
+    if (queue === undefined) return;
     if (this.#end === undefined) {
-      pending.expire();
-      do this.#pumpOut(); while (this.#admission?.admitWaiting());
+      queue.expire();
+      do this.#pumpOut(); while (queue.admitWaiting());
       this.#updatePlain();
-      pending.flushes.check();
+      queue.flushes.settleTo(queue.settledTo);
     }
-    pending.reports.deliver();
+    queue.reports.deliver();
   }
 
   /** Gives the socket what it has room for. */
   #pumpOut(): void {
     const socket = this.#socket;
-    const pending = this.#pending;
-    if (socket === undefined || pending === undefined) return;
+    const queue = this.#queue;
+    if (socket === undefined || queue === undefined) return;
     // What is in the spool comes first.
-    if (pending.spool?.isOpen === false) return;
+    if (queue.spool?.isOpen === false) return;
     const pump = this.#pump ??= new Pump({
       socket,
       target: this.#target,
-      pending,
+      queue,
       config: this.#config,
       rate: this.#rate,
       clock: this.#clock,
@@ -488,7 +445,7 @@ export class Sender {
     this.#pump?.stop();
     const target = this.#target;
     this.#socket = this.#pump = this.#target = undefined;
-    if (target !== undefined) this.#pending?.release(target);
-    this.#pending?.disconnected(how);
+    if (target !== undefined) this.#queue?.release(target);
+    this.#queue?.disconnected(how);
   }
 }

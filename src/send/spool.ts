@@ -21,7 +21,7 @@ import type { Turn } from "./turns.ts";
 export interface SpoolHooks {
   /** It is time to write what is staged. */
   onCommit(): void;
-  /** What has left cannot be erased. */
+  /** The file is damaged, or what has left cannot be erased. */
   onError(error: WSError): void;
 }
 
@@ -51,8 +51,6 @@ export class Spool {
   readonly #hooks: SpoolHooks;
   readonly #opener: OpenSpool;
   #state: State = { is: "unopened" };
-  /** The staged items that have a key. */
-  readonly #stagedKeys = new Map<string, Item>();
   #lastRow = 0;
   #erased: number[] = [];
   /** Whether the file may be larger than it need be. */
@@ -79,40 +77,23 @@ export class Spool {
   }
 
   /**
-   * Opens the file. `restore` makes an item of what is in it, and `onItems` gets
-   * all of them.
+   * Opens the file; `restore` gets what is in it.
    * @throws {WSError} `PERMISSION` or `SPOOL`, fatal
    */
   async open(
     now: number,
-    onDamaged: (error: WSError) => void,
-    restore: (stored: Stored) => Item,
-    onItems: (items: readonly Item[]) => Promise<void>,
+    restore: (messages: readonly Stored[]) => Promise<void>,
   ): Promise<void> {
-    const { file, items } = await this.#opener(
+    const { file, messages } = await this.#opener(
       this.#path,
       now,
-      onDamaged,
-      restore,
+      this.#hooks.onError,
     );
-    this.#lastRow = items.at(-1)?.row ?? 0;
-    await onItems(items);
+    this.#lastRow = messages.at(-1)?.row ?? 0;
+    await restore(messages);
     // It may have been closed meanwhile.
     if (this.#state.is !== "unopened") return file.close();
     this.#state = { is: "open", file };
-    this.commitSoon();
-  }
-
-  /** The staged item with this key. */
-  stagedWithKey(key: string | undefined): Item | undefined {
-    return key === undefined ? undefined : this.#stagedKeys.get(key);
-  }
-
-  /** An item is staged, perhaps in the place of another one with its key. */
-  stage(item: Item, old: Item | undefined): void {
-    if (item.key !== undefined) this.#stagedKeys.set(item.key, item);
-    // Its sender is told when this one is on the disk.
-    item.older = old?.sender === undefined ? old?.older : old;
     this.commitSoon();
   }
 
@@ -125,24 +106,18 @@ export class Spool {
     });
   }
 
+  /** The row of the next message. */
+  nextRow(): number {
+    return ++this.#lastRow;
+  }
+
   /**
-   * Writes items that are staged, each over the row of what it replaces; returns
-   * the errors of those that could not be written. `offset` is from their clock
-   * to the wall clock.
+   * Writes items that have a row; returns the errors of those that could not be
+   * written. `offset` is from their clock to the wall clock.
    */
-  write(
-    items: readonly Item[],
-    offset: number,
-    replacedBy: (key: string | undefined) => Item | undefined,
-  ): Map<Item, WSError> {
+  write(items: readonly Item[], offset: number): Map<Item, WSError> {
     const failed = new Map<Item, WSError>();
     if (this.#state.is !== "open" || items.length === 0) return failed;
-    for (const item of items) {
-      item.row = replacedBy(item.key)?.row || ++this.#lastRow;
-      if (this.stagedWithKey(item.key) === item) {
-        this.#stagedKeys.delete(item.key ?? "");
-      }
-    }
     // The smallest first: where one does not fit, none that is larger does.
     const bySize = items.toSorted((a, b) => a.size - b.size);
     this.#writePart(this.#state.file, bySize, offset, failed);
@@ -152,9 +127,6 @@ export class Spool {
 
   /** The item has left the queue: it is erased soon. */
   erase(item: Item): void {
-    if (this.stagedWithKey(item.key) === item) {
-      this.#stagedKeys.delete(item.key ?? "");
-    }
     if (item.row === 0) return;
     this.#erased.push(item.row);
     item.row = 0;

@@ -8,7 +8,6 @@
 import { delay } from "@std/async/delay";
 import { dirname } from "node:path";
 import { WSError, type WSErrorCode } from "../errors.ts";
-import type { Item } from "./item.ts";
 import { SpoolFault, textOf } from "./spool_fault.ts";
 import {
   SCHEMA_MARK,
@@ -27,15 +26,20 @@ import {
 import { Parts } from "./turns.ts";
 
 /**
- * Opens the file and makes an item of each message in it, in order.
+ * Opens the file, and reads the messages in it, in order.
  * @throws {WSError} `PERMISSION` or `SPOOL`, fatal
  */
 export type OpenSpool = (
   path: string,
   now: number,
   onDamaged: (error: WSError) => void,
-  restore: (stored: Stored) => Item,
-) => Promise<{ readonly file: SpoolFile; readonly items: readonly Item[] }>;
+) => Promise<Opened>;
+
+/** A file, and what is in it. */
+interface Opened {
+  readonly file: SpoolFile;
+  readonly messages: readonly Stored[];
+}
 
 /** The times that the lock is tried, some milliseconds apart. */
 const MOST_TRIES = 15;
@@ -43,7 +47,7 @@ const MOST_TRIES = 15;
 const QUICKLY_CHECKED = 2 * 1024 * 1024;
 
 /** Opens the spool, or begins a new one. See {@linkcode OpenSpool}. */
-export const openSpool: OpenSpool = async (path, now, onDamaged, restore) => {
+export const openSpool: OpenSpool = async (path, now, onDamaged) => {
   if (!isAllowed(path)) {
     throw fatal(
       "PERMISSION",
@@ -54,12 +58,12 @@ export const openSpool: OpenSpool = async (path, now, onDamaged, restore) => {
   const stamp = new Date(now).toISOString().replaceAll(":", "-");
   const aside = `${path}.damaged-${stamp}`;
   try {
-    return await openSound(path, aside, restore);
+    return await openSound(path, aside);
   } catch (fault) {
     if (!(fault instanceof SpoolFault) || !isDamage(fault, aside)) {
       throw fault instanceof WSError ? fault : cannotOpen(path, fault);
     }
-    return await openNew(path, aside, fault, restore, onDamaged);
+    return await openNew(path, aside, fault, onDamaged);
   }
 };
 
@@ -67,11 +71,7 @@ export const openSpool: OpenSpool = async (path, now, onDamaged, restore) => {
  * Opens a file that is not damaged; a damaged one is moved away.
  * @throws {SpoolFault} it is damaged, in use or not ours
  */
-async function openSound(
-  path: string,
-  aside: string,
-  restore: (stored: Stored) => Item,
-): Promise<{ file: SqliteSpool; items: Item[] }> {
+async function openSound(path: string, aside: string): Promise<Opened> {
   const mayUseLog = isAllowed(path + LOG) && isAllowed(aside);
   // In this order: in a file that another process has begun meanwhile there are
   // messages before there is a log.
@@ -88,9 +88,9 @@ async function openSound(
     if (fault !== undefined) throw new SpoolFault("damaged", fault);
     if (sizeOf(path) <= QUICKLY_CHECKED) file.check();
     // Nothing is written before all is read.
-    const items = file.isNew ? [] : await load(file, restore);
+    const messages = file.isNew ? [] : await load(file);
     file.prepare(mayUseLog);
-    return { file, items };
+    return { file, messages };
   } catch (error) {
     throw giveUp(file, path, aside, error);
   }
@@ -101,15 +101,14 @@ async function openNew(
   path: string,
   aside: string,
   fault: SpoolFault,
-  restore: (stored: Stored) => Item,
   onDamaged: (error: WSError) => void,
-): Promise<{ file: SqliteSpool; items: Item[] }> {
+): Promise<Opened> {
   const isDamaged = `The spool ${path} is damaged (${fault.message})`;
   try {
     await makeFrom(aside, path);
-    const opened = await openSound(path, aside, restore);
+    const opened = await openSound(path, aside);
     const text = `${isDamaged}: it was set aside as ${aside}, and a new one ` +
-      `begun with the ${opened.items.length} messages that could be read`;
+      `begun with the ${opened.messages.length} messages that could be read`;
     onDamaged(
       new WSError(text, { code: "SPOOL", severity: "transient", cause: fault }),
     );
@@ -123,18 +122,14 @@ async function openNew(
   }
 }
 
-/** Makes an item of each message. */
-async function load(
-  file: SqliteSpool,
-  restore: (stored: Stored) => Item,
-): Promise<Item[]> {
-  const items: Item[] = [];
+async function load(file: SqliteSpool): Promise<Stored[]> {
+  const messages: Stored[] = [];
   const parts = new Parts();
   for (const stored of file.messages()) {
-    items.push(restore(stored));
+    messages.push(stored);
     if (parts.isOver) await parts.next();
   }
-  return items;
+  return messages;
 }
 
 /**

@@ -190,9 +190,9 @@ export class SenderModel {
         wall: () => this.#now + this.#wallOffset,
       },
       turn: this.#turns.turn,
-      openSpool: (_path, _now, _onDamaged, restore) => {
-        const items = this.#disk.begin(setup.spool ?? 0).map(restore);
-        return Promise.resolve({ file: this.#disk, items });
+      openSpool: () => {
+        const messages = this.#disk.begin(setup.spool ?? 0);
+        return Promise.resolve({ file: this.#disk, messages });
       },
     });
   }

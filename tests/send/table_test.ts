@@ -313,7 +313,7 @@ Deno.test("when the disk takes nothing, a message and what it replaced on the wa
     close: () => {},
   };
   const { sender, turns, dropped } = setUp({ spool: "full" }, {
-    openSpool: () => Promise.resolve({ file, items: [] }),
+    openSpool: () => Promise.resolve({ file, messages: [] }),
   });
   await sender.open();
   const old = outcome(sender.send("old", { key: "k" }));
@@ -341,7 +341,7 @@ Deno.test("what cannot be erased is not sent at most once: it is tried again unt
   const { sender, turns, errors } = setUp({
     spool: "broken",
     redeliver: "none",
-  }, { openSpool: () => Promise.resolve({ file, items: [] }) });
+  }, { openSpool: () => Promise.resolve({ file, messages: [] }) });
   await sender.open();
   const socket = new FakeSocket(TCP);
   sender.attach(socket);
@@ -373,7 +373,7 @@ Deno.test("a message whose replacement the disk does not take stays there", asyn
     close: () => {},
   };
   const { sender, turns } = setUp({ spool: "full" }, {
-    openSpool: () => Promise.resolve({ file, items: [] }),
+    openSpool: () => Promise.resolve({ file, messages: [] }),
   });
   await sender.open();
   sender.send("old", { key: "k" });
@@ -401,7 +401,7 @@ Deno.test("a row that cannot be erased is reported once, and erased when the dis
     close: () => {},
   };
   const { sender, turns, errors } = setUp({ spool: "broken" }, {
-    openSpool: () => Promise.resolve({ file, items: [] }),
+    openSpool: () => Promise.resolve({ file, messages: [] }),
   });
   await sender.open();
   sender.trySend("a");
