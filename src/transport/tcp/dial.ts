@@ -76,23 +76,33 @@ export async function dial(
   signal: AbortSignal,
 ): Promise<ByteStream> {
   if (url.protocol === "ws+unix:") return await dialUnix(url, holder);
+  const { tls, proxy } = options;
   const target = endOf(url);
-  const stream = options.proxy === undefined
+  const stream = proxy === undefined
     ? await dialTcp(target, holder, signal)
-    : await dialProxy(options.proxy, target, options, holder, signal);
+    : await openTunnel(
+      await dialProxy(proxy, holder, signal),
+      { proxy, target, tls },
+      holder,
+    );
   return url.protocol === "wss:"
-    ? await secure(stream, target, options.tls, holder)
+    ? await secure(stream, target, tls, holder)
     : stream;
 }
 
-function endOf(url: URL): TunnelTarget {
+/** Where a URL leads. */
+export function endOf(url: URL): TunnelTarget {
   return {
     hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: Number(url.port || PORTS.get(url.protocol)),
   };
 }
 
-async function dialTcp(
+/**
+ * Opens a TCP connection.
+ * @throws {HandshakeFailure} it cannot be opened
+ */
+export async function dialTcp(
   { hostname, port }: TunnelTarget,
   holder: StreamHolder,
   signal: AbortSignal,
@@ -129,40 +139,59 @@ async function connectTcp(
 
 async function dialProxy(
   proxy: URL,
-  target: TunnelTarget,
-  options: DialOptions,
   holder: StreamHolder,
   signal: AbortSignal,
-): Promise<ByteStream> {
-  const end = endOf(proxy);
-  let stream: ByteStream;
+): Promise<Deno.TcpConn> {
   try {
-    stream = await dialTcp(end, holder, signal);
+    return await dialTcp(endOf(proxy), holder, signal);
   } catch (error) {
     const { facts } = failureOf(error, "connect");
     if (facts.kind === "permission") throw error;
     throw new HandshakeFailure({ ...facts, kind: "proxy-unreachable" });
   }
-  if (proxy.protocol === "https:") {
-    // Name and client certificate are for the server, not for the proxy.
-    const { caCerts, insecure } = options.tls ?? {};
-    stream = await secure(stream, end, { caCerts, insecure }, holder);
-  }
+}
+
+/** A tunnel through a proxy. */
+export interface Tunnel {
+  readonly proxy: URL;
+  readonly target: TunnelTarget;
+  readonly tls?: TlsConfig;
+}
+
+/**
+ * Makes a connection to a proxy one to the target.
+ * @throws {HandshakeFailure} the proxy does not open the tunnel
+ */
+export async function openTunnel(
+  conn: Deno.TcpConn,
+  { proxy, target, tls = {} }: Tunnel,
+  holder: StreamHolder,
+): Promise<ByteStream> {
+  // Name and client certificate are for the server, not for the proxy.
+  const { caCerts, insecure } = tls;
+  const stream = proxy.protocol === "https:"
+    ? await secure(conn, endOf(proxy), { caCerts, insecure }, holder)
+    : conn;
   const credentials = credentialsOf(proxy);
   try {
     if (proxy.protocol === "socks5:") {
       await tunnelBySocks(stream, target, credentials);
     } else await tunnelByConnect(stream, target, credentials);
   } catch (error) {
-    const { facts } = failureOf(error, "http");
+    const failure = failureOf(error, "http");
+    const { facts } = failure;
     throw facts.kind === "reset" || facts.kind === "hung-up"
       ? new HandshakeFailure({ ...facts, kind: "proxy-refused" })
-      : failureOf(error, "http");
+      : failure;
   }
   return stream;
 }
 
-async function secure(
+/**
+ * Speaks TLS with the target over a stream.
+ * @throws {HandshakeFailure} client and server do not agree
+ */
+export async function secure(
   stream: ByteStream | Deno.TcpConn,
   { hostname }: TunnelTarget,
   options: TlsConfig = {},

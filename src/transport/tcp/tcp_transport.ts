@@ -6,12 +6,11 @@
  */
 
 import type { CompressionConfig } from "../../config.ts";
-import { type ClientHandshake, newKey } from "../../protocol/handshake.ts";
 import type { HandshakeRequest, Socket, Transport } from "../transport.ts";
-import { dial, type DialOptions, StreamHolder, unixParts } from "./dial.ts";
+import { dial, type DialOptions, StreamHolder } from "./dial.ts";
 import { failureOf } from "./failures.ts";
 import { TcpSocket } from "./tcp_socket.ts";
-import { upgrade } from "./upgrade.ts";
+import { handshakeOf, upgrade } from "./upgrade.ts";
 
 /** The options of a {@linkcode TcpTransport}. */
 export interface TcpOptions extends DialOptions {
@@ -73,26 +72,18 @@ export class TcpTransport implements Transport {
   close(): void {}
 
   async #connect(
-    { url, headers, subprotocols }: HandshakeRequest,
+    request: HandshakeRequest,
     holder: StreamHolder,
     signal: AbortSignal,
   ): Promise<Socket> {
     const { compression = false, maxMessageBytes = 64 * 1024 * 1024 } =
       this.#options;
+    const { url } = request;
     const stream = await dial(url, this.#options, holder, signal);
-    const isUnix = url.protocol === "ws+unix:";
     const settings = compression === true ? {} : compression;
-    const handshake: ClientHandshake = {
-      host: isUnix ? "localhost" : url.host,
-      target: isUnix ? unixParts(url).target : url.pathname + url.search,
-      key: newKey(),
-      headers,
-      subprotocols,
-      deflate: settings === false ? undefined : settings,
-    };
     const { head, rest, subprotocol, deflate } = await upgrade(
       stream,
-      handshake,
+      handshakeOf(request, settings === false ? undefined : settings),
     );
     return new TcpSocket({
       url: url.href,

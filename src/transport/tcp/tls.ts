@@ -211,7 +211,7 @@ class NodeTlsStream implements ByteStream {
 }
 
 /** A stream of ours as one of Node's. */
-class StreamDuplex extends Duplex {
+export class StreamDuplex extends Duplex {
   readonly #stream: ByteStream;
   #closed = false;
 

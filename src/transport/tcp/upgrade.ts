@@ -9,8 +9,10 @@ import {
   checkResponse,
   type ClientHandshake,
   encodeRequest,
+  newKey,
   UpgradeError,
 } from "../../protocol/handshake.ts";
+import type { DeflateOffer } from "../../protocol/deflate_parameters.ts";
 import {
   endOfHead,
   HeadError,
@@ -19,8 +21,9 @@ import {
   parseResponseHead,
   type ResponseHead,
 } from "../../protocol/http_head.ts";
-import { HandshakeFailure } from "../transport.ts";
+import { HandshakeFailure, type HandshakeRequest } from "../transport.ts";
 import { type ByteStream, writeAll } from "./byte_stream.ts";
+import { unixParts } from "./dial.ts";
 
 /** An accepted handshake. */
 export interface Upgrade extends Agreement {
@@ -42,6 +45,22 @@ const MAX_BODY = 4096;
 /** A body without an end is waited for so long, ms. */
 const BODY_TIMEOUT = 300;
 
+/** The handshake that makes a request (RFC 6455, section 4.1). */
+export function handshakeOf(
+  { url, headers, subprotocols }: HandshakeRequest,
+  deflate?: DeflateOffer,
+): ClientHandshake {
+  const isUnix = url.protocol === "ws+unix:";
+  return {
+    host: isUnix ? "localhost" : url.host,
+    target: isUnix ? unixParts(url).target : url.pathname + url.search,
+    key: newKey(),
+    headers,
+    subprotocols,
+    deflate,
+  };
+}
+
 /**
  * Makes the handshake.
  * @throws {HandshakeFailure} the server did not accept it
@@ -50,6 +69,24 @@ export async function upgrade(
   stream: ByteStream,
   handshake: ClientHandshake,
 ): Promise<Upgrade> {
+  const answer = await askForUpgrade(stream, handshake);
+  const { head, rest } = answer;
+  return { ...await checkAnswer(answer, handshake), head, rest };
+}
+
+/** A 101 that nobody has checked. */
+export interface Answer extends Pick<Upgrade, "head" | "rest"> {
+  readonly response: ResponseHead;
+}
+
+/**
+ * Sends the request and reads the answer.
+ * @throws {HandshakeFailure} there is none, or it is no 101
+ */
+export async function askForUpgrade(
+  stream: ByteStream,
+  handshake: ClientHandshake,
+): Promise<Answer> {
   await writeAll(stream, encodeRequest(handshake));
   const reader = new HeadReader(stream);
   let response = await reader.read();
@@ -58,23 +95,26 @@ export async function upgrade(
     response = await reader.read();
   }
   const { status, headers } = response;
-  if (status !== 101) {
-    const body = await readBody(stream, response, reader.rest);
-    const detail = response.statusText || undefined;
-    throw new HandshakeFailure({
-      kind: "status",
-      detail,
-      status,
-      headers,
-      body,
-    });
-  }
+  if (status === 101) return { response, head: reader.head, rest: reader.rest };
+  const body = await readBody(stream, response, reader.rest);
+  const detail = response.statusText || undefined;
+  throw new HandshakeFailure({ kind: "status", detail, status, headers, body });
+}
+
+/**
+ * Checks a 101.
+ * @throws {HandshakeFailure} it does not answer this handshake
+ */
+export async function checkAnswer(
+  { response }: Answer,
+  handshake: ClientHandshake,
+): Promise<Agreement> {
   try {
-    const agreement = await checkResponse(response, handshake);
-    return { ...agreement, head: reader.head, rest: reader.rest };
+    return await checkResponse(response, handshake);
   } catch (error) {
     if (!(error instanceof UpgradeError)) throw error;
     const { kind, message: detail } = error;
+    const { status, headers } = response;
     throw new HandshakeFailure({ kind, detail, status, headers });
   }
 }
