@@ -86,7 +86,7 @@ export async function dial(
       holder,
     );
   return url.protocol === "wss:"
-    ? await secure(stream, target, tls, holder)
+    ? await secure(stream, target, tls, holder, proxy === undefined)
     : stream;
 }
 
@@ -189,23 +189,28 @@ export async function openTunnel(
 
 /**
  * Speaks TLS with the target over a stream.
+ * @param isDirect whether the stream leads to the target itself
  * @throws {HandshakeFailure} client and server do not agree
  */
 export async function secure(
   stream: ByteStream | Deno.TcpConn,
-  { hostname }: TunnelTarget,
+  { hostname, port }: TunnelTarget,
   options: TlsConfig = {},
   holder: StreamHolder,
+  isDirect = false,
 ): Promise<ByteStream> {
-  const { caCerts = [], cert, key, serverName, insecure } = options;
+  const { caCerts = [], cert, key, serverName = hostname, insecure = false } =
+    options;
   const settings: TlsSettings = {
-    serverName: serverName ?? hostname,
+    serverName,
     caCerts: [caCerts].flat(),
     ...(cert !== undefined && key !== undefined && { identity: { cert, key } }),
-    insecure: insecure ?? false,
+    insecure,
   };
+  const isSame = isDirect && serverName === hostname && !insecure;
+  const dialled = isSame ? port : undefined;
   try {
-    return await startTls(stream, settings, holder.hold);
+    return await startTls(stream, settings, holder.hold, dialled);
   } catch (error) {
     throw failureOf(error, "tls");
   }

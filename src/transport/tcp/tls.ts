@@ -27,14 +27,35 @@ export interface TlsSettings {
   readonly insecure: boolean;
 }
 
-/** Makes the TLS handshake as a client. Closing `below` ends it. */
+/** `node:tls` of Deno 2.6 sends no client certificate over a stream of ours. */
+const LOSES_IDENTITY = Deno.version.deno.startsWith("2.6.");
+
+/**
+ * Makes the TLS handshake as a client. Closing `below` ends it.
+ * @param dialled the port of `serverName` to which `below` leads directly
+ */
 export async function startTls(
   below: ByteStream | Deno.TcpConn,
   settings: TlsSettings,
   onReplaced: (stream: ByteStream) => void,
+  dialled?: number,
 ): Promise<ByteStream> {
   const { serverName, caCerts, identity, insecure } = settings;
   checkPem(settings);
+  if (identity !== undefined && dialled !== undefined && LOSES_IDENTITY) {
+    // Deno itself takes a client certificate only where it dials.
+    below.close();
+    const conn = await Deno.connectTls({
+      hostname: serverName,
+      port: dialled,
+      caCerts: [...caCerts],
+      alpnProtocols: ["http/1.1"],
+      ...identity,
+    });
+    onReplaced(conn);
+    await conn.handshake();
+    return conn;
+  }
   if (identity === undefined && !insecure && isTcp(below)) {
     const conn = await Deno.startTls(below, {
       hostname: serverName,
@@ -93,8 +114,14 @@ function isTcp(stream: ByteStream | Deno.TcpConn): stream is Deno.TcpConn {
   return "setNoDelay" in stream;
 }
 
+/** Deno 2.9 shows them only with `--allow-sys`, and would ask for it. */
+function usualAuthorities(): readonly string[] {
+  const { state } = Deno.permissions.querySync({ name: "sys" });
+  return state === "granted" ? rootCertificates : [];
+}
+
 /** TLS by `node:tls` over any stream. */
-class NodeTlsStream implements ByteStream {
+export class NodeTlsStream implements ByteStream {
   readonly #below: StreamDuplex;
   readonly #socket: TLSSocket;
   /** What the socket has given and nobody has read; it is paused meanwhile. */
@@ -117,7 +144,7 @@ class NodeTlsStream implements ByteStream {
           ? { servername: serverName }
           : { host: serverName }),
         // Node trusts these instead of the usual ones, Deno besides them.
-        ...(caCerts.length > 0 && { ca: [...rootCertificates, ...caCerts] }),
+        ...(caCerts.length > 0 && { ca: [...usualAuthorities(), ...caCerts] }),
         ...identity,
         rejectUnauthorized: !insecure,
         ALPNProtocols: ["http/1.1"],
@@ -135,16 +162,24 @@ class NodeTlsStream implements ByteStream {
       this.#socket.pause();
       this.#wake();
     });
-    this.#socket.on("error", (error) => {
+    const onError = (error: Error) => {
       this.#error ??= error;
       this.#wake();
-    });
+    };
+    this.#socket.on("error", onError);
+    // Deno 2.6 does not pass it on to the socket: nobody else would listen.
+    this.#below.on("error", onError);
     for (const event of ["end", "close"]) {
       this.#socket.on(event, () => {
         this.#ended = true;
         this.#wake();
       });
     }
+  }
+
+  /** The socket of Node's, for what it knows of the other side. */
+  get socket(): TLSSocket {
+    return this.#socket;
   }
 
   #wake(): void {
@@ -211,7 +246,7 @@ class NodeTlsStream implements ByteStream {
 }
 
 /** A stream of ours as one of Node's. */
-export class StreamDuplex extends Duplex {
+class StreamDuplex extends Duplex {
   readonly #stream: ByteStream;
   #closed = false;
 

@@ -42,6 +42,9 @@ const FIRST_READ = 2 * 1024;
 /** So much of the body of a refusal is kept, bytes. */
 const MAX_BODY = 4096;
 
+/** So much of an answer that is not HTTP is shown, characters. */
+const SHOWN = 60;
+
 /** A body without an end is waited for so long, ms. */
 const BODY_TIMEOUT = 300;
 
@@ -185,7 +188,10 @@ class HeadReader {
     const end = Math.min(this.#length, this.#start + 5);
     const start = headText(this.#buffer.subarray(this.#start, end));
     if ("HTTP/".startsWith(start)) return;
-    throw notHttp("the answer does not begin with HTTP/");
+    const text = headText(this.#buffer.subarray(this.#start, this.#length));
+    const [line = ""] = text.slice(0, SHOWN).split(/[\r\n]/, 1);
+    // It is shown to people: control characters could change a terminal.
+    throw notHttp(`it begins with "${line.replace(/[^\x20-\x7e]/g, "?")}"`);
   }
 }
 
