@@ -62,6 +62,7 @@ const CASES: readonly Case[] = [
       file("src/cli/a.ts", 'import { b } from "../server/b.ts";'),
       file("src/cli/a.ts", 'import { b } from "./probe/b.ts";'),
       file("src/cli/probe/a.ts", 'import { b } from "../../protocol/b.ts";'),
+      file("src/cli/probe/a.ts", 'import "../../transport/tcp/b.ts";'),
       file("mod.ts", 'export { b } from "./src/client.ts";'),
       file("src/client.ts", 'import { b } from "./reconnect/b.ts";'),
       file("src/client.ts", 'await import("./transport/tcp/b.ts");'),

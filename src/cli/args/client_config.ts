@@ -85,7 +85,7 @@ export function handshakeConfig(
     subprotocols: flags.subprotocol.length > 0 ? flags.subprotocol : undefined,
     transport: transportOf(flags, urls),
     tls: tlsOf(flags),
-    proxy: proxyOf(flags.proxy),
+    proxy: proxyOf(flags),
     compression: flags.compress || undefined,
     connectTimeout: flags["connect-timeout"],
     closeTimeout: CLOSE_TIMEOUT,
@@ -141,10 +141,10 @@ export function clientNeeds(flags: Flags, urls: readonly string[]): Need[] {
     ].map((given) => "file" in given ? given.file : undefined),
   ].filter((path) => path !== undefined).filter((path) => path !== "-");
   const { spool } = flags;
-  const proxy = proxyOf(flags.proxy);
+  const proxy = proxyOf(flags);
   return [
     ...urls.flatMap(urlNeeds),
-    ...(proxy === undefined ? [] : [netNeed(proxy)]),
+    ...(proxy === undefined ? [] : [netNeed(proxy.href)]),
     ...read.map((path): Need => ({ kind: "read", path })),
     ...(spool === undefined ? [] : fileNeeds(spool)),
   ];
@@ -257,13 +257,15 @@ function transportOf(
   return flags.transport === "tcp" || reasons.length > 0 ? "tcp" : undefined;
 }
 
-function proxyOf(given: string | undefined): string | undefined {
+/**
+ * The proxy.
+ * @throws {UsageError} a URL of another scheme, or none
+ */
+export function proxyOf({ proxy }: Flags): URL | undefined {
+  if (proxy === undefined) return undefined;
   // The proxy resolves the name in any case, which is what socks5h asks for.
-  const proxy = given?.replace(/^socks5h:/i, "socks5:");
-  const schemes = /^(https?|socks5):\/\//i;
-  if (proxy === undefined || schemes.test(proxy) && URL.canParse(proxy)) {
-    return proxy;
-  }
+  const url = URL.parse(proxy.replace(/^socks5h:/i, "socks5:"));
+  if (url !== null && /^(https?|socks5):$/.test(url.protocol)) return url;
   // Not shown: it may hold a password.
   throw new UsageError("--proxy must be an http://, https:// or socks5:// URL");
 }

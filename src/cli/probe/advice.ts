@@ -1,136 +1,97 @@
 /**
- * What can be wrong with a server, the exit code of each, and what to do about
- * it. Pure.
+ * One line on what to do about what is wrong with a server. Pure.
  *
  * @module
  */
 
-import type { ExitCode } from "../exit_status.ts";
+import { endOf } from "../../transport/tcp/dial.ts";
+import { inFlags } from "../args/client_config.ts";
 import { escapeLine } from "../format.ts";
+import type { ProbeFailure, StepName } from "./steps.ts";
 
-/** The steps of a connection, in their order. */
-export type StepName = "DNS" | "TCP" | "Proxy" | "TLS" | "HTTP" | "WebSocket";
-
-/** What went wrong. */
-export type ProbeFailure =
-  | { readonly kind: "dns"; readonly hostname: string }
-  | { readonly kind: "tcp"; readonly port: number; readonly message: string }
-  | { readonly kind: "proxy-refused" }
-  /** What answers does not speak the protocol of the proxy's URL. */
-  | { readonly kind: "proxy-protocol" }
-  | { readonly kind: "proxy-credentials" }
-  | { readonly kind: "certificate"; readonly message: string }
-  | { readonly kind: "client-certificate" }
-  | { readonly kind: "not-tls" }
-  | { readonly kind: "tls"; readonly message: string }
-  /** Nothing came within the time. */
-  | { readonly kind: "silence"; readonly step: StepName }
-  | { readonly kind: "hang-up"; readonly step: StepName }
-  | { readonly kind: "not-http"; readonly isTls: boolean }
-  | {
-    readonly kind: "status";
-    readonly status: number;
-    readonly headers: Headers;
-  }
-  | { readonly kind: "redirect"; readonly detail: string }
-  | { readonly kind: "upgrade"; readonly detail: string }
-  | { readonly kind: "subprotocol"; readonly chosen: string };
-
-/** The exit code of a failure; the one that `connect` would end with. */
-export function probeExitCode(failure: ProbeFailure): ExitCode {
-  switch (failure.kind) {
+/**
+ * The advice on a failure.
+ * @param proxy the proxy, if there was one
+ */
+export function adviceOn(
+  { facts, step, url }: ProbeFailure,
+  proxy?: URL,
+): string {
+  const { kind, detail = "", status = 0, headers = new Headers() } = facts;
+  const isTls = url.protocol === "wss:";
+  // Up to the tunnel it is the proxy that is spoken with.
+  const first = endOf(proxy ?? url);
+  const party = step === "Proxy" ? "proxy" : "server";
+  switch (kind) {
+    case "permission":
+      return `Deno does not allow it: ${detail}.`;
+    case "options":
+      return `${escapeLine(inFlags(detail))}.`;
     case "dns":
-      return 6;
-    case "tcp":
-    case "proxy-refused":
-    case "hang-up":
-      return 7;
-    case "certificate":
-    case "client-certificate":
-    case "not-tls":
-    case "tls":
-      return 8;
-    case "silence":
-      return 124;
-    case "proxy-credentials":
-    case "proxy-protocol":
-    case "not-http":
-    case "status":
-    case "redirect":
-    case "upgrade":
-    case "subprotocol":
-      return 3;
-    default:
-      return failure satisfies never;
-  }
-}
-
-/** The failure that a text of the TLS library stands for. */
-export function tlsFailure(message: string): ProbeFailure {
-  if (/fatal alert: (\w*Certificate\w*|UnknownCA|AccessDenied)/.test(message)) {
-    return { kind: "client-certificate" };
-  }
-  if (/peer certificate|UnknownIssuer|not valid for name/i.test(message)) {
-    return { kind: "certificate", message };
-  }
-  if (/corrupt message|InvalidContentType|wrong version/i.test(message)) {
-    return { kind: "not-tls" };
-  }
-  return { kind: "tls", message };
-}
-
-/** One line on what to do. */
-export function adviceOn(failure: ProbeFailure): string {
-  switch (failure.kind) {
-    case "dns":
-      return `The name ${failure.hostname} does not resolve: check its ` +
+      return `The name ${first.hostname} does not resolve: check its ` +
         "spelling, and whether it is known on this network.";
-    case "tcp":
-      return tcpAdvice(failure.message, failure.port);
+    case "unreachable":
+    case "proxy-unreachable":
+      return unreachableAdvice(detail, first.port);
     case "proxy-refused":
       return "The proxy does not connect to the server: does it allow this " +
-        "host and port, does it know the host?";
+        "host and port, and does it know the host?";
     case "proxy-protocol":
-      return "What answers is not a proxy of this kind: check the address and " +
-        "the scheme of --proxy.";
+      return "No proxy of this kind answers: check the address and the " +
+        "scheme of --proxy.";
     case "proxy-credentials":
-      return "The proxy wants credentials: put a user name and a password " +
-        "into the URL of --proxy.";
+      return "The proxy wants credentials, or other ones: put a user name " +
+        "and a password into the URL of --proxy.";
     case "certificate":
-      return certificateAdvice(failure.message);
+      return certificateAdvice(detail);
+    case "certificate-not-yet-valid":
+      return "The certificate is not valid yet: is the clock of this machine " +
+        "right?";
     case "client-certificate":
-      return "The server wants a client certificate, or another one: --cert " +
-        "FILE --key FILE.";
+      return `The ${party} wants a client certificate, or another one: ` +
+        "--cert FILE --key FILE.";
     case "not-tls":
-      return "This port does not speak TLS: use ws://, or the port for wss://.";
+      return party === "proxy"
+        ? "This port does not speak TLS: use http:// for the proxy."
+        : "This port does not speak TLS: use ws://, or the port for wss://.";
     case "tls":
       return "TLS cannot be agreed on: is this the port for wss://?";
-    case "silence":
-      return silenceAdvice(failure.step);
-    case "hang-up":
-      return "The server hangs up before it answers: is this its WebSocket " +
-        "port, does it want TLS (wss://)?";
+    case "tls-server":
+      return `The ${party} fails during the TLS handshake: look at its log.`;
+    case "no-http1":
+      return "The server has no HTTP/1.1 here, which a WebSocket needs: check " +
+        "the port.";
+    case "timeout":
+      return silenceAdvice(step, isTls);
+    case "reset":
+    case "hung-up":
+      return "The server closes the connection before it answers: is this " +
+        `its WebSocket port${isTls ? "" : ", and does it want TLS (wss://)"}?`;
     case "not-http":
-      return failure.isTls
-        ? "What answers does not speak HTTP: check the port."
-        : "What answers does not speak HTTP: check the port, and try wss://.";
+      return "The server does not speak HTTP here: check the port" +
+        `${isTls ? "" : ", and try wss://"}.`;
     case "status":
-      return statusAdvice(failure.status, failure.headers);
+      return statusAdvice(status, headers);
     case "redirect":
-      return `The server redirects ${failure.detail}: use the right URL, or ` +
-        "ask whoever runs the server.";
+      return `The server redirects ${escapeLine(inFlags(detail))}: use the ` +
+        "right URL, or ask the people who run the server.";
     case "upgrade":
       return `The answer is not a WebSocket upgrade: the 101 ` +
-        `${failure.detail}. A proxy in between may have rewritten it.`;
+        `${escapeLine(detail)}. A proxy on the way may have rewritten it.`;
     case "subprotocol":
       return "The server insists on a subprotocol: --subprotocol " +
-        `${escapeLine(failure.chosen)}.`;
+        `${escapeLine(headers.get("sec-websocket-protocol") ?? "")}.`;
+    case "unknown":
+    case "http-client-closed":
+    case "provider-threw":
+    case "provider-value":
+      return `The handshake fails: ${escapeLine(detail)}.`;
     default:
-      return failure satisfies never;
+      return kind satisfies never;
   }
 }
 
-function silenceAdvice(step: StepName): string {
+function silenceAdvice(step: StepName, isTls: boolean): string {
   switch (step) {
     case "DNS":
       return "The name server does not answer: check the network and the VPN.";
@@ -145,13 +106,14 @@ function silenceAdvice(step: StepName): string {
     case "HTTP":
     case "WebSocket":
       return "The server accepts the connection and says nothing: is this its " +
-        "WebSocket port, is it overloaded, does it wait for TLS (wss://)?";
+        "WebSocket port, is it overloaded" +
+        `${isTls ? "" : ", does it wait for TLS (wss://)"}?`;
     default:
       return step satisfies never;
   }
 }
 
-function tcpAdvice(message: string, port: number): string {
+function unreachableAdvice(message: string, port: number): string {
   if (/refused/i.test(message)) {
     return `Nobody listens on port ${port}: is the server running, is the ` +
       "port right?";
@@ -166,10 +128,6 @@ function certificateAdvice(message: string): string {
   if (/expired/i.test(message)) {
     return "The certificate has expired: it must be renewed on the server (or " +
       "the clock of this machine is wrong).";
-  }
-  if (/not ?valid ?yet/i.test(message)) {
-    return "The certificate is not valid yet: is the clock of this machine " +
-      "right?";
   }
   if (/not ?valid ?for ?name/i.test(message)) {
     return "The certificate is for another host: use one of its names, or " +
@@ -206,7 +164,7 @@ function statusAdvice(status: number, headers: Headers): string {
     case 404:
       return "There is nothing at this path: check the path of the URL.";
     case 407:
-      return "A proxy in between wants credentials.";
+      return "A proxy on the way wants credentials.";
     case 426:
       return "The server wants another protocol version than WebSocket 13.";
     case 429:

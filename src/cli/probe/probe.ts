@@ -5,11 +5,15 @@
  */
 
 import process from "node:process";
+import { WebSocketStreamClient, type WSConfig } from "../../../mod.ts";
+import { handshakeError } from "../../transport/classify.ts";
+import { resolveRequest } from "../../transport/handshake_request.ts";
 import {
   clientNeeds,
   handshakeConfig,
   headerListOf,
-  tlsOf,
+  inFlags,
+  proxyOf,
 } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import { onlyUrl, UsageError } from "../args/values.ts";
@@ -26,10 +30,11 @@ import {
 } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
 import { safeJson } from "../output/json_events.ts";
-import { printToStdout } from "../stdio.ts";
 import { requirePermissions } from "../permissions.ts";
-import { adviceOn, probeExitCode, type ProbeFailure } from "./advice.ts";
-import { probe, type ProbeRequest, type Step } from "./steps.ts";
+import { exitCodeOf } from "../run/end_reason.ts";
+import { printToStdout } from "../stdio.ts";
+import { adviceOn } from "./advice.ts";
+import { probe, type ProbeFailure, type Step } from "./steps.ts";
 
 /** Runs the command. */
 export async function run(
@@ -39,36 +44,68 @@ export async function run(
   if (url.protocol === "ws+unix:") {
     throw new UsageError("probe takes a ws:// or wss:// URL");
   }
-  const { proxy } = handshakeConfig(flags, [url.href]);
+  const proxy = proxyOf(flags);
+  // A look-up of the name needs the whole host, not one port.
+  const { hostname } = proxy ?? url;
   requirePermissions([
-    // A look-up of the name needs the whole host, not one port.
-    ...(proxy === undefined ? [{ kind: "net", host: url.hostname } as const] : [
-      { kind: "net", host: new URL(proxy).hostname } as const,
-    ]),
+    { kind: "net", host: hostname },
     ...clientNeeds(flags, []),
   ]);
   // Deno 2.6 warns about an import of its own node:dns.
   Object.assign(process, { noDeprecation: true });
-  const report = reportOf(flags, url);
+  const { tls } = checked({
+    ...handshakeConfig(flags, [url.href]),
+    transport: "tcp",
+  });
+  const request = await resolveRequest(
+    {
+      endpoint: url.href,
+      headers: headerListOf(flags),
+      subprotocols: flags.subprotocol,
+      transportName: "tcp",
+    },
+    new AbortController().signal,
+    () => {},
+  );
+  const report = reportOf(flags, request.url, proxy);
   const start = performance.now();
-  const failure = await probe({
-    url,
-    headers: headerListOf(flags),
-    subprotocols: flags.subprotocol,
-    tls: probeTls(flags),
-    proxy: proxy === undefined ? undefined : new URL(proxy),
+  const failure = await probe(request, {
+    tls,
+    proxy,
     timeout: Math.min(flags["connect-timeout"], flags.timeout ?? Infinity),
     followRedirects: flags["follow-redirects"],
     onStep: report.step,
   });
-  const code = failure === undefined ? 0 : probeExitCode(failure);
+  const code = failure === undefined ? 0 : exitCodeOfFailure(failure, proxy);
   report.end(failure, code, performance.now() - start);
   return code;
 }
 
-function probeTls(flags: Flags): ProbeRequest["tls"] {
-  const { caCerts = [], ...tls } = tlsOf(flags) ?? {};
-  return { caCerts: [caCerts].flat(), ...tls };
+/**
+ * The configuration, if a client takes it.
+ * @throws {UsageError} it does not, as `connect` would say
+ */
+function checked(config: WSConfig): WSConfig {
+  try {
+    new WebSocketStreamClient(config);
+    return config;
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) {
+      throw error;
+    }
+    throw new UsageError(inFlags(error.message));
+  }
+}
+
+/** The one that `connect` would end with. */
+function exitCodeOfFailure(
+  { facts, url }: ProbeFailure,
+  proxy: URL | undefined,
+): ExitCode {
+  const now = Date.now();
+  return exitCodeOf(
+    handshakeError(facts, { url, proxy, wasOpen: false, refusals: 0, now }),
+  );
 }
 
 interface Report {
@@ -80,26 +117,31 @@ interface Report {
   ) => void;
 }
 
-function reportOf(flags: Flags, url: URL): Report {
-  if (flags.json) return jsonReport();
+function reportOf(flags: Flags, url: URL, proxy: URL | undefined): Report {
+  const advise = (failure: ProbeFailure) => adviceOn(failure, proxy);
+  if (flags.json) return jsonReport(url, advise);
   if (flags.quiet) {
     const { fatal } = stderrNotices(flags);
     return {
       step: () => {},
-      end: (failure) => failure !== undefined && fatal(adviceOn(failure)),
+      end: (failure) => failure !== undefined && fatal(advise(failure)),
     };
   }
   return textReport(
     url,
     styleOf(wantsColor(flags.color, Deno.stdout.isTerminal())),
     Math.min(terminalWidth(), 100),
+    advise,
   );
 }
 
-function jsonReport(): Report {
+/** Says what to do about a failure. */
+type Advise = (failure: ProbeFailure) => string;
+
+function jsonReport(first: URL, advise: Advise): Report {
   const event = (type: string, facts: object) =>
     print(safeJson({ v: 1, type, ts: Date.now(), ...facts }));
-  let shown = "";
+  let shown = displayUrl(first.href);
   return {
     step({ name, url, ok, result, time, facts }) {
       shown = displayUrl(url.href);
@@ -114,12 +156,12 @@ function jsonReport(): Report {
       });
     },
     end(failure, exitCode, time) {
-      const advice = failure === undefined ? undefined : adviceOn(failure);
+      const advice = failure === undefined ? undefined : advise(failure);
       const ok = failure === undefined;
       event("result", {
         url: shown,
         ok,
-        failure: failure?.kind,
+        failure: failure?.facts.kind,
         exitCode,
         time: toMicros(time),
         advice,
@@ -131,7 +173,12 @@ function jsonReport(): Report {
 /** Where the details of a step begin. */
 const COLUMN = 30;
 
-function textReport(first: URL, style: Style, width: number): Report {
+function textReport(
+  first: URL,
+  style: Style,
+  width: number,
+  advise: Advise,
+): Report {
   let current = first.href;
   print(`${style.bold(displayUrl(current))}\n`);
   return {
@@ -145,7 +192,7 @@ function textReport(first: URL, style: Style, width: number): Report {
     end(failure, _, time) {
       const text = failure === undefined
         ? `A WebSocket opens here, in ${showDuration(time)}.`
-        : adviceOn(failure);
+        : advise(failure);
       const paint = failure === undefined ? style.green : style.yellow;
       print("");
       for (const line of wrap(text, Math.min(width, 80))) print(paint(line));

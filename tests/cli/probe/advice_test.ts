@@ -1,85 +1,111 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  adviceOn,
-  probeExitCode,
-  type ProbeFailure,
-  tlsFailure,
-} from "../../../src/cli/probe/advice.ts";
+import { adviceOn } from "../../../src/cli/probe/advice.ts";
+import type { StepName } from "../../../src/cli/probe/steps.ts";
+import type { HandshakeFacts } from "../../../src/transport/transport.ts";
 
-const status = (code: number, headers: HeadersInit = {}): ProbeFailure => ({
+const status = (code: number, headers: HeadersInit = {}): HandshakeFacts => ({
   kind: "status",
   status: code,
   headers: new Headers(headers),
 });
 
-const certificate = (message: string): ProbeFailure => ({
+const certificate = (detail: string): HandshakeFacts => ({
   kind: "certificate",
-  message,
+  detail,
 });
 
-/** What the runtime says, in its own words. */
-const CASES: readonly (readonly [ProbeFailure, number, RegExp])[] = [
-  [{ kind: "dns", hostname: "nope" }, 6, /name nope does not resolve/],
-  [{ kind: "tcp", port: 9, message: "Connection refused" }, 7, /port 9/],
-  [{ kind: "tcp", port: 9, message: "host unreachable" }, 7, /no route/],
-  [{ kind: "tcp", port: 9, message: "what?" }, 7, /firewalls/],
-  [{ kind: "proxy-refused" }, 7, /does not connect/],
-  [{ kind: "proxy-protocol" }, 3, /scheme of --proxy/],
-  [{ kind: "proxy-credentials" }, 3, /URL of --proxy/],
-  [certificate("invalid peer certificate: UnknownIssuer"), 8, /--ca FILE/],
-  [certificate("invalid peer certificate: certificate expired"), 8, /renewed/],
-  [certificate("certificate not valid yet"), 8, /clock/],
-  [certificate('not valid for name "localhost"'), 8, /--server-name/],
-  [{ kind: "client-certificate" }, 8, /--cert FILE/],
-  [{ kind: "not-tls" }, 8, /use ws:/],
-  [{ kind: "tls", message: "HandshakeFailure" }, 8, /agreed on/],
-  [{ kind: "silence", step: "Proxy" }, 124, /proxy/],
-  [{ kind: "silence", step: "DNS" }, 124, /name server/],
-  [{ kind: "silence", step: "TCP" }, 124, /firewall/],
-  [{ kind: "silence", step: "TLS" }, 124, /plain ws:/],
-  [{ kind: "silence", step: "HTTP" }, 124, /says nothing/],
-  [{ kind: "hang-up", step: "HTTP" }, 7, /hangs up/],
-  [{ kind: "not-http", isTls: false }, 3, /wss:/],
-  [{ kind: "not-http", isTls: true }, 3, /check the port/],
-  [status(200), 3, /does not upgrade/],
-  [status(301, { location: "wss://b\x9b/" }), 3, /use wss:\/\/b\\x9b\//],
-  [{ kind: "redirect", detail: "in a loop" }, 3, /redirects in a loop/],
-  [status(302), 3, /without saying where/],
-  [status(400), 3, /subprotocol/],
-  [status(401), 3, /--bearer-file/],
-  [status(403), 3, /--bearer-file/],
-  [status(404), 3, /path/],
-  [status(407), 3, /proxy/i],
-  [status(418), 3, /refuses/],
-  [status(426), 3, /version/],
-  [status(429), 3, /Too many/],
-  [status(429, { "retry-after": "7" }), 3, /Retry-After: 7/],
-  [status(500), 3, /log/],
-  [status(503, { "retry-after": "7" }), 3, /Retry-After: 7/],
-  [{ kind: "upgrade", detail: "lacks x" }, 3, /the 101 lacks x/],
-  [{ kind: "subprotocol", chosen: "v2" }, 3, /--subprotocol v2/],
+const tcp = (detail: string): HandshakeFacts => ({
+  kind: "unreachable",
+  detail,
+});
+
+/** What the transport reports, in the words of the runtime. */
+const CASES: readonly (readonly [
+  facts: HandshakeFacts,
+  advice: RegExp,
+  step?: StepName,
+])[] = [
+  [{ kind: "permission", detail: "run with --allow-net=h" }, /--allow-net=h/],
+  [{ kind: "options", detail: "'tls.ca' is bad" }, /is bad/],
+  [{ kind: "dns" }, /name nope does not resolve/, "DNS"],
+  [tcp("Connection refused"), /port 9/, "TCP"],
+  [tcp("host unreachable"), /no route/, "TCP"],
+  [tcp("what?"), /firewalls/, "TCP"],
+  [{ kind: "proxy-refused" }, /does not connect/, "Proxy"],
+  [{ kind: "proxy-protocol" }, /scheme of --proxy/, "Proxy"],
+  [{ kind: "proxy-credentials" }, /URL of --proxy/, "Proxy"],
+  [certificate("invalid peer certificate: UnknownIssuer"), /--ca FILE/],
+  [certificate("invalid peer certificate: certificate expired"), /renewed/],
+  [certificate('not valid for name "localhost"'), /--server-name/],
+  [{ kind: "certificate-not-yet-valid" }, /clock/],
+  [{ kind: "client-certificate" }, /server wants .*--cert FILE/],
+  [{ kind: "client-certificate" }, /proxy wants .*--cert FILE/, "Proxy"],
+  [{ kind: "not-tls" }, /use ws:/],
+  [{ kind: "not-tls" }, /use http:/, "Proxy"],
+  [{ kind: "tls", detail: "HandshakeFailure" }, /agreed on/],
+  [{ kind: "tls-server" }, /log/],
+  [{ kind: "no-http1" }, /port/],
+  [{ kind: "timeout" }, /proxy/, "Proxy"],
+  [{ kind: "timeout" }, /name server/, "DNS"],
+  [{ kind: "timeout" }, /firewall/, "TCP"],
+  [{ kind: "timeout" }, /plain ws:/, "TLS"],
+  [{ kind: "timeout" }, /says nothing.*wss:/],
+  [{ kind: "hung-up" }, /closes the connection.*wss:/],
+  [{ kind: "reset" }, /closes the connection/],
+  [{ kind: "not-http" }, /check the port, and try wss:/],
+  [status(200), /does not upgrade/],
+  [status(301, { location: "wss://b\x9b/" }), /use wss:\/\/b\\x9b\//],
+  [{ kind: "redirect", detail: "in a loop" }, /redirects in a loop/],
+  [
+    { kind: "redirect", detail: "more often than 'followRedirects' allows: 3" },
+    /more often than --follow-redirects allows: 3/,
+  ],
+  [status(302), /without saying where/],
+  [status(400), /subprotocol/],
+  [status(401), /--bearer-file/],
+  [status(403), /--bearer-file/],
+  [status(404), /path/],
+  [status(407), /proxy/i],
+  [status(418), /refuses/],
+  [status(426), /version/],
+  [status(429), /Too many/],
+  [status(429, { "retry-after": "7" }), /Retry-After: 7/],
+  [status(500), /log/],
+  [status(503, { "retry-after": "7" }), /Retry-After: 7/],
+  [{ kind: "upgrade", detail: "lacks x" }, /the 101 lacks x/, "WebSocket"],
+  [
+    {
+      kind: "subprotocol",
+      headers: new Headers({ "sec-websocket-protocol": "v2" }),
+    },
+    /--subprotocol v2/,
+    "WebSocket",
+  ],
+  [{ kind: "unknown", detail: "boom" }, /boom/],
 ];
 
-Deno.test("each failure has its exit code and one line of advice", () => {
-  for (const [failure, code, pattern] of CASES) {
-    const advice = adviceOn(failure);
+Deno.test("each failure has one line of advice", () => {
+  const url = new URL("ws://nope:9/");
+  for (const [facts, pattern, step = "HTTP"] of CASES) {
+    const advice = adviceOn({ facts, step, url });
     assertMatch(advice, pattern);
     assert(/^[^\n]+[.?]$/.test(advice), advice);
-    assertEquals(probeExitCode(failure), code, advice);
   }
 });
 
-Deno.test("what the TLS library says is one of four things", () => {
-  const cases = {
-    "invalid peer certificate: UnknownIssuer": "certificate",
-    'invalid peer certificate: certificate not valid for name "h"':
-      "certificate",
-    "received fatal alert: CertificateRequired": "client-certificate",
-    "received fatal alert: UnknownCA": "client-certificate",
-    "received corrupt message of type InvalidContentType": "not-tls",
-    "received fatal alert: HandshakeFailure": "tls",
-  };
-  for (const [text, kind] of Object.entries(cases)) {
-    assertEquals(tlsFailure(text).kind, kind, text);
+Deno.test("nobody who speaks TLS is told to try it", () => {
+  const url = new URL("wss://nope/");
+  for (const kind of ["not-http", "hung-up", "timeout"] as const) {
+    const advice = adviceOn({ facts: { kind }, step: "HTTP", url });
+    assertEquals(advice.includes("wss://"), false, advice);
   }
+});
+
+Deno.test("a proxy that cannot be reached is looked for at its own port", () => {
+  const url = new URL("wss://nope/");
+  const proxy = new URL("http://proxy:3128");
+  const facts = tcp("Connection refused");
+  assertMatch(adviceOn({ facts, step: "TCP", url }, proxy), /port 3128/);
+  const dns = { kind: "dns" } as const;
+  assertMatch(adviceOn({ facts: dns, step: "DNS", url }, proxy), /name proxy/);
 });

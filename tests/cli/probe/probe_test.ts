@@ -5,6 +5,7 @@ import {
   closeAfterRequest,
   closeAtOnce,
   garbage,
+  respond,
   respondStatus,
   TcpPeer,
   type TcpScript,
@@ -86,8 +87,13 @@ Deno.test("probe names the failing step and gives advice", async (t) => {
     3,
   );
   await step("200", "HTTP/1.1 200 OK\r\n\r\n", /does not upgrade/, 3);
-  await step("not HTTP", "220 mail.example ESMTP\r\n", /not speak HTTP/, 3);
-  await step("hang-up", "", /hangs up/, 7);
+  await step(
+    "not HTTP",
+    "220 mail.example ESMTP\x1b\r\n",
+    /it begins with "220 mail.example ESMTP\?"[^]*not speak HTTP/,
+    3,
+  );
+  await step("hang-up", "", /closes the connection before/, 7);
   await step(
     "a bad accept",
     "HTTP/1.1 101 S\r\nupgrade: websocket\r\nconnection: upgrade\r\n" +
@@ -118,6 +124,45 @@ Deno.test("probe names the failing step and gives advice", async (t) => {
     const url = peer.url.replace("ws:", "wss:");
     check(await cli("probe", url).run(), /does not speak TLS/, 8);
   });
+});
+
+Deno.test("probe refuses what connect refuses, in the same words", async () => {
+  using temp = new TempFile();
+  await Deno.writeTextFile(temp.path, "no certificate");
+  const cases = [
+    ["-H", "Host: example.com"],
+    ["-H", "Sec-WebSocket-Key: x"],
+    ["--subprotocol", "a", "--subprotocol", "a"],
+    ["--ca", temp.path],
+  ];
+  for (const flags of cases) {
+    const run = (...command: string[]) =>
+      cli(...command, "ws://127.0.0.1:9", ...flags)
+        .allow("--allow-net", `--allow-read=${temp.path}`).run();
+    const probed = await run("probe");
+    const connected = await run("--no-reconnect");
+    assertEquals([probed.code, probed.stderr], [2, connected.stderr]);
+  }
+});
+
+Deno.test("probe waits for the answer behind an interim one", async () => {
+  await using peer = new TcpPeer(async ({ readRequest, write }) => {
+    await readRequest();
+    await write("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
+    await write("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+  });
+  check(await cli("probe", peer.url).run(), /HTTP +403/, 3);
+});
+
+Deno.test("probe reads user info as connect does", async () => {
+  await using peer = new TcpPeer(respondStatus(401));
+  const url = peer.url.replace("//", "//me:100%@");
+  check(await cli("probe", url).run(), /HTTP +401/, 3);
+  const [request] = peer.requests;
+  assertEquals(
+    request?.headers.get("authorization"),
+    `Basic ${btoa("me:100%")}`,
+  );
 });
 
 Deno.test("--json prints each step and the result, with the URL", async () => {
@@ -166,6 +211,7 @@ const STRANGE: Readonly<Record<string, TcpScript>> = {
   },
   "a hang-up": closeAtOnce,
   "a hang-up after the request": closeAfterRequest,
+  "a hang-up within the answer": respond("HTTP/1.1 101 Switching Proto"),
 };
 
 Deno.test("probe and connect end with the same code", async (t) => {
@@ -213,23 +259,31 @@ testWith(
   await findClientCertificateServer(),
   "probe and connect say the same where a client certificate is wanted",
   async (start) => {
-    const { ca } = await certificates();
-    using temp = new TempFile();
-    await Deno.writeTextFile(temp.path, ca);
+    const { ca, client } = await certificates();
+    const folder = await Deno.makeTempDir();
+    for (const [name, text] of Object.entries({ ca, ...client })) {
+      await Deno.writeTextFile(`${folder}/${name}`, text);
+    }
     await using server = await start();
     const url = `wss://localhost:${server.port}`;
     const run = (...args: string[]) =>
-      cli(...args, url, "--ca", temp.path)
-        .allow("--allow-net", `--allow-read=${temp.path}`).run();
+      cli(...args, url, "--ca", "ca").in(folder)
+        .allow("--allow-net", "--allow-read").run();
+    const identity = ["--cert", "cert", "--key", "key"];
     const probed = await run("probe");
     assertMatch(probed.stdout, /wants a client certificate/);
     assertEquals(probed.code, 8);
+    const accepted = await run("probe", ...identity);
+    assertMatch(accepted.stdout, /HTTP +404/);
+    assertEquals(accepted.code, 3);
     for (const transport of ["native", "tcp"]) {
-      const { code, stderr } = await run(
-        ...["--no-reconnect", "--transport", transport],
-      );
-      assertEquals(code, 8, `${transport}: ${stderr}`);
+      const flags = ["--no-reconnect", "--transport", transport];
+      const without = await run(...flags);
+      assertEquals(without.code, 8, `${transport}: ${without.stderr}`);
+      const { code, stderr } = await run(...flags, ...identity);
+      assertEquals(code, 3, `${transport}: ${stderr}`);
     }
+    await Deno.remove(folder, { recursive: true });
   },
 );
 
