@@ -25,7 +25,6 @@ import {
 } from "../errors.ts";
 import { isPromise } from "../handled.ts";
 import { wrongKind } from "../rules.ts";
-import { parseRetryAfter } from "./retry_after.ts";
 import type {
   ConnectionFailure,
   HandshakeFacts,
@@ -37,8 +36,6 @@ import type {
 export interface AttemptContext {
   /** The URL that was dialled; `undefined` before it is known. */
   readonly url: URL | undefined;
-  /** The proxy of the configuration. */
-  readonly proxy: URL | undefined;
   /** Whether the client has been open before. */
   readonly wasOpen: boolean;
   /** How many 401 and 403 in a row this URL answered before. */
@@ -54,151 +51,92 @@ type Rule =
   | "fatal-at-first"
   | "fatal";
 
-interface Row {
-  readonly code: WSErrorCode;
-  readonly rule: Rule;
-  /** What happened, as the second half of "No connection to HOST: ...". */
-  readonly text: string;
-}
+type Row = readonly [code: WSErrorCode, rule: Rule];
 
-/** The failure table of the design; `status` has a table of its own. */
-const HANDSHAKE: Readonly<
-  Record<Exclude<HandshakeFailureKind, "status">, Row>
-> = {
-  "permission": {
-    code: "PERMISSION",
-    rule: "fatal",
-    text: "Deno does not allow it",
-  },
-  "options": {
-    code: "TLS",
-    rule: "fatal",
-    text: "the options 'tls' or 'proxy' cannot be used",
-  },
-  "http-client-closed": {
-    code: "CONNECT",
-    rule: "fatal",
-    text: "the 'httpClient' is closed",
-  },
-  "dns": {
-    code: "DNS",
-    rule: "transient",
-    text: "the host name does not resolve",
-  },
-  "unreachable": {
-    code: "CONNECT",
-    rule: "transient",
-    text: "nobody listens there, or the host cannot be reached",
-  },
-  "reset": {
-    code: "CONNECT",
-    rule: "transient",
-    text: "the connection broke before the server answered",
-  },
-  "hung-up": {
-    code: "CONNECT",
-    rule: "transient",
-    text: "the server hung up before it answered",
-  },
-  "certificate": {
-    code: "TLS",
-    rule: "fatal-at-first",
-    text: "the server's certificate is not accepted; " +
-      "for a certificate authority of your own see 'tls.caCerts'",
-  },
-  "certificate-not-yet-valid": {
-    code: "TLS",
-    rule: "transient",
-    text: "the server's certificate is not valid yet; is the clock right?",
-  },
-  "client-certificate": {
-    code: "TLS",
-    rule: "fatal-at-first",
-    text: "the server wants another client certificate; see 'tls.cert'",
-  },
-  "not-tls": {
-    code: "TLS",
-    rule: "fatal-at-first",
-    text: "the server does not speak TLS on this port: " +
-      "use ws://, or the port for wss://",
-  },
-  "tls": {
-    code: "TLS",
-    rule: "fatal-at-first",
-    text: "client and server could not agree on TLS",
-  },
-  "tls-server": {
-    code: "CONNECT",
-    rule: "transient",
-    text: "the server failed during the TLS handshake",
-  },
-  "no-http1": {
-    code: "HANDSHAKE",
-    rule: "fatal-at-first",
-    text: "the server has no HTTP/1.1, which the handshake needs",
-  },
-  "not-http": {
-    code: "HANDSHAKE",
-    rule: "fatal-at-first",
-    text: "what answered is not HTTP; a TLS port wants wss://",
-  },
-  "upgrade": {
-    code: "HANDSHAKE",
-    rule: "fatal-at-first",
-    text: "the server's 101 is not a WebSocket handshake",
-  },
-  "subprotocol": {
-    code: "HANDSHAKE",
-    rule: "fatal-at-first",
-    text: "the server chose a subprotocol that was not offered",
-  },
-  "proxy-credentials": {
-    code: "HTTP_STATUS",
-    rule: "fatal-at-first",
-    text:
-      "the proxy wants a user name and a password in its URL, or other ones",
-  },
-  "proxy-protocol": {
-    code: "HANDSHAKE",
-    rule: "fatal-at-first",
-    text: "what answered does not speak the proxy's protocol",
-  },
-  "proxy-unreachable": {
-    code: "CONNECT",
-    rule: "transient",
-    text: "the proxy cannot be reached",
-  },
-  "proxy-refused": {
-    code: "CONNECT",
-    rule: "transient",
-    text: "the proxy did not connect to the server",
-  },
-  "unknown": {
-    code: "CONNECT",
-    rule: "transient",
-    text: "the handshake failed",
-  },
-  "provider-threw": {
-    code: "CONNECT",
-    rule: "transient",
-    text: "a function of the configuration threw",
-  },
-  "provider-value": {
-    code: "CONNECT",
-    rule: "fatal-at-first",
-    text: "a function of the configuration returned what cannot be used",
-  },
-  "redirect": {
-    code: "REDIRECT",
-    rule: "fatal-at-first",
-    text: "the server redirects where the client must not follow",
-  },
-  "timeout": {
-    code: "TIMEOUT",
-    rule: "transient",
-    text: "the attempt took too long",
-  },
+/** What is known besides the status, of which there is a table of its own. */
+type Kind = Exclude<HandshakeFailureKind, "status">;
+
+/** What happened, as the second half of "No connection to HOST: ...". */
+const TEXTS: Readonly<Record<Kind, string>> = {
+  permission: "Deno does not allow it",
+  options: "the options 'tls' or 'proxy' cannot be used",
+  "http-client-closed": "the 'httpClient' is closed",
+  dns: "the host name does not resolve",
+  unreachable: "nobody listens there, or the host cannot be reached",
+  reset: "the connection broke before the server answered",
+  "hung-up": "the server hung up before it answered",
+  certificate: "the server's certificate is not accepted; " +
+    "for a certificate authority of your own see 'tls.caCerts'",
+  "certificate-not-yet-valid":
+    "the server's certificate is not valid yet; is the clock right?",
+  "client-certificate":
+    "the server wants another client certificate; see 'tls.cert'",
+  "not-tls": "the server does not speak TLS on this port: " +
+    "use ws://, or the port for wss://",
+  tls: "client and server could not agree on TLS",
+  "tls-server": "the server failed during the TLS handshake",
+  "no-http1": "the server has no HTTP/1.1, which the handshake needs",
+  "not-http": "what answered is not HTTP; a TLS port wants wss://",
+  upgrade: "the server's 101 is not a WebSocket handshake",
+  subprotocol: "the server chose a subprotocol that was not offered",
+  "proxy-credentials":
+    "the proxy wants a user name and a password in its URL, or other ones",
+  "proxy-protocol": "what answered does not speak the proxy's protocol",
+  "proxy-unreachable": "the proxy cannot be reached",
+  "proxy-refused": "the proxy did not connect to the server",
+  unknown: "the handshake failed",
+  "provider-threw": "a function of the configuration threw",
+  "provider-value":
+    "a function of the configuration returned what cannot be used",
+  redirect: "the server redirects where the client must not follow",
+  timeout: "the attempt took too long",
 };
+
+/** The failure table of the design. */
+function rowOf(kind: Kind): Row {
+  switch (kind) {
+    case "unreachable":
+    case "reset":
+    case "hung-up":
+    case "tls-server":
+    case "proxy-unreachable":
+    case "proxy-refused":
+    case "unknown":
+    case "provider-threw":
+      return ["CONNECT", "transient"];
+    case "dns":
+      return ["DNS", "transient"];
+    case "timeout":
+      return ["TIMEOUT", "transient"];
+    case "redirect":
+      return ["REDIRECT", "fatal-at-first"];
+    case "no-http1":
+    case "not-http":
+    case "upgrade":
+    case "subprotocol":
+    case "proxy-protocol":
+      return ["HANDSHAKE", "fatal-at-first"];
+    case "certificate":
+    case "client-certificate":
+    case "not-tls":
+    case "tls":
+      return ["TLS", "fatal-at-first"];
+    case "certificate-not-yet-valid":
+      return ["TLS", "transient"];
+    case "proxy-credentials":
+      return ["HTTP_STATUS", "fatal-at-first"];
+    case "provider-value":
+      return ["CONNECT", "fatal-at-first"];
+    case "permission":
+      return ["PERMISSION", "fatal"];
+    case "options":
+      return ["TLS", "fatal"];
+    case "http-client-closed":
+      return ["CONNECT", "fatal"];
+    default:
+      return kind satisfies never;
+  }
+}
 
 /** The error for a handshake that failed. */
 export function handshakeError(
@@ -206,8 +144,7 @@ export function handshakeError(
   context: AttemptContext,
 ): WSError {
   if (facts.kind === "status") return statusError(facts, context);
-  const { code, rule, text } = HANDSHAKE[facts.kind];
-  return failure(facts, context, code, rule, text);
+  return failure(facts, context, rowOf(facts.kind), TEXTS[facts.kind]);
 }
 
 /** 401 and 403: the server does not accept these credentials. */
@@ -233,28 +170,19 @@ const STATUS_ADVICE: ReadonlyMap<number, string> = new Map([
 
 function statusError(facts: HandshakeFacts, context: AttemptContext): WSError {
   const { status = 0, headers } = facts;
-  const retryAfter = parseRetryAfter(
-    headers?.get("retry-after") ?? null,
-    context.now,
-  );
+  const asked = headers?.get("retry-after") ?? null;
+  const retryAfter = parseRetryAfter(asked, context.now);
   if (status < 400 || status > 599) {
-    return failure(
-      facts,
-      context,
-      "HANDSHAKE",
-      "fatal-at-first",
-      `this is no WebSocket endpoint, it answered ${status} instead of 101`,
-      retryAfter,
-    );
+    const row: Row = ["HANDSHAKE", "fatal-at-first"];
+    const text =
+      `this is no WebSocket endpoint, it answered ${status} instead of 101`;
+    return failure(facts, context, row, text, retryAfter);
   }
-  return failure(
-    facts,
-    context,
-    "HTTP_STATUS",
-    statusRule(status, retryAfter, context),
-    `the server answered ${status}${STATUS_ADVICE.get(status) ?? ""}`,
-    retryAfter,
-  );
+  const rule = statusRule(status, retryAfter, context);
+  const text = `the server answered ${status}${
+    STATUS_ADVICE.get(status) ?? ""
+  }`;
+  return failure(facts, context, ["HTTP_STATUS", rule], text, retryAfter);
 }
 
 function statusRule(
@@ -271,8 +199,7 @@ function statusRule(
 function failure(
   facts: HandshakeFacts,
   context: AttemptContext,
-  code: WSErrorCode,
-  rule: Rule,
+  [code, rule]: Row,
   text: string,
   retryAfter?: number,
 ): WSError {
@@ -281,9 +208,10 @@ function failure(
   const to = url === undefined ? "" : ` to ${hostOf(url)}`;
   const more = detail === undefined ? "" : ` (${detail})`;
   const hint = advice === undefined ? "" : `; ${advice}`;
+  const isFatal = rule === "fatal" || rule === "fatal-at-first" && !wasOpen;
   return new WSError(`No connection${to}: ${text}${more}${hint}`, {
     code,
-    severity: severityBy(rule, wasOpen),
+    severity: isFatal ? "fatal" : "transient",
     status,
     headers,
     body,
@@ -293,22 +221,46 @@ function failure(
   });
 }
 
-function severityBy(rule: Rule, wasOpen: boolean): Severity {
-  switch (rule) {
-    case "transient":
-      return "transient";
-    case "fatal-at-first":
-      return wasOpen ? "transient" : "fatal";
-    case "fatal":
-      return "fatal";
-    default:
-      return rule satisfies never;
+const SECONDS = /^\d+$/;
+
+const DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)";
+const LONG_DAY = "(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day";
+const MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)";
+const TIME = "\\d{2}:\\d{2}:\\d{2}";
+
+/**
+ * The three forms of an HTTP date (RFC 9110, section 5.6.7). `Date.parse` alone
+ * would find a date in almost anything, "1.5" among it.
+ */
+const HTTP_DATES = [
+  new RegExp(`^${DAY}, \\d{2} ${MONTH} \\d{4} ${TIME} GMT$`),
+  new RegExp(`^${LONG_DAY}, \\d{2}-${MONTH}-\\d{2} ${TIME} GMT$`),
+  new RegExp(`^${DAY} ${MONTH} [ \\d]\\d ${TIME} \\d{4}$`),
+];
+
+/**
+ * The `Retry-After` header (RFC 9110, section 10.2.3): how long the server asks
+ * to wait, in milliseconds from `now` (milliseconds since the epoch); 0 for a
+ * date that is past, `undefined` for nonsense.
+ */
+export function parseRetryAfter(
+  value: string | null,
+  now: number,
+): number | undefined {
+  if (value === null) return undefined;
+  if (SECONDS.test(value)) {
+    return Math.min(Number(value) * 1000, Number.MAX_SAFE_INTEGER);
   }
+  if (!HTTP_DATES.some((form) => form.test(value))) return undefined;
+  // The third form, asctime's, is UTC without saying so.
+  const date = Date.parse(value.endsWith("GMT") ? value : `${value} GMT`);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
 /** The host as an error names it; for a unix socket its path. */
-function hostOf(url: URL): string {
-  return url.host === "" ? redactUrl(url) : url.host;
+function hostOf(url: URL | string): string {
+  const { host } = new URL(url);
+  return host === "" ? redactUrl(url) : host;
 }
 
 // The end of an open connection -------------------------------------------------
@@ -332,7 +284,7 @@ function describeEnd(
   { code, reason, failure }: SocketEnd,
   url: string,
 ): string {
-  const host = hostOf(new URL(url));
+  const host = hostOf(url);
   if (failure !== undefined) return describeFailure(failure, host);
   if (code === 1006) {
     return `The connection to ${host} dropped without a close frame`;
@@ -418,53 +370,44 @@ export function isNormalClose(error: WSError): boolean {
 
 /** The connection that the program dropped itself. */
 export function reconnectRequested(url: string): WSError {
-  const host = hostOf(new URL(url));
-  return new WSError(`The program asked for a new connection to ${host}`, {
-    code: "CLOSED",
-    severity: "transient",
-    closeCode: 1006,
-    url,
-  });
+  const text = `The program asked for a new connection to ${hostOf(url)}`;
+  return transient("CLOSED", text, url, 1006);
 }
 
 /** The error of a `session` whose connection is closed by us. */
 export function connectionClosed(url: string): WSError {
-  return new WSError(`The connection to ${hostOf(new URL(url))} is closed`, {
-    code: "CLOSED",
-    severity: "transient",
-    closeCode: 1006,
-    url,
-  });
+  const text = `The connection to ${hostOf(url)} is closed`;
+  return transient("CLOSED", text, url, 1006);
 }
 
 /** A connection that does not show a sign of life. */
 export function heartbeatError(text: string, url: string): WSError {
-  return new WSError(
-    `The connection to ${hostOf(new URL(url))} is dead: ${text}`,
-    {
-      code: "HEARTBEAT",
-      severity: "transient",
-      url,
-    },
-  );
+  const dead = `The connection to ${hostOf(url)} is dead: ${text}`;
+  return transient("HEARTBEAT", dead, url);
 }
 
 /** `onConnect` did not take what arrived, nor settle. */
 export function hookOverrun(count: number, url: string): WSError {
-  return new WSError(
-    `${count} messages of ${hostOf(new URL(url))} arrived before onConnect ` +
-      "settled: more than receiveBufferMaxSize or receiveBufferMaxBytes",
-    { code: "SLOW_CONSUMER", severity: "transient", url },
-  );
+  const text = `${count} messages of ${hostOf(url)} arrived before onConnect ` +
+    "settled: more than receiveBufferMaxSize or receiveBufferMaxBytes";
+  return transient("SLOW_CONSUMER", text, url);
 }
 
 /** `onConnect` took too long. */
 export function hookTimeout(ms: number, url: string): WSError {
-  return new WSError(
+  const text =
     `onConnect did not settle within ${ms} ms, on the connection to ` +
-      hostOf(new URL(url)),
-    { code: "TIMEOUT", severity: "transient", url },
-  );
+    hostOf(url);
+  return transient("TIMEOUT", text, url);
+}
+
+function transient(
+  code: WSErrorCode,
+  message: string,
+  url: string,
+  closeCode?: number,
+): WSError {
+  return new WSError(message, { code, severity: "transient", closeCode, url });
 }
 
 /** The client gave up. */

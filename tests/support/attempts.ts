@@ -63,13 +63,7 @@ export async function attemptTo(
       transport,
       transportName: through,
       classify: (facts, url) =>
-        handshakeError(facts, {
-          url,
-          proxy,
-          wasOpen,
-          refusals,
-          now: Date.now(),
-        }),
+        handshakeError(facts, { url, wasOpen, refusals, now: Date.now() }),
     });
   } finally {
     transport.close();

@@ -40,7 +40,6 @@ const url = new URL("ws://user:hush@h:81/feed?token=hush");
 
 const CONTEXT: AttemptContext = {
   url,
-  proxy: undefined,
   wasOpen: false,
   refusals: 0,
   now: NOW,

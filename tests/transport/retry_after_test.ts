@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { parseRetryAfter } from "../../src/transport/retry_after.ts";
+import { parseRetryAfter } from "../../src/transport/classify.ts";
 
 const NOW = Date.UTC(1994, 10, 6, 8, 49, 37);
 
