@@ -147,20 +147,9 @@ export class WSError extends Error {
   /** The same error with another severity. */
   withSeverity(severity: Severity): WSError {
     if (severity === this.severity) return this;
-    const { message, cause, code, closeCode, reason } = this;
-    const { status, headers, body, retryAfter, url } = this;
-    const copy = new WSError(message, {
-      code,
-      severity,
-      cause,
-      closeCode,
-      reason,
-      status,
-      headers,
-      body,
-      retryAfter,
-      url,
-    });
+    // An error's cause is no enumerable property.
+    const facts = { ...this, cause: this.cause, severity };
+    const copy = new WSError(this.message, facts);
     copy.stack = this.stack; // where it happened, not where it was copied
     return copy;
   }
@@ -215,17 +204,24 @@ function redactText(text: string): string {
 
 /** A function of the program threw: it is reported and ends nothing. */
 export function callbackError(name: string, cause: unknown): WSError {
-  return new WSError(`${name} threw: ${textOf(cause)}`, {
+  return new WSError(`${name} threw: ${causeText(cause)}`, {
     code: "CALLBACK",
     severity: "transient",
     cause,
   });
 }
 
-/** A program can throw anything, even what throws when it is looked at. */
-function textOf(cause: unknown): string {
+/** A URL in a text; what follows it without a space may be a part of it. */
+const URL_IN_TEXT = /\b[a-z][a-z\d+.-]*:\/\/[^\s"<>`]+/gi;
+
+/**
+ * The text of whatever a program threw, which may be anything, even what throws
+ * when it is looked at. The URLs in it show no secrets.
+ */
+export function causeText(cause: unknown): string {
   try {
-    return String(cause instanceof Error ? cause.message : cause);
+    const text = String(cause instanceof Error ? cause.message : cause);
+    return text.replace(URL_IN_TEXT, redactUrl);
   } catch {
     return "something that cannot be shown";
   }

@@ -6,7 +6,13 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import fc from "fast-check";
-import { redactUrl, WSError, type WSErrorOptions } from "../src/errors.ts";
+import {
+  callbackError,
+  causeText,
+  redactUrl,
+  WSError,
+  type WSErrorOptions,
+} from "../src/errors.ts";
 
 const FACTS: WSErrorOptions = {
   code: "HTTP_STATUS",
@@ -103,6 +109,26 @@ for (const [given, shown] of REDACTED) {
     assertEquals(redactUrl(given), shown);
   });
 }
+
+Deno.test("URLs in what was thrown are shown without their secrets", () => {
+  const cases: [thrown: unknown, text: string][] = [
+    [new Error("no URL: a?token=1"), "no URL: a?token=1"],
+    [new Error('GET "https://h/?key=t"'), 'GET "https://h/?key=***"'],
+    [
+      new Error("<wss://u:p@h/> or http://h/?a=1,"),
+      "<wss://h/> or http://h/?a=1,",
+    ],
+    ["at (http://h/?sig=s)", "at (http://h/?sig=***"],
+    ["x=http://u:(p)'@h/?a=1", "x=http://h/?a=1"],
+    ["wss://u:p@h:99999/ fails", "wss://h:99999/ fails"],
+    [undefined, "undefined"],
+    [Object.create(null), "something that cannot be shown"],
+  ];
+  for (const [thrown, text] of cases) {
+    assertEquals(causeText(thrown), text);
+    assertEquals(callbackError("f", thrown).message, `f threw: ${text}`);
+  }
+});
 
 Deno.test("a URL object is left as it was", () => {
   const url = new URL("wss://user:pw@h/?token=t#x");

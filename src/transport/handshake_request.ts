@@ -7,7 +7,7 @@
 
 import { abortable } from "@std/async/abortable";
 import type { HandshakeHeaders, Provider, TransportName } from "../config.ts";
-import { WSError } from "../errors.ts";
+import { causeText, WSError } from "../errors.ts";
 import { checkHeaders, checkSubprotocols, checkUrl } from "../rules.ts";
 import type { Endpoint } from "../resolve_config.ts";
 import { HandshakeFailure, type HandshakeRequest } from "./transport.ts";
@@ -45,7 +45,7 @@ export async function resolveRequest(
     } catch (cause) {
       throw new HandshakeFailure({
         kind: "provider-value",
-        detail: `'${key}': ${cause instanceof Error ? cause.message : cause}`,
+        detail: `'${key}': ${causeText(cause)}`,
         cause,
       });
     }
@@ -80,7 +80,7 @@ async function call(
     if (cause instanceof WSError) throw cause;
     throw new HandshakeFailure({
       kind: "provider-threw",
-      detail: `'${key}': ${cause instanceof Error ? cause.message : cause}`,
+      detail: `'${key}': ${causeText(cause)}`,
       cause,
     });
   }

@@ -119,6 +119,20 @@ Deno.test("a function that throws something other than an error fails the attemp
   }
 });
 
+Deno.test("the URL in what a function throws shows no secret", async () => {
+  const facts = await factsOf({
+    endpoint: () => {
+      throw new Error(
+        "error sending request for url (https://u:hush@h/a?token=hush&n=1): 503",
+      );
+    },
+  });
+  assertEquals(
+    facts.detail,
+    "'url': error sending request for url (https://h/a?token=***&n=1): 503",
+  );
+});
+
 Deno.test("a WSError that a function throws passes as it is", async () => {
   const thrown = new WSError("no account", {
     code: "HTTP_STATUS",
