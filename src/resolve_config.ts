@@ -78,7 +78,7 @@ interface Row<T, R> {
   /** The value of a key that is absent. */
   readonly fallback: (config: WSConfig) => R;
   /** Checks, and copies, the value that was given. */
-  readonly check: (value: T, key: Key, config: WSConfig) => R;
+  readonly check: (key: string, value: T, config: WSConfig) => R;
 }
 
 type Table = { readonly [K in Key]: Row<Given<K>, ResolvedConfig[K]> };
@@ -90,7 +90,15 @@ function row<T, R>(fallback: R, check: Row<T, R>["check"]): Row<T, R> {
 
 /** A row for a number. */
 function limit(fallback: number, rule: NumberRule): Row<number, number> {
-  return row(fallback, (value: number, key) => number(key, value, rule));
+  return row(fallback, (key, value) => number(key, value, rule));
+}
+
+/** A row for one of several texts. */
+function choice<const T extends string>(
+  fallback: T,
+  allowed: readonly T[],
+): Row<T, T> {
+  return row(fallback, (key, value) => oneOf(key, value, allowed));
 }
 
 /** A row for a value or a function that is called for each attempt. */
@@ -100,7 +108,7 @@ function provider<T>(
   // What a function returns is checked in each attempt.
   return row(
     undefined,
-    (value) => typeof value === "function" ? value : check(value),
+    (_, value) => typeof value === "function" ? value : check(value),
   );
 }
 
@@ -113,10 +121,7 @@ const MAX_BACKOFF = 30_000;
 /** Keys whose checks need others come after them: `transport` is first. */
 const TABLE: Table = {
   // Where to connect, and how
-  transport: row(
-    "native",
-    (value, key) => oneOf<TransportName>(key, value, ["native", "tcp"]),
-  ),
+  transport: choice("native", ["native", "tcp"]),
   headers: provider<HandshakeHeaders>(checkHeaders),
   subprotocols: provider<string | readonly string[]>(checkSubprotocols),
   tls: row(undefined, checkTls),
@@ -132,7 +137,7 @@ const TABLE: Table = {
   ping: row(undefined, checkPing),
   pingInterval: {
     fallback: (config) => canPing(config) ? PING_INTERVAL : 0,
-    check: (value, _, config) => checkPingInterval(value, config),
+    check: (_, value, config) => checkPingInterval(value, config),
   },
   pingTimeout: limit(20_000, POSITIVE_DURATION),
   idleTimeout: limit(0, DURATION),
@@ -140,7 +145,7 @@ const TABLE: Table = {
   maxConnectionAge: limit(0, DURATION),
 
   // Reconnecting
-  reconnect: row(true, (value, key) => boolean(key, value)),
+  reconnect: row(true, boolean),
   maxBackoff: {
     // One of the two alone takes the other with it; they contradict each other
     // only when both are given.
@@ -148,7 +153,7 @@ const TABLE: Table = {
       initialBackoff === undefined
         ? MAX_BACKOFF
         : Math.max(MAX_BACKOFF, backoff("initialBackoff", initialBackoff)),
-    check: (value, key) => backoff(key, value),
+    check: backoff,
   },
   initialBackoff: {
     fallback: ({ maxBackoff = INITIAL_BACKOFF }) =>
@@ -161,30 +166,26 @@ const TABLE: Table = {
   maxRetries: limit(Infinity, { ...COUNT_OR_NONE, infinity: true }),
   retryBudget: limit(Infinity, { ...POSITIVE_DURATION, infinity: true }),
   fatalCloseCodes: row(Object.freeze([]), checkFatalCloseCodes),
-  classify: row(undefined, (value, key) => callable(key, value)),
-  signal: row(undefined, (value, key) => abortSignal(key, value)),
+  classify: row(undefined, callable),
+  signal: row(undefined, abortSignal),
 
   // Sending
   sendQueueMaxSize: limit(1000, COUNT),
   sendQueueMaxBytes: limit(16 * MIB, COUNT),
-  overflow: row(
-    "wait",
-    (value, key) =>
-      oneOf(key, value, ["wait", "reject", "drop-oldest", "drop-newest"]),
-  ),
+  overflow: choice("wait", ["wait", "reject", "drop-oldest", "drop-newest"]),
   sendRate: row(undefined, checkSendRate),
   redeliver: row("unflushed", checkRedelivery),
-  spool: row(undefined, (value, key) => text(key, value)),
+  spool: row(undefined, text),
 
   // Receiving
   receiveBufferMaxSize: limit(10_000, COUNT),
   receiveBufferMaxBytes: limit(64 * MIB, COUNT),
   receiveOverflow: {
     fallback: ({ transport }) => transport === "tcp" ? "pause" : "disconnect",
-    check: (value, key, { transport }) =>
+    check: (key, value, { transport }) =>
       checkReceiveOverflow(key, value, transport),
   },
-  decode: row(undefined, (value, key) => callable(key, value)),
+  decode: row(undefined, callable),
 };
 
 const TABLE_KEYS = Object.keys(TABLE).filter(isKey);
@@ -216,7 +217,7 @@ function resolveKey<K extends Key>(
 ): ResolvedConfig[K] {
   const row: Table[K] = TABLE[key];
   const given: WSConfig[K] = config[key];
-  return isGiven(given) ? row.check(given, key, config) : row.fallback(config);
+  return isGiven(given) ? row.check(key, given, config) : row.fallback(config);
 }
 
 function isKey(key: string): key is Key {
@@ -261,7 +262,7 @@ function checkEndpoints(
   return Object.freeze([...new Set(hrefs)]);
 }
 
-function checkTls(tls: TlsConfig, _: string, config: WSConfig): TlsConfig {
+function checkTls(_: string, tls: TlsConfig, config: WSConfig): TlsConfig {
   const keys = ["caCerts", "cert", "key", "serverName", "insecure"];
   onlyKnownKeys("tls", tls, keys);
   const { caCerts, cert, key, serverName, insecure = false } = tls;
@@ -302,7 +303,7 @@ function checkPem(key: string, value: unknown): void {
 
 const PROXY_SCHEMES = ["http:", "https:", "socks5:"];
 
-function checkProxy(value: string | URL): URL {
+function checkProxy(_: string, value: string | URL): URL {
   const rule = "an http://, https:// or socks5:// URL";
   if (typeof value !== "string" && !(value instanceof URL)) {
     throw wrongSecret("proxy", rule, value);
@@ -316,8 +317,8 @@ function checkProxy(value: string | URL): URL {
 
 /** An HTTP client brings its own certificates and proxy. */
 function checkHttpClient(
-  client: Deno.HttpClient,
   key: string,
+  client: Deno.HttpClient,
   config: WSConfig,
 ): Deno.HttpClient {
   if (!(client instanceof Deno.HttpClient)) {
@@ -341,8 +342,8 @@ function checkHttpClient(
 const COMPRESSION_THRESHOLD = 1024;
 
 function checkCompression(
-  value: boolean | CompressionConfig,
   key: string,
+  value: boolean | CompressionConfig,
   config: WSConfig,
 ): ResolvedConfig["compression"] {
   if (value === false) return false;
@@ -364,8 +365,8 @@ function checkCompression(
 }
 
 function checkMaxMessageBytes(
-  value: number,
   key: string,
+  value: number,
   config: WSConfig,
 ): number {
   number(key, value, COUNT);
@@ -378,7 +379,7 @@ function checkMaxMessageBytes(
 
 // Time ----------------------------------------------------------------------------
 
-function checkPing(ping: PingConfig): PingConfig {
+function checkPing(_: string, ping: PingConfig): PingConfig {
   onlyKnownKeys("ping", ping, ["message", "isPong", "answer"]);
   const { message, isPong, answer } = ping;
   if (isPong !== undefined) callable("ping.isPong", isPong);
@@ -430,8 +431,8 @@ function backoff(key: string, value: number): number {
 }
 
 function checkInitialBackoff(
-  value: number,
   key: string,
+  value: number,
   { maxBackoff }: WSConfig,
 ): number {
   backoff(key, value);
@@ -448,8 +449,8 @@ const CLOSE_CODE: NumberRule = { min: 1000, max: 4999, integer: true };
 
 /** Close codes (RFC 6455, section 7.4), or a function that knows them. */
 function checkFatalCloseCodes(
-  codes: Given<"fatalCloseCodes">,
   key: string,
+  codes: Given<"fatalCloseCodes">,
 ): Given<"fatalCloseCodes"> {
   if (typeof codes === "function") return codes;
   if (!Array.isArray(codes)) {
@@ -460,7 +461,7 @@ function checkFatalCloseCodes(
 
 // Sending -----------------------------------------------------------------------------
 
-function checkSendRate(rate: SendRate, key: string): SendRate {
+function checkSendRate(key: string, rate: SendRate): SendRate {
   onlyKnownKeys(key, rate, ["messages", "interval"]);
   const { messages, interval } = rate;
   return Object.freeze({
@@ -470,8 +471,8 @@ function checkSendRate(rate: SendRate, key: string): SendRate {
 }
 
 function checkRedelivery(
-  redeliver: Redelivery,
   key: string,
+  redeliver: Redelivery,
   { sendQueueMaxSize }: WSConfig,
 ): Redelivery {
   if (typeof redeliver === "string") {
