@@ -585,10 +585,6 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHooks {
     this.notifier.gap({ ...outage, from, count: dropped.count });
   }
 
-  get hasUnflushed(): boolean {
-    return this.sender.hasUnflushed;
-  }
-
   onEnd(error: WSError | undefined): void {
     this.onState("closed", error);
   }

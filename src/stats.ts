@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { WSErrorCode } from "./errors.ts";
+import type { Gap } from "./callbacks.ts";
+import type { WSError, WSErrorCode } from "./errors.ts";
 
 /** The round-trip times of the heartbeat, in milliseconds. */
 export interface RttStats {
@@ -61,8 +62,9 @@ export interface WSStats {
   /** Accepted messages that were dropped; each was reported to `onDrop`. */
   readonly dropped: number;
   /**
-   * Messages given to a connection that broke, and neither redelivered nor
-   * acknowledged (`redeliver: "none"`).
+   * With `redeliver: "none"`: messages given to a connection that broke, of which
+   * nobody knows whether they arrived. Otherwise 0: what had not left the socket
+   * is sent again, and messages that had left it count as sent.
    */
   readonly lost: number;
   /** Messages sent again. */
@@ -86,6 +88,14 @@ export interface WSStats {
   readonly downtime: number;
 }
 
+/** A time without a connection, after there was one. */
+interface Outage {
+  readonly cause: WSError;
+  /** In milliseconds of a monotonic clock. */
+  readonly since: number;
+  attempts: number;
+}
+
 /** How connections came and went, and what arrived on them. */
 export class ConnectionLog {
   /** Messages that arrived. */
@@ -100,6 +110,7 @@ export class ConnectionLog {
   /** In milliseconds of a monotonic clock; undefined while open, and before. */
   #downSince: number | undefined;
   #downtime = 0;
+  #outage: Outage | undefined;
 
   /** When the current connection opened, in milliseconds since the epoch. */
   get connectedSince(): number | undefined {
@@ -135,6 +146,30 @@ export class ConnectionLog {
   /** Milliseconds without an open connection since the first one. */
   downtime(now: number): number {
     return this.#downtime + (now - (this.#downSince ?? now));
+  }
+
+  /**
+   * There is no connection; nothing changes if there was none before. A hook may
+   * run between the end of an outage and `up()`, so the two are kept apart.
+   * @param since in milliseconds of a monotonic clock
+   */
+  startOutage(cause: WSError, since: number): void {
+    this.#outage ??= { cause, since, attempts: 0 };
+  }
+
+  /** An attempt begins. */
+  countAttempt(): void {
+    if (this.#outage !== undefined) this.#outage.attempts++;
+  }
+
+  /** The outage is over, if there was one: a consumer may have missed messages. */
+  endOutage(now: number): Gap | undefined {
+    if (this.#outage === undefined) return undefined;
+    const { cause, since, attempts } = this.#outage;
+    this.#outage = undefined;
+    // The wall clock may have been set meanwhile: only the length is certain.
+    const to = Date.now();
+    return { from: Math.round(to - (now - since)), to, cause, attempts };
   }
 }
 

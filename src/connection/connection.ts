@@ -50,6 +50,8 @@ import { ReceiveBuffer, type ReceiveBufferBounds } from "./receive_buffer.ts";
 
 /** The send queue, as a connection sees it. */
 export interface SendQueue {
+  /** Whether messages in the socket may be unsent. */
+  readonly hasUnflushed: boolean;
   /** The socket gets the queue. */
   attach(socket: Socket, target: object): void;
   /** The socket gets no more from the queue, and is still looked at. */

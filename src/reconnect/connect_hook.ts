@@ -3,15 +3,15 @@
  * may use it. Here a program authenticates and subscribes again.
  *
  * A rejection of the hook is never lost: it wins over a close of the connection
- * that arrives at the same time. So when the connection ends first, the hook
- * gets a moment to settle; its pending `receive()` rejects with the connection's
- * error.
+ * that arrives at the same time. So when the connection ends first, the hook,
+ * whose pending `receive()` rejects with the connection's error, gets a turn of
+ * the event loop to settle. What it throws later is reported by itself.
  *
  * @module
  */
 
-import { delay } from "@std/async/delay";
 import { AsyncLocalStorage } from "node:async_hooks";
+import { setImmediate } from "node:timers";
 import type { Session } from "../callbacks.ts";
 import type { Connection } from "../connection/connection.ts";
 import { callbackError, WSError } from "../errors.ts";
@@ -25,28 +25,23 @@ export interface HookOptions {
   readonly call: (session: Session) => unknown;
   readonly cause: Session["cause"];
   readonly attempt: number;
-  /**
-   * The hook may take `connectTimeout`, and `closeTimeout` after the connection
-   * has ended.
-   */
+  /** The hook may take `connectTimeout`. */
   readonly config: Pick<
     ResolvedConfig,
-    "connectTimeout" | "closeTimeout" | "transport" | "ping"
+    "connectTimeout" | "transport" | "ping"
   >;
   /** Whose hook it is, for {@linkcode findPendingHook}. */
   readonly owner: object;
   /** Once it aborts the hook is not waited for. */
   readonly signal: AbortSignal;
+  /** The connection has ended, and the hook has not settled; when it will. */
+  readonly onAbandoned: (settled: Promise<unknown>) => void;
   /** What the hook throws when nobody waits for it any more. */
   readonly onLateError: (error: WSError) => void;
 }
 
-/** What became of a hook. */
-export type HookResult =
-  | { readonly kind: "passed" }
-  | { readonly kind: "rejected"; readonly error: WSError }
-  /** The connection has ended, or is about to. */
-  | { readonly kind: "closed" };
+/** What became of a hook: it passed, its rejection, or its connection ended. */
+export type HookResult = "passed" | WSError | "closed";
 
 /** A hook that runs. */
 export interface PendingHook {
@@ -72,16 +67,13 @@ export function findPendingHook(owner: object): PendingHook | undefined {
   return undefined;
 }
 
-const PASSED: HookResult = Object.freeze({ kind: "passed" });
-const CLOSED: HookResult = Object.freeze({ kind: "closed" });
-
 /** Runs the hook on a new connection. */
 export async function runConnectHook(
   connection: Connection,
   options: HookOptions,
 ): Promise<HookResult> {
-  const { call, owner, signal, onLateError } = options;
-  const { connectTimeout: timeout, closeTimeout: grace } = options.config;
+  const { call, owner, signal, onAbandoned, onLateError } = options;
+  const { connectTimeout } = options.config;
   const hook: PendingHook = {
     owner,
     connection,
@@ -89,57 +81,50 @@ export async function runConnectHook(
     goneError: undefined,
     outer: context.getStore(),
   };
-  let isAwaited = true;
   const work = context.run(
     hook,
     async () => await call(sessionOf(hook, options)),
   )
-    .then(() => PASSED, (cause): HookResult => {
+    .then((): HookResult => "passed", (cause) => {
       // What send() or receive() threw is the connection's own error.
-      if (cause === connection.goneError) return CLOSED;
+      if (cause === connection.goneError) return "closed";
       const error = cause instanceof WSError
         ? cause
         : callbackError("onConnect", cause);
-      if (!isAwaited) onLateError(error);
-      return { kind: "rejected", error };
+      if (!hook.isPending) onLateError(error);
+      return error;
     });
-  const done = new AbortController();
-  const stop = () => done.abort();
-  signal.addEventListener("abort", stop);
+  const given = Promise.withResolvers<HookResult>();
+  const giveUp = () => {
+    hook.isPending = false;
+    given.resolve("closed");
+  };
+  signal.addEventListener("abort", giveUp);
   // The hook itself may have stopped the client before its first await.
-  if (signal.aborted) stop();
-  const limit = after(timeout, done.signal, () => {
-    connection.fail(hookTimeout(timeout, connection.url));
-    return CLOSED;
-  });
-  const ended = connection.closed.then(() =>
-    after(grace, done.signal, () => CLOSED)
+  if (signal.aborted) giveUp();
+  const timer = setTimeout(
+    () => {
+      connection.fail(hookTimeout(connectTimeout, connection.url));
+      giveUp();
+    },
+    connectTimeout,
+  );
+  connection.closed.then(() =>
+    setImmediate(() => {
+      if (hook.isPending) onAbandoned(work);
+      giveUp();
+    })
   );
   try {
-    const result = await Promise.race([work, limit, ended]);
-    if (result.kind === "closed") hook.goneError = connection.goneError;
+    const result = await Promise.race([work, given.promise]);
+    if (result === "closed") hook.goneError = connection.goneError;
     return result;
   } finally {
-    isAwaited = false;
     hook.isPending = false;
-    done.abort();
-    signal.removeEventListener("abort", stop);
+    clearTimeout(timer);
+    signal.removeEventListener("abort", giveUp);
     connection.endReads(unusable(hook, "receive"));
   }
-}
-
-/** Resolves after a time, or at once when the signal aborts. */
-async function after(
-  ms: number,
-  signal: AbortSignal,
-  then: () => HookResult,
-): Promise<HookResult> {
-  try {
-    await delay(ms, { signal });
-  } catch {
-    return CLOSED; // nobody waits for the hook any more
-  }
-  return then();
 }
 
 function sessionOf(

@@ -28,9 +28,7 @@ import {
 } from "../connection/connection.ts";
 import { WSError } from "../errors.ts";
 import { handled } from "../handled.ts";
-import type { Notifier } from "../notifier.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
-import type { ConnectionLog } from "../stats.ts";
 import {
   applyOverrides,
   closeError,
@@ -38,33 +36,22 @@ import {
   isNormalClose,
   reconnectRequested,
 } from "../transport/classify.ts";
-import {
-  DROPPED,
-  type HandshakeFacts,
-  type Transport,
-} from "../transport/transport.ts";
+import { DROPPED, type Transport } from "../transport/transport.ts";
 import { attempt } from "./attempt.ts";
 import { type HookResult, runConnectHook } from "./connect_hook.ts";
-import { GapTracker } from "./gap_tracker.ts";
 import { type Next, RetryPolicy } from "./retry_policy.ts";
-import { RetryWaits } from "./retry_waits.ts";
-import { closeAnswerLimit, ROTATION_HOLD, rotationAge } from "./rotation.ts";
-import { sleepUntilClosed, withEither } from "./waiting.ts";
+import { RetryWaits, type WaitParts } from "./retry_waits.ts";
+import { closeAnswerLimit, ROTATION_HOLD, useUntilTooOld } from "./rotation.ts";
+import { sleepUntil, withEither } from "./waiting.ts";
 
 /** What the loop works with, and what it tells. */
-export interface LoopHost extends ConnectionHost {
+export interface LoopHost extends ConnectionHost, WaitParts {
   readonly config: ResolvedConfig;
-  readonly notifier: Notifier;
-  readonly log: ConnectionLog;
   readonly owner: object;
-  /** Makes the transport; called at the first attempt. */
-  makeTransport(): Promise<Transport>;
-  /** Resolves when no reader is too far behind any more. */
-  readersDrained(signal: AbortSignal): Promise<void>;
   /** A time without a connection is over. */
   onOutageEnd(gap: Gap): void;
-  /** Whether messages in the socket of the connection may be unsent. */
-  readonly hasUnflushed: boolean;
+  /** Makes the transport; called at the first attempt. */
+  makeTransport(): Promise<Transport>;
   onState(state: "connecting" | "open" | "waiting"): void;
   /** The loop itself failed: reports it and gives the error to end with. */
   onBug(cause: unknown): WSError;
@@ -81,41 +68,65 @@ export interface CloseWith {
 const NORMAL: CloseWith = Object.freeze({ code: 1000, reason: "" });
 /** How long a server may take to close a connection whose hook has failed. */
 const CLOSE_CODE_WAIT = 250;
+
+/** Why nothing is dialled any more; what is open is closed. */
+type Ending =
+  /** By `stop()`. */
+  | { readonly tag: "stopped"; readonly closeWith: CloseWith }
+  | { readonly tag: "failed"; readonly error: WSError }
+  /** By the server, in order; and there is no reconnect. */
+  | { readonly tag: "closed" };
+
+/** A series of attempts. */
+interface Series {
+  /** Aborted when the client stops. */
+  readonly stop: AbortController;
+  opened?: Promise<Connection>;
+}
+
+/** The attempt in progress. */
+type Attempt =
+  | {
+    readonly tag: "waiting" | "dialling";
+    /** Begins the attempt again. */
+    readonly skip: AbortController;
+    readonly connection?: undefined;
+  }
+  /**
+   * In its connect hook, or held for a moment before it replaces another; then
+   * ready to be used.
+   */
+  | {
+    readonly tag: "setting-up" | "ready";
+    readonly skip: AbortController;
+    readonly connection: Connection;
+  };
+
 /** Keeps one client connected. */
 export class ReconnectLoop {
   readonly #host: LoopHost;
   readonly #policy: RetryPolicy;
-  #isStopped = false;
-  #stopWith = NORMAL;
-  #end: { readonly error: WSError | undefined } | undefined;
-  #lastError: WSError | undefined;
-  #transport: Transport | undefined;
-
-  // The attempt in progress
-  /** Aborted by `stop()`; only while attempts are made. */
-  #attempts: AbortController | undefined;
-  #activity: "none" | "waiting" | "dialling" = "none";
   readonly #waits: RetryWaits;
-  /** Ends the wait or the dial in progress. */
-  #skip: AbortController | undefined;
-  #pendingHooks = 0;
+  #transport: Transport | undefined;
+  #ending: Ending | undefined;
+  #lastError: WSError | undefined;
+
+  #series: Series | undefined;
+  #attempt: Attempt | undefined;
+  /** Settles with the hook of a connection that has ended. */
+  #abandonedHook: Promise<unknown> | undefined;
   /** How long the last set-up took, hook included, in milliseconds. */
   #setupTime = 0;
-  /** Not in use yet: in its connect hook, or held before it replaces `#current`. */
-  #successor: Connection | undefined;
 
-  // The connection in use
+  /** The connection in use. */
   #current: Connection | undefined;
   #wasOpen = false;
   /** When the client became open; a rotation does not change it. */
   #openSince = 0;
   #lastMessageAt: number | undefined;
-  readonly #gaps = new GapTracker();
   #rotateWith = NORMAL;
   /** The end of all old connections that are being closed after rotations. */
   #retiring: Promise<void> | undefined;
-  /** The attempts that are to replace the connection in use. */
-  #rotation: Promise<Connection> | undefined;
 
   constructor(host: LoopHost) {
     this.#host = host;
@@ -133,9 +144,9 @@ export class ReconnectLoop {
     return this.#lastError;
   }
 
-  /** Whether a connect hook runs. */
+  /** Whether a connect hook may be running. */
   get isInHook(): boolean {
-    return this.#pendingHooks > 0;
+    return this.#attempt?.tag === "setting-up";
   }
 
   /** The wall clock's time of the last message, as of the last heartbeat look. */
@@ -145,14 +156,12 @@ export class ReconnectLoop {
 
   /** Runs until the client has ended. Never rejects. */
   async run(): Promise<void> {
+    const { config, log } = this.#host;
     this.#policy.start(now());
     try {
       for (let connection = await this.#open();;) {
         if (this.#current !== connection) this.#enter(connection);
-        const { maxConnectionAge, reconnect } = this.#host.config;
-        const end = maxConnectionAge > 0 && reconnect
-          ? await this.#useUntilTooOld(connection)
-          : await connection.use();
+        const end = await useUntilTooOld(connection, config, this.#setupTime);
         if (end === "replace") connection = await this.#rotate(connection);
         else {
           this.#ended(connection, end);
@@ -160,41 +169,34 @@ export class ReconnectLoop {
         }
       }
     } catch (cause) {
-      if (this.#end === undefined && !this.#isStopped) {
-        this.#end = { error: this.#host.onBug(cause) };
-      }
+      this.#ending ??= { tag: "failed", error: this.#host.onBug(cause) };
     }
-    this.#isStopped = true;
-    this.#attempts?.abort();
+    this.#series?.stop.abort();
     this.#current?.terminate();
-    this.#successor?.terminate();
-    await this.#rotation?.catch(() => {});
+    this.#attempt?.connection?.terminate();
+    await this.#series?.opened?.catch(() => {});
     await this.#retiring;
-    // A normal close without reconnect is no outage.
-    const isNormalEnd = this.#end !== undefined &&
-      this.#end.error === undefined;
-    if (!isNormalEnd) this.#endOutage();
-    this.#host.log.end(now());
+    if (this.#ending.tag !== "closed") this.#endOutage();
+    log.end(now());
     this.#transport?.close();
-    this.#host.onEnd(this.#end?.error);
+    this.#host.onEnd(
+      this.#ending.tag === "failed" ? this.#ending.error : undefined,
+    );
   }
 
   /** Ends the run; open connections are closed in order first. */
   stop(code: number, reason: string): void {
-    if (this.#isStopped) return;
-    this.#stopWith = { code, reason };
-    this.#isStopped = true;
-    this.#attempts?.abort();
-    this.#closeInOrder(this.#current);
-    this.#closeInOrder(this.#successor);
+    if (this.#ending !== undefined) return;
+    this.#ending = { tag: "stopped", closeWith: { code, reason } };
+    this.#closeAll();
   }
 
   /** Ends the run with an error. */
   fail(error: WSError): void {
-    if (this.#isStopped || this.#end !== undefined) return;
-    this.#end = { error };
+    if (this.#ending !== undefined) return;
+    this.#ending = { tag: "failed", error };
     this.#host.notifier.error(error);
-    this.stop(NORMAL.code, NORMAL.reason);
+    this.#closeAll();
   }
 
   /**
@@ -202,18 +204,20 @@ export class ReconnectLoop {
    * Graceful: replaces the open connection.
    */
   reconnect(graceful: boolean, closeWith: CloseWith | undefined): void {
-    if (this.#isStopped) return;
+    if (this.#ending !== undefined) return;
     if (graceful && this.#current?.isOpen) {
       this.#rotateWith = closeWith ?? NORMAL;
       this.#current.requestReplacement();
       return;
     }
+    const opened = this.#attempt?.connection;
     // A new connection that was to replace the old one goes on.
-    if (this.#current === undefined || this.#successor === undefined) {
+    if (this.#current === undefined || opened === undefined) {
       this.#waits.requestSkip();
-      this.#skip?.abort();
+      this.#abandonedHook = undefined;
+      this.#attempt?.skip.abort();
     }
-    const dropped = this.#current ?? this.#successor;
+    const dropped = this.#current ?? opened;
     if (closeWith === undefined) dropped?.terminate();
     else {
       const { closeTimeout } = this.#host.config;
@@ -228,7 +232,7 @@ export class ReconnectLoop {
 
   /** Stops or starts reading from all connections. */
   setReadingPaused(isPaused: boolean): void {
-    for (const connection of [this.#current, this.#successor]) {
+    for (const connection of [this.#current, this.#attempt?.connection]) {
       if (isPaused) connection?.pauseForReaders();
       else connection?.resumeForReaders();
     }
@@ -245,84 +249,106 @@ export class ReconnectLoop {
    * @throws the error of the last attempt, or the stop signal's reason
    */
   async #open(): Promise<Connection> {
-    const { signal } = this.#attempts = new AbortController();
-    if (this.#isStopped) this.#attempts.abort();
+    const stop = new AbortController();
+    if (this.#ending !== undefined) stop.abort();
+    const series: Series = this.#series = { stop };
     try {
       // The policy counts the failures, because onDisconnect must tell whether
       // there is another attempt before retry() would know.
-      return await retry(() => this.#attempt(signal), {
-        maxAttempts: Number.MAX_SAFE_INTEGER,
-        minTimeout: 0,
-        jitter: 0,
-        // Anything but a WSError is a bug, or a transport that did not load: it
-        // would fail again at once, and for ever.
-        isRetriable: (error) =>
-          error instanceof WSError && this.#policy.allowsRetry &&
-          this.#end === undefined,
-        signal,
-      });
+      return await (series.opened = retry(
+        () => this.#attemptOnce(stop.signal),
+        {
+          maxAttempts: Number.MAX_SAFE_INTEGER,
+          minTimeout: 0,
+          jitter: 0,
+          // Anything but a WSError is a bug, or a transport that did not load: it
+          // would fail again at once, and for ever.
+          isRetriable: (error) =>
+            error instanceof WSError && this.#policy.allowsRetry,
+          signal: stop.signal,
+        },
+      ));
     } finally {
-      this.#attempts = undefined;
+      this.#series = undefined;
     }
   }
 
-  /** @param stop aborts when the client stops; so below */
-  async #attempt(stop: AbortSignal): Promise<Connection> {
+  /** An attempt; one that `reconnect()` ends is no failure, and begins again. */
+  async #attemptOnce(stop: AbortSignal): Promise<Connection> {
     for (;;) {
-      await this.#wait(stop);
-      this.#activity = "dialling";
-      if (!this.#isRotating) {
-        this.#host.onState("connecting");
-        this.#gaps.attempt();
-      }
-      const skip = this.#skip = new AbortController();
-      const startedAt = now();
+      const skip = new AbortController();
+      this.#attempt = { tag: "waiting", skip };
       try {
-        const connection = await this.#dial(skip.signal, stop);
-        await this.#setUp(connection, [skip.signal, stop]);
-        this.#setupTime = now() - startedAt;
-        return connection;
+        return await withEither(
+          [skip.signal, stop],
+          (signal) => this.#connect(skip, signal),
+        );
       } catch (error) {
+        this.#attempt = undefined;
         stop.throwIfAborted();
-        // reconnect() ended the attempt: it is no failure, and dials again.
         if (error !== skip.signal.reason) throw error;
-      } finally {
-        this.#activity = "none";
-        this.#skip = undefined;
       }
     }
   }
 
-  /** Waits as the last failure asked for, unless `reconnect()` ends the wait. */
-  async #wait(stop: AbortSignal): Promise<void> {
-    this.#activity = "waiting";
-    await this.#waits.pass(stop, (skip) => this.#skip = skip);
+  /** Waits, dials, and runs the connect hook. */
+  async #connect(
+    skip: AbortController,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    await this.#settleHook(signal);
+    await this.#waits.pass(signal);
+    this.#attempt = { tag: "dialling", skip };
+    if (!this.#isRotating) {
+      this.#host.onState("connecting");
+      this.#host.log.countAttempt();
+    }
+    const startedAt = now();
+    const connection = await this.#dial(signal);
+    this.#attempt = { tag: "setting-up", skip, connection };
+    await this.#setUp(connection, signal);
+    this.#setupTime = now() - startedAt;
+    this.#attempt = { tag: "ready", skip, connection };
+    return connection;
+  }
+
+  /**
+   * The hook of a connection that has ended gets `closeTimeout` to settle, so
+   * that no two hooks run at once.
+   */
+  async #settleHook(signal: AbortSignal): Promise<void> {
+    const hook = this.#abandonedHook;
+    this.#abandonedHook = undefined;
+    if (hook === undefined) return;
+    await sleepUntil(hook, this.#host.config.closeTimeout, signal);
   }
 
   /**
    * Opens a connection.
    * @throws {WSError} it was not opened; the failure is reported
    */
-  async #dial(skip: AbortSignal, stop: AbortSignal): Promise<Connection> {
+  async #dial(signal: AbortSignal): Promise<Connection> {
     const { config, log } = this.#host;
     const transport = this.#transport ??= await this.#host.makeTransport();
     const budget = this.#isRotating ? Infinity : this.#policy.budgetLeft(now());
     try {
-      const socket = await withEither(
-        [skip, stop],
-        (signal) =>
-          attempt({
-            endpoint: this.#policy.endpoint,
-            headers: config.headers,
-            subprotocols: config.subprotocols,
-            transportName: config.transport,
-            followRedirects: config.followRedirects,
-            transport,
-            timeout: Math.min(config.connectTimeout, budget),
-            signal,
-            classify: (facts, url) => this.#classify(facts, url),
+      const socket = await attempt({
+        endpoint: this.#policy.endpoint,
+        headers: config.headers,
+        subprotocols: config.subprotocols,
+        transportName: config.transport,
+        followRedirects: config.followRedirects,
+        transport,
+        timeout: Math.min(config.connectTimeout, budget),
+        signal,
+        classify: (facts, url) =>
+          handshakeError(facts, {
+            url,
+            wasOpen: this.#wasOpen,
+            refusals: this.#policy.refusals,
+            now: Date.now(),
           }),
-      );
+      });
       log.connects++;
       this.#policy.opened();
       return new Connection(socket, this.#host);
@@ -338,107 +364,83 @@ export class ReconnectLoop {
    * Runs the connect hook. When it resolves the connection may be used.
    * @throws {WSError} the set-up failed; the failure is reported
    */
-  async #setUp(
-    connection: Connection,
-    signals: readonly [skip: AbortSignal, stop: AbortSignal],
-  ): Promise<void> {
-    this.#successor = connection;
+  async #setUp(connection: Connection, signal: AbortSignal): Promise<void> {
     // stop() and reconnect() may have come while the dial was completed, or come
     // in onGap.
-    const isAborted = () => signals.some(({ aborted }) => aborted);
-    if (!isAborted() && !this.#isRotating) this.#endOutage();
-    if (isAborted()) return await this.#discard(connection, signals[0]);
-    const result = await this.#runHook(connection, signals);
-    switch (result.kind) {
-      case "passed":
-        if (this.#current !== undefined) {
-          connection.release();
-          await sleepUntilClosed(
-            ROTATION_HOLD,
-            connection,
-            this.#current,
-          );
-          if (connection.isOpen) return;
-        } else if (!connection.isClosed && !this.#isStopped) return;
-        return this.#setUpFailed(connection, undefined);
-      case "rejected":
-        // In order and not at once, so that the server's own close code is still
-        // seen: servers answer our close frame with our code.
-        if (result.error.severity === "transient") {
-          await sleepUntilClosed(CLOSE_CODE_WAIT, connection);
-        }
-        connection.close(
-          NORMAL.code,
-          NORMAL.reason,
-          this.#host.config.closeTimeout,
-        );
-        return this.#setUpFailed(connection, result.error);
-      case "closed":
-        return this.#setUpFailed(connection, undefined);
-      default:
-        return result satisfies never;
+    if (!signal.aborted && !this.#isRotating) this.#endOutage();
+    if (signal.aborted) return await this.#discard(connection, signal);
+    const result = await this.#runHook(connection, signal);
+    if (result === "passed" && await this.#holds(connection)) return;
+    if (result instanceof WSError) {
+      // In order and not at once, so that the server's own close code is still
+      // seen: servers answer our close frame with our code.
+      if (result.severity === "transient") {
+        await sleepUntil(connection.closed, CLOSE_CODE_WAIT);
+      }
+      this.#close(connection, NORMAL);
+      return this.#setUpFailed(connection, signal, result);
     }
+    return this.#setUpFailed(connection, signal, undefined);
   }
 
   /** Closes a connection that the program has not heard of. */
-  async #discard(connection: Connection, skip: AbortSignal): Promise<never> {
-    if (this.#isStopped) this.#closeInOrder(connection);
+  async #discard(connection: Connection, signal: AbortSignal): Promise<never> {
+    if (this.#ending !== undefined) this.#closeInOrder(connection);
     else connection.terminate();
     await connection.closed;
-    this.#successor = undefined;
     this.#host.log.disconnects++;
-    if (this.#isStopped) throw stopRequested();
-    this.#startOutage(reconnectRequested(connection.url), connection.openedAt);
-    throw skip.reason;
+    this.#endedByUs(connection);
+    throw signal.reason;
   }
 
   async #runHook(
     connection: Connection,
-    signals: readonly AbortSignal[],
+    signal: AbortSignal,
   ): Promise<HookResult> {
     const { notifier, config, owner } = this.#host;
-    if (!notifier.hasConnectHook) return { kind: "passed" };
+    if (!notifier.hasConnectHook) return "passed";
     const isRotation = this.#isRotating;
-    this.#pendingHooks++;
-    try {
-      return await withEither(signals, (signal) =>
-        runConnectHook(connection, {
-          call: (session) => notifier.connect(session),
-          cause: isRotation
-            ? "rotation"
-            : this.#wasOpen
-            ? "reconnect"
-            : "start",
-          attempt: isRotation ? 0 : this.#policy.attempt,
-          config,
-          owner,
-          signal,
-          onLateError: (error) => notifier.error(error),
-        }));
-    } finally {
-      this.#pendingHooks--;
+    return await runConnectHook(connection, {
+      call: (session) => notifier.connect(session),
+      cause: isRotation ? "rotation" : this.#wasOpen ? "reconnect" : "start",
+      attempt: isRotation ? 0 : this.#policy.attempt,
+      config,
+      owner,
+      signal,
+      onAbandoned: (settled) => this.#abandonedHook = settled,
+      onLateError: (error) => {
+        // A connection that is in use shows that the error is out of date.
+        const ends = error.severity === "fatal" &&
+          this.#current === undefined && this.#ending === undefined;
+        if (ends) this.fail(error);
+        else notifier.error(error);
+      },
+    });
+  }
+
+  /** Whether a connection whose hook has passed may be used. */
+  async #holds(connection: Connection): Promise<boolean> {
+    if (this.#current === undefined) {
+      return !connection.isClosed && this.#ending === undefined;
     }
+    connection.release();
+    const closed = Promise.race([connection.closed, this.#current.closed]);
+    await sleepUntil(closed, ROTATION_HOLD);
+    return connection.isOpen;
   }
 
   /** A connection was opened and did not get through its set-up. */
   async #setUpFailed(
     connection: Connection,
+    signal: AbortSignal,
     rejection: WSError | undefined,
   ): Promise<never> {
     const end = await connection.closed;
-    this.#successor = undefined;
     this.#host.queue.release(connection);
-    if (this.#isStopped) {
-      this.#disconnected(end, undefined, false);
-      throw stopRequested();
-    }
-    if (rejection === undefined && end.error === undefined) {
+    if (this.#ending !== undefined || (rejection ?? end.error) === undefined) {
       this.#disconnected(end, undefined, true);
-      this.#startOutage(
-        reconnectRequested(connection.url),
-        connection.openedAt,
-      );
-      throw this.#skip?.signal.reason ?? connection.goneError;
+      this.#endedByUs(connection);
+      throw signal.reason;
     }
     const closedBy = end.error ?? serverClose(end, connection.url);
     const close = closedBy && this.#override(closedBy);
@@ -452,17 +454,21 @@ export class ReconnectLoop {
     throw error;
   }
 
+  /** We have ended a connection before it was used. */
+  #endedByUs({ url, openedAt }: Connection): void {
+    if (this.#ending !== undefined) return;
+    this.#startOutage(reconnectRequested(url), openedAt);
+  }
+
   /** An attempt failed; `end` is there if a connection had been opened. */
   #attemptFailed(error: WSError, end?: ConnectionEnd): void {
     if (!this.#isRotating) {
       return this.#conclude(error, this.#policy.failed(error, now()), end);
     }
     // The connection in use stays.
-    const shown = isNormalClose(error) ? undefined : error;
-    if (shown !== undefined) this.#host.notifier.error(shown);
-    if (end !== undefined) this.#disconnected(end, shown, true);
     const ms = this.#policy.rotationFailed(error, now());
     this.#waits.plan({ ms, retry: undefined, isForReader: false });
+    this.#report(error, end, true);
   }
 
   // The connection in use ----------------------------------------------------------
@@ -473,8 +479,6 @@ export class ReconnectLoop {
    */
   async #rotate(old: Connection): Promise<Connection> {
     const opening = handled(this.#open());
-    // The end of the run waits for it.
-    this.#rotation = opening;
     const first = await Promise.race([
       opening.catch(() => old.closed),
       old.closed,
@@ -482,43 +486,23 @@ export class ReconnectLoop {
     if (first instanceof Connection) await this.#replace(old, first);
     // The attempt in progress becomes the reconnect.
     else this.#ended(old, first);
-    const connection = await opening;
-    this.#rotation = undefined;
-    return connection;
+    return await opening;
   }
 
   #enter(connection: Connection): void {
-    this.#successor = undefined;
+    this.#attempt = undefined;
     this.#current = connection;
-    if (this.#isStopped) return this.#closeInOrder(connection);
+    if (this.#ending !== undefined) return this.#closeInOrder(connection);
     this.#endOutage();
     this.#wasOpen = true;
     this.#policy.entered();
     this.#waits.clear();
     this.#openSince = now();
     this.#host.log.up(now());
-    if (connection.isOpen) connection.carryQueue();
-    // It is about to end: what its hook sent goes to the next one.
-    else this.#host.queue.release(connection);
+    // What the hook of an ended one sent goes to the next one.
+    connection.carryQueue();
     connection.release();
     this.#host.onState("open");
-  }
-
-  /** Waits until the connection is to be replaced, or has ended. */
-  async #useUntilTooOld(
-    connection: Connection,
-  ): Promise<ConnectionEnd | "replace"> {
-    const { maxConnectionAge } = this.#host.config;
-    const due = rotationAge(maxConnectionAge, this.#setupTime, Math.random());
-    const timer = setTimeout(
-      () => connection.requestReplacement(),
-      Math.max(0, connection.openedAt + due - now()),
-    );
-    try {
-      return await connection.use();
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   /**
@@ -526,20 +510,20 @@ export class ReconnectLoop {
    * between them, so the queue moves when the old one has answered its close.
    */
   async #replace(old: Connection, connection: Connection): Promise<void> {
-    const { config, log } = this.#host;
+    const { config, log, queue } = this.#host;
     this.#lastMessageAt = old.lastMessageAt ?? this.#lastMessageAt;
-    this.#successor = undefined;
+    this.#attempt = undefined;
     this.#current = connection;
-    if (this.#isStopped) this.#closeInOrder(connection);
+    if (this.#ending !== undefined) this.#closeInOrder(connection);
     log.rotations++;
     log.replaced();
     this.#policy.rotated(now());
-    const { code, reason } = this.#rotateWith;
+    const replaced = this.#close(old, this.#rotateWith);
     this.#rotateWith = NORMAL;
-    const closed = old.close(code, reason, config.closeTimeout);
-    this.#retiring = this.#retire(closed, this.#retiring);
-    const limit = closeAnswerLimit(config, this.#host.hasUnflushed);
-    await sleepUntilClosed(limit, old, connection);
+    this.#retiring = this.#retire(replaced, this.#retiring);
+    const limit = closeAnswerLimit(config, queue.hasUnflushed);
+    const closed = Promise.race([replaced, connection.closed]);
+    await sleepUntil(closed, limit);
     old.releaseQueue();
     connection.carryQueue();
   }
@@ -560,40 +544,35 @@ export class ReconnectLoop {
     this.#lastMessageAt = connection.lastMessageAt ?? this.#lastMessageAt;
     this.#current = undefined;
     this.#host.log.down(now());
-    if (this.#isStopped) {
+    if (this.#ending !== undefined) {
       this.#disconnected(end, undefined, false);
-      throw stopRequested();
+      throw new Error("The client stops");
     }
     const error = end.error && this.#override(end.error);
     const openFor = now() - this.#openSince;
     this.#startOutage(error ?? reconnectRequested(connection.url), now());
-    // One that has passed its set-up is about to take over.
-    const isReplaced =
-      (this.#activity === "dialling" || this.#successor !== undefined) &&
+    const attempt = this.#attempt;
+    const isReplaced = attempt !== undefined && attempt.tag !== "waiting" &&
       error?.severity !== "fatal";
     if (error === undefined || isReplaced) {
       // Another connection is dialled now, or is being dialled already.
       this.#policy.dropped(openFor, now(), isReplaced);
-      if (isReplaced) this.#gaps.attempt();
+      if (isReplaced) this.#host.log.countAttempt();
       this.#host.onState("connecting");
-      const shown = error && isNormalClose(error) ? undefined : error;
-      if (shown !== undefined) this.#host.notifier.error(shown);
-      this.#disconnected(end, shown, true);
+      this.#report(error, end, true);
       return;
     }
     this.#conclude(error, this.#policy.ended(error, openFor, now()), end);
     // A wait or an attempt for the connection that has ended is over.
-    if (this.#activity !== "none") {
-      this.#skip?.abort();
-      this.#successor?.terminate();
+    if (attempt !== undefined && attempt.tag !== "ready") {
+      attempt.skip.abort();
+      attempt.connection?.terminate();
     }
-    if (this.#end !== undefined) throw error;
+    if (this.#ending !== undefined) throw error;
   }
 
   /** Reports a failure and what follows from it. */
   #conclude(error: WSError, next: Next, end: ConnectionEnd | undefined): void {
-    const { notifier } = this.#host;
-    const shown = isNormalClose(error) ? undefined : error;
     this.#lastError = error;
     switch (next.kind) {
       case "retry": {
@@ -601,20 +580,34 @@ export class ReconnectLoop {
         const isForReader = error.code === "SLOW_CONSUMER";
         this.#waits.plan({ ms, retry: { attempt, error }, isForReader });
         this.#host.onState("waiting");
-        break;
+        return this.#report(error, end, true);
       }
       case "end":
-        this.#end = { error: next.error };
-        break;
+        this.#ending ??= next.error === undefined
+          ? { tag: "closed" }
+          : { tag: "failed", error: next.error };
+        return this.#report(error, end, false, next.error);
       default:
         next satisfies never;
     }
+  }
+
+  /**
+   * Reports a failure, and the connection that ended with it, if there was one. A
+   * normal close by the server is no error.
+   * @param last the error that ends the client, if it is another one
+   */
+  #report(
+    error: WSError | undefined,
+    end: ConnectionEnd | undefined,
+    goesOn: boolean,
+    last?: WSError,
+  ): void {
+    const { notifier } = this.#host;
+    const shown = error && isNormalClose(error) ? undefined : error;
     if (shown !== undefined) notifier.error(shown);
-    const last = this.#end?.error;
     if (last !== undefined && last !== error) notifier.error(last);
-    if (end !== undefined) {
-      this.#disconnected(end, shown, next.kind === "retry");
-    }
+    if (end !== undefined) this.#disconnected(end, shown, goesOn);
   }
 
   #disconnected(
@@ -623,45 +616,49 @@ export class ReconnectLoop {
     goesOn: boolean,
   ): void {
     this.#host.log.disconnects++;
+    // A callback may have stopped the client.
+    const willRetry = goesOn && this.#ending === undefined;
     const { code, reason, wasClean, connectedFor } = end;
-    const willRetry = goesOn && !this.#isStopped;
     this.#host.notifier.disconnect(
       { code, reason, wasClean, connectedFor, error, willRetry },
     );
   }
 
-  #closeInOrder(connection: Connection | undefined): void {
-    const { code, reason } = this.#stopWith;
-    connection?.close(code, reason, this.#host.config.closeTimeout);
+  #closeAll(): void {
+    this.#series?.stop.abort();
+    this.#closeInOrder(this.#current);
+    this.#closeInOrder(this.#attempt?.connection);
   }
 
-  // Outages and errors ---------------------------------------------------------------
+  #closeInOrder(connection: Connection | undefined): void {
+    const ending = this.#ending;
+    const isStopped = ending?.tag === "stopped";
+    if (connection !== undefined) {
+      this.#close(connection, isStopped ? ending.closeWith : NORMAL);
+    }
+  }
+
+  #close(
+    connection: Connection,
+    { code, reason }: CloseWith,
+  ): Promise<ConnectionEnd> {
+    return connection.close(code, reason, this.#host.config.closeTimeout);
+  }
 
   #startOutage(cause: WSError, since: number): void {
-    if (this.#wasOpen && !this.#isRotating) this.#gaps.start(cause, since);
+    if (this.#wasOpen && !this.#isRotating) {
+      this.#host.log.startOutage(cause, since);
+    }
   }
 
   #endOutage(): void {
-    const gap = this.#gaps.end(now());
+    const gap = this.#host.log.endOutage(now());
     if (gap !== undefined) this.#host.onOutageEnd(gap);
-  }
-
-  #classify(facts: HandshakeFacts, url: URL | undefined): WSError {
-    return handshakeError(facts, {
-      url,
-      proxy: this.#host.config.proxy,
-      wasOpen: this.#wasOpen,
-      refusals: this.#policy.refusals,
-      now: Date.now(),
-    });
   }
 
   #override(error: WSError): WSError {
     const { config, notifier } = this.#host;
-    const context = {
-      wasOpen: this.#wasOpen,
-      attempt: this.#policy.attempt,
-    };
+    const context = { wasOpen: this.#wasOpen, attempt: this.#policy.attempt };
     return applyOverrides(
       error,
       config,
@@ -675,11 +672,6 @@ export class ReconnectLoop {
 function serverClose(end: ConnectionEnd, url: string): WSError | undefined {
   const isOurs = end.code === NORMAL.code || end.code === DROPPED.code;
   return isOurs ? undefined : closeError(end, url);
-}
-
-/** Unwinds the run; nobody gets to see it. */
-function stopRequested(): Error {
-  return new Error("The client stops");
 }
 
 /** A monotonic clock, in milliseconds. */

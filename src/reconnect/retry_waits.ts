@@ -7,11 +7,11 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import type { RetryInfo } from "../callbacks.ts";
 import type { Notifier } from "../notifier.ts";
 import type { ConnectionLog } from "../stats.ts";
 import type { RetryPolicy } from "./retry_policy.ts";
-import { sleep, withEither } from "./waiting.ts";
 
 /** A wait before the next attempt. */
 export interface Wait {
@@ -65,51 +65,29 @@ export class RetryWaits {
 
   /**
    * Waits as planned.
-   * @param onWait gets what ends the wait in progress
-   * @throws the reason of `stop`, once it aborts
+   * @throws the signal's reason, once it aborts
    */
-  async pass(
-    stop: AbortSignal,
-    onWait: (skip: AbortController) => void,
-  ): Promise<void> {
-    // A wait that was ended may have been replaced by another.
-    for (let wait = this.#next; wait !== undefined; wait = this.#next) {
-      this.#next = undefined;
-      const skip = new AbortController();
-      onWait(skip);
-      try {
-        await this.#waitFor(wait, [skip.signal, stop]);
-      } catch (error) {
-        stop.throwIfAborted();
-        if (!skip.signal.aborted) throw error;
-      }
-    }
-    stop.throwIfAborted();
-    if (this.#takeSkip()) await sleep(this.#shortened(Infinity), [stop]);
-  }
-
-  async #waitFor(wait: Wait, signals: readonly AbortSignal[]): Promise<void> {
-    const ms = this.#takeSkip() ? this.#shortened(wait.ms) : wait.ms;
+  async pass(signal: AbortSignal): Promise<void> {
+    const wait = this.#next;
+    const planned = wait?.ms ?? 0;
+    const ms = this.#isSkipRequested ? this.#shortened(wait?.ms) : planned;
+    this.clear();
     const { notifier, log } = this.#parts;
-    if (wait.retry !== undefined) {
+    if (wait?.retry !== undefined) {
       log.retries++;
       notifier.retry({ ...wait.retry, delay: Math.round(ms) });
     }
+    signal.throwIfAborted();
     const startedAt = performance.now();
-    await sleep(ms, signals);
+    if (ms > 0) await delay(ms, { signal });
+    if (wait === undefined) return;
     const since = wait.isForReader ? startedAt : performance.now();
-    await withEither(signals, (signal) => this.#parts.readersDrained(signal));
+    await this.#parts.readersDrained(signal);
     this.#policy.waitedForReader(performance.now() - since);
   }
 
-  #takeSkip(): boolean {
-    const isRequested = this.#isSkipRequested;
-    this.#isSkipRequested = false;
-    return isRequested;
-  }
-
   /** What is left of a wait that is skipped. */
-  #shortened(ms: number): number {
+  #shortened(ms = Infinity): number {
     const now = performance.now();
     const left = Math.max(0, this.#lastSkip + SKIP_INTERVAL - now);
     const shortened = Math.min(ms, left);

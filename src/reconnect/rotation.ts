@@ -1,9 +1,10 @@
 /**
- * When a connection is replaced, and what is waited for. Pure.
+ * When a connection is replaced, and what is waited for.
  *
  * @module
  */
 
+import type { Connection, ConnectionEnd } from "../connection/connection.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
 
 /** How long a new connection must hold before it replaces the old one, in ms. */
@@ -12,13 +13,34 @@ export const ROTATION_HOLD = 100;
 const ROTATION_CLOSE = 500;
 
 /**
+ * Waits until a connection is to be replaced, because of its age or because the
+ * program wants it, or has ended.
+ * @param setupTime how long the last set-up took, in milliseconds
+ */
+export function useUntilTooOld(
+  connection: Connection,
+  { maxConnectionAge, reconnect }: Pick<
+    ResolvedConfig,
+    "maxConnectionAge" | "reconnect"
+  >,
+  setupTime: number,
+): Promise<ConnectionEnd | "replace"> {
+  if (maxConnectionAge === 0 || !reconnect) return connection.use();
+  const due = rotationAge(maxConnectionAge, setupTime, Math.random());
+  const timer = setTimeout(
+    () => connection.requestReplacement(),
+    Math.max(0, connection.openedAt + due - performance.now()),
+  );
+  return connection.use().finally(() => clearTimeout(timer));
+}
+
+/**
  * At which age a connection is replaced, in milliseconds since its handshake:
  * early enough to finish before `maxConnectionAge`, and spread, so that the
  * clients of a fleet do not rotate together.
- * @param setupTime how long the last set-up took, in milliseconds
  * @param chance uniform in [0, 1)
  */
-export function rotationAge(
+function rotationAge(
   maxConnectionAge: number,
   setupTime: number,
   chance: number,

@@ -4,8 +4,8 @@
  * @module
  */
 
+import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
-import type { Connection } from "../connection/connection.ts";
 
 /** Runs something with a signal that aborts when one of several does. */
 export async function withEither<T>(
@@ -29,24 +29,22 @@ export async function withEither<T>(
   }
 }
 
-/** Waits; rejects with the reason of the first signal that aborts. */
-export function sleep(
+/**
+ * Waits until the promise, which never rejects, is resolved, but no longer than
+ * `ms`.
+ * @throws the signal's reason, once it aborts
+ */
+export async function sleepUntil(
+  event: Promise<unknown>,
   ms: number,
-  signals: readonly AbortSignal[],
-): Promise<void> {
-  return withEither(
-    signals,
-    (signal) => ms > 0 ? delay(ms, { signal }) : Promise.resolve(),
-  );
-}
-
-/** Waits, but no longer than all of these connections are there. */
-export async function sleepUntilClosed(
-  ms: number,
-  ...connections: readonly Connection[]
+  signal?: AbortSignal,
 ): Promise<void> {
   const done = new AbortController();
   const waited = delay(ms, { signal: done.signal }).catch(() => {});
-  await Promise.race([waited, ...connections.map(({ closed }) => closed)]);
-  done.abort();
+  try {
+    const either = Promise.race([event, waited]);
+    await (signal === undefined ? either : abortable(either, signal));
+  } finally {
+    done.abort();
+  }
 }

@@ -269,13 +269,49 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     world.arrivals.all("peer")[0]?.reset();
   });
 
-  test("what a hook throws after its connection was given up is reported", async () => {
-    const late = Promise.withResolvers<void>();
+  const LATE = [
+    { thrown: new Error("late"), message: "onConnect threw: late" },
+    { thrown: FATAL, message: FATAL.message },
+  ];
+
+  for (const { thrown, message } of LATE) {
+    test(`what a hook throws once another connection is in use is reported: ${message}`, async () => {
+      const late = Promise.withResolvers<void>();
+      let hooks = 0;
+      await using world = worldOf({
+        config: { closeTimeout: 20 },
+        callbacks: {
+          onConnect: () => hooks++ === 0 ? late.promise : undefined,
+        },
+        server: {
+          onPeer: (peer) => {
+            if (peer.id === 0) peer.drop();
+          },
+        },
+      });
+      await within(world.client.start(), "start");
+      late.reject(thrown);
+      await world.calls.until(() =>
+        world.calls.all("error").some((error) => error.message === message)
+      );
+      assertEquals(world.client.state, "open");
+    });
+  }
+
+  test("the end of a connection is told though its hook goes on, and the next waits for that hook", async () => {
+    const first = Promise.withResolvers<void>();
+    const running: number[] = [];
     let hooks = 0;
     await using world = worldOf({
-      config: { closeTimeout: 20 },
+      config: { closeTimeout: 60_000 },
       callbacks: {
-        onConnect: () => hooks++ === 0 ? late.promise : undefined,
+        onConnect: async () => {
+          const hook = hooks++;
+          running.push(hook);
+          if (hook > 0) return;
+          await first.promise;
+          running.pop();
+        },
       },
       server: {
         onPeer: (peer) => {
@@ -283,14 +319,44 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
         },
       },
     });
-    await within(world.client.start(), "start");
-    late.reject(new Error("late"));
-    await world.calls.until(() =>
-      world.calls.all("error").some(({ message }) =>
-        message === "onConnect threw: late"
-      )
+    const started = world.client.start();
+    await world.calls.next("disconnect");
+    assertEquals(world.order, ["connect", "error", "disconnect"]);
+    first.resolve();
+    await within(started, "start");
+    assertEquals(running, [1]);
+    assertEquals(
+      world.order,
+      ["connect", "error", "disconnect", "retry", "connect"],
     );
-    assertEquals(world.client.state, "open");
+  });
+
+  test("reconnect() does not wait for the hook of a connection that has ended", async () => {
+    let hooks = 0;
+    await using world = worldOf({
+      config: { closeTimeout: 60_000 },
+      callbacks: { onConnect: () => hooks++ === 0 ? NEVER : undefined },
+      server: {
+        onPeer: (peer) => {
+          if (peer.id === 0) peer.drop();
+        },
+      },
+    });
+    const started = world.client.start();
+    await world.calls.next("disconnect");
+    world.client.reconnect();
+    await within(started, "start");
+  });
+
+  test("stop() does not wait for the hook of a connection that has ended", async () => {
+    await using world = worldOf({
+      config: { closeTimeout: 60_000 },
+      callbacks: { onConnect: () => NEVER },
+      server: { onPeer: (peer) => void peer.drop() },
+    });
+    world.client.start().catch(() => {});
+    await world.calls.next("disconnect");
+    await within(world.client.stop(), "stop()");
   });
 
   test("the connection's own error that a hook passes on is reported once", async () => {
