@@ -76,7 +76,7 @@ export async function run(
     followRedirects: flags["follow-redirects"],
     onStep: report.step,
   });
-  const code = failure === undefined ? 0 : exitCodeOfFailure(failure, proxy);
+  const code = failure === undefined ? 0 : exitCodeOfFailure(failure);
   report.end(failure, code, performance.now() - start);
   return code;
 }
@@ -98,13 +98,10 @@ function checked(config: WSConfig): WSConfig {
 }
 
 /** The one that `connect` would end with. */
-function exitCodeOfFailure(
-  { facts, url }: ProbeFailure,
-  proxy: URL | undefined,
-): ExitCode {
+function exitCodeOfFailure({ facts, url }: ProbeFailure): ExitCode {
   const now = Date.now();
   return exitCodeOf(
-    handshakeError(facts, { url, proxy, wasOpen: false, refusals: 0, now }),
+    handshakeError(facts, { url, wasOpen: false, refusals: 0, now }),
   );
 }
 
