@@ -8,10 +8,12 @@ import { Buffer, isAscii } from "node:buffer";
 import { ProtocolError } from "./frames.ts";
 
 /**
- * From this size on it pays to look first whether a text is ASCII: 1 KiB takes
- * 0.2 us instead of 0.5, 16 KiB 1.4 instead of 7.5.
+ * From this size on it pays to look first whether a text is ASCII: up to 256
+ * bytes `toString("utf8")` takes 0.08 us and from there on 0.2, the look and
+ * `toString("latin1")` 0.16; 1 KiB takes 0.2 us instead of 0.5, 16 KiB 1.7
+ * instead of 6.5.
  */
-const LONG = hasFastLatin1() ? 400 : Infinity;
+const LONG = hasFastLatin1() ? 257 : Infinity;
 
 // A byte order mark is part of the text like any other character.
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
