@@ -76,6 +76,21 @@ const ACCEPTED: readonly Accepted[] = [
     server: all.wrongHost,
     tls: { insecure: true },
   },
+  {
+    name: "an IPv4 address as server name, if insecure",
+    host: "localhost",
+    tls: { insecure: true, serverName: "127.0.0.1" },
+  },
+  {
+    name: "an IPv6 address as server name, if insecure",
+    host: "localhost",
+    tls: { insecure: true, serverName: "::1" },
+  },
+  {
+    name: "a client certificate and an address as server name",
+    host: "localhost",
+    tls: { caCerts: all.ca, ...all.client, serverName: "127.0.0.1" },
+  },
 ];
 
 for (const { name, server = all.good, host, tls } of ACCEPTED) {
