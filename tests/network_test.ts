@@ -2,7 +2,7 @@
 
 import { assertEquals, assertLess, assertMatch } from "@std/assert";
 import { Recorder } from "./support/events.ts";
-import { testWithEach } from "./support/foreign_server.ts";
+import { testWith, testWithEach } from "./support/foreign_server.ts";
 import {
   type Cut,
   findNetwork,
@@ -24,20 +24,35 @@ const LATENESS = 10_000;
 /** TCP tries again ever more rarely; after a cut of 2 s that takes up to 4 s. */
 const DEADLINE = 20_000;
 
+/** Where the scripts `support/network_NAME.ts` run. */
+const HOSTS = {
+  client: "client",
+  paused_client: "client",
+  server: "server",
+} as const satisfies Record<string, Host>;
+type ScriptName = keyof typeof HOSTS;
+
 /** A script on one of the hosts; what it prints, by the first word. */
 class Remote implements AsyncDisposable {
   readonly lines = new Recorder<Record<string, string>>(DEADLINE);
   readonly #child: Deno.ChildProcess;
   readonly #reading: Promise<void>;
 
-  constructor(network: Network, host: Host, ...args: string[]) {
-    const script = new URL(`support/network_${host}.ts`, import.meta.url);
-    this.#child = network.command(host, Deno.execPath(), [
+  constructor(network: Network, name: ScriptName, ...args: string[]) {
+    const script = new URL(`support/network_${name}.ts`, import.meta.url);
+    this.#child = network.command(HOSTS[name], Deno.execPath(), [
       ...["run", "--quiet", "--no-check", "--no-lock", "--allow-net"],
       script.href,
       ...args,
     ]).spawn();
     this.#reading = this.#read();
+  }
+
+  /** Writes a line to its stdin. */
+  async say(line: string): Promise<void> {
+    const writer = this.#child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(`${line}\n`));
+    writer.releaseLock();
   }
 
   /** Lets it know that it is enough. */
@@ -142,6 +157,46 @@ for (const [cut, tries] of CUTS) {
       );
       assertEquals(new Set(peersAfter(client, "disconnect")).has("0"), false);
       assertEquals(client.lines.all("disconnect"), ["1006 HEARTBEAT"]);
+    },
+  );
+}
+
+const PAUSED: readonly (readonly [what: string, command: string])[] = [
+  ["by what no longer leaves it", "send"],
+  ["once it reads again", "read"],
+];
+
+for (const [what, command] of PAUSED) {
+  testWith(
+    network,
+    `tcp: a paused connection whose way is cut is noticed ${what}`,
+    async (start) => {
+      await using network = await start();
+      await using server = new Remote(network, "server", network.serverAddress);
+      const port = await server.lines.next("listening");
+      await using client = new Remote(
+        network,
+        "paused_client",
+        `ws://${network.serverAddress}:${port}`,
+        String(PING_INTERVAL),
+        String(PING_TIMEOUT),
+      );
+      await client.lines.next("full");
+      await network.cut("black hole");
+      await client.say(command);
+      assertEquals(await client.lines.next("disconnect"), "1006 HEARTBEAT");
+      // What had arrived before is not lost.
+      const ticks = client.lines.all("tick").map((line) =>
+        Number(line.replace(/^.* /, ""))
+      );
+      assertEquals(ticks, ticks.map((_, index) => index));
+      assertEquals(
+        client.lines.all("read").length,
+        {
+          send: 0,
+          read: ticks.length,
+        }[command],
+      );
     },
   );
 }
