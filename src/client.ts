@@ -37,7 +37,7 @@ import { type LoopHost, ReconnectLoop } from "./reconnect/reconnect_loop.ts";
 import { resolveConfig, type ResolvedConfig } from "./resolve_config.ts";
 import { kindOf } from "./rules.ts";
 import { Sender, type SenderHooks } from "./send/sender.ts";
-import { ConnectionLog, RttLog, type WSStats } from "./stats.ts";
+import { ConnectionLog, type WSStats } from "./stats.ts";
 import { NativeTransport } from "./transport/native/native_transport.ts";
 import type { Transport } from "./transport/transport.ts";
 
@@ -484,9 +484,8 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHooks {
   readonly sender: Sender;
   readonly loop: ReconnectLoop;
   readonly onState: (state: ClientState, error?: WSError) => void;
-  /** Most of many thousand clients never have these. */
+  /** Most of many thousand clients never have them. */
   #readers: Readers | undefined;
-  #rtt: RttLog | undefined;
 
   constructor(
     config: ResolvedConfig,
@@ -544,7 +543,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHooks {
       dropped: sender.dropped,
       lost: sender.lost,
       redelivered: sender.redelivered,
-      rtt: this.#rtt?.stats(),
+      rtt: log.rtt,
       connectedSince: log.connectedSince,
       lastMessageAt: this.loop.lastMessageAt,
       downtime: log.downtime(performance.now()),
@@ -601,52 +600,19 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHooks {
     return this.sender;
   }
 
-  get arrivals(): ConnectionLog {
-    return this.log;
-  }
-
-  get hasHook(): boolean {
-    return this.notifier.hasConnectHook;
-  }
-
   get isReadingPaused(): boolean {
     return this.#readers?.isPaused === true;
   }
 
   /** In this order: acknowledgements, the callback, the readers. */
   deliver(data: Message): void {
-    if (typeof this.config.redeliver === "object") {
-      this.sender.acknowledge(data);
-    }
+    this.sender.acknowledge(data);
     const readers = this.#readers;
     if (readers === undefined) return this.notifier.message(data);
     // A reader that is made in the callback begins with the next message.
     const { current } = readers;
     this.notifier.message(data);
     readers.deliver(data, current);
-  }
-
-  onTaken(data: Message): void {
-    if (typeof this.config.redeliver === "object") {
-      this.sender.acknowledge(data);
-    }
-  }
-
-  onUndecodable(cause: WSError): void {
-    this.notifier.error(cause);
-    const moment = Date.now();
-    this.notifier.gap({
-      from: moment,
-      to: moment,
-      cause,
-      attempts: 0,
-      count: 1,
-    });
-  }
-
-  onRtt(ms: number): void {
-    this.#rtt ??= new RttLog();
-    this.#rtt.add(ms);
   }
 
   // Called by the sender and the readers -----------------------------------------------

@@ -111,6 +111,19 @@ export class ConnectionLog {
   #downSince: number | undefined;
   #downtime = 0;
   #outage: Outage | undefined;
+  /** Most of many thousand clients never have it. */
+  #rtt: RttLog | undefined;
+
+  /** The round-trip times of the heartbeat; `undefined` before the first. */
+  get rtt(): RttStats | undefined {
+    return this.#rtt?.stats();
+  }
+
+  /** Adds a round-trip time, in milliseconds. */
+  addRtt(ms: number): void {
+    this.#rtt ??= new RttLog();
+    this.#rtt.add(ms);
+  }
 
   /** When the current connection opened, in milliseconds since the epoch. */
   get connectedSince(): number | undefined {

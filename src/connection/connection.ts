@@ -28,7 +28,9 @@ import { callbackError, type WSError } from "../errors.ts";
 import { isPromise, rejected } from "../handled.ts";
 import type { Message } from "../message.ts";
 import type { HeartbeatTimes } from "../method_options.ts";
+import type { Notifier } from "../notifier.ts";
 import { wrongKind } from "../rules.ts";
+import type { ConnectionLog } from "../stats.ts";
 import {
   closeError,
   connectionClosed,
@@ -66,6 +68,8 @@ export interface SendQueue {
   sendUrgent(data: Message): boolean;
   /** A message was sent past the queue. */
   countUnqueued(): void;
+  /** Looks for acknowledgements in an inbound message. */
+  acknowledge(data: Message): void;
 }
 
 /** What a connection works with. */
@@ -75,28 +79,12 @@ export interface ConnectionHost {
     readonly receiveOverflow: unknown;
   };
   readonly queue: SendQueue;
-  /** What arrived on all connections of the client. */
-  readonly arrivals: Arrivals;
-  /** Whether there is a connect hook that may take messages. */
-  readonly hasHook: boolean;
+  readonly log: ConnectionLog;
+  readonly notifier: Notifier;
   /** Whether a reader is so full that reading is to be paused. */
   readonly isReadingPaused: boolean;
   /** Called for each message, in order. */
   deliver(data: Message): void;
-  /** The connect hook has taken a message: nobody else gets it. */
-  onTaken(data: Message): void;
-  /** `decode` threw: the message is lost. */
-  onUndecodable(error: WSError): void;
-  /** The round-trip time of a ping, in milliseconds. */
-  onRtt(ms: number): void;
-  onError(error: WSError): void;
-}
-
-/** Counters of what arrived. */
-export interface Arrivals {
-  messages: number;
-  /** UTF-16 code units of texts, bytes of binary messages. */
-  bytes: number;
 }
 
 /** How a connection ended. */
@@ -151,7 +139,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     this.#socket = socket;
     this.#host = host;
     this.#buffer = new ReceiveBuffer(host.config);
-    this.#heartbeat = new Heartbeat(host.config, this);
+    this.#heartbeat = new Heartbeat(host.config, socket, this);
     this.#looksAtMessages = this.#heartbeat.looksAtMessages;
     this.#heartbeat.start();
     socket.listen(this);
@@ -247,7 +235,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     const next = buffer.shift();
     if (next === undefined) return buffer.read();
     if (this.#isPausedForHook && buffer.isHalfEmpty) this.#resumeForHook();
-    this.#host.onTaken(next);
+    this.#host.queue.acknowledge(next);
     return Promise.resolve(next);
   }
 
@@ -340,10 +328,10 @@ export class Connection implements SocketListener, HeartbeatTarget {
   onMessage(data: Message): void {
     // Abandoned: the socket closes by itself.
     if (this.#state.tag === "closed") return;
-    const { arrivals, config } = this.#host;
+    const { log, config } = this.#host;
     this.received++;
-    arrivals.messages++;
-    arrivals.bytes += data.length;
+    log.messages++;
+    log.bytes += data.length;
     if (config.decode !== undefined) {
       const decoded = this.#decode(data, config.decode);
       if (decoded === undefined) return;
@@ -382,25 +370,8 @@ export class Connection implements SocketListener, HeartbeatTarget {
 
   // Called by the heartbeat ----------------------------------------------------------
 
-  get arrived(): number {
-    return this.#socket.bytesRead ?? this.received;
-  }
-
-  get bytesWritten(): number {
-    return this.#socket.bytesWritten;
-  }
-
-  get bufferedAmount(): number | undefined {
-    return this.#socket.bufferedAmount;
-  }
-
   get isPaused(): boolean {
     return this.#isPausedForHook || this.#isPausedForReaders;
-  }
-
-  get sendPing(): ((id: number) => void) | undefined {
-    const socket = this.#socket;
-    return socket.ping === undefined ? undefined : (id) => socket.ping?.(id);
   }
 
   sendUrgent(data: Message): void {
@@ -415,11 +386,11 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   onRtt(ms: number): void {
-    this.#host.onRtt(ms);
+    this.#host.log.addRtt(ms);
   }
 
   onError(error: WSError): void {
-    this.#host.onError(error);
+    this.#host.notifier.error(error);
   }
 
   #decode(
@@ -437,18 +408,23 @@ export class Connection implements SocketListener, HeartbeatTarget {
         "a function that returns a string or a Uint8Array",
         decoded,
       );
-    } catch (cause) {
-      this.#host.onUndecodable(callbackError("decode", cause));
+    } catch (thrown) {
+      const { notifier } = this.#host;
+      const cause = callbackError("decode", thrown);
+      notifier.error(cause);
+      const now = Date.now();
+      notifier.gap({ from: now, to: now, cause, attempts: 0, count: 1 });
       return undefined;
     }
   }
 
   #keep(buffer: ReceiveBuffer, data: Message): void {
-    if (buffer.push(data)) return this.#host.onTaken(data);
+    // The connect hook has taken it: nobody else gets it.
+    if (buffer.push(data)) return this.#host.queue.acknowledge(data);
     if (!buffer.isOverfull) return;
     if (this.#isReleased) return this.#deliverKept();
     // Without a hook nobody is too slow: the burst fills one turn.
-    if (!this.#host.hasHook) return;
+    if (!this.#host.notifier.hasConnectHook) return;
     if (
       this.#host.config.receiveOverflow === "pause" &&
       this.#socket.pause !== undefined

@@ -37,13 +37,13 @@
 import type { PingConfig } from "../config.ts";
 import type { Message } from "../message.ts";
 import type { HeartbeatTimes } from "../method_options.ts";
-import { Pings, type PingTarget } from "./pings.ts";
+import type { Socket } from "../transport/transport.ts";
+import { Pings, type PingSocket, type PingTarget } from "./pings.ts";
 import {
   type SharedTimer,
   SharedTimers,
   type TimerEntry,
 } from "./shared_timers.ts";
-import { WriteStall } from "./write_stall.ts";
 
 /** What to watch for; durations in milliseconds. */
 export interface HeartbeatOptions {
@@ -58,16 +58,17 @@ export interface HeartbeatOptions {
   readonly staleTimeout: number;
 }
 
+/** Its socket. */
+export type HeartbeatSocket =
+  & PingSocket
+  & Pick<Socket, "bytesRead" | "bytesWritten">;
+
 /** The connection that is watched. */
 export interface HeartbeatTarget extends PingTarget {
-  /** Grows with whatever arrives: messages, or bytes where they are counted. */
-  readonly arrived: number;
   /** How many messages arrived. */
   readonly received: number;
   /** How many messages were delivered. */
   readonly delivered: number;
-  /** Payload given to the socket so far; see `Socket.bytesWritten`. */
-  readonly bytesWritten: number;
   /** Whether we have stopped reading. */
   readonly isPaused: boolean;
   /** Called once, after the heartbeat stopped itself. */
@@ -115,6 +116,7 @@ export class Heartbeat implements TimerEntry {
   timer: SharedTimer | undefined;
   readonly #options: HeartbeatOptions;
   #times: Required<HeartbeatTimes>;
+  readonly #socket: HeartbeatSocket;
   readonly #target: HeartbeatTarget;
   readonly #clock: Clock;
   readonly #pings: Pings | undefined;
@@ -144,16 +146,23 @@ export class Heartbeat implements TimerEntry {
 
   constructor(
     options: HeartbeatOptions,
+    socket: HeartbeatSocket,
     target: HeartbeatTarget,
     clock: Clock = SYSTEM_CLOCK,
   ) {
     this.#options = options;
     this.#times = options;
+    this.#socket = socket;
     this.#target = target;
     this.#clock = clock;
     const { ping } = options;
-    if (ping !== undefined || target.sendPing !== undefined) {
-      this.#pings = new Pings(ping ?? NO_PING, target, clock.monotonic);
+    if (ping !== undefined || socket.ping !== undefined) {
+      this.#pings = new Pings(
+        ping ?? NO_PING,
+        socket,
+        target,
+        clock.monotonic,
+      );
     }
     this.#writes = new WriteStall(options.pingTimeout);
   }
@@ -246,9 +255,14 @@ export class Heartbeat implements TimerEntry {
     this.#pongDue = Infinity;
     this.#idleDue = this.#time + (idleTimeout || Infinity);
     this.#staleDue = this.#time + (staleTimeout || Infinity);
-    this.#arrived = this.#target.arrived;
+    this.#arrived = this.#arrivals;
     this.#delivered = this.#target.delivered;
     this.#silence = 0;
+  }
+
+  /** Grows with whatever arrives: messages, or bytes where they are counted. */
+  get #arrivals(): number {
+    return this.#socket.bytesRead ?? this.#target.received;
   }
 
   /** The shortest of the timeouts. */
@@ -276,7 +290,8 @@ export class Heartbeat implements TimerEntry {
   }
 
   #lookForArrivals(passed: number): void {
-    const { arrived, delivered, isPaused } = this.#target;
+    const { delivered, isPaused } = this.#target;
+    const arrived = this.#arrivals;
     this.#silence += passed;
     if (arrived !== this.#arrived || isPaused) {
       this.#arrived = arrived;
@@ -292,7 +307,7 @@ export class Heartbeat implements TimerEntry {
 
   #lookForWrites(): void {
     // What is not open is about to end, or is closed within a limit of its own.
-    const { bytesWritten, bufferedAmount = 0 } = this.#target;
+    const { bytesWritten, bufferedAmount = 0 } = this.#socket;
     this.#writes.look(bytesWritten, bufferedAmount, this.#time);
     // A few bytes may only just have been given to the socket: the kernel takes
     // them on a dead link too.
@@ -319,13 +334,13 @@ export class Heartbeat implements TimerEntry {
 
   #ping(timeout: number): void {
     this.#pingDue = this.#time + this.#times.pingInterval;
-    const { bufferedAmount, bytesWritten } = this.#target;
+    const { bufferedAmount, bytesWritten } = this.#socket;
     if (bufferedAmount === undefined) return;
     // While a ping is in the socket another one behind it tells nothing more,
     // and when the server reads nothing they would pile up.
     if (bytesWritten - bufferedAmount < this.#pingEnd) return;
     if (!this.#pings?.send(this.#times.pingTimeout)) return;
-    this.#pingEnd = this.#target.bytesWritten;
+    this.#pingEnd = this.#socket.bytesWritten;
     if (this.#pongDue <= this.#time + timeout) return;
     this.#pongDue = this.#time + timeout;
     this.#pongTimeout = timeout;
@@ -367,5 +382,57 @@ export class Heartbeat implements TimerEntry {
     );
     const period = Math.min(LONGEST_PERIOD, this.#shortest / 8);
     return Math.max(1, Math.min(period, due - this.#time));
+  }
+}
+
+/** Bytes that may take the timeout to leave. */
+const UNIT = 1024 * 1024;
+
+/**
+ * Whether bytes that were given to a socket leave it. The server may have
+ * stopped reading, or be gone. Then not even its close is noticed, because the
+ * native socket reads no further until it has written its answer.
+ */
+export class WriteStall {
+  /**
+   * How long a MiB may stand still, in milliseconds. The socket tells only when
+   * a whole message has left, so more bytes get the timeout for each MiB:
+   * otherwise a large message on a slow line would be cut off again and again.
+   */
+  timeout: number;
+  #buffered = 0;
+  /** A lower bound of what has left; it grows only if something did. */
+  #left = -Infinity;
+  #since = 0;
+
+  /** @param timeout in milliseconds */
+  constructor(timeout: number) {
+    this.timeout = timeout;
+  }
+
+  /** The moment from which the writes count as stalled. */
+  get due(): number {
+    return this.#since + this.#limit;
+  }
+
+  /** What is wrong, in a few words. */
+  get finding(): string {
+    return `${this.#buffered} bytes have not moved for ${this.#limit} ms`;
+  }
+
+  /**
+   * Looks at the socket: the payload `written` to it so far (see
+   * `Socket.bytesWritten`) and the bytes `buffered` in it. A full socket may be
+   * a busy one, so only both together tell.
+   */
+  look(written: number, buffered: number, now: number): void {
+    const left = written - buffered;
+    if (buffered === 0 || left > this.#left) this.#since = now;
+    this.#left = left;
+    this.#buffered = buffered;
+  }
+
+  get #limit(): number {
+    return Math.round(this.timeout * Math.max(1, this.#buffered / UNIT));
   }
 }

@@ -18,15 +18,15 @@ import { callbackError, type WSError } from "../errors.ts";
 import { isPromise } from "../handled.ts";
 import { byteLength, type Message } from "../message.ts";
 import { wrongKind } from "../rules.ts";
+import type { Socket } from "../transport/transport.ts";
+
+/** What pings need of the socket. */
+export type PingSocket = Pick<Socket, "bufferedAmount" | "ping">;
 
 /** What pings need of their connection. */
 export interface PingTarget {
-  /** Payload bytes that wait in the socket; `undefined` if unknown. */
-  readonly bufferedAmount: number | undefined;
   /** Sends ahead of the queue; must not throw. */
   sendUrgent(data: Message): void;
-  /** Sends a protocol ping, where the transport has them. */
-  readonly sendPing: ((id: number) => void) | undefined;
   /** The round-trip time of a ping, in milliseconds. */
   onRtt(ms: number): void;
   /** A function of the program threw; it goes no further. */
@@ -45,6 +45,7 @@ interface AwaitedPing {
 /** Sends pings, matches pongs and replies to the server's pings. */
 export class Pings {
   readonly #config: PingConfig;
+  readonly #socket: PingSocket;
   readonly #target: PingTarget;
   readonly #now: () => number;
   #lastId = 0;
@@ -55,8 +56,14 @@ export class Pings {
   #nextReply: Message | undefined;
 
   /** @param now a monotonic clock, in milliseconds */
-  constructor(config: PingConfig, target: PingTarget, now: () => number) {
+  constructor(
+    config: PingConfig,
+    socket: PingSocket,
+    target: PingTarget,
+    now: () => number,
+  ) {
     this.#config = config;
+    this.#socket = socket;
     this.#target = target;
     this.#now = now;
   }
@@ -80,9 +87,8 @@ export class Pings {
       this.#target.sendUrgent(data);
       return true;
     }
-    const { sendPing } = this.#target;
-    if (sendPing === undefined) return false;
-    sendPing(this.#await(now, timeout));
+    if (this.#socket.ping === undefined) return false;
+    this.#socket.ping(this.#await(now, timeout));
     return true;
   }
 
@@ -103,8 +109,7 @@ export class Pings {
 
   /** Called at each look of the heartbeat. */
   onLook(): void {
-    const { bufferedAmount = 0 } = this.#target;
-    this.#replyBytes = Math.min(this.#replyBytes, bufferedAmount);
+    this.#lookAtReplies();
     const reply = this.#nextReply;
     if (reply === undefined || this.#replyBytes > 0) return;
     this.#nextReply = undefined;
@@ -152,12 +157,15 @@ export class Pings {
   }
 
   #hasRoomFor(bytes: number): boolean {
-    if (this.#replyBytes === 0) return true;
     if (this.#replyBytes + bytes <= MAX_REPLY_BYTES) return true;
-    const { bufferedAmount = 0 } = this.#target;
-    this.#replyBytes = Math.min(this.#replyBytes, bufferedAmount);
+    this.#lookAtReplies();
     return this.#replyBytes === 0 ||
       this.#replyBytes + bytes <= MAX_REPLY_BYTES;
+  }
+
+  #lookAtReplies(): void {
+    const { bufferedAmount = 0 } = this.#socket;
+    this.#replyBytes = Math.min(this.#replyBytes, bufferedAmount);
   }
 
   #sendReply(reply: Message): void {

@@ -11,6 +11,7 @@ import fc from "fast-check";
 import {
   Heartbeat,
   type HeartbeatOptions,
+  type HeartbeatSocket,
   type HeartbeatTarget,
 } from "../../src/connection/heartbeat.ts";
 import type { WSError } from "../../src/errors.ts";
@@ -726,25 +727,21 @@ Deno.test("no healthy connection is found dead, however the loop is blocked", ()
 
 // Support -------------------------------------------------------------------------------
 
-class Target implements HeartbeatTarget {
+class Target implements HeartbeatTarget, HeartbeatSocket {
   /** Messages. */
   received = 0;
   /** Bytes, where the transport counts them. */
-  bytesRead: number | undefined;
+  bytesRead?: number;
   delivered = 0;
   bytesWritten = 0;
   buffered = 0;
   isOpen = true;
   isPaused = false;
-  sendPing: ((id: number) => void) | undefined;
+  ping?: (id: number) => void;
   readonly #world: World;
 
   constructor(world: World) {
     this.#world = world;
-  }
-
-  get arrived(): number {
-    return this.bytesRead ?? this.received;
   }
 
   get bufferedAmount(): number | undefined {
@@ -793,12 +790,12 @@ class World implements Disposable {
   constructor(options: HeartbeatOptions, { pings = false } = {}) {
     this.start = Date.now();
     if (pings) {
-      this.target.sendPing = (id) => {
+      this.target.ping = (id) => {
         this.pings.push(id);
         this.sentAt.push(this.now);
       };
     }
-    this.heartbeat = new Heartbeat(options, this.target, {
+    this.heartbeat = new Heartbeat(options, this.target, this.target, {
       wall: () => Date.now() + this.#asleepWall,
       monotonic: () => this.realNow,
     });

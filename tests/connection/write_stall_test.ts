@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { WriteStall } from "../../src/connection/write_stall.ts";
+import { WriteStall } from "../../src/connection/heartbeat.ts";
 
 const MIB = 1024 * 1024;
 
