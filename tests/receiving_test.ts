@@ -378,6 +378,7 @@ class World implements AsyncDisposable {
   readonly client: WebSocketStreamClient;
   readonly events = new Recorder<Events>();
   readonly #peers: Peer[] = [];
+  readonly #sockets = new NativeSockets();
 
   constructor(config: Partial<WSConfig>, toxics: Toxics) {
     this.server = serve({
@@ -421,6 +422,35 @@ class World implements AsyncDisposable {
     await this.client.stop({ drain: 0 });
     await this.proxy[Symbol.asyncDispose]();
     await this.server.close();
+    await this.#sockets.closed();
+  }
+}
+
+/**
+ * The native sockets that are made from now on. The client abandons one that it
+ * cannot close in order; the runtime then reads whatever the server had sent
+ * before it notices the end, which can take longer than the rest of the test.
+ */
+class NativeSockets {
+  readonly #original = globalThis.WebSocket;
+  readonly #closed: Promise<unknown>[] = [];
+
+  constructor() {
+    const closed = this.#closed;
+    globalThis.WebSocket = class extends WebSocket {
+      constructor(...args: ConstructorParameters<typeof WebSocket>) {
+        super(...args);
+        const { promise, resolve } = Promise.withResolvers();
+        this.addEventListener("close", resolve);
+        closed.push(promise);
+      }
+    };
+  }
+
+  /** Resolves when the runtime has let go of all of them. */
+  async closed(): Promise<void> {
+    globalThis.WebSocket = this.#original;
+    await Promise.all(this.#closed);
   }
 }
 
