@@ -30,7 +30,7 @@ import {
   type StopResult,
 } from "./method_options.ts";
 import { Notifier } from "./notifier.ts";
-import { Readers, type ReadersHooks } from "./receive/readers.ts";
+import { Readers, type ReadersHost } from "./receive/readers.ts";
 import { WritableSide } from "./receive/streams.ts";
 import { findPendingHook } from "./reconnect/connect_hook.ts";
 import { type LoopHost, ReconnectLoop } from "./reconnect/reconnect_loop.ts";
@@ -476,7 +476,7 @@ export function connect(
  * The parts of one client. They call this object: with closures for each of
  * them an idle client would take a fifth more memory.
  */
-class ClientParts implements LoopHost, SenderHooks, ReadersHooks {
+class ClientParts implements LoopHost, SenderHooks, ReadersHost {
   readonly config: ResolvedConfig;
   readonly owner: object;
   readonly notifier: Notifier;
@@ -615,7 +615,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHooks {
     readers.deliver(data, current);
   }
 
-  // Called by the sender and the readers -----------------------------------------------
+  // Called by the sender ---------------------------------------------------------------
 
   onDrop(...dropped: Parameters<SenderHooks["onDrop"]>): void {
     this.notifier.drop(...dropped);
@@ -623,22 +623,6 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHooks {
 
   onError(error: WSError): void {
     this.notifier.error(error);
-  }
-
-  onSlow(error: WSError): void {
-    this.loop.dropFor(error);
-  }
-
-  pauseReading(): void {
-    this.loop.setReadingPaused(true);
-  }
-
-  resumeReading(): void {
-    this.loop.setReadingPaused(false);
-  }
-
-  onGap(gap: Gap): void {
-    this.notifier.gap(gap);
   }
 }
 

@@ -19,13 +19,11 @@
  * @module
  */
 
-import type { WSError } from "../errors.ts";
+import { callbackError, type WSError } from "../errors.ts";
 import { handled, isPromise } from "../handled.ts";
 import type { Message } from "../message.ts";
 import type { ReadBounds } from "../method_options.ts";
-import { callbackError } from "../errors.ts";
 import { wrongKind } from "../rules.ts";
-import { Ring } from "./ring.ts";
 
 /** Messages that a reader will never see. */
 export interface DroppedRange {
@@ -43,15 +41,15 @@ export interface ReadBufferEvents {
    * `"disconnect"`: a message did not fit and is lost to this reader.
    * `"pause"`: the buffer is full. Called again for each further message.
    */
-  full(buffer: ReadBuffer): void;
-  /** After `full`: the buffer is at most half full again, or has ended. */
-  drained(buffer: ReadBuffer): void;
+  onFull(buffer: ReadBuffer): void;
+  /** After `onFull`: the buffer is at most half full again, or has ended. */
+  onDrained(buffer: ReadBuffer): void;
   /** With the other policies: messages were dropped. */
-  dropped(buffer: ReadBuffer, range: DroppedRange): void;
+  onDropped(buffer: ReadBuffer, range: DroppedRange): void;
   /** The program's `conflate` threw. */
-  failed(error: WSError): void;
+  onError(error: WSError): void;
   /** Nothing more will be buffered. */
-  ended(buffer: ReadBuffer): void;
+  onEnd(buffer: ReadBuffer): void;
   /** The time, in milliseconds since the epoch. */
   now(): number;
 }
@@ -191,9 +189,9 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     this.#state = { kind: "ended", error };
     this.#forgetSignal?.();
     if (this.#dropped > 0) this.#reportDropped();
-    if (wasFull) this.#events.drained(this);
+    if (wasFull) this.#events.onDrained(this);
     this.#settlePendingReads();
-    this.#events.ended(this);
+    this.#events.onEnd(this);
   }
 
   /** Ends this reader, as `return()` does, when the signal aborts. */
@@ -240,7 +238,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
 
   #becomeFull(): void {
     this.#state = FULL;
-    this.#events.full(this);
+    this.#events.onFull(this);
   }
 
   #isHalfEmpty(): boolean {
@@ -250,7 +248,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
 
   #drained(): void {
     this.#state = OPEN;
-    this.#events.drained(this);
+    this.#events.onDrained(this);
   }
 
   // Messages -----------------------------------------------------------------------
@@ -270,7 +268,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     } catch (cause) {
       // A key of its own keeps the message beside the others.
       key = Symbol();
-      this.#events.failed(callbackError("receiveOverflow.conflate", cause));
+      this.#events.onError(callbackError("receiveOverflow.conflate", cause));
     }
     // Both calls ran code of the program, which may have used this reader.
     if (this.#state.kind === "ended" || this.#pendingReads.length > 0) {
@@ -323,7 +321,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     const from = this.#droppedSince;
     const count = this.#dropped;
     this.#dropped = 0;
-    this.#events.dropped(this, { from, to: this.#events.now(), count });
+    this.#events.onDropped(this, { from, to: this.#events.now(), count });
   }
 }
 
@@ -374,5 +372,56 @@ class LatestByKey {
   clear(): void {
     this.#messages.clear();
     this.#cursor = undefined;
+  }
+}
+
+const FIRST_CAPACITY = 16;
+
+/**
+ * First in, first out, without a new object for each entry: a ring buffer that
+ * grows; while it is unused it holds no memory.
+ */
+export class Ring<T> {
+  /** The number of slots is 0 or a power of two. */
+  #slots: (T | undefined)[] = [];
+  #head = 0;
+  #tail = 0;
+
+  /** How many entries there are. */
+  get length(): number {
+    return this.#tail - this.#head;
+  }
+
+  /** Appends an entry. */
+  push(entry: T): void {
+    if (this.length === this.#slots.length) this.#grow();
+    this.#slots[this.#tail++ & (this.#slots.length - 1)] = entry;
+  }
+
+  /** Removes the oldest entry. */
+  shift(): T | undefined {
+    if (this.#head === this.#tail) return undefined;
+    const slot = this.#head++ & (this.#slots.length - 1);
+    const entry = this.#slots[slot];
+    this.#slots[slot] = undefined;
+    return entry;
+  }
+
+  /** Removes everything and frees the memory. */
+  clear(): void {
+    this.#slots = [];
+    this.#head = this.#tail = 0;
+  }
+
+  #grow(): void {
+    const { length } = this;
+    const capacity = Math.max(FIRST_CAPACITY, 2 * length);
+    const slots: (T | undefined)[] = new Array(capacity).fill(undefined);
+    for (let i = 0; i < length; i++) {
+      slots[i] = this.#slots[(this.#head + i) & (length - 1)];
+    }
+    this.#slots = slots;
+    this.#head = 0;
+    this.#tail = length;
   }
 }

@@ -6,10 +6,10 @@
  */
 
 import { abortable } from "@std/async/abortable";
-import type { Gap } from "../callbacks.ts";
 import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { type ReadOptions, resolveReadOptions } from "../method_options.ts";
+import type { Notifier } from "../notifier.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
 import {
   type DroppedRange,
@@ -30,24 +30,25 @@ export type ReceiveConfig = Pick<
   | "receiveOverflow"
 >;
 
-/** What {@linkcode Readers} reports. */
-export interface ReadersHooks {
+/** What brings the messages. */
+export interface MessageSource {
   /**
    * `"disconnect"`: a reader could not take a message; the connection that
-   * brought it is to be dropped. Called again for each further message.
+   * brought it is to be ended. Called again for each further message.
    */
-  onSlow(error: WSError): void;
+  failCurrent(error: WSError): void;
   /**
    * `"pause"`: a reader is full; stop reading from the socket. Called again for
-   * messages that come nevertheless, for example on a new connection.
+   * messages that come nevertheless, for example on a new connection. `false`:
+   * every full reader has drained to half, or has ended.
    */
-  pauseReading(): void;
-  /** Every full reader has drained to half, or has ended. */
-  resumeReading(): void;
-  /** Messages were dropped. */
-  onGap(gap: Gap): void;
-  /** A function of the program threw. */
-  onError(error: WSError): void;
+  setReadingPaused(isPaused: boolean): void;
+}
+
+/** The client that {@linkcode Readers} belong to. */
+export interface ReadersHost {
+  readonly notifier: Pick<Notifier, "error" | "gap">;
+  readonly loop: MessageSource;
   /**
    * The time, in milliseconds since the epoch.
    * @default Date.now
@@ -69,22 +70,21 @@ const OPEN: State = { kind: "open" };
 const NO_READERS: readonly Reader[] = Object.freeze([]);
 
 /** The readers of one client. */
-export class Readers {
+export class Readers implements ReadBufferEvents {
   readonly #config: ReceiveConfig;
-  readonly #hooks: ReadersHooks;
+  readonly #host: ReadersHost;
   #state = OPEN;
   /** Never changed in place: a callback may end a reader during a delivery. */
   #readers = NO_READERS;
   #made = 0;
   #readable: ReadableSide | undefined;
-  #events: ReadBufferEvents | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   /** What readers with `"disconnect"` dropped; not yet part of a gap. */
   #dropped: Dropped | undefined;
 
-  constructor(config: ReceiveConfig, hooks: ReadersHooks) {
+  constructor(config: ReceiveConfig, host: ReadersHost) {
     this.#config = config;
-    this.#hooks = hooks;
+    this.#host = host;
   }
 
   /**
@@ -135,7 +135,8 @@ export class Readers {
     if (this.#dropped !== undefined) {
       const { from, count, cause } = this.#dropped;
       this.#dropped = undefined;
-      this.#hooks.onGap({ from, to: this.#now(), cause, attempts: 0, count });
+      const to = this.now();
+      this.#host.notifier.gap({ from, to, cause, attempts: 0, count });
     }
   }
 
@@ -158,13 +159,13 @@ export class Readers {
     if (this.#dropped === undefined) return undefined;
     const { from, count } = this.#dropped;
     this.#dropped = undefined;
-    return { from, to: this.#now(), count };
+    return { from, to: this.now(), count };
   }
 
   #add(kind: string, options: ReadOptions): Reader {
     const { signal, ...bounds } = resolveReadOptions(options, this.#config);
     const name = `Reader ${++this.#made} (${kind})`;
-    const reader = new ReadBuffer(name, bounds, this.#bufferEvents);
+    const reader = new ReadBuffer(name, bounds, this);
     if (signal?.aborted) {
       reader.return();
     } else if (this.#state.kind === "ended") {
@@ -176,46 +177,45 @@ export class Readers {
     return reader;
   }
 
-  /** Shared by all readers. */
-  get #bufferEvents(): ReadBufferEvents {
-    return this.#events ??= {
-      full: (reader) => this.#full(reader),
-      drained: (reader) => this.#onDrained(reader),
-      dropped: (reader, range) => {
-        const cause = slowReader(reader);
-        this.#hooks.onGap({ ...range, cause, attempts: 0 });
-      },
-      failed: (error) => this.#hooks.onError(error),
-      ended: (reader) => {
-        this.#readers = this.#readers.filter((other) => other !== reader);
-      },
-      now: () => this.#now(),
-    };
-  }
+  // Called by the buffers --------------------------------------------------------
 
-  #full(reader: Reader): void {
-    if (pauses(reader)) return this.#hooks.pauseReading();
+  onFull(reader: Reader): void {
+    const { loop } = this.#host;
+    if (pauses(reader)) return loop.setReadingPaused(true);
     const cause = slowReader(reader);
-    this.#dropped ??= { from: this.#now(), count: 0, cause };
+    this.#dropped ??= { from: this.now(), count: 0, cause };
     this.#dropped.count++;
-    this.#hooks.onSlow(cause);
+    loop.failCurrent(cause);
   }
 
-  #onDrained(reader: Reader): void {
+  onDrained(reader: Reader): void {
     if (pauses(reader)) {
-      if (!this.isPaused) this.#hooks.resumeReading();
+      if (!this.isPaused) this.#host.loop.setReadingPaused(false);
     } else if (!this.#isFull((other) => !pauses(other))) {
       this.#drained?.resolve();
       this.#drained = undefined;
     }
   }
 
-  #isFull(which: (reader: Reader) => boolean): boolean {
-    return this.#readers.some((reader) => reader.isFull && which(reader));
+  onDropped(reader: Reader, range: DroppedRange): void {
+    const cause = slowReader(reader);
+    this.#host.notifier.gap({ ...range, cause, attempts: 0 });
   }
 
-  #now(): number {
-    return this.#hooks.now?.() ?? Date.now();
+  onError(error: WSError): void {
+    this.#host.notifier.error(error);
+  }
+
+  onEnd(reader: Reader): void {
+    this.#readers = this.#readers.filter((other) => other !== reader);
+  }
+
+  now(): number {
+    return this.#host.now?.() ?? Date.now();
+  }
+
+  #isFull(which: (reader: Reader) => boolean): boolean {
+    return this.#readers.some((reader) => reader.isFull && which(reader));
   }
 }
 

@@ -226,7 +226,7 @@ export class ReconnectLoop {
   }
 
   /** Ends the connection because a reader is too slow for it. */
-  dropFor(error: WSError): void {
+  failCurrent(error: WSError): void {
     this.#current?.fail(error);
   }
 

@@ -476,14 +476,14 @@ function setUp(
   };
   const bounds = { maxSize, maxBytes, overflow };
   const buffer = new ReadBuffer("reader", bounds, {
-    full: () => reported.overflows++,
-    drained: () => reported.drains++,
-    dropped: (_, range) => {
+    onFull: () => reported.overflows++,
+    onDrained: () => reported.drains++,
+    onDropped: (_, range) => {
       reported.ranges.push(range);
       reported.onRange();
     },
-    failed: (error) => reported.errors.push(error),
-    ended: () => reported.ends++,
+    onError: (error) => reported.errors.push(error),
+    onEnd: () => reported.ends++,
     now: () => reported.now,
   });
   return { buffer, reported };

@@ -195,11 +195,8 @@ Deno.test("the default clock is the time of day", async () => {
   const gaps: Gap[] = [];
   const config = { ...CONFIG, receiveBufferMaxSize: 1 };
   const readers = new Readers({ ...config, receiveOverflow: "drop-oldest" }, {
-    onSlow: () => {},
-    pauseReading: () => {},
-    resumeReading: () => {},
-    onGap: (gap) => gaps.push(gap),
-    onError: () => {},
+    loop: { failCurrent: () => {}, setReadingPaused: () => {} },
+    notifier: { gap: (gap) => gaps.push(gap), error: () => {} },
   });
   const before = Date.now();
   const reader = readers.add();
@@ -396,11 +393,17 @@ function setUp(
     receiveBufferMaxBytes: maxBytes,
     receiveOverflow: overflow,
   }, {
-    onSlow: (error) => reported.slow.push(error),
-    pauseReading: () => reported.pauses++,
-    resumeReading: () => reported.resumes++,
-    onGap: (gap) => reported.gaps.push(gap),
-    onError: (error) => reported.errors.push(error),
+    loop: {
+      failCurrent: (error) => reported.slow.push(error),
+      setReadingPaused(isPaused) {
+        if (isPaused) reported.pauses++;
+        else reported.resumes++;
+      },
+    },
+    notifier: {
+      gap: (gap) => reported.gaps.push(gap),
+      error: (error) => reported.errors.push(error),
+    },
     now: () => reported.now,
   });
   return { readers, reported };

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Ring } from "../../src/receive/ring.ts";
+import { Ring } from "../../src/receive/read_buffer.ts";
 
 Deno.test("a ring behaves as a queue for random pushes, shifts and clears", () => {
   const step = fc.oneof(

@@ -265,11 +265,11 @@ function makeBuffer(): ReadBuffer {
     overflow: "drop-newest",
   } as const;
   return new ReadBuffer("reader", bounds, {
-    full() {},
-    drained() {},
-    dropped() {},
-    failed() {},
-    ended() {},
+    onFull() {},
+    onDrained() {},
+    onDropped() {},
+    onError() {},
+    onEnd() {},
     now: () => 0,
   });
 }
