@@ -664,7 +664,7 @@ forEachTransport(
       {
         code: "HANDSHAKE",
         severity: "fatal",
-        says: /Sec-WebSocket-Accept is wrong/,
+        says: /wrong Sec-WebSocket-Accept/,
         status: 101,
       },
     );

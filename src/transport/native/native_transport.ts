@@ -138,13 +138,8 @@ export class NativeTransport implements Transport {
       return { kind: "status", status, headers, body, cause };
     }
     if (invalidUpgrade !== undefined) {
-      return {
-        kind: "upgrade",
-        status,
-        headers,
-        detail: invalidUpgrade,
-        cause,
-      };
+      const { kind, message: detail } = invalidUpgrade;
+      return { kind, detail, status, headers, cause };
     }
     return hiddenFacts("it went through when it was made again to see why");
   }

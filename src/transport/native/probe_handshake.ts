@@ -5,7 +5,11 @@
  * @module
  */
 
-import { acceptKey, newKey } from "../../protocol/handshake.ts";
+import {
+  checkResponse,
+  newKey,
+  UpgradeError,
+} from "../../protocol/handshake.ts";
 import type { HandshakeRequest } from "../transport.ts";
 
 /** The answer to the handshake, or the text of a failure. */
@@ -17,7 +21,7 @@ export type ProbeResult =
     /** The start of the body. */
     readonly body: string;
     /** What is wrong with a 101. */
-    readonly invalidUpgrade: string | undefined;
+    readonly invalidUpgrade?: UpgradeError;
   }
   | { readonly kind: "failure"; readonly text: string };
 
@@ -53,46 +57,31 @@ export async function probeHandshake(
       signal,
     });
     const { status, headers: answered } = response;
-    if (status === 101) {
-      await response.body?.cancel();
-      const invalidUpgrade = findInvalidUpgrade(answered, await acceptKey(key));
-      return {
-        kind: "answer",
-        status,
-        headers: answered,
-        body: "",
-        invalidUpgrade,
-      };
+    const answer = { kind: "answer", status, headers: answered } as const;
+    if (status !== 101) {
+      return { ...answer, body: await readStart(response.body) };
     }
-    const body = await readStart(response.body);
-    return {
-      kind: "answer",
-      status,
-      headers: answered,
-      body,
-      invalidUpgrade: undefined,
-    };
+    await response.body?.cancel();
+    const { host, pathname: target } = url;
+    const handshake = { host, target, key, subprotocols };
+    const invalidUpgrade = await findInvalidUpgrade(response, handshake);
+    return { ...answer, body: "", invalidUpgrade };
   } catch (error) {
     signal.throwIfAborted();
     return { kind: "failure", text: fullText(error) };
   }
 }
 
-/** The client's checks of a 101 (RFC 6455, section 4.1). */
-function findInvalidUpgrade(
-  headers: Headers,
-  accept: string,
-): string | undefined {
-  if (headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    return "it does not upgrade to 'websocket'";
+async function findInvalidUpgrade(
+  ...exchange: Parameters<typeof checkResponse>
+): Promise<UpgradeError | undefined> {
+  try {
+    await checkResponse(...exchange);
+    return undefined;
+  } catch (error) {
+    if (error instanceof UpgradeError) return error;
+    throw error;
   }
-  const connection = headers.get("connection")?.toLowerCase() ?? "";
-  if (!connection.split(/\s*,\s*/).includes("upgrade")) {
-    return "it lacks 'Connection: Upgrade'";
-  }
-  return headers.get("sec-websocket-accept") === accept
-    ? undefined
-    : "its Sec-WebSocket-Accept is wrong: this is no WebSocket server";
 }
 
 /**
