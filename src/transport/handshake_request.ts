@@ -103,7 +103,10 @@ export function splitCredentials(
   bare.password = "";
   return {
     url: bare,
-    credentials: { username: decode(username), password: decode(password) },
+    credentials: {
+      username: percentDecode(username),
+      password: percentDecode(password),
+    },
   };
 }
 
@@ -129,7 +132,8 @@ export function withCredentials(request: HandshakeRequest): HandshakeRequest {
   return { ...request, url, headers };
 }
 
-function decode(text: string): string {
+/** A part of a URL without its percent-encoding. */
+export function percentDecode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

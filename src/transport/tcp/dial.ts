@@ -5,16 +5,12 @@
  */
 
 import type { TlsConfig } from "../../config.ts";
+import { percentDecode, splitCredentials } from "../handshake_request.ts";
 import { requirePermission } from "../permission.ts";
 import { HandshakeFailure } from "../transport.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { failureOf } from "./failures.ts";
-import {
-  type ProxyCredentials,
-  tunnelByConnect,
-  tunnelBySocks,
-  type TunnelTarget,
-} from "./proxy.ts";
+import { tunnelByConnect, tunnelBySocks, type TunnelTarget } from "./proxy.ts";
 import { startTls, type TlsSettings } from "./tls.ts";
 
 /** How to reach servers. */
@@ -172,7 +168,7 @@ export async function openTunnel(
   const stream = proxy.protocol === "https:"
     ? await secure(conn, endOf(proxy), { caCerts, insecure }, holder)
     : conn;
-  const credentials = credentialsOf(proxy);
+  const { credentials } = splitCredentials(proxy);
   try {
     if (proxy.protocol === "socks5:") {
       await tunnelBySocks(stream, target, credentials);
@@ -216,22 +212,6 @@ export async function secure(
   }
 }
 
-function credentialsOf(
-  { username, password }: URL,
-): ProxyCredentials | undefined {
-  if (username === "" && password === "") return undefined;
-  return { username: decode(username), password: decode(password) };
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A stray "%" that encodes nothing stands for itself.
-    return text;
-  }
-}
-
 /** The parts of a `ws+unix:/path/to.sock:/request/path?query` URL. */
 export function unixParts(
   { pathname, search }: URL,
@@ -240,7 +220,7 @@ export function unixParts(
   const path = colon < 0 ? pathname : pathname.slice(0, colon);
   const target = colon < 0 ? "/" : pathname.slice(colon + 1);
   return {
-    path: decode(path),
+    path: percentDecode(path),
     target: (target.startsWith("/") ? target : `/${target}`) + search,
   };
 }

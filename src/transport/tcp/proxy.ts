@@ -14,14 +14,9 @@ import {
   parseResponseHead,
   type ResponseHead,
 } from "../../protocol/http_head.ts";
+import { basicAuthorization, type Credentials } from "../handshake_request.ts";
 import { HandshakeFailure, type HandshakeFailureKind } from "../transport.ts";
 import { type ByteStream, readFull, writeAll } from "./byte_stream.ts";
-
-/** User name and password, as they were meant, not as a URL writes them. */
-export interface ProxyCredentials {
-  readonly username: string;
-  readonly password: string;
-}
 
 /** Where a tunnel leads. */
 export interface TunnelTarget {
@@ -44,16 +39,13 @@ function failure(
 export async function tunnelByConnect(
   stream: ByteStream,
   { hostname, port }: TunnelTarget,
-  credentials: ProxyCredentials | undefined,
+  credentials: Credentials | undefined,
 ): Promise<void> {
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   const authority = `${host}:${port}`;
   const fields: [string, string][] = [["Host", authority]];
   if (credentials !== undefined) {
-    const { username, password } = credentials;
-    const pair = encoder.encode(`${username}:${password}`);
-    const value = btoa(String.fromCharCode(...pair));
-    fields.push(["Proxy-Authorization", `Basic ${value}`]);
+    fields.push(["Proxy-Authorization", basicAuthorization(credentials)]);
   }
   await writeAll(stream, encodeHead(`CONNECT ${authority} HTTP/1.1`, fields));
   const { status, statusText, headers } = await readConnectHead(stream);
@@ -123,7 +115,7 @@ const REPLIES: readonly string[] = [
 export async function tunnelBySocks(
   stream: ByteStream,
   target: TunnelTarget,
-  credentials: ProxyCredentials | undefined,
+  credentials: Credentials | undefined,
 ): Promise<void> {
   const methods = credentials === undefined
     ? [NO_AUTHENTICATION]
@@ -172,7 +164,7 @@ export async function tunnelBySocks(
 /** RFC 1929. */
 async function authenticate(
   stream: ByteStream,
-  { username, password }: ProxyCredentials,
+  { username, password }: Credentials,
 ): Promise<void> {
   const [name, secret] = [encoder.encode(username), encoder.encode(password)];
   if (name.length > 255 || secret.length > 255) {

@@ -155,15 +155,10 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   /** Lifts a pause: the server's answer comes behind its messages. */
   close(code: number, reason: string, timeout: number): void {
     if (this.#state.kind !== "open") return;
-    const frame = encodeFrame(
-      "client",
-      Opcode.close,
-      encodeCloseBody(code, reason),
-    );
+    const body = encodeCloseBody(code, reason);
     const timer = setTimeout(() => this.terminate(), timeout);
     this.#state = { kind: "closing", timer };
-    if (this.#deflates === undefined) this.#writes.close(frame);
-    else this.#deflates.whenIdle(() => this.#writes.close(frame));
+    this.#writeClose(body);
     this.#receiver.resume();
   }
 
@@ -300,7 +295,12 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
       // Our close frame is on its way already.
       if (state.kind === "closing") return;
     }
-    const body = encodeCloseBody(code, reason.slice(0, MAX_CLOSE_REASON));
+    const part = reason.slice(0, MAX_CLOSE_REASON);
+    this.#writeClose(encodeCloseBody(code, part));
+  }
+
+  /** Writes the close frame behind all messages. */
+  #writeClose(body: Uint8Array): void {
     const frame = encodeFrame("client", Opcode.close, body);
     if (this.#deflates === undefined) this.#writes.close(frame);
     else this.#deflates.whenIdle(() => this.#writes.close(frame));
