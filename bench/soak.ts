@@ -44,21 +44,30 @@ const ENDINGS: readonly ((peer: Peer) => unknown)[] = [
     await peer.receive();
     await peer.drop();
   },
-  // The client asks for a new connection itself.
-  (peer) => peer.send("reconnect"),
 ];
+
+/**
+ * How often the client is told to call `reconnect()`, ms. It dials once a second
+ * at most, so a shorter interval would only make the soak wait.
+ */
+const RECONNECT_INTERVAL = 1_100;
 
 /** After each round of endings: refusals, of an attempt and its diagnosis. */
 const REFUSALS = 2;
 
 function startServer(): string {
   let handshakes = 0;
+  let lastReconnect = -Infinity;
   const { url } = serve({
     accept: () => {
       const turn = handshakes++ % (ENDINGS.length + REFUSALS);
       return turn < ENDINGS.length ? undefined : { status: 503 };
     },
     onPeer: async (peer) => {
+      if (performance.now() >= lastReconnect + RECONNECT_INTERVAL) {
+        lastReconnect = performance.now();
+        return peer.send("reconnect");
+      }
       await ENDINGS[peer.id % (ENDINGS.length + REFUSALS)]?.(peer);
     },
   });
