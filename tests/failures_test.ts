@@ -30,6 +30,7 @@ import {
   badUtf8,
   closeAfterRequest,
   closeAtOnce,
+  closeWith,
   garbage,
   noUpgradeHeader,
   resetAtOnce,
@@ -744,9 +745,7 @@ forEachTransport(
 
 function closeFrame(code: number, reason: string): TcpScript {
   const text = new TextEncoder().encode(reason);
-  return upgrade({
-    then: sendBytes(0x88, text.length + 2, code >> 8, code & 255, ...text),
-  });
+  return closeWith(code >> 8, code & 255, ...text);
 }
 
 const dropped = upgrade({ then: () => {} });
@@ -756,12 +755,7 @@ const ENDS: readonly (readonly [string, TcpScript, number, RegExp])[] = [
   ["going away", closeFrame(1001, "bye"), 1001, /1001 \(going away\): "bye"/],
   ["an error's close", closeFrame(1011, ""), 1011, /1011 \(internal error\)/],
   ["a private code", closeFrame(4001, "no\n"), 4001, /with 4001: "no\\n"$/],
-  [
-    "a close without a code",
-    upgrade({ then: sendBytes(0x88, 0) }),
-    1005,
-    /1005 \(no code given\)/,
-  ],
+  ["a close without a code", closeWith(), 1005, /1005 \(no code given\)/],
   [
     "a drop",
     dropped,

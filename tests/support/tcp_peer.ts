@@ -119,6 +119,8 @@ export class TcpPeer implements AsyncDisposable {
 
   async #play(script: TcpScript, conn: Connection, index: number) {
     try {
+      // Otherwise a second small write waits for the client's delayed ACK.
+      if ("setNoDelay" in conn) conn.setNoDelay(true);
       await script(exchangeOn(conn, index, this.requests));
     } catch (error) {
       // The client's hang-up, or ours, is no failure of the script; nor is
@@ -284,6 +286,19 @@ export function sendBytes(...bytes: number[]): TcpScript {
     await exchange.write(Uint8Array.from(bytes));
     await exchange.gone();
   };
+}
+
+/**
+ * After the open: a close frame with this body. Hangs up after the client's
+ * close frame, as servers do.
+ */
+export function closeWith(...body: number[]): TcpScript {
+  return upgrade({
+    then: async (exchange) => {
+      await exchange.write(Uint8Array.of(0x88, body.length, ...body));
+      await exchange.conn.read(new Uint8Array(4096));
+    },
+  });
 }
 
 /** After the open: a text frame whose payload is not UTF-8. */

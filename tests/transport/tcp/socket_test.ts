@@ -1,6 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { closeBody, concat, frame, Opcode } from "../../protocol/frames.ts";
-import { resetAtOnce, TcpPeer, upgrade } from "../../support/tcp_peer.ts";
+import {
+  resetAtOnce,
+  sendBytes,
+  TcpPeer,
+  upgrade,
+} from "../../support/tcp_peer.ts";
 import { accepting, connect, open } from "./connect.ts";
 
 const { text, binary, continuation, close, ping, pong } = Opcode;
@@ -188,6 +193,13 @@ Deno.test("a server that hangs up right behind its close frame closed cleanly", 
   using opened = await open(server.url);
   const { code, wasClean } = await opened.events.next("end");
   assertEquals([code, wasClean], [1001, true]);
+});
+
+Deno.test("a server that does not hang up behind its close frame closed cleanly", async () => {
+  await using server = new TcpPeer(upgrade({ then: sendBytes(0x88, 0) }));
+  using opened = await open(server.url);
+  const { code, wasClean } = await opened.events.next("end");
+  assertEquals([code, wasClean], [1005, true]);
 });
 
 Deno.test("terminate ends everything before it returns", async () => {
