@@ -548,7 +548,7 @@ function testAll(
     const second = await world.nextPeer();
     await eventually(() => world.client.stats.rotations === 1);
     second.drop();
-    await within(world.nextPeer(), "the third connection", 3_000);
+    receivedBy(await within(world.nextPeer(), "the third connection", 3_000));
     first.reset();
   });
 
