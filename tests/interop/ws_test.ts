@@ -209,6 +209,8 @@ forEachTransport(
       'not offered ("v3")',
     );
     assertEquals([error.code, error.severity], ["HANDSHAKE", "fatal"]);
+    // The runtime's socket outlives the attempt until the server has answered.
+    await server.seen.next("close");
   },
 );
 

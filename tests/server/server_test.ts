@@ -4,6 +4,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import fc from "fast-check";
 import { echo } from "../../src/server/behaviours.ts";
 import { parseChaos } from "../../src/server/chaos.ts";
@@ -139,12 +140,14 @@ Deno.test("frames may come right behind the request", async () => {
 });
 
 Deno.test("a handshake that takes too long is given up", async () => {
+  using time = new FakeTime();
   await using server = serve({ onPeer: echo, handshakeTimeout: 20 });
   using client = await RawClient.connect(server.port, "");
   await client.write(new TextEncoder().encode("GET / HTTP/1.1\r\n"));
-  assertEquals(await client.readHead(), "");
+  // Accepted after the one that takes too long.
   using open = await RawClient.connect(server.port);
-  await new Promise((resolve) => setTimeout(resolve, 40));
+  time.tick(20);
+  assertEquals(await client.readHead(), "");
   await open.write(clientFrame(1, "still there"));
   assertEquals(await open.readText(), "still there");
 });
