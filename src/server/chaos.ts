@@ -27,7 +27,7 @@
  * - `@T`: at this age of the connection;
  * - nothing: as `=1%`.
  *
- * `T` is a number with `ms`, `s` or `m`; the first of a range may leave its
+ * `T` is a number with `ms`, `s`, `m` or `h`; the first of a range may leave its
  * unit to the second. What happens depends only on the seed, the number of the
  * handshake and the number of the message, never on timing.
  *
@@ -35,7 +35,6 @@
  */
 
 import { isCloseCode } from "../protocol/close_codes.ts";
-import { show } from "../rules.ts";
 
 /** What happens to a connection. */
 export type Fault =
@@ -69,6 +68,18 @@ export interface Chaos {
   readonly seed: number;
 }
 
+/** The specification cannot be used. */
+export class ChaosError extends TypeError {
+  override readonly name = "ChaosError";
+  /** The rule that was broken, as the end of "it must ...". */
+  readonly rule: string;
+
+  constructor(rule: string, spec: string) {
+    super(`The faults must ${rule}: got ${JSON.stringify(spec)}`);
+    this.rule = rule;
+  }
+}
+
 const DEFAULT_CHANCE = 0.01;
 
 /**
@@ -81,15 +92,12 @@ const DEFAULT_CHANCE = 0.01;
  * parseChaos("drop=5%,latency=50..200ms", 42);
  * ```
  *
- * @throws {TypeError} that names the item, the rule and the value.
+ * @throws {ChaosError} that names the rule and the item.
  */
 export function parseChaos(spec: string, seed: number): Chaos {
-  if (!Number.isSafeInteger(seed)) {
-    throw wrong("seed", "a whole number", String(seed));
-  }
   const items = spec.split(",").map((text) => parseItem(text.trim()));
   if (items.filter((item) => item.kind === "latency").length > 1) {
-    throw wrong(spec, "without a second latency", spec);
+    throw new ChaosError("have one latency", spec);
   }
   return { items, seed };
 }
@@ -100,11 +108,7 @@ function parseItem(item: string): ChaosItem {
     case "drop":
     case "reset":
     case "half-open":
-      return {
-        kind: "fault",
-        fault: { kind: name },
-        time: parseFaultTime(item, rest),
-      };
+      return { kind: "fault", fault: { kind: name }, time: when(item, rest) };
     case "close":
       return parseClose(item, rest);
     case "refuse":
@@ -112,15 +116,14 @@ function parseItem(item: string): ChaosItem {
     case "latency":
       return parseLatency(item, rest);
     default:
-      throw wrong(
-        item,
-        "one of drop, reset, half-open, close, refuse and latency",
+      throw new ChaosError(
+        "be of drop, reset, half-open, close, refuse and latency",
         item,
       );
   }
 }
 
-function parseFaultTime(item: string, text: string): FaultTime {
+function when(item: string, text: string): FaultTime {
   if (text === "") return { kind: "chance", chance: DEFAULT_CHANCE };
   if (text.startsWith("@")) {
     return { kind: "age", after: parseDuration(item, text.slice(1)) };
@@ -128,7 +131,10 @@ function parseFaultTime(item: string, text: string): FaultTime {
   const [, percent] = /^=(\d+(?:\.\d+)?)%$/.exec(text) ?? [];
   const chance = Number(percent) / 100;
   if (!(chance <= 1)) {
-    throw wrong(item, "followed by =P% (0 to 100), @T or nothing", text);
+    throw new ChaosError(
+      "have a chance from =0% to =100%, an age such as @30s, or nothing",
+      item,
+    );
   }
   return { kind: "chance", chance };
 }
@@ -137,12 +143,12 @@ function parseClose(item: string, text: string): ChaosItem {
   const [, digits, time = ""] = /^=(\d+)(.*)$/.exec(text) ?? [];
   const code = Number(digits);
   if (!isCloseCode(code)) {
-    throw wrong(item, "close= with a code that may be sent", text);
+    throw new ChaosError("close with a code such as close=1011", item);
   }
   return {
     kind: "fault",
     fault: { kind: "close", code },
-    time: parseFaultTime(item, time),
+    time: when(item, time),
   };
 }
 
@@ -150,10 +156,10 @@ function parseRefuse(item: string, text: string): ChaosItem {
   const [, digits, every = "1"] = /^=(\d+)(?:\/(\d+))?$/.exec(text) ?? [];
   const status = Number(digits);
   if (!(status >= 200 && status <= 599) || Number(every) < 1) {
-    throw wrong(
+    throw new ChaosError(
+      "refuse with a status from 200 to 599, and perhaps each Nth time, " +
+        "such as refuse=503/10",
       item,
-      "refuse=STATUS (200 to 599), perhaps with /N (1 or more)",
-      text,
     );
   }
   return { kind: "refuse", status, every: Number(every) };
@@ -161,37 +167,33 @@ function parseRefuse(item: string, text: string): ChaosItem {
 
 function parseLatency(item: string, text: string): ChaosItem {
   const [, from, to] = /^=(.+?)(?:\.\.(.+))?$/.exec(text) ?? [];
-  if (from === undefined) {
-    throw wrong(item, "latency=T or latency=T..T", text);
-  }
+  const rule =
+    "delay by a time or from less to more, such as latency=50..200ms";
+  if (from === undefined) throw new ChaosError(rule, item);
   const most = parseDuration(item, to ?? from);
   const unit = /[a-z]+$/.exec(to ?? from)?.[0] ?? "";
   const least = parseDuration(item, /\d$/.test(from) ? from + unit : from);
-  if (least > most) {
-    throw wrong(item, "a range from less to more", text);
-  }
+  if (least > most) throw new ChaosError(rule, item);
   return { kind: "latency", least, most };
 }
 
+const UNITS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
 /** Milliseconds. */
 function parseDuration(item: string, text: string): number {
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
-  const ms = Number(number) *
-    (unit === "ms" ? 1 : unit === "s" ? 1000 : 60_000);
+  const [, number, unit = ""] = /^(\d+(?:\.\d+)?)(ms|[smh])$/.exec(text) ?? [];
+  const ms = Number(number) * (UNITS[unit] ?? NaN);
   // Timers beyond 2^31-1 ms misfire.
   if (!(ms < 2 ** 31)) {
-    throw wrong(
+    throw new ChaosError(
+      "have times such as 200ms, 30s, 2m or 1h, of 24 days at most",
       item,
-      "with times such as 200ms, 30s or 2m (24 days at most)",
-      text,
     );
   }
   return ms;
-}
-
-function wrong(item: string, rule: string, value: string): TypeError {
-  return new TypeError(
-    `Cannot use chaos ${show(item)} as it must be ${rule}: ` +
-      `current value is ${show(value)}`,
-  );
 }

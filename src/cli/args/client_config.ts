@@ -6,7 +6,7 @@
 
 import type { PingConfig, TlsConfig, WSConfig } from "../../../mod.ts";
 import { fileNeeds, type Need, netNeed, urlNeeds } from "../permissions.ts";
-import type { Flags } from "./flags.ts";
+import { FLAGS, type Flags } from "./flags.ts";
 import {
   type HeaderFlag,
   headerLine,
@@ -18,44 +18,27 @@ import {
 /** Nobody waits long for a program that has nothing left to do. */
 const CLOSE_TIMEOUT = 1_000;
 
-/** The flag of each option that a message of the module may name. */
+/** The flags of the options that have another name. */
 const OPTION_FLAGS: Readonly<Record<string, string>> = {
   "compression": "--compress",
-  "connectTimeout": "--connect-timeout",
-  "backoffMultiplier": "--backoff-multiplier",
-  "fatalCloseCodes": "--fatal-close-codes",
-  "followRedirects": "--follow-redirects",
   "headers": "--header",
-  "idleTimeout": "--idle-timeout",
-  "initialBackoff": "--initial-backoff",
-  "jitter": "--jitter",
-  "maxBackoff": "--max-backoff",
-  "maxConnectionAge": "--max-connection-age",
-  "maxRetries": "--max-retries",
-  "overflow": "--overflow",
-  "ping": "--ping",
   "ping.isPong": "--pong",
   "ping.message": "--ping",
-  "pingInterval": "--ping-interval",
-  "pingTimeout": "--ping-timeout",
-  "proxy": "--proxy",
   "reconnect": "--no-reconnect",
-  "redeliver": "--redeliver",
-  "retryBudget": "--retry-budget",
   "sendQueueMaxSize": "--queue-max",
-  "sendRate": "--send-rate",
-  "spool": "--spool",
-  "stableAfter": "--stable-after",
-  "staleTimeout": "--stale-timeout",
   "subprotocols": "--subprotocol",
+  "tls": "--ca, --cert, --key",
   "tls.caCerts": "--ca",
-  "tls.cert": "--cert",
-  "tls.insecure": "--insecure",
-  "tls.key": "--key",
-  "tls.serverName": "--server-name",
-  "transport": "--transport",
   "url": "URL",
 };
+
+/** `idleTimeout` as `--idle-timeout`; undefined if there is no such flag. */
+function flagOf(option: string): string | undefined {
+  const name = option.replace(/^tls\./, "")
+    .replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return OPTION_FLAGS[option] ??
+    (Object.hasOwn(FLAGS, name) ? `--${name}` : undefined);
+}
 
 /** A message of the module in which flags stand for its options. */
 export function inFlags(message: string): string {
@@ -69,9 +52,11 @@ export function inFlags(message: string): string {
       "No message matched --await within $1 (--connect-timeout)",
     )
     .replace(
-      /'([\w.]+)'/g,
-      (quoted, name: string) => OPTION_FLAGS[name] ?? quoted,
-    );
+      /before onConnect settled: more than .*/,
+      "before one matched --await: more than can be kept",
+    )
+    .replace(/as sendQueueMaxBytes is (\d+)/, "as the queue holds $1 at most")
+    .replace(/'([\w.]+)'/g, (quoted, option) => flagOf(option) ?? quoted);
 }
 
 /** The configuration of the handshake, which all dialing commands share. */

@@ -8,7 +8,7 @@
 import { isIP } from "node:net";
 import type { Message } from "../../../mod.ts";
 import { broadcast, echo, feed } from "../../server/behaviours.ts";
-import { type Chaos, parseChaos } from "../../server/chaos.ts";
+import { type Chaos, ChaosError, parseChaos } from "../../server/chaos.ts";
 import type { Peer } from "../../server/peer.ts";
 import { serve as listen, serveWithResets } from "../../server/server.ts";
 import { readFlagText } from "../args/client_config.ts";
@@ -70,8 +70,10 @@ function chaosOf(spec: string | undefined, seed: number): Chaos | undefined {
   try {
     return parseChaos(spec, seed);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    throw new UsageError(`--chaos: ${error.message}`);
+    if (!(error instanceof ChaosError)) throw error;
+    throw new UsageError(
+      `--chaos must ${error.rule}: got ${JSON.stringify(spec)}`,
+    );
   }
 }
 

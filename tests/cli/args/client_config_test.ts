@@ -12,6 +12,7 @@ import {
   clientNeeds,
   handshakeConfig,
   headerListOf,
+  inFlags,
   readFlagFile,
   readFlagText,
   textOf,
@@ -21,6 +22,12 @@ import type { Flags } from "../../../src/cli/args/flags.ts";
 import { parseCommandLine } from "../../../src/cli/args/parse.ts";
 import { UsageError } from "../../../src/cli/args/values.ts";
 import { resolveConfig } from "../../../src/resolve_config.ts";
+import {
+  handshakeError,
+  hookOverrun,
+  hookTimeout,
+} from "../../../src/transport/classify.ts";
+import type { HandshakeFailureKind } from "../../../src/transport/transport.ts";
 
 const URLS = ["wss://a.example.com/", "wss://b.example.com/"];
 
@@ -338,4 +345,39 @@ Deno.test("a text is itself, a file is what it holds", () => {
     "ping\n",
     (file) => assertEquals(textOf("--ping", { file }), "ping"),
   );
+});
+
+Deno.test("no message of the module names an option of the module", async (t) => {
+  const url = new URL("wss://example.com/");
+  const context = {
+    url,
+    proxy: undefined,
+    wasOpen: false,
+    refusals: 0,
+    now: 0,
+  };
+  const failed = (kind: HandshakeFailureKind, detail?: string) =>
+    handshakeError({ kind, detail }, context).message;
+  const messages = [
+    failed("options", "'tls.key' does not belong to 'tls.cert'"),
+    failed("options", "the certificates in 'tls' cannot be used"),
+    failed("certificate"),
+    failed("client-certificate"),
+    failed("redirect", "more often than 'followRedirects' allows: 5"),
+    failed("provider-threw", "'headers': --header must be NAME: VALUE"),
+    hookOverrun(10_000, url.href).message,
+    hookTimeout(10_000, url.href).message,
+    "Cannot send 20000000 bytes as sendQueueMaxBytes is 16777216",
+    "The server closed the connection and 'reconnect' is off",
+  ];
+  for (const message of messages) {
+    await t.step(message, () => {
+      const shown = inFlags(message);
+      assertEquals(
+        /'[\w.]+'|\b[a-z]+[A-Z]\w*/.exec(shown)?.[0],
+        undefined,
+        shown,
+      );
+    });
+  }
 });

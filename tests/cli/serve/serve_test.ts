@@ -112,6 +112,17 @@ Deno.test({
   },
 });
 
+Deno.test("--chaos says what is wrong with it, as a flag does", async () => {
+  const { stderr, code } = await cli("serve", "0", "--chaos", "drop=200%")
+    .run();
+  assertEquals(
+    stderr,
+    "ws-stream: --chaos must have a chance from =0% to =100%, an age such as " +
+      '@30s, or nothing: got "drop=200%"\n',
+  );
+  assertEquals(code, 2);
+});
+
 Deno.test("chaos with a reset asks no more of an address than any other", async () => {
   const chaos = ["--chaos", "reset"];
   const named = await cli("serve", "localhost:0", "--timeout", "1ms", ...chaos)
