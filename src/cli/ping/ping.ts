@@ -141,7 +141,7 @@ function reportTo(
 
 /**
  * Reports the pongs to the client's own pings. When a ping left is known from
- * its pong; one whose successor is overdue counts as lost.
+ * its pong; one that is overdue is lost, and its pong too late.
  */
 async function followPongs(
   run: ClientRun,
@@ -150,9 +150,9 @@ async function followPongs(
   report: ReturnType<typeof reportTo>,
 ): Promise<void> {
   let sentAt = performance.now();
-  for await (const rtt of roundTrips(run.client, run.over)) {
+  for await (const rtt of roundTrips(run.client, run.over, interval)) {
     const now = performance.now();
-    if (rtt !== undefined) {
+    if (rtt !== undefined && rtt <= wait) {
       report.answer({ seq: trips.record(rtt), time: rtt });
       sentAt = now - rtt + interval;
     } else if (now > sentAt + wait) {

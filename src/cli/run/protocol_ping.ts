@@ -8,7 +8,7 @@
 import { delay } from "@std/async/delay";
 import type { Session, WebSocketStreamClient, WSConfig } from "../../../mod.ts";
 
-/** How often the time of the latest pong is looked at, in milliseconds. */
+/** How often the time of the latest pong is looked at, at least, in milliseconds. */
 const LOOK = 5;
 
 /** After how long a ping that is asked for goes out, in milliseconds. */
@@ -30,14 +30,19 @@ export async function pingSoon(
   session.setHeartbeat({ pingInterval: interval });
 }
 
-/** The round-trip times of pongs, as they arrive, until the signal aborts. */
+/**
+ * The round-trip times of pongs, as they arrive, until the signal aborts.
+ * @param interval from one ping to the next: with several looks at each pong
+ * none is missed
+ */
 export async function* roundTrips(
   client: WebSocketStreamClient,
   signal: AbortSignal,
+  interval: number = Infinity,
 ): AsyncGenerator<number | undefined> {
   let latest = client.stats.rtt?.last;
   while (!signal.aborted) {
-    await delay(LOOK);
+    await delay(Math.min(LOOK, interval / 4));
     const rtt = client.stats.rtt?.last;
     yield rtt === latest ? undefined : rtt;
     latest = rtt;

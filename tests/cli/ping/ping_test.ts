@@ -5,6 +5,7 @@ import { RoundTrips } from "../../../src/cli/ping/round_trips.ts";
 import { ClientRun } from "../../../src/cli/run/client_run.ts";
 import { sentences } from "../../../src/cli/run/connection_events.ts";
 import { echo } from "../../../src/server/behaviours.ts";
+import { parseChaos } from "../../../src/server/chaos.ts";
 import { serve } from "../../../src/server/server.ts";
 import { cli } from "../session.ts";
 
@@ -99,6 +100,19 @@ Deno.test("-q prints the numbers of the end alone", async () => {
   ).run();
   assertMatch(stdout, /^\n--- ws:.* ping statistics ---\n2 sent, 2 answered/);
   assertEquals(stderr, "");
+});
+
+Deno.test("a pong that comes too late is no answer", async () => {
+  await using server = serve({
+    chaos: parseChaos("latency=300ms", 1),
+    onPeer: () => {},
+  });
+  const { stdout, code } = await cli(
+    ...["ping", server.url, "-n", "4", "--interval", "100ms"],
+    ...["--wait", "200ms"],
+  ).run();
+  assertMatch(stdout, /4 sent, 0 answered, 100% lost/);
+  assertEquals(code, 1);
 });
 
 Deno.test("ping ends with 1 when everything was lost", async () => {
