@@ -10,27 +10,33 @@ import { WebSocketStreamClient } from "../../../mod.ts";
 import { echo } from "../../server/behaviours.ts";
 import { serve } from "../../server/server.ts";
 import type { Invocation } from "../args/flags.ts";
-import { type ExitStatus, Signals } from "../exit_status.ts";
-import { blockingSink } from "../stdio.ts";
 import { UsageError } from "../args/values.ts";
-import { requirePermissions } from "../permissions.ts";
+import { type ExitStatus, Signals } from "../exit_status.ts";
 import {
   isDumbTerminal,
+  showDuration,
   styleOf,
   terminalWidth,
   wantsColor,
 } from "../format.ts";
-import { DemoClient } from "./demo_client.ts";
-import { demoExitCode, DemoScreen, type Tally } from "./demo_screen.ts";
-import { type DemoFault, DemoServer } from "./demo_server.ts";
+import { requirePermissions } from "../permissions.ts";
+import { blockingSink } from "../stdio.ts";
+import { DemoScreen } from "./demo_screen.ts";
+import {
+  DemoClient,
+  type DemoFault,
+  DemoServer,
+  lostOf,
+  tallyOf,
+} from "./demo_traffic.ts";
 
-/** When the connection breaks, in milliseconds from the start of part two. */
-const FAULTS: readonly (readonly [at: number, fault: DemoFault])[] = [
-  [700, "drop"],
-  [1_700, "reset"],
-  [2_700, "refuse"],
-  [4_200, "close"],
-  [5_200, "half-open"],
+/** What breaks, and when, in milliseconds from the start of part two. */
+const FAULTS: readonly (readonly [at: number, DemoFault, text: string])[] = [
+  [700, "drop", "the server hangs up without a word"],
+  [1_700, "reset", "the connection is reset"],
+  [2_700, "refuse", "the server restarts, and is not ready at once"],
+  [4_200, "close", 'the server closes with 1011 "server restart"'],
+  [5_200, "half-open", "the network goes silent: no data, no end"],
 ];
 
 /** How long messages flow, in milliseconds. */
@@ -78,65 +84,66 @@ async function firstPart(print: (line: string) => void): Promise<void> {
 }
 
 async function secondPart(screen: DemoScreen): Promise<ExitStatus> {
-  const end = Promise.withResolvers<ExitStatus>();
-  using _ = new Signals(end.resolve, () => screen.finish());
+  const signalled = Promise.withResolvers<ExitStatus>();
+  using _ = new Signals(signalled.resolve, () => screen.finish());
   await using server = new DemoServer();
-  const client = new DemoClient(server.url, {
-    onBroken: ({ error }) => {
+  const demo: DemoClient = new DemoClient(server.url, {
+    onDisconnect: ({ error }) => {
       // The other faults were just announced.
-      if (error?.code === "HEARTBEAT") screen.noticed("no answer to its ping");
+      if (error?.code !== "HEARTBEAT") return;
+      screen.trouble("the client notices: no answer to its ping");
     },
-    onRetry: (reason) => screen.refused(reason),
-    onBack: (gap) => screen.back(gap.to - gap.from),
+    onRetry: ({ error: { status } }) => {
+      if (status !== undefined) screen.trouble(`refused: HTTP ${status}`);
+    },
+    onGap: ({ from, to }) => {
+      // An interrupted client ends its gap without a connection.
+      if (demo.client.state === "closing") return;
+      screen.good(`connected again after ${showDuration(to - from)}`);
+    },
   });
+  const { client } = demo;
   screen.begin();
   await client.start();
-  screen.connected();
+  screen.good("connected");
   const start = performance.now();
-  const status = () =>
-    screen.status(
-      tally(server, client),
-      (performance.now() - start) / DURATION,
-    );
   const timers = [
-    setInterval(() => (client.send(), server.produce()), PACE),
-    setInterval(status, 100),
-    ...FAULTS.map(([at, fault]) =>
-      setTimeout(() => (screen.fault(fault), server.break(fault)), at)
+    setInterval(() => (demo.send(), server.produce()), PACE),
+    setInterval(() => {
+      const progress = (performance.now() - start) / DURATION;
+      screen.status(tallyOf(server, demo), progress);
+    }, 100),
+    ...FAULTS.map(([at, fault, text]) =>
+      setTimeout(() => (screen.trouble(text), server.break(fault)), at)
     ),
   ];
-  const interrupted = await Promise.race([end.promise, delay(DURATION)]);
+  let interrupt = await Promise.race([signalled.promise, delay(DURATION)]);
   timers.forEach(clearInterval);
-  await client.flush(SETTLE);
-  await caughtUp(server, client);
-  await client.stop();
-  const result = tally(server, client);
-  screen.summary(result);
-  return interrupted ?? demoExitCode(result, FAULTS.length);
+  interrupt ??= await Promise.race([
+    signalled.promise,
+    allReceived(server, demo),
+  ]);
+  await client.stop({ drain: 0 });
+  const tally = tallyOf(server, demo);
+  if (interrupt !== undefined) {
+    screen.interrupted(tally);
+    return interrupt;
+  }
+  screen.summary(tally);
+  const isSurvived = tally.reconnects >= FAULTS.length;
+  return lostOf(tally) === 0 && isSurvived ? 0 : 1;
 }
 
-/** Waits until the client has received everything, within its time. */
-async function caughtUp(server: DemoServer, client: DemoClient): Promise<void> {
+/** Waits until both ends have everything, within the time. */
+async function allReceived(
+  server: DemoServer,
+  { client, receipts }: DemoClient,
+): Promise<void> {
   const deadline = performance.now() + SETTLE;
-  while (client.received < server.produced && performance.now() < deadline) {
+  await client.flush(SETTLE);
+  while (
+    receipts.received < server.produced && performance.now() < deadline
+  ) {
     await delay(10);
   }
-}
-
-function tally(server: DemoServer, client: DemoClient): Tally {
-  const { connects, downtime } = client.stats;
-  return {
-    up: {
-      sent: client.sent,
-      received: server.received,
-      repeated: server.repeated,
-    },
-    down: {
-      sent: server.produced,
-      received: client.received,
-      repeated: client.repeated,
-    },
-    reconnects: connects - 1,
-    downtime,
-  };
 }

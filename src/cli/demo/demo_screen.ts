@@ -7,35 +7,7 @@
 
 import { showCount, showDuration, type Style, wrap } from "../format.ts";
 import type { Sink } from "../stdio.ts";
-import type { DemoFault } from "./demo_server.ts";
-
-/** One direction. */
-export interface Direction {
-  readonly sent: number;
-  /** Different messages. */
-  readonly received: number;
-  /** How many were received a second time. */
-  readonly repeated: number;
-}
-
-/** Both directions, and what happened to the connection. */
-export interface Tally {
-  readonly up: Direction;
-  readonly down: Direction;
-  readonly reconnects: number;
-  /** Without a connection, in milliseconds. */
-  readonly downtime: number;
-}
-
-/** How many messages one side sent and the other does not have. */
-export function lostOf({ up, down }: Tally): number {
-  return up.sent - up.received + down.sent - down.received;
-}
-
-/** 0 if nothing was lost and every fault was survived. */
-export function demoExitCode(tally: Tally, faults: number): 0 | 1 {
-  return lostOf(tally) === 0 && tally.reconnects >= faults ? 0 : 1;
-}
+import { type Direction, lostOf, type Tally } from "./demo_traffic.ts";
 
 /** Where and how it is shown. */
 export interface ScreenOptions {
@@ -50,14 +22,6 @@ const EXPLANATION =
   "Now 200 messages a second flow each way, while the connection is broken in " +
   "five ways. After each reconnect the client repeats what the server has not " +
   "acknowledged, and asks for what it missed.";
-
-const FAULTS: Readonly<Record<DemoFault, string>> = {
-  "drop": "the server hangs up without a word",
-  "reset": "the connection is reset",
-  "refuse": "the server restarts, and is not ready at once",
-  "close": 'the server closes with 1011 "server restart"',
-  "half-open": "the network goes silent: no data, no end",
-};
 
 const NEXT: readonly (readonly [line: string, does: string])[] = [
   ["ws-stream serve 9000 --feed", "a feed to play with; then, elsewhere,"],
@@ -95,53 +59,41 @@ export class DemoScreen {
     this.#start = performance.now();
   }
 
-  /** The first connection. */
-  connected(): void {
-    this.#event(this.#options.style.green("connected"));
+  /** Something broke. */
+  trouble(text: string): void {
+    this.#event(this.#options.style.yellow(text));
   }
 
-  /** The connection is broken. */
-  fault(fault: DemoFault): void {
-    this.#event(this.#options.style.yellow(FAULTS[fault]));
-  }
-
-  /** The client has found a dead connection by itself. */
-  noticed(why: string): void {
-    this.#event(this.#options.style.yellow(`the client notices: ${why}`));
-  }
-
-  /** An attempt that the server refused. */
-  refused(answer: string): void {
-    this.#event(this.#options.style.yellow(`refused: ${answer}`));
-  }
-
-  /** Connected again. */
-  back(after: number): void {
-    this.#event(
-      this.#options.style.green(`connected again after ${showDuration(after)}`),
-    );
+  /** Something works again. */
+  good(text: string): void {
+    this.#event(this.#options.style.green(text));
   }
 
   /**
    * The counts so far, on a terminal.
    * @param progress how much of the demo is over, 0 to 1
    */
-  status({ up, down }: Tally, progress: number): void {
+  status(tally: Tally, progress: number): void {
     const { live, style } = this.#options;
     if (!live) return;
     const full = Math.round(Math.min(progress, 1) * BAR);
     const bar = style.green("█".repeat(full)) +
       style.dim("░".repeat(BAR - full));
-    const counts = `sent ${showCount(up.sent + down.sent)}, ` +
-      `received ${showCount(up.received + down.received)}`;
-    this.#status = `        ${bar}  ${counts}`;
+    this.#status = `        ${bar}  ${counts(tally)}`;
     this.#put(`${ERASE_LINE}${this.#status}`);
+  }
+
+  /** The counts of a demo that was broken off: messages are on their way. */
+  interrupted(tally: Tally): void {
+    this.finish();
+    this.line("");
+    this.line(`interrupted: ${counts(tally)}, reconnects ${tally.reconnects}`);
   }
 
   /** The result, and what to try next. */
   summary(tally: Tally): void {
     const { style } = this.#options;
-    const { up, down, reconnects, downtime } = tally;
+    const { up, down, reconnects } = tally;
     const lost = lostOf(tally);
     this.finish();
     this.line("");
@@ -150,10 +102,11 @@ export class DemoScreen {
     this.line(directionRow("server to client", down));
     this.line("");
     const paint = lost === 0 ? style.green : style.red;
+    // Plain numbers: a script may look for them.
     const result = `sent ${up.sent + down.sent}, ` +
       `received ${up.received + down.received}, ` +
       `reconnects ${reconnects}, lost ${lost}`;
-    const offline = ` (${showDuration(downtime)} without a connection)`;
+    const offline = ` (${showDuration(tally.downtime)} without a connection)`;
     this.line(paint(style.bold(result)) + style.dim(offline));
     this.line("");
     this.line("Try next:");
@@ -177,6 +130,11 @@ export class DemoScreen {
   #put(text: string): void {
     this.#options.sink.write(this.#encoder.encode(text));
   }
+}
+
+function counts({ up, down }: Tally): string {
+  return `sent ${showCount(up.sent + down.sent)}, ` +
+    `received ${showCount(up.received + down.received)}`;
 }
 
 function directionRow(

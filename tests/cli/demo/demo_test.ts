@@ -20,3 +20,20 @@ Deno.test("the demo needs this machine's network alone, and loses nothing in ten
   assertEquals(code, 0);
   assertLess(time, 10_000);
 });
+
+Deno.test("the demo ends at the first signal, whatever is broken just then", async () => {
+  const sayings = [
+    "connected\n",
+    "the server restarts",
+    "the network goes silent",
+  ];
+  for (const saying of sayings) {
+    const demo = cli("demo").start();
+    await demo.stdout.waitFor(saying);
+    demo.kill("SIGINT");
+    const { stdout, code } = await demo.end;
+    assertMatch(stdout, /\ninterrupted: sent [\d,]+, received /);
+    assertEquals(stdout.includes("lost"), false);
+    assertEquals(code, 130);
+  }
+});
