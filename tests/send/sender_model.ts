@@ -161,9 +161,15 @@ export class SenderModel {
   constructor(setup: Setup, time: FakeTime) {
     this.#setup = setup;
     this.#time = time;
-    this.#disk = new FakeDisk(() => {
+    this.#disk = new FakeDisk((texts) => {
       if (this.#asked !== undefined) return;
       this.#admit();
+      if (texts.length !== this.#staged.length) {
+        this.#expire();
+        this.#admit();
+      }
+      const staged = this.#staged.map(({ text }) => text);
+      assertEquals(texts.toSorted(), staged.toSorted(), "all that is staged");
       this.#asked = [...this.#staged];
     });
     this.#sender = new Sender({
@@ -1038,9 +1044,10 @@ class FakeDisk implements SpoolFile {
   /** All that it ever took. */
   readonly taken = new Set<string>();
   readonly #rows = new Map<number, string>();
-  readonly #onAsked: () => void;
+  readonly #onAsked: (texts: readonly string[]) => void;
 
-  constructor(onAsked: () => void) {
+  /** `onAsked` is called with what is to be written. */
+  constructor(onAsked: (texts: readonly string[]) => void) {
     this.#onAsked = onAsked;
   }
 
@@ -1059,7 +1066,9 @@ class FakeDisk implements SpoolFile {
   }
 
   write(messages: readonly Stored[], erased: readonly number[]): void {
-    if (messages.length > 0) this.#onAsked();
+    if (messages.length > 0) {
+      this.#onAsked(messages.map(({ data }) => toText(data)));
+    }
     const isRefused = this.state === "full" && messages.length > 0;
     if (isRefused || this.state === "broken") {
       this.hasFailed = true;
