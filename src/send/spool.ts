@@ -12,7 +12,6 @@
 
 import { WSError } from "../errors.ts";
 import type { Item } from "./item.ts";
-import { textOf } from "./spool_fault.ts";
 import type { SpoolFile, Stored } from "./spool_file.ts";
 import type { OpenSpool } from "./spool_opening.ts";
 import type { Turn } from "./turns.ts";
@@ -217,7 +216,8 @@ export class Spool {
   }
 
   #cannotWrite(cause: unknown): WSError {
-    const text = `Cannot write the spool ${this.#path}: ${textOf(cause)}`;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const text = `Cannot write the spool ${this.#path}: ${why}`;
     return new WSError(text, {
       code: "SPOOL",
       severity: "transient",

@@ -14,8 +14,6 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import type { Message } from "../message.ts";
-import { described, faultOf, notASpool, SpoolFault } from "./spool_fault.ts";
-import { sizeOf } from "./spool_log.ts";
 
 /** A message that was found in the file. */
 export interface Stored {
@@ -26,7 +24,7 @@ export interface Stored {
   readonly key: string | undefined;
 }
 
-/** An open file. Every method may throw what SQLite throws. */
+/** An open file. Every method may throw. */
 export interface SpoolFile {
   /** Keeps messages, and erases rows: all of it, or nothing if it throws. */
   write(messages: readonly Stored[], erased: readonly number[]): void;
@@ -35,6 +33,17 @@ export interface SpoolFile {
   /** Gives unused room back to the disk, some at a time; whether there is more. */
   shrink(): boolean;
   close(): void;
+}
+
+/** Why a file cannot be a spool. */
+export class SpoolFault extends Error {
+  /** `foreign`: it is another program's, or another version's. */
+  readonly kind: "damaged" | "locked" | "foreign";
+
+  constructor(kind: SpoolFault["kind"], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.kind = kind;
+  }
 }
 
 /** "wssp": tells our files from other programs'. */
@@ -50,69 +59,67 @@ const SCHEMA = `
     key TEXT,
     checksum INTEGER NOT NULL
   )`;
+/** What no other program's file has in its first page. */
+const SCHEMA_MARK = "is_text INTEGER NOT NULL";
 
 /** Of SQLite's files, in bytes. */
 const SMALLEST_PAGE = 512;
-/** What no other program's file has in its first page. */
-export const SCHEMA_MARK = "is_text INTEGER NOT NULL";
+const PAGE_SIZE = 4096;
 
 /** Messages that are read in one piece. */
 const ROWS_AT_A_TIME = 100;
 /** Pages of unused room that are given back at a time, and tolerated. */
 const PAGES_AT_A_TIME = 256;
 
+// https://www.sqlite.org/rescode.html
+const SQLITE_BUSY = 5;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+/** SQLite's own words do not say what is wrong with the file. */
+const MEANINGS = new Map([
+  [8, "it is read-only"],
+  [10, "the disk or the file does not take what is written"],
+  [13, "the disk is full"],
+  [14, "it cannot be opened"],
+]);
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** An open and locked file. Every method may throw what SQLite throws. */
+/** An open file. Every method may throw a {@linkcode SpoolFault}. */
 export class SqliteSpool implements SpoolFile {
+  readonly #path: string;
   readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
   /** Whether there is nothing in it yet, after `lock`. */
   isNew: boolean;
-  #insert: StatementSync | undefined;
-  #delete: StatementSync | undefined;
 
   /** Opens the file, without a look at it. */
-  constructor(path: string) {
+  constructor(path: string, readOnly = false) {
     const size = sizeOf(path);
-    // SQLite would take it for a new one.
-    if (size > 0 && size < SMALLEST_PAGE) throw notASpool();
+    this.#path = path;
     this.isNew = size === 0;
-    this.#db = openDatabase(path, false);
+    // SQLite would take it for a new one.
+    if (size > 0 && size < SMALLEST_PAGE) throw this.#notASpool();
+    // A name that SQLite reads no special meaning into.
+    const name = /^(:|file:)/.test(path) ? `./${path}` : path;
+    this.#db = this.#try(() => new DatabaseSync(name, { readOnly }));
   }
 
-  /**
-   * Whether there may be messages in a log beside the file.
-   * @throws {SpoolFault} it is in use, or not a database
-   */
-  static hasLog(path: string): boolean {
-    // A log is never changed through a database that is read only.
-    const db = openDatabase(path, true);
-    try {
-      return db.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal";
-    } catch (cause) {
-      throw faultOf(cause);
-    } finally {
-      db.close();
-    }
+  /** Whether there may be messages in a log beside the file. */
+  get hasLog(): boolean {
+    return this.#pragma("journal_mode") === "wal";
   }
 
-  /**
-   * Takes the lock, and changes nothing that is there.
-   * @throws {SpoolFault} it is another program's, or in use
-   */
+  /** Takes the lock, and changes nothing that is there. */
   lock(): void {
-    try {
-      // This has to come first, and would write to a file that is not new.
-      if (this.isNew) this.#pragma("auto_vacuum = INCREMENTAL");
-      // In this mode the log needs no third file, and the lock is kept.
-      this.#pragma("locking_mode = EXCLUSIVE");
-      this.#run("BEGIN EXCLUSIVE");
-      this.#checkIdentity();
-      this.#run("COMMIT");
-    } catch (cause) {
-      throw faultOf(cause);
-    }
+    // This has to come first, and would write to a file that is not new.
+    if (this.isNew) this.#pragma("auto_vacuum = INCREMENTAL");
+    // In this mode the log needs no third file, and the lock is kept.
+    this.#pragma("locking_mode = EXCLUSIVE");
+    this.#run("BEGIN EXCLUSIVE");
+    this.#checkIdentity();
+    this.#run("COMMIT");
   }
 
   /**
@@ -120,47 +127,37 @@ export class SqliteSpool implements SpoolFile {
    * disk has no second file.
    */
   prepare(hasLog: boolean): void {
-    try {
-      this.#pragma(`journal_mode = ${hasLog ? "WAL" : "TRUNCATE"}`);
-      // When the log starts anew nothing old is left in it: what its end looks
-      // like then tells damage from a process that was killed.
-      this.#pragma("journal_size_limit = 0");
-      this.#pragma("synchronous = FULL");
-      if (!this.isNew) return;
-      this.#run("BEGIN IMMEDIATE");
+    this.#pragma(`journal_mode = ${hasLog ? "WAL" : "TRUNCATE"}`);
+    // When the log starts anew nothing old is left in it: what its end looks
+    // like then tells damage from a process that was killed.
+    this.#pragma("journal_size_limit = 0");
+    this.#pragma("synchronous = FULL");
+    if (!this.isNew) return;
+    this.#transact(() => {
       this.#run(SCHEMA);
       this.#pragma(`application_id = ${APPLICATION_ID}`);
       this.#pragma(`user_version = ${VERSION}`);
-      this.#run("COMMIT");
-    } catch (cause) {
-      this.#rollBack();
-      throw faultOf(cause);
-    }
+    });
   }
 
-  /**
-   * The messages, in order.
-   * @throws {SpoolFault} they cannot be read
-   */
+  /** The messages, in order. */
   *messages(): Generator<Stored, undefined> {
-    try {
-      // Not by `iterate`, which ends without a word where the file is damaged.
-      const some = this.#db.prepare(
-        "SELECT * FROM message WHERE row > ? ORDER BY row LIMIT ?",
+    // Not by `iterate`, which ends without a word where the file is damaged.
+    const some = "SELECT * FROM message WHERE row > ? ORDER BY row LIMIT ?";
+    let last = 0;
+    while (true) {
+      const found = this.#try(() =>
+        this.#statement(some).all(last, ROWS_AT_A_TIME)
       );
-      let last = 0;
-      for (
-        let found = some.all(last, ROWS_AT_A_TIME);
-        found.length > 0;
-        found = some.all(last, ROWS_AT_A_TIME)
-      ) {
-        for (const stored of found.map(toStored)) {
-          last = stored.row;
-          yield stored;
+      if (found.length === 0) return;
+      for (const stored of found.map(readRow)) {
+        if (stored === undefined) {
+          const text = "a message is not as it was written";
+          throw new SpoolFault("damaged", text);
         }
+        last = stored.row;
+        yield stored;
       }
-    } catch (cause) {
-      throw faultOf(cause);
     }
   }
 
@@ -172,7 +169,7 @@ export class SqliteSpool implements SpoolFile {
     for (const order of ["ASC", "DESC"]) {
       const all = `SELECT * FROM message ORDER BY row ${order}`;
       try {
-        for (const found of this.#db.prepare(all).iterate()) {
+        for (const found of this.#statement(all).iterate()) {
           const stored = readRow(found);
           if (stored !== undefined) yield stored;
         }
@@ -187,33 +184,32 @@ export class SqliteSpool implements SpoolFile {
     this.#pragma("synchronous = OFF");
   }
 
-  /**
-   * Looks through the whole file.
-   * @throws {SpoolFault} it is damaged
-   */
+  /** Looks through the whole file. */
   check(): void {
-    let state: unknown;
-    try {
-      state = this.#pragma("quick_check(1)");
-    } catch (cause) {
-      throw faultOf(cause);
-    }
+    const state = this.#pragma("quick_check(1)");
     if (state === "ok") return;
     const text = String(state).replace(/^\*\*\*.*\*\*\*\s*/, "");
     throw new SpoolFault("damaged", text.replaceAll(/\s+/g, " "));
   }
 
   write(messages: readonly Stored[], erased: readonly number[]): void {
+    const write = () =>
+      this.#transact(() => {
+        for (const [first, last] of ranges(erased)) {
+          this.#run(
+            "DELETE FROM message WHERE row BETWEEN ? AND ?",
+            first,
+            last,
+          );
+        }
+        for (const stored of messages) this.#insert(stored);
+      });
     try {
-      this.#write(messages, erased);
+      write();
     } catch (error) {
       // On a full disk erasing takes room too, in the log: empty that first.
-      if (!this.#emptyLog()) throw described(error);
-      try {
-        this.#write(messages, erased);
-      } catch (cause) {
-        throw described(cause);
-      }
+      if (!this.#emptyLog()) throw error;
+      write();
     }
   }
 
@@ -258,51 +254,39 @@ export class SqliteSpool implements SpoolFile {
     const id = this.#pragma("application_id");
     this.isNew = id === 0 && isEmpty;
     if (this.isNew) return;
-    if (id !== APPLICATION_ID) throw notASpool();
+    if (id !== APPLICATION_ID) throw this.#notASpool();
     if (this.#pragma("user_version") !== VERSION) {
-      throw new SpoolFault(
-        "foreign",
-        "another version of this module wrote it",
-      );
+      const text = "another version of this module wrote it";
+      throw new SpoolFault("foreign", text);
     }
   }
 
-  #pragma(text: string): unknown {
-    const row = this.#db.prepare(`PRAGMA ${text}`).get();
-    return row === undefined ? undefined : Object.values(row)[0];
-  }
-
-  /** Not by `exec`, whose errors have no code. */
-  #run(text: string): void {
-    this.#db.prepare(text).run();
-  }
-
-  #write(messages: readonly Stored[], erased: readonly number[]): void {
-    const insert = this.#insert ??= this.#db.prepare(
+  #insert({ row, data, expires, key }: Stored): void {
+    const isText = typeof data === "string";
+    const bytes = isText ? encoder.encode(data) : data;
+    this.#run(
       "INSERT OR REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?)",
+      row,
+      bytes,
+      isText ? 1 : 0,
+      expires === Infinity ? null : expires,
+      // As JSON for the sake of NULs and lone surrogates.
+      key === undefined ? null : JSON.stringify(key),
+      crc32(bytes),
     );
-    const erase = this.#delete ??= this.#db.prepare(
-      "DELETE FROM message WHERE row = ?",
-    );
+  }
+
+  #transact(change: () => void): void {
     this.#run("BEGIN IMMEDIATE");
     try {
-      for (const row of erased) erase.run(row);
-      for (const { row, data, expires, key } of messages) {
-        const isText = typeof data === "string";
-        const bytes = isText ? encoder.encode(data) : data;
-        insert.run(
-          row,
-          bytes,
-          isText ? 1 : 0,
-          expires === Infinity ? null : expires,
-          // As JSON for the sake of NULs and lone surrogates.
-          key === undefined ? null : JSON.stringify(key),
-          crc32(bytes),
-        );
-      }
+      change();
       this.#run("COMMIT");
     } catch (error) {
-      this.#rollBack();
+      try {
+        this.#run("ROLLBACK");
+      } catch {
+        // When the disk is full SQLite has done so by itself.
+      }
       throw error;
     }
   }
@@ -316,29 +300,83 @@ export class SqliteSpool implements SpoolFile {
     }
   }
 
-  #rollBack(): void {
+  /** Not prepared once for all: some of them work while they are prepared. */
+  #pragma(text: string): unknown {
+    const row = this.#try(() => this.#db.prepare(`PRAGMA ${text}`).get());
+    return row === undefined ? undefined : Object.values(row)[0];
+  }
+
+  /** Not by `exec`, whose errors have no code. */
+  #run(text: string, ...values: (number | string | Uint8Array | null)[]): void {
+    this.#try(() => this.#statement(text).run(...values));
+  }
+
+  #statement(text: string): StatementSync {
+    const known = this.#statements.get(text);
+    if (known !== undefined) return known;
+    const statement = this.#db.prepare(text);
+    this.#statements.set(text, statement);
+    return statement;
+  }
+
+  /** @throws {SpoolFault} or an error whose text says what to do */
+  #try<T>(work: () => T): T {
     try {
-      this.#run("ROLLBACK");
-    } catch {
-      // When the disk is full SQLite has done so by itself.
+      return work();
+    } catch (cause) {
+      if (!(cause instanceof Error && "errcode" in cause)) throw cause;
+      const code = Number(cause.errcode) & 0xff;
+      const { message } = cause;
+      if (code === SQLITE_BUSY) {
+        const text = "another client has it open";
+        throw new SpoolFault("locked", text, cause);
+      }
+      if (code === SQLITE_NOTADB) throw this.#notASpool(cause);
+      if (code === SQLITE_CORRUPT) {
+        throw new SpoolFault("damaged", message, cause);
+      }
+      const meaning = MEANINGS.get(code);
+      if (meaning === undefined) throw cause;
+      throw new Error(`${meaning} (${message})`, { cause });
     }
   }
-}
 
-function openDatabase(path: string, readOnly: boolean): DatabaseSync {
-  try {
-    // A name that SQLite reads no special meaning into.
-    const name = /^(:|file:)/.test(path) ? `./${path}` : path;
-    return new DatabaseSync(name, { readOnly });
-  } catch (cause) {
-    throw faultOf(cause);
+  /** A file without the marks of a spool may be one whose header is damaged. */
+  #notASpool(cause?: unknown): SpoolFault {
+    const page = sizeOf(this.#path) > 0 ? firstPage(this.#path) : undefined;
+    const isDamaged = new TextDecoder().decode(page).includes(SCHEMA_MARK);
+    const kind = isDamaged ? "damaged" : "foreign";
+    return new SpoolFault(kind, "it is not a spool", cause);
   }
 }
 
-function toStored(found: Record<string, unknown>): Stored {
-  const stored = readRow(found);
-  if (stored !== undefined) return stored;
-  throw new SpoolFault("damaged", "a message is not as it was written");
+/** The size of a file, 0 if there is none. */
+export function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}
+
+/** Only of a file that is not locked: the lock would be gone. */
+export function firstPage(path: string): Uint8Array<ArrayBuffer> {
+  using file = Deno.openSync(path);
+  const page = new Uint8Array(PAGE_SIZE);
+  file.readSync(page);
+  return page;
+}
+
+/** Rows that follow each other as the first and last of them. */
+function ranges(rows: readonly number[]): [number, number][] {
+  const found: [number, number][] = [];
+  for (const row of rows) {
+    const range = found.at(-1);
+    if (range?.[1] === row - 1) range[1] = row;
+    else found.push([row, row]);
+  }
+  return found;
 }
 
 /** `undefined`: it is not as it was written. */

@@ -8,21 +8,15 @@
 import { delay } from "@std/async/delay";
 import { dirname } from "node:path";
 import { WSError, type WSErrorCode } from "../errors.ts";
-import { SpoolFault, textOf } from "./spool_fault.ts";
 import {
-  SCHEMA_MARK,
+  sizeOf,
+  SpoolFault,
   type SpoolFile,
   SqliteSpool,
   type Stored,
 } from "./spool_file.ts";
-import { faultOfLog, sizeOf } from "./spool_log.ts";
-import {
-  createPrivate,
-  firstPage,
-  LOG,
-  makeFrom,
-  moveAside,
-} from "./spool_repair.ts";
+import { isLogDamaged, LOG } from "./spool_log.ts";
+import { asideOf, createPrivate, repair, setAside } from "./spool_repair.ts";
 import { Parts } from "./turns.ts";
 
 /**
@@ -51,61 +45,74 @@ export const openSpool: OpenSpool = async (path, now, onDamaged) => {
   if (!isAllowed(path)) {
     throw fatal(
       "PERMISSION",
-      `Cannot open the spool ${path} without permission: run again with ` +
-        `--allow-read=${path} --allow-write=${path}`,
+      `Cannot open the spool ${path} without permission: ${flagsFor(path)}`,
     );
   }
-  const stamp = new Date(now).toISOString().replaceAll(":", "-");
-  const aside = `${path}.damaged-${stamp}`;
   try {
-    return await openSound(path, aside);
-  } catch (fault) {
-    if (!(fault instanceof SpoolFault) || !isDamage(fault, aside)) {
-      throw fault instanceof WSError ? fault : cannotOpen(path, fault);
+    const stamp = new Date(now).toISOString().replaceAll(":", "-");
+    const aside = asideOf(path) ?? `${path}.damaged-${stamp}`;
+    try {
+      return await openSound(path, aside);
+    } catch (fault) {
+      if (!isDamage(fault)) throw fault;
+      return await openRepaired(path, aside, fault, onDamaged);
     }
-    return await openNew(path, aside, fault, onDamaged);
+  } catch (error) {
+    if (error instanceof WSError) throw error;
+    const text = `Cannot open the spool ${path}: ${textOf(error)}`;
+    throw fatal("SPOOL", text, error);
   }
 };
 
 /**
- * Opens a file that is not damaged; a damaged one is moved away.
+ * Opens a file that is not damaged; a damaged one is set aside.
  * @throws {SpoolFault} it is damaged, in use or not ours
  */
 async function openSound(path: string, aside: string): Promise<Opened> {
+  if (asideOf(path) !== undefined) {
+    throw new SpoolFault("damaged", "its repair was not finished");
+  }
   const mayUseLog = isAllowed(path + LOG) && isAllowed(aside);
   // In this order: in a file that another process has begun meanwhile there are
   // messages before there is a log.
   const logSize = mayUseLog ? sizeOf(path + LOG) : 0;
   if (logSize > 0 && sizeOf(path) === 0) {
-    moveAside(path, aside);
+    setAside(path, aside);
     throw new SpoolFault("damaged", "it is empty, and its log is not");
   }
   createPrivate(path);
   if (!mayUseLog) checkHasNoLog(path);
   const file = await lock(path, aside);
   try {
-    const fault = mayUseLog ? await faultOfLog(path + LOG) : undefined;
-    if (fault !== undefined) throw new SpoolFault("damaged", fault);
+    if (mayUseLog && await isLogDamaged(path + LOG)) {
+      throw new SpoolFault("damaged", "its log is damaged");
+    }
     if (sizeOf(path) <= QUICKLY_CHECKED) file.check();
     // Nothing is written before all is read.
     const messages = file.isNew ? [] : await load(file);
     file.prepare(mayUseLog);
     return { file, messages };
   } catch (error) {
-    throw giveUp(file, path, aside, error);
+    giveUp(file, path, aside, error);
+    throw error;
   }
 }
 
 /** Begins a new file with what can be read of the damaged one. */
-async function openNew(
+async function openRepaired(
   path: string,
   aside: string,
   fault: SpoolFault,
   onDamaged: (error: WSError) => void,
 ): Promise<Opened> {
   const isDamaged = `The spool ${path} is damaged (${fault.message})`;
+  if (!isAllowed(aside)) {
+    const text = `${isDamaged}, and setting it aside takes permission for ` +
+      `its folder: ${flagsFor(dirname(path))}`;
+    throw fatal("SPOOL", text, fault);
+  }
   try {
-    await makeFrom(aside, path);
+    await repair(path, aside);
     const opened = await openSound(path, aside);
     const text = `${isDamaged}: it was set aside as ${aside}, and a new one ` +
       `begun with the ${opened.messages.length} messages that could be read`;
@@ -114,10 +121,9 @@ async function openNew(
     );
     return opened;
   } catch (error) {
-    if (error instanceof WSError) throw error;
     const text =
-      `${isDamaged}, and what can be read of it cannot be put into ` +
-      `a new one: ${textOf(error)}`;
+      `${isDamaged} and was set aside as ${aside}, and what can be ` +
+      `read of it cannot be put into a new one: ${textOf(error)}`;
     throw fatal("SPOOL", text, error);
   }
 }
@@ -143,65 +149,47 @@ async function lock(path: string, aside: string): Promise<SqliteSpool> {
       file.lock();
       return file;
     } catch (error) {
-      const fault = giveUp(file, path, aside, error);
+      giveUp(file, path, aside, error);
       const isLocked = error instanceof SpoolFault && error.kind === "locked";
-      if (!isLocked || tries === MOST_TRIES) throw fault;
+      if (!isLocked || tries === MOST_TRIES) throw error;
     }
     await delay(1 + Math.random() * 5 * tries);
   }
 }
 
 /**
- * Closes a file that cannot be used. A damaged one is moved away before:
- * SQLite would delete a log that it cannot read. Returns why it cannot be used.
+ * Closes a file that cannot be used. A damaged one is set aside before: SQLite
+ * would delete a log that it cannot read.
  */
 function giveUp(
   file: SqliteSpool,
   path: string,
   aside: string,
   error: unknown,
-): unknown {
-  if (error instanceof SpoolFault && isDamage(error, path)) {
-    if (!isAllowed(aside)) {
-      file.abandon();
-      return cannotSetAside(path, error);
-    }
-    moveAside(path, aside);
-  }
+): void {
+  if (isDamage(error) && isAllowed(aside)) setAside(path, aside);
   file.abandon();
-  return error;
-}
-
-/** A file without the marks of a spool may be one whose header is damaged. */
-function isDamage({ kind }: SpoolFault, path: string): boolean {
-  switch (kind) {
-    case "damaged":
-      return true;
-    case "unmarked":
-      return sizeOf(path) > 0 &&
-        new TextDecoder().decode(firstPage(path)).includes(SCHEMA_MARK);
-    case "foreign":
-    case "locked":
-      return false;
-    default:
-      return kind satisfies never;
-  }
 }
 
 /** What SQLite cannot read of a log it deletes. */
 function checkHasNoLog(path: string): void {
-  let hasLog: boolean;
+  // A log is never changed through a database that is read only.
+  const file = new SqliteSpool(path, true);
   try {
-    hasLog = SqliteSpool.hasLog(path);
-  } catch (error) {
-    const isDamaged = error instanceof SpoolFault && isDamage(error, path);
-    throw isDamaged ? cannotSetAside(path, error) : error;
+    if (!file.hasLog) return;
+    throw new Error(
+      "its log, which was left by a process that did not end in order, cannot " +
+        `be checked without permission for its folder: ${
+          flagsFor(dirname(path))
+        }`,
+    );
+  } finally {
+    file.abandon();
   }
-  if (!hasLog) return;
-  throw new Error(
-    "its log, which was left by a process that did not end in order, cannot " +
-      `be checked without permission for its folder: ${flagsFor(path)}`,
-  );
+}
+
+function isDamage(error: unknown): error is SpoolFault {
+  return error instanceof SpoolFault && error.kind === "damaged";
 }
 
 /** Asked beforehand: on a terminal Deno would begin a dialogue. */
@@ -211,26 +199,12 @@ function isAllowed(path: string): boolean {
   );
 }
 
-function cannotSetAside(path: string, fault: SpoolFault): WSError {
-  return fatal(
-    "SPOOL",
-    `The spool ${path} is damaged (${fault.message}), and setting it aside ` +
-      `takes permission for its folder: ${flagsFor(path)}`,
-    fault,
-  );
-}
-
 function flagsFor(path: string): string {
-  const folder = dirname(path);
-  return `run again with --allow-read=${folder} --allow-write=${folder}`;
+  return `run again with --allow-read=${path} --allow-write=${path}`;
 }
 
-function cannotOpen(path: string, cause: unknown): WSError {
-  return fatal(
-    "SPOOL",
-    `Cannot open the spool ${path}: ${textOf(cause)}`,
-    cause,
-  );
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function fatal(code: WSErrorCode, text: string, cause?: unknown): WSError {

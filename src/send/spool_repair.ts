@@ -2,40 +2,63 @@
  * Sets a damaged spool aside, with all that belongs to it, and makes a new one
  * of what can be read.
  *
+ * Meanwhile a note is in the place of the file, so that a process which is
+ * killed before the new one is whole does not leave an empty spool behind: who
+ * opens it next goes on with the repair.
+ *
  * @module
  */
 
-import { SqliteSpool, type Stored } from "./spool_file.ts";
-import { applyLog, sizeOf } from "./spool_log.ts";
+import { basename, dirname, join } from "node:path";
+import { firstPage, sizeOf, SqliteSpool, type Stored } from "./spool_file.ts";
+import { applyLog, LOG } from "./spool_log.ts";
 import { Parts } from "./turns.ts";
 
-/** What SQLite adds to the name of its file for its log. */
-export const LOG = "-wal";
 /** What SQLite may have put beside its file. */
 const COMPANIONS = [LOG, "-journal", "-shm"];
-// https://www.sqlite.org/fileformat2.html#the_database_header
-const PAGE_SIZE = 4096;
-const FORMAT_VERSIONS = 18;
+/** Of the header: https://www.sqlite.org/fileformat2.html#the_database_header */
 const PAGE_COUNT = 28;
 
-/** Makes a file of what can be read of a damaged one. */
-export async function makeFrom(aside: string, path: string): Promise<void> {
-  const file = makeEmpty(path);
+const NOTE = "This is being made anew of a damaged spool: ";
+const LONGEST_NOTE = 500;
+
+/** The name of the damaged file, when there is a note in its place. */
+export function asideOf(path: string): string | undefined {
+  const size = sizeOf(path);
+  if (size < NOTE.length || size > LONGEST_NOTE) return undefined;
+  const text = Deno.readTextFileSync(path);
+  if (!text.startsWith(NOTE)) return undefined;
+  return join(dirname(path), text.slice(NOTE.length));
+}
+
+/** Puts a note into the place of a damaged file, which gets another name. */
+export function setAside(path: string, aside: string): void {
+  const note = `${aside}.note`;
+  createPrivate(note);
+  Deno.writeTextFileSync(note, NOTE + basename(aside));
+  if (sizeOf(path) > 0) Deno.linkSync(path, aside);
+  Deno.renameSync(note, path);
+  moveCompanions(path, aside);
+}
+
+/** Puts a file of what can be read of the damaged one into the place of the note. */
+export async function repair(path: string, aside: string): Promise<void> {
+  moveCompanions(path, aside);
+  const made = `${aside}.new`;
+  // Of several that repair it one gets the lock.
+  const file = makeEmpty(made);
   try {
     await salvage(aside, file);
-    file.close();
   } catch (error) {
-    // The next time it is tried again.
-    for (const ending of ["", ...COMPANIONS]) {
-      ifThere(() => Deno.removeSync(path + ending));
-    }
-    moveAside(aside, path);
     file.abandon();
+    remove(made);
     throw error;
   }
+  file.close();
   // Not by SQLite, which would block the event loop meanwhile.
-  using synced = await Deno.open(path, { write: true });
+  using synced = await Deno.open(made, { write: true });
   await synced.sync();
+  Deno.renameSync(made, path);
 }
 
 /**
@@ -44,36 +67,28 @@ export async function makeFrom(aside: string, path: string): Promise<void> {
  */
 async function salvage(aside: string, into: SqliteSpool): Promise<void> {
   const copy = `${aside}.copy`;
-  const template = `${aside}.empty`;
   try {
-    createPrivate(copy);
+    makeEmpty(copy).close();
+    const page = firstPage(copy);
     if (sizeOf(aside) > 0) await Deno.copyFile(aside, copy);
-    else makeEmpty(copy).close();
     await applyLog(aside + LOG, copy);
-    withoutLog(copy);
-    if (await fill(into, copy)) return;
-    // Its first page is always the same, but for a few numbers.
-    makeEmpty(template).close();
-    repairFirstPage(copy, firstPage(template));
+    writeFirstPage(copy, page);
     await fill(into, copy);
   } finally {
-    for (const ending of ["", ...COMPANIONS]) {
-      ifThere(() => Deno.removeSync(copy + ending));
-      ifThere(() => Deno.removeSync(template + ending));
-    }
+    remove(copy);
   }
 }
 
-/** Copies the messages that can be read; `false` if the file cannot be opened. */
-async function fill(into: SqliteSpool, copy: string): Promise<boolean> {
-  let file: SqliteSpool | undefined;
-  try {
-    file = new SqliteSpool(copy);
-    file.lock();
-  } catch {
-    file?.abandon();
-    return false;
-  }
+/** The first page is always the same, but for a few numbers. */
+function writeFirstPage(path: string, page: Uint8Array<ArrayBuffer>): void {
+  new DataView(page.buffer).setUint32(PAGE_COUNT, sizeOf(path) / page.length);
+  using file = Deno.openSync(path, { write: true });
+  file.writeSync(page);
+}
+
+/** Copies the messages that can be read. */
+async function fill(into: SqliteSpool, copy: string): Promise<void> {
+  const file = new SqliteSpool(copy);
   into.dontSync();
   const parts = new Parts();
   let messages: Stored[] = [];
@@ -89,35 +104,30 @@ async function fill(into: SqliteSpool, copy: string): Promise<boolean> {
   } finally {
     file.abandon();
   }
-  return true;
 }
 
-function repairFirstPage(path: string, page: Uint8Array): void {
-  new DataView(page.buffer).setUint32(PAGE_COUNT, sizeOf(path) / page.length);
-  using file = Deno.openSync(path, { write: true });
-  file.writeSync(page);
-}
-
-/** Says in the file's header that no log belongs to it. */
-function withoutLog(path: string): void {
-  using file = Deno.openSync(path, { write: true });
-  file.seekSync(FORMAT_VERSIONS, Deno.SeekMode.Start);
-  file.writeSync(new Uint8Array([1, 1]));
-}
-
-/** A log may hold all the pages of a database that has gone. */
 function makeEmpty(path: string): SqliteSpool {
   createPrivate(path);
   const file = new SqliteSpool(path);
-  file.lock();
-  file.prepare(false);
-  return file;
+  try {
+    file.lock();
+    file.prepare(false);
+    return file;
+  } catch (error) {
+    file.abandon();
+    throw error;
+  }
 }
 
-/** Moves the file away, with all that belongs to it. */
-export function moveAside(path: string, aside: string): void {
-  for (const ending of ["", ...COMPANIONS]) {
+function moveCompanions(path: string, aside: string): void {
+  for (const ending of COMPANIONS) {
     ifThere(() => Deno.renameSync(path + ending, aside + ending));
+  }
+}
+
+function remove(path: string): void {
+  for (const ending of ["", ...COMPANIONS]) {
+    ifThere(() => Deno.removeSync(path + ending));
   }
 }
 
@@ -128,13 +138,6 @@ export function createPrivate(path: string): void {
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
-}
-
-export function firstPage(path: string): Uint8Array<ArrayBuffer> {
-  using file = Deno.openSync(path);
-  const page = new Uint8Array(PAGE_SIZE);
-  file.readSync(page);
-  return page;
 }
 
 function ifThere(change: () => void): void {

@@ -7,6 +7,7 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
+import { basename } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { WSError } from "../../src/errors.ts";
@@ -322,12 +323,42 @@ Deno.test("a damaged spool that cannot be read now is read the next time", async
   const error = await assertRejects(() => first.open(), WSError);
   assertMatch(error.message, /is damaged .* cannot be put into a new one/);
   first.end(error);
-  assertEquals(file.names(), ["queue.spool"]);
-  assertEquals(Deno.readFileSync(file.path), before);
+  assertEquals(file.names(), ["queue.spool", basename(aside)]);
+  assertEquals(Deno.readFileSync(aside), before);
 
   const { sender } = await opened(file, {}, { clock });
   assert(sender.queued > 900, `${sender.queued} messages`);
   sender.end(STOPPED);
+});
+
+Deno.test("a process that is killed while it repairs a spool leaves nothing unread", async () => {
+  using file = new TempFile();
+  await leaveDamaged(file, 5_000);
+  using killed = new TempFile();
+  let isOpen = false;
+  const { sender } = spooled(file);
+  const opening = sender.open().finally(() => isOpen = true);
+  for (let moment = 0; !isOpen; moment++) {
+    await turn();
+    if (moment % 5 > 0) continue;
+    const folder = `${killed.folder}/${moment}`;
+    Deno.mkdirSync(folder);
+    for (const name of file.names()) {
+      Deno.copyFileSync(`${file.folder}/${name}`, `${folder}/${name}`);
+    }
+  }
+  await opening;
+  const { queued } = sender;
+  sender.end(STOPPED);
+  assert(queued > 4_500, `${queued} messages`);
+  const moments = [...Deno.readDirSync(killed.folder)];
+  assert(moments.length > 3, `${moments.length} moments`);
+  for (const { name } of moments) {
+    const spool = `${killed.folder}/${name}/queue.spool`;
+    const { sender: next } = await opened(file, { spool });
+    assertEquals(next.queued, queued, name);
+    next.end(STOPPED);
+  }
 });
 
 Deno.test("one flipped bit in the log loses nothing without a word", async () => {
@@ -503,6 +534,13 @@ Deno.test("permission for the file alone is enough, but not to pass over a log t
   const damaged = await child(file, ["open"], flags);
   assertMatch(damaged, /^SPOOL fatal .*damaged.*permission for its folder/);
   assertEquals(file.names().filter((name) => name.includes("damaged")), []);
+  // A process that was killed while it made a new one.
+  Deno.mkdirSync(`${file.path}.damaged-1970-01-01T00-00-00.000Z.copy`);
+  const clock = { wall: () => 0, monotonic: () => 0 };
+  const { sender } = spooled(file, {}, { clock });
+  sender.end(await assertRejects(() => sender.open(), WSError));
+  const unfinished = await child(file, ["open"], flags);
+  assertMatch(unfinished, /^SPOOL fatal .*repair.*permission for its folder/);
 });
 
 Deno.test("another process cannot open it, and SIGKILL sets it free", async () => {
