@@ -586,7 +586,7 @@ export class SendQueue {
     }
     this.#deadlines?.stop();
     this.#signals?.stop();
-    this.spool?.close();
+    this.spool?.close(this.count === 0);
     this.flushes.fail(error);
     return {
       unsent: this.count + this.#lastLost.unsent,

@@ -140,9 +140,11 @@ export class Spool {
     return isErased;
   }
 
-  /** Erases what is to be erased, and closes the file. */
-  close(): void {
-    while (this.#erased.length > 0 && this.#eraseFromFile());
+  /** Erases what is to be erased, which may be all there is, and closes the file. */
+  close(isAll: boolean): void {
+    if (this.#erased.length > 0) {
+      this.#erase((file) => isAll ? file.clear() : file.erase(this.#erased));
+    }
     this.#cancelCommit?.();
     clearTimeout(this.#eraseTimer);
     if (this.#state.is === "open") this.#state.file.close();

@@ -1085,6 +1085,10 @@ class FakeDisk implements SpoolFile {
     this.write([], rows);
   }
 
+  clear(): void {
+    this.write([], [...this.#rows.keys()]);
+  }
+
   shrink(): boolean {
     return false;
   }

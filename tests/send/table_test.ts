@@ -309,6 +309,7 @@ Deno.test("when the disk takes nothing, a message and what it replaced on the wa
       throw new Error("the disk is full");
     },
     erase: () => {},
+    clear: () => {},
     shrink: () => false,
     close: () => {},
   };
@@ -335,6 +336,7 @@ Deno.test("what cannot be erased is not sent at most once: it is tried again unt
       erased.push(...rows);
     },
     erase: () => {},
+    clear: () => {},
     shrink: () => false,
     close: () => {},
   };
@@ -369,6 +371,7 @@ Deno.test("a message whose replacement the disk does not take stays there", asyn
       erased.push(...rows);
     },
     erase: (rows) => erased.push(...rows),
+    clear: () => {},
     shrink: () => false,
     close: () => {},
   };
@@ -397,6 +400,7 @@ Deno.test("a row that cannot be erased is reported once, and erased when the dis
       if (isBroken) throw new Error("disk I/O error");
       erased.push(...rows);
     },
+    clear: () => {},
     shrink: () => false,
     close: () => {},
   };
