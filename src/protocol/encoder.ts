@@ -18,7 +18,7 @@ import {
   type Side,
   writeHeader,
 } from "./frames.ts";
-import { MaskedMemory, nextKey, writeKey } from "./masking.ts";
+import { type Maskable, MaskedMemory, nextKey, writeKey } from "./masking.ts";
 
 /** Up to this length a loop over the characters beats the runtime's encoder. */
 const SHORT_TEXT = 96;
@@ -40,7 +40,7 @@ const encoder = new TextEncoder();
  */
 export class FrameBuffer {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly #memory: MaskedMemory;
+  readonly #memory: Maskable;
   readonly #masked: boolean;
   #length = 0;
   /** Payload of the messages that are not written yet. */
@@ -50,10 +50,10 @@ export class FrameBuffer {
   /** What the compressed messages among them count, in order. */
   #counts: number[] | undefined;
 
-  constructor(side: Side, capacity: number) {
-    // Not zeroed: only what was written is ever read.
-    this.bytes = new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer);
-    this.#memory = new MaskedMemory(this.bytes);
+  /** @param memory what to write into, or how many bytes of new memory */
+  constructor(side: Side, memory: Maskable | number) {
+    this.#memory = typeof memory === "number" ? allocate(memory) : memory;
+    this.bytes = this.#memory.bytes;
     this.#masked = side === "client";
   }
 
@@ -219,6 +219,12 @@ export class FrameBuffer {
     writeKey(this.bytes, start - 4, key);
     this.#memory.mask(start, start + length, key);
   }
+}
+
+/** Memory that is not zeroed: only what was written is ever read. */
+function allocate(capacity: number): MaskedMemory {
+  const { buffer } = Buffer.allocUnsafeSlow(capacity);
+  return new MaskedMemory(new Uint8Array(buffer));
 }
 
 /** The size of the frame of a message. */

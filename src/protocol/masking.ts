@@ -9,8 +9,15 @@
  * @module
  */
 
+/** Memory with payloads in it. */
+export interface Maskable {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** XORs the bytes from `start` to `end` with the key, in place. */
+  mask(start: number, end: number, key: number): void;
+}
+
 /** A range of memory, as bytes and as words. */
-export class MaskedMemory {
+export class MaskedMemory implements Maskable {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #words: Uint32Array<ArrayBuffer>;
   /** Bytes before the first whole word. */
@@ -27,7 +34,6 @@ export class MaskedMemory {
       : new Uint32Array(0);
   }
 
-  /** XORs the bytes from `start` to `end` with the key, in place. */
   mask(start: number, end: number, key: number): void {
     const bytes = this.bytes;
     const words = this.#words;
@@ -52,6 +58,58 @@ export class MaskedMemory {
       rotated = rotated >>> 8 | rotated << 24;
     }
   }
+}
+
+/**
+ * 1 MiB of memory and a function that masks by 128 bits in it: four times as
+ * fast as by 32.
+ *
+ * ```wat
+ * (module
+ *   (memory (export "memory") 16)
+ *   (func (export "mask") (param $at i32) (param $end i32) (param $key i32)
+ *     (local $keys v128) (local $last i32)
+ *     (local.set $keys (i32x4.splat (local.get $key)))
+ *     (local.set $last (i32.sub (local.get $end) (i32.const 16)))
+ *     (block $short
+ *       (loop $block
+ *         (br_if $short (i32.gt_s (local.get $at) (local.get $last)))
+ *         (v128.store align=1 (local.get $at)
+ *           (v128.xor (v128.load align=1 (local.get $at)) (local.get $keys)))
+ *         (local.set $at (i32.add (local.get $at) (i32.const 16)))
+ *         (br $block)))
+ *     (block $done
+ *       (loop $byte
+ *         (br_if $done (i32.ge_s (local.get $at) (local.get $end)))
+ *         (i32.store8 (local.get $at)
+ *           (i32.xor (i32.load8_u (local.get $at)) (local.get $key)))
+ *         (local.set $key (i32.rotr (local.get $key) (i32.const 8)))
+ *         (local.set $at (i32.add (local.get $at) (i32.const 1)))
+ *         (br $byte)))))
+ * ```
+ */
+const VECTOR_MODULE =
+  "AGFzbQEAAAABBwFgA39/fwADAgEABQMBABAHEQIGbWVtb3J5AgAEbWFzawAACmUB" +
+  "YwIBewF/IAL9ESEDIAFBEGshBAJAA0AgACAESg0BIAAgAP0AAAAgA/1R/QsAACAA" +
+  "QRBqIQAMAAsLAkADQCAAIAFODQEgACAALQAAIAJzOgAAIAJBCHghAiAAQQFqIQAM" +
+  "AAsLCw==";
+
+/** 1 MiB in pieces of this size, masked by 128 bits at a time. */
+export function vectorMemory(size: number): Maskable[] {
+  const module = new WebAssembly.Module(Uint8Array.fromBase64(VECTOR_MODULE));
+  const { memory, mask } = new WebAssembly.Instance(module).exports;
+  const buffer = memory instanceof WebAssembly.Memory && memory.buffer;
+  if (!(buffer instanceof ArrayBuffer) || typeof mask !== "function") {
+    throw new TypeError("Cannot mask: the module has other exports");
+  }
+  const pieces: Maskable[] = [];
+  for (let at = 0; at + size <= buffer.byteLength; at += size) {
+    pieces.push({
+      bytes: new Uint8Array(buffer, at, size),
+      mask: (start, end, key) => mask(at + start, at + end, key),
+    });
+  }
+  return pieces;
 }
 
 /** Reads the key at `offset` in a frame. */

@@ -7,6 +7,11 @@ import {
   frameSize,
 } from "../../src/protocol/encoder.ts";
 import { FIN, RSV1 } from "../../src/protocol/frames.ts";
+import {
+  type Maskable,
+  MaskedMemory,
+  vectorMemory,
+} from "../../src/protocol/masking.ts";
 import { Feed, Opcode, otherSide, type Seen, SIDES } from "./frames.ts";
 
 function filled(frames: FrameBuffer): Uint8Array<ArrayBuffer> {
@@ -187,4 +192,43 @@ Deno.test("a close frame carries a code that may be sent, or nothing", () => {
   }
   assertThrows(() => encodeCloseBody(1000, "é".repeat(62)), RangeError);
   assertThrows(() => encodeCloseBody(1005, "why"), RangeError);
+});
+
+Deno.test("all ways to mask are the one of RFC 6455, section 5.3", () => {
+  const size = 256;
+  const [vectors] = vectorMemory(size);
+  assert(vectors !== undefined);
+  const memories: readonly Maskable[] = [
+    vectors,
+    new MaskedMemory(new Uint8Array(size)),
+    new MaskedMemory(new Uint8Array(new ArrayBuffer(size + 8), 3, size)),
+  ];
+  const content = crypto.getRandomValues(new Uint8Array(size));
+  for (const key of [0x04030201, -2, 0]) {
+    const octets = [key, key >>> 8, key >>> 16, key >>> 24];
+    for (let start = 0; start < 20; start++) {
+      for (const end of [start, start + 1, start + 7, start + 33, size]) {
+        const masked = content.map((octet, at) =>
+          at < start || at >= end
+            ? octet
+            : octet ^ (octets[(at - start) % 4] ?? 0)
+        );
+        for (const memory of memories) {
+          memory.bytes.set(content);
+          memory.mask(start, end, key);
+          assertEquals(memory.bytes, masked);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("the pieces of fast memory do not overlap", () => {
+  const pieces = vectorMemory(256 * 1024);
+  pieces.forEach(({ bytes }, index) => bytes.fill(index + 1));
+  pieces.forEach(({ mask, bytes }) => mask(0, bytes.length, 0x01010101));
+  assertEquals(
+    pieces.map(({ bytes }) => [bytes.length, ...new Set(bytes)]),
+    [0, 3, 2, 5].map((octet) => [256 * 1024, octet]),
+  );
 });

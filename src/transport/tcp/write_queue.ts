@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers";
 import { byteLength, type Message } from "../../message.ts";
 import { FrameBuffer, frameSize } from "../../protocol/encoder.ts";
 import { FIN, MAX_HEADER, Opcode, RSV1 } from "../../protocol/frames.ts";
+import { vectorMemory } from "../../protocol/masking.ts";
 import type { ByteStream } from "./byte_stream.ts";
 
 /** The events of a {@linkcode WriteQueue}. */
@@ -24,25 +25,42 @@ const CONTROL = 1024;
 const SLICE = 4;
 
 /** Buffers for the next batches of all connections. */
-const SPARE = { small: [] as FrameBuffer[], large: [] as FrameBuffer[] };
+class BufferPool {
+  readonly #small: FrameBuffer[] = [];
+  #large: FrameBuffer[] | undefined;
+  /** The large ones that mask fastest; there are no more of them. */
+  readonly #fast = new Set<FrameBuffer>();
 
-function takeBuffer(large: boolean): FrameBuffer {
-  const spare = large ? SPARE.large : SPARE.small;
-  return spare.pop() ?? new FrameBuffer("client", large ? LARGE : SMALL);
+  take(size: typeof SMALL | typeof LARGE): FrameBuffer {
+    this.#large ??= size === LARGE ? this.#makeFast() : undefined;
+    const spare = size === LARGE ? this.#large : this.#small;
+    return spare?.pop() ?? new FrameBuffer("client", size);
+  }
+
+  release(frames: FrameBuffer): void {
+    const size = frames.bytes.length;
+    const spare = size === LARGE
+      ? this.#large
+      : size === SMALL
+      ? this.#small
+      : undefined;
+    // 1 MiB of large buffers, 64 KiB of small ones.
+    const most = size === LARGE ? 4 : 16;
+    if (spare === undefined) return;
+    if (spare.length >= most && !this.#fast.has(frames)) return;
+    frames.clear();
+    spare.push(frames);
+  }
+
+  #makeFast(): FrameBuffer[] {
+    for (const memory of vectorMemory(LARGE)) {
+      this.#fast.add(new FrameBuffer("client", memory));
+    }
+    return [...this.#fast];
+  }
 }
 
-function releaseBuffer(frames: FrameBuffer): void {
-  const size = frames.bytes.length;
-  const spare = size === LARGE
-    ? SPARE.large
-    : size === SMALL
-    ? SPARE.small
-    : undefined;
-  // 1 MiB of large buffers, 64 KiB of small ones.
-  if (spare === undefined || spare.length >= (size === LARGE ? 4 : 16)) return;
-  frames.clear();
-  spare.push(frames);
-}
+const POOL = new BufferPool();
 
 /**
  * Writes frames to a stream: many in one write, one write at a time, while the
@@ -148,7 +166,9 @@ export class WriteQueue {
 
   /** Forgets the messages that are not being written; they stay counted. */
   dropMessages(): void {
+    this.#full?.forEach((frames) => POOL.release(frames));
     this.#full = undefined;
+    if (this.#open !== undefined) POOL.release(this.#open);
     this.#open = undefined;
   }
 
@@ -168,7 +188,7 @@ export class WriteQueue {
     }
     this.#open = size > LARGE
       ? new FrameBuffer("client", size)
-      : takeBuffer(!isFirst || size > SMALL);
+      : POOL.take(isFirst && size <= SMALL ? SMALL : LARGE);
     return this.#open;
   }
 
@@ -227,25 +247,25 @@ export class WriteQueue {
     return frames;
   }
 
+  /** Writes the frames; their buffer can be used again afterwards. */
   async #writeFrames(frames: FrameBuffer): Promise<void> {
     const { length } = frames;
     let bytes = frames.bytes.subarray(0, length);
-    for (let at = 0; at < length;) {
-      const count = await this.#stream.write(bytes);
-      at += count;
-      if (at < length) bytes = bytes.subarray(count);
-      if (this.#isStopped()) return;
-      const payload = frames.written(at);
-      if (payload > 0) {
+    let payload = 0;
+    try {
+      for (let at = 0; at < length;) {
+        const count = await this.#stream.write(bytes);
+        at += count;
+        if (this.#isStopped()) return;
+        payload = frames.written(at);
         this.#buffered -= payload;
-        // The last one is reported once its buffer can be used again.
-        if (at < length) this.#events.onProgress();
-        else {
-          releaseBuffer(frames);
-          return this.#events.onProgress();
-        }
+        if (at === length) break;
+        bytes = bytes.subarray(count);
+        if (payload > 0) this.#events.onProgress();
       }
+    } finally {
+      POOL.release(frames);
     }
-    releaseBuffer(frames);
+    if (payload > 0) this.#events.onProgress();
   }
 }

@@ -11,6 +11,8 @@ class FakeStream implements ByteStream {
   #read: ((count: number | null) => void) | undefined;
   #into: Uint8Array = new Uint8Array(0);
   #written: ((count: number) => void) | undefined;
+  /** The bytes of the last write, where its sender keeps them. */
+  writing: Uint8Array = new Uint8Array(0);
 
   read(into: Uint8Array): Promise<number | null> {
     this.#into = into;
@@ -23,6 +25,7 @@ class FakeStream implements ByteStream {
   write(bytes: Uint8Array): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>();
     this.#written = resolve;
+    this.writing = bytes;
     this.events.add("write", bytes.slice());
     return promise;
   }
@@ -235,4 +238,39 @@ Deno.test("a large message has a write of its own, in its place", async () => {
     { text: "after" },
   ]);
   queue.stop();
+});
+
+Deno.test("a buffer is used again only once its write has ended", async () => {
+  let next = 0;
+  async function startWrite() {
+    const stream = new FakeStream();
+    const { queue } = makeQueue(stream);
+    const content = () => new Uint8Array(200_000).fill(++next);
+    // Two batches: the second one waits for the first.
+    const [first, second] = [content(), content()];
+    queue.add(first);
+    queue.add(second);
+    await stream.events.next("write");
+    return { stream, queue, first, second };
+  }
+  async function endWrite({ stream }: { stream: FakeStream }) {
+    stream.take(stream.writing.length);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  const start = (count: number) =>
+    Promise.all(Array.from({ length: count }, startWrite));
+
+  const [stopped, others] = [await start(3), await start(3)];
+  for (const { queue } of stopped) queue.stop();
+  const later = await start(3);
+  await Promise.all(stopped.map(endWrite));
+  later.push(...await start(6));
+  for (const { stream, first } of [...others, ...later]) {
+    assertEquals(seen(stream.writing.slice()), [{ binary: first }]);
+  }
+  await Promise.all([...others, ...later].map(endWrite));
+  for (const { stream, queue, second } of [...others, ...later]) {
+    assertEquals(seen(stream.writing.slice()), [{ binary: second }]);
+    queue.stop();
+  }
 });
