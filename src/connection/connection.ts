@@ -29,6 +29,7 @@ import { isPromise, rejected } from "../handled.ts";
 import type { Message } from "../message.ts";
 import type { HeartbeatTimes } from "../method_options.ts";
 import type { Notifier } from "../notifier.ts";
+import type { ResolvedConfig } from "../resolve_config.ts";
 import { wrongKind } from "../rules.ts";
 import type { ConnectionLog } from "../stats.ts";
 import {
@@ -43,12 +44,8 @@ import {
   type SocketEnd,
   type SocketListener,
 } from "../transport/transport.ts";
-import {
-  Heartbeat,
-  type HeartbeatOptions,
-  type HeartbeatTarget,
-} from "./heartbeat.ts";
-import { ReceiveBuffer, type ReceiveBufferBounds } from "./receive_buffer.ts";
+import { Heartbeat, type HeartbeatTarget } from "./heartbeat.ts";
+import { ReceiveBuffer } from "./receive_buffer.ts";
 
 /** The send queue, as a connection sees it. */
 export interface SendQueue {
@@ -74,10 +71,7 @@ export interface SendQueue {
 
 /** What a connection works with. */
 export interface ConnectionHost {
-  readonly config: HeartbeatOptions & ReceiveBufferBounds & {
-    readonly decode?: ((data: Message) => Message) | undefined;
-    readonly receiveOverflow: unknown;
-  };
+  readonly config: ResolvedConfig;
   readonly queue: SendQueue;
   readonly log: ConnectionLog;
   readonly notifier: Notifier;
@@ -234,7 +228,10 @@ export class Connection implements SocketListener, HeartbeatTarget {
     if (buffer === undefined) return rejected(this.goneError);
     const next = buffer.shift();
     if (next === undefined) return buffer.read();
-    if (this.#isPausedForHook && buffer.isHalfEmpty) this.#resumeForHook();
+    if (this.#isPausedForHook && buffer.isHalfEmpty) {
+      this.#isPausedForHook = false;
+      this.#pauseOrResume();
+    }
     this.#host.queue.acknowledge(next);
     return Promise.resolve(next);
   }
@@ -268,16 +265,10 @@ export class Connection implements SocketListener, HeartbeatTarget {
     this.#detachQueue({ flushed: false, tooLarge: false });
   }
 
-  /** Stops reading, where the transport can, until a reader has room. */
-  pauseForReaders(): void {
-    this.#isPausedForReaders = true;
-    this.#socket.pause?.();
-  }
-
-  /** Reads again. */
-  resumeForReaders(): void {
-    this.#isPausedForReaders = false;
-    if (!this.#isPausedForHook) this.#socket.resume?.();
+  /** Stops or starts reading, where the transport can, as readers have room. */
+  setPausedForReaders(isPaused: boolean): void {
+    this.#isPausedForReaders = isPaused;
+    this.#pauseOrResume();
   }
 
   // The end ----------------------------------------------------------------------
@@ -430,15 +421,15 @@ export class Connection implements SocketListener, HeartbeatTarget {
       this.#socket.pause !== undefined
     ) {
       this.#isPausedForHook = true;
-      this.#socket.pause();
+      this.#pauseOrResume();
     } else {
       this.fail(hookOverrun(buffer.size, this.url));
     }
   }
 
-  #resumeForHook(): void {
-    this.#isPausedForHook = false;
-    if (!this.#isPausedForReaders) this.#socket.resume?.();
+  #pauseOrResume(): void {
+    if (this.isPaused) this.#socket.pause?.();
+    else this.#socket.resume?.();
   }
 
   #deliverKept(): void {
@@ -446,8 +437,8 @@ export class Connection implements SocketListener, HeartbeatTarget {
     if (buffer === undefined) return;
     this.#buffer = undefined;
     for (const data of buffer.takeAll()) this.#host.deliver(data);
-    if (this.#host.isReadingPaused) this.pauseForReaders();
-    if (this.#isPausedForHook) this.#resumeForHook();
+    this.#isPausedForHook = false;
+    this.setPausedForReaders(this.#host.isReadingPaused);
   }
 
   #ended(end: SocketEnd): void {

@@ -37,6 +37,7 @@
 import type { PingConfig } from "../config.ts";
 import type { Message } from "../message.ts";
 import type { HeartbeatTimes } from "../method_options.ts";
+import type { ResolvedConfig } from "../resolve_config.ts";
 import type { Socket } from "../transport/transport.ts";
 import { Pings, type PingSocket, type PingTarget } from "./pings.ts";
 import {
@@ -45,18 +46,11 @@ import {
   type TimerEntry,
 } from "./shared_timers.ts";
 
-/** What to watch for; durations in milliseconds. */
-export interface HeartbeatOptions {
-  readonly ping?: PingConfig | undefined;
-  /** 0 sends no pings. */
-  readonly pingInterval: number;
-  /** More than 0. */
-  readonly pingTimeout: number;
-  /** 0 is off. */
-  readonly idleTimeout: number;
-  /** 0 is off. */
-  readonly staleTimeout: number;
-}
+/** What to watch for. */
+export type HeartbeatOptions = Pick<
+  ResolvedConfig,
+  "ping" | "pingInterval" | "pingTimeout" | "idleTimeout" | "staleTimeout"
+>;
 
 /** Its socket. */
 export type HeartbeatSocket =

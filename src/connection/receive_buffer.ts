@@ -6,13 +6,13 @@
  */
 
 import type { Message } from "../message.ts";
+import type { ResolvedConfig } from "../resolve_config.ts";
 
 /** The bounds of a {@linkcode ReceiveBuffer}. */
-export interface ReceiveBufferBounds {
-  readonly receiveBufferMaxSize: number;
-  /** UTF-16 code units of texts, bytes of binary messages. */
-  readonly receiveBufferMaxBytes: number;
-}
+export type ReceiveBufferBounds = Pick<
+  ResolvedConfig,
+  "receiveBufferMaxSize" | "receiveBufferMaxBytes"
+>;
 
 /** Messages kept in order, within bounds. */
 export class ReceiveBuffer {
