@@ -170,7 +170,7 @@ export class WebSocketStreamClient
    */
   send(data: Message, options?: SendOptions): Promise<void> {
     if (this.#stopped !== undefined) return rejected(this.#whyEnded());
-    return this.#parts.sender.send(data, options, this.#parts.hookTarget);
+    return this.#parts.queue.send(data, options, this.#parts.hookTarget);
   }
 
   /** As {@linkcode WebSocketStreamClient.send}, for a text. */
@@ -201,7 +201,7 @@ export class WebSocketStreamClient
    */
   trySend(data: Message, options?: SendOptions): boolean {
     if (this.#stopped !== undefined) return false;
-    return this.#parts.sender.trySend(data, options, this.#parts.hookTarget);
+    return this.#parts.queue.trySend(data, options, this.#parts.hookTarget);
   }
 
   /**
@@ -220,7 +220,7 @@ export class WebSocketStreamClient
    * ```
    */
   flush(ms?: number): Promise<boolean> {
-    return this.#parts.sender.flush(checkFlushLimit(ms));
+    return this.#parts.queue.flush(checkFlushLimit(ms));
   }
 
   /**
@@ -228,7 +228,7 @@ export class WebSocketStreamClient
    * there were; each is reported to `onDrop` (`"cleared"`).
    */
   clearQueue(): number {
-    return this.#parts.sender.clearQueue();
+    return this.#parts.queue.clearQueue();
   }
 
   /**
@@ -357,14 +357,14 @@ export class WebSocketStreamClient
     } else if (state !== "closed") {
       // The queue waits for a connect hook that waits for this.
       const ms = this.#parts.hookTarget === undefined ? drain : 0;
-      const drained = this.#parts.sender.drain(ms);
+      const drained = this.#parts.queue.drain(ms);
       // Without a wait the loop stops within this call: the callback that made
       // it is the last to hear of an attempt.
       if (drained !== undefined) await Promise.race([drained, this.closed]);
       this.#parts.loop.stop(code, reason);
     }
     await this.closed;
-    return this.#parts.sender.end(this.#whyEnded());
+    return this.#parts.queue.end(this.#whyEnded());
   }
 
   #stopWith(signal: AbortSignal): void {
@@ -427,9 +427,9 @@ export class WebSocketStreamClient
     const reason = error ?? (isStopped ? this.#whyEnded() : serverClosed());
     this.#endReason = reason;
     // First: what is sent from now on is refused, what was accepted is reported.
-    this.#parts.sender.end(reason);
+    this.#parts.queue.end(reason);
     // Before "closed": the gap of a reader that dropped messages is reported.
-    this.#parts.endReaders(error);
+    this.#parts.readers.end(error);
     this.#enter("closed");
     this.#opening?.reject(reason);
     this.#opening = undefined;
@@ -481,7 +481,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
   readonly owner: object;
   readonly notifier: Notifier;
   readonly log = new ConnectionLog();
-  readonly sender: Sender;
+  readonly queue: Sender;
   readonly loop: ReconnectLoop;
   readonly onState: (state: ClientState, error?: WSError) => void;
   /** Most of many thousand clients never have them. */
@@ -497,7 +497,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
     this.owner = owner;
     this.onState = onState;
     this.notifier = new Notifier(callbacks);
-    this.sender = new Sender(config, this);
+    this.queue = new Sender(config, this);
     this.loop = new ReconnectLoop(this);
   }
 
@@ -509,40 +509,31 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
   run(): void {
     if (this.config.spool === undefined) this.loop.run();
     else {
-      this.sender.open().then(
+      this.queue.open().then(
         () => this.loop.run(),
         (cause) => this.onEnd(this.onBug(cause)),
       );
     }
   }
 
-  endReaders(error: WSError | undefined): void {
-    if (this.#readers !== undefined || error !== undefined) {
-      this.readers.end(error);
-    } else {
-      this.#readers = new Readers(this.config, this);
-      this.#readers.end();
-    }
-  }
-
   stats(): WSStats {
-    const { sender, log } = this;
+    const { queue, log } = this;
     return {
-      messagesSent: sender.messagesSent,
+      messagesSent: queue.messagesSent,
       messagesReceived: log.messages,
-      bytesSent: sender.bytesSent,
+      bytesSent: queue.bytesSent,
       bytesReceived: log.bytes,
       connects: log.connects,
       disconnects: log.disconnects,
       retries: log.retries,
       rotations: log.rotations,
       failures: { ...this.notifier.failures },
-      queued: sender.queued,
-      queuedBytes: sender.queuedBytes,
-      unacknowledged: sender.unacknowledged,
-      dropped: sender.dropped,
-      lost: sender.lost,
-      redelivered: sender.redelivered,
+      queued: queue.queued,
+      queuedBytes: queue.queuedBytes,
+      unacknowledged: queue.unacknowledged,
+      dropped: queue.dropped,
+      lost: queue.lost,
+      redelivered: queue.redelivered,
       rtt: log.rtt,
       connectedSince: log.connectedSince,
       lastMessageAt: this.loop.lastMessageAt,
@@ -596,17 +587,13 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
 
   // Called by connections ------------------------------------------------------------
 
-  get queue(): Sender {
-    return this.sender;
-  }
-
   get isReadingPaused(): boolean {
     return this.#readers?.isPaused === true;
   }
 
   /** In this order: acknowledgements, the callback, the readers. */
   deliver(data: Message): void {
-    this.sender.acknowledge(data);
+    this.queue.acknowledge(data);
     const readers = this.#readers;
     if (readers === undefined) return this.notifier.message(data);
     // A reader that is made in the callback begins with the next message.
