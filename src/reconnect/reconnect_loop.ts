@@ -28,7 +28,6 @@ import {
 } from "../connection/connection.ts";
 import { WSError } from "../errors.ts";
 import { handled } from "../handled.ts";
-import type { ResolvedConfig } from "../resolve_config.ts";
 import {
   applyOverrides,
   closeError,
@@ -46,7 +45,6 @@ import { sleepUntil, withEither } from "./waiting.ts";
 
 /** What the loop works with, and what it tells. */
 export interface LoopHost extends ConnectionHost, WaitParts {
-  readonly config: ResolvedConfig;
   readonly owner: object;
   /** A time without a connection is over. */
   onOutageEnd(gap: Gap): void;
@@ -233,8 +231,7 @@ export class ReconnectLoop {
   /** Stops or starts reading from all connections. */
   setReadingPaused(isPaused: boolean): void {
     for (const connection of [this.#current, this.#attempt?.connection]) {
-      if (isPaused) connection?.pauseForReaders();
-      else connection?.resumeForReaders();
+      connection?.setPausedForReaders(isPaused);
     }
   }
 

@@ -294,9 +294,22 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
       await world.calls.until(() =>
         world.calls.all("error").some((error) => error.message === message)
       );
-      assertEquals(world.client.state, "open");
+      await world.client.stop();
+      assertEquals(await world.client.closed, undefined);
     });
   }
+
+  test("a fatal error that a hook throws after the client has ended is reported", async () => {
+    const late = Promise.withResolvers<void>();
+    await using world = worldOf({
+      callbacks: { onConnect: () => late.promise },
+    });
+    world.client.start().catch(() => {});
+    await world.calls.next("connect");
+    await world.client.stop();
+    late.reject(FATAL);
+    assertStrictEquals(await world.calls.next("error"), FATAL);
+  });
 
   test("the end of a connection is told though its hook goes on, and the next waits for that hook", async () => {
     const first = Promise.withResolvers<void>();

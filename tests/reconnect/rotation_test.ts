@@ -176,6 +176,26 @@ function testAll(
     assertEquals(world.client.state, "open");
   });
 
+  test("a connection that ends while its rotation waits is retried as any other", async () => {
+    let requests = 0;
+    await using world = await openWorld({
+      server: {
+        accept: () =>
+          requests++ === 0
+            ? undefined
+            : { status: 503, headers: { "retry-after": "60" } },
+      },
+    });
+    world.client.reconnect(GRACEFUL);
+    await world.calls.next("error");
+    await sleep(1); // A timer behind the one between two attempts.
+    await world.peer.drop();
+    const { attempt, error } = await world.calls.next("retry");
+    assertEquals([attempt, error.closeCode], [1, 1006]);
+    const order = ["connect", "error", "error", "disconnect", "retry"];
+    assertEquals(world.order.slice(0, 5), order);
+  });
+
   test("a refused rotation, even a fatal one, is an error, and the old connection stays", async () => {
     let left = 0;
     await using world = await openWorld({
