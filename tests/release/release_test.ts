@@ -92,11 +92,28 @@ Deno.test("the workflows name tasks that there are", async () => {
 });
 
 Deno.test("the types of test dependencies are found without the lock file", async () => {
+  const importers = [];
+  for await (const path of filesBelow("tests/")) {
+    const [, before] = (await read(path)).match(/(.*)\nimport .* from "ws";/) ??
+      [];
+    if (before === undefined) continue;
+    assertEquals(before, '// @ts-types="@types/ws"', path);
+    importers.push(path);
+  }
+  assert(importers.includes("tests/support/node_ws_server.ts"));
+  // The smallest of them.
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["check", "--quiet", "--no-lock", "tests/interop/ws_test.ts"],
+    args: ["check", "--quiet", "--no-lock", "tests/support/node_ws_server.ts"],
     cwd: ROOT,
     stdin: "null",
     stdout: "null",
   }).output();
   assert(success, new TextDecoder().decode(stderr));
 });
+
+async function* filesBelow(folder: string): AsyncGenerator<string> {
+  for await (const { name, isFile } of Deno.readDir(new URL(folder, ROOT))) {
+    if (isFile) yield folder + name;
+    else yield* filesBelow(`${folder}${name}/`);
+  }
+}

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
+// @ts-types="@types/ws"
 import { type PerMessageDeflateOptions, WebSocketServer } from "ws";
 import type { TcpOptions } from "../../../src/transport/tcp/tcp_transport.ts";
 import { testWith } from "../../support/foreign_server.ts";
