@@ -33,7 +33,7 @@ import {
 } from "./script.ts";
 
 /** How long anything may take that must come, ms. A busy machine is slow. */
-const PATIENCE = Number(Deno.env.get("FUZZ_PATIENCE") ?? 15_000);
+const PATIENCE = Number(Deno.env.get("FUZZ_PATIENCE") ?? 60_000);
 
 /** The states that may follow each other. */
 const NEXT: Record<ClientState, readonly ClientState[]> = {
@@ -384,7 +384,7 @@ export class Run {
         // A reader that stalls may hold up the connection.
         this.#readOut();
         await client.flush();
-        await setImmediate();
+        await sleep(1);
       } while (
         // The client may not have noticed yet that its connection was dropped.
         !this.#ends.some(({ peer }) => peer.state === "open") ||

@@ -232,9 +232,9 @@ function testAll({ name, world: worldOf, openWorld }: TransportCase): void {
 
   test("a rotation does not need any budget", async () => {
     await using world = await openWorld({
-      config: { retryBudget: 50, stableAfter: 60_000 },
+      config: { retryBudget: 400, stableAfter: 60_000 },
     });
-    await sleep(100);
+    await sleep(450);
     world.client.reconnect({ graceful: true });
     await waitFor(() => world.client.stats.rotations === 1);
     assertEquals(world.calls.all("error"), []);

@@ -35,7 +35,10 @@ const client = new WebSocketStreamClient({
   onMessage: (data) => {
     if (/^tick /.test(String(data))) tell(String(data));
   },
-  onDisconnect: ({ code, error }) => tell(`disconnect ${code} ${error?.code}`),
+  onDisconnect: ({ code, error, willRetry }) => {
+    // Not of our own stop().
+    if (willRetry) tell(`disconnect ${code} ${error?.code}`);
+  },
   onRetry: ({ error }) => tell(`retry ${error.code}`),
 });
 await client.start();

@@ -157,12 +157,16 @@ function options(speed: number) {
 
 Deno.test("messages keep their distances, divided by the speed", async () => {
   for (const speed of [1, 2]) {
-    const { sent, options: it } = options(speed);
-    assertEquals(await play(entries(A, B, C), it), 3);
-    assertEquals(sent.map(([data]) => data), ["a", "b", "c"]);
-    const [, second = NaN] = sent[1] ?? [];
-    // Never early; late by what a busy machine needs.
-    assertEquals(second >= 79 / speed && second < 80 / speed + 60, true);
+    let second = Infinity;
+    // Never early; late as often as a machine is busy.
+    for (let run = 0; run < 20 && second >= 80 / speed + 35; run++) {
+      const { sent, options: it } = options(speed);
+      assertEquals(await play(entries(A, B, C), it), 3);
+      assertEquals(sent.map(([data]) => data), ["a", "b", "c"]);
+      second = sent[1]?.[1] ?? NaN;
+      assert(second >= 79 / speed, `${second} at ${speed}`);
+    }
+    assert(second < 80 / speed + 35, `${second} at ${speed}`);
   }
 });
 
