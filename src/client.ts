@@ -35,7 +35,7 @@ import { WritableSide } from "./receive/streams.ts";
 import { findPendingHook } from "./reconnect/connect_hook.ts";
 import { type LoopHost, ReconnectLoop } from "./reconnect/reconnect_loop.ts";
 import { resolveConfig, type ResolvedConfig } from "./resolve_config.ts";
-import { kindOf } from "./rules.ts";
+import { kindOf, object } from "./rules.ts";
 import { Sender, type SenderHooks } from "./send/sender.ts";
 import { ConnectionLog, type WSStats } from "./stats.ts";
 import { NativeTransport } from "./transport/native/native_transport.ts";
@@ -466,7 +466,9 @@ export function connect(
   options: StartOptions = {},
 ): Promise<WebSocketStreamClient> {
   return handled((async () => {
-    const client = new WebSocketStreamClient({ ...config, url }, callbacks);
+    // A spread would take null for no options.
+    const checked = object("WSConfig", config);
+    const client = new WebSocketStreamClient({ ...checked, url }, callbacks);
     await client.start(options);
     return client;
   })());

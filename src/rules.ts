@@ -176,6 +176,14 @@ export function abortSignal(key: string, value: unknown): AbortSignal {
   return value;
 }
 
+/** An object, for options. */
+export function object<T>(name: string, value: T): T & object {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw wrongSecret(name, "an object", value);
+  }
+  return value;
+}
+
 /**
  * Refuses anything but an object with these keys: a misspelt option must not
  * become a silent default.
@@ -185,10 +193,7 @@ export function onlyKnownKeys(
   value: unknown,
   known: readonly string[],
 ): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw wrongSecret(name, "an object", value);
-  }
-  for (const key of Object.keys(value)) {
+  for (const key of Object.keys(object(name, value))) {
     if (!known.includes(key)) {
       throw new TypeError(
         `Cannot use '${key}' in ${name} as there is no such option: ` +

@@ -61,3 +61,27 @@ Deno.test("connect() rejects for wrong options", async () => {
     "'maxRetries'",
   );
 });
+
+Deno.test("connect() rejects when its options are no object", async () => {
+  for (
+    const [value, shown] of [
+      [null, "null"],
+      [0, "a number"],
+      ["chat", "a string"],
+      [[], "an array"],
+      [() => {}, "a function"],
+    ] as const
+  ) {
+    const connecting: unknown = Reflect.apply(connect, undefined, [
+      "ws://127.0.0.1:9",
+      value,
+      {},
+      { timeout: 1_000 },
+    ]);
+    await assertRejects(
+      async () => await connecting,
+      TypeError,
+      `'WSConfig' as it must be an object: current value is ${shown}`,
+    );
+  }
+});
