@@ -253,22 +253,21 @@ Deno.test("a buffer is used again only once its write has ended", async () => {
     await stream.events.next("write");
     return { stream, queue, first, second };
   }
-  async function endWrite({ stream }: { stream: FakeStream }) {
-    stream.take(stream.writing.length);
-    await new Promise((resolve) => setTimeout(resolve));
-  }
   const start = (count: number) =>
     Promise.all(Array.from({ length: count }, startWrite));
 
   const [stopped, others] = [await start(3), await start(3)];
   for (const { queue } of stopped) queue.stop();
   const later = await start(3);
-  await Promise.all(stopped.map(endWrite));
+  for (const { stream } of stopped) stream.take(stream.writing.length);
   later.push(...await start(6));
   for (const { stream, first } of [...others, ...later]) {
     assertEquals(seen(stream.writing.slice()), [{ binary: first }]);
   }
-  await Promise.all([...others, ...later].map(endWrite));
+  for (const { stream } of [...others, ...later]) {
+    stream.take(stream.writing.length);
+    await stream.events.next("write");
+  }
   for (const { stream, queue, second } of [...others, ...later]) {
     assertEquals(seen(stream.writing.slice()), [{ binary: second }]);
     queue.stop();
