@@ -94,8 +94,12 @@ const VECTOR_MODULE =
   "QRBqIQAMAAsLAkADQCAAIAFODQEgACAALQAAIAJzOgAAIAJBCHghAiAAQQFqIQAM" +
   "AAsLCw==";
 
-/** 1 MiB in pieces of this size, masked by 128 bits at a time. */
+/**
+ * 1 MiB in pieces of this size, masked by 128 bits at a time. There are none
+ * where V8 runs without its compilers (`--jitless`) and so without WebAssembly.
+ */
 export function vectorMemory(size: number): Maskable[] {
+  if (!("WebAssembly" in globalThis)) return [];
   const module = new WebAssembly.Module(Uint8Array.fromBase64(VECTOR_MODULE));
   const { memory, mask } = new WebAssembly.Instance(module).exports;
   const buffer = memory instanceof WebAssembly.Memory && memory.buffer;

@@ -552,3 +552,25 @@ Deno.test("a burst of messages does not keep timers waiting", async () => {
   assertEquals(count, total);
   assert(most < total / 2, `${most} messages without a turn for timers`);
 });
+
+Deno.test("large batches leave a runtime without WebAssembly, too", async () => {
+  await using server = new TcpPeer(accepting(async (peer) => {
+    const seen = await peer.next();
+    const size = seen !== undefined && "text" in seen ? seen.text.length : 0;
+    await peer.send(text, String(size));
+    await peer.send(close, closeBody(1000));
+    await peer.rest();
+  }));
+  const mod = new URL("../../../mod.ts", import.meta.url).href;
+  const program = `
+    import { connect } from "${mod}";
+    const options = { transport: "tcp", reconnect: false };
+    const client = await connect("ws://127.0.0.1:${server.port}", options);
+    client.send("x".repeat(100_000));
+    for await (const message of client) console.log(message);
+  `;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", "--v8-flags=--jitless", program],
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "100000\n");
+});
