@@ -15,8 +15,7 @@
 import { byteLength, type Message } from "../message.ts";
 import type { Socket } from "../transport/transport.ts";
 import type { Item } from "./item.ts";
-import type { RateLimiter } from "./rate_limiter.ts";
-import type { Clock, SendConfig } from "./send_config.ts";
+import type { Clock, SendConfig, SendRate } from "./send_config.ts";
 import type { SendQueue } from "./send_queue.ts";
 import type { Turn } from "./turns.ts";
 
@@ -225,5 +224,42 @@ export class Pump {
     const timer = setTimeout(this.#onTurn, Math.min(ms, LONGEST_DELAY));
     Deno.unrefTimer(timer);
     return () => clearTimeout(timer);
+  }
+}
+
+/** Keeps the queue to `sendRate`: remembers when the last messages left. */
+export class RateLimiter {
+  readonly #rate: SendRate;
+  /** When each of the last `messages` messages left; a ring when it is full. */
+  readonly #times: number[] = [];
+  /** Where the oldest of them is, once the ring is full. */
+  #oldest = 0;
+
+  constructor(rate: SendRate) {
+    this.#rate = rate;
+  }
+
+  /** A message leaves now, whether it had to wait or not. */
+  record(now: number): void {
+    if (this.#times.length < this.#rate.messages) {
+      this.#times.push(now);
+      return;
+    }
+    this.#times[this.#oldest] = now;
+    this.#oldest = (this.#oldest + 1) % this.#rate.messages;
+  }
+
+  /** How many messages may leave now. */
+  allowance(now: number): number {
+    const { messages, interval } = this.#rate;
+    const recent = this.#times.filter((time) => time + interval > now);
+    return messages - recent.length;
+  }
+
+  /** How many milliseconds the next message has to wait; 0 for none. */
+  wait(now: number): number {
+    if (this.#times.length < this.#rate.messages) return 0;
+    const oldest = this.#times[this.#oldest] ?? -Infinity;
+    return Math.max(0, oldest + this.#rate.interval - now);
   }
 }

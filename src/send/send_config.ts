@@ -6,7 +6,6 @@
 
 import type { Redelivery, SendOverflow } from "../config.ts";
 import type { WSError } from "../errors.ts";
-import type { SendRate } from "./rate_limiter.ts";
 import type { ReportHooks } from "./reports.ts";
 import type { OpenSpool } from "./spool_opening.ts";
 import type { Turn } from "./turns.ts";
@@ -19,6 +18,13 @@ export interface SendConfig {
   readonly redeliver: Redelivery;
   readonly spool?: string | undefined;
   readonly sendRate?: SendRate | undefined;
+}
+
+/** At most so many messages in any time of this length. */
+export interface SendRate {
+  readonly messages: number;
+  /** In milliseconds. */
+  readonly interval: number;
 }
 
 /** What a sender tells and asks its client. */

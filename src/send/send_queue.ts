@@ -420,11 +420,6 @@ export class SendQueue {
     }
   }
 
-  /** A connection has begun. */
-  connected(): void {
-    this.#lastLost = NOTHING;
-  }
-
   /**
    * A connection has ended: what is in flight goes back to the head of the
    * queue, unless it has arrived or is sent at most once.
@@ -434,7 +429,7 @@ export class SendQueue {
     if (tooLarge) this.#dropLargest();
     const items = this.inFlight.takeAll();
     if (redeliver === "none" || redeliver === "unflushed" && flushed) {
-      if (!flushed) this.#countLost(items);
+      this.#countLost(flushed ? [] : items);
       for (const item of items) this.#forget(item);
       return;
     }

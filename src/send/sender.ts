@@ -23,8 +23,7 @@ import { byteLength, type Message } from "../message.ts";
 import { checkSendOptions, type SendOptions } from "../method_options.ts";
 import { wrongKind } from "../rules.ts";
 import { Item, plainItem } from "./item.ts";
-import { Pump, type SendSocket } from "./pump.ts";
-import { RateLimiter } from "./rate_limiter.ts";
+import { Pump, RateLimiter, type SendSocket } from "./pump.ts";
 import {
   type Clock,
   type DetachInfo,
@@ -49,7 +48,7 @@ export class Sender {
   #queue: SendQueue | undefined;
   /** The queue, while a message without options may enter it at once. */
   #plainQueue: SendQueue | undefined;
-  #rate: RateLimiter | undefined;
+  readonly #rate: RateLimiter | undefined;
   /** Of the attached connection, as are the next three. */
   #socket: SendSocket | undefined;
   #target: object | undefined;
@@ -61,6 +60,8 @@ export class Sender {
   constructor(config: SendConfig, hooks: SenderHooks) {
     this.#config = config;
     this.#hooks = hooks;
+    const { sendRate } = config;
+    if (sendRate !== undefined) this.#rate = new RateLimiter(sendRate);
   }
 
   /**
@@ -175,7 +176,6 @@ export class Sender {
     this.#socket = socket;
     this.#isPaused = false;
     this.#target = target;
-    this.#queue?.connected();
     this.#advance();
   }
 
@@ -225,9 +225,7 @@ export class Sender {
 
   /** A message was sent past the queue: it counts for `sendRate`. */
   countUnqueued(): void {
-    if (this.#config.sendRate === undefined) return;
-    this.#rate ??= new RateLimiter(this.#config.sendRate);
-    this.#rate.record(this.#clock.monotonic());
+    this.#rate?.record(this.#clock.monotonic());
   }
 
   /** Looks for acknowledgements in an inbound message. */
@@ -308,13 +306,8 @@ export class Sender {
 
   #useQueue(): SendQueue {
     if (this.#queue === undefined) {
-      const { sendRate } = this.#config;
-      this.#queue = new SendQueue(
-        this.#config,
-        this.#hooks,
-        () => this.#advance(),
-      );
-      if (sendRate !== undefined) this.#rate ??= new RateLimiter(sendRate);
+      const onChange = () => this.#advance();
+      this.#queue = new SendQueue(this.#config, this.#hooks, onChange);
       this.#updatePlain();
     }
     return this.#queue;
