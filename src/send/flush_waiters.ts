@@ -36,7 +36,7 @@ export class FlushWaiters {
     return result.promise;
   }
 
-  /** Everything before this place is settled: resolves those who wait for it. */
+  /** Everything before this place is settled: resolves those that wait for it. */
   settleTo(place: number): void {
     for (const waiter of this.#waiters) {
       if (waiter.place <= place) this.#resolve(waiter, !waiter.hasLost);

@@ -77,6 +77,17 @@ export class ItemList {
     this.bytes += item.size;
   }
 
+  /** Puts an item that is in no list before all others. */
+  unshift(item: Item): void {
+    item.list = this;
+    item.next = this.first;
+    if (this.first === undefined) this.#last = item;
+    else this.first.previous = item;
+    this.first = item;
+    this.count++;
+    this.bytes += item.size;
+  }
+
   /** Takes out an item of this list. */
   remove(item: Item): void {
     const { previous, next } = item;
@@ -127,7 +138,7 @@ export function plainItem(data: Message, size: number): Item {
   return item;
 }
 
-/** A plain item that is in no list, and that nobody has any more. */
+/** Keeps a plain item for {@linkcode plainItem}; nothing may refer to it. */
 export function reuse(item: Item): void {
   if (spare.length >= MOST_SPARE) return;
   item.data = "";

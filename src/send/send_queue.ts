@@ -121,13 +121,13 @@ export class SendQueue {
 
   // Coming in ---------------------------------------------------------------------
 
-  /** Queues a plain item, for which there is room; nobody may wait. */
+  /** Queues a plain item, for which there is room; no sender may be waiting. */
   push(item: Item): void {
     item.sequence = this.#nextSequence++;
     this.queued.push(item);
   }
 
-  /** Queues what was in the spool: it comes before all that was sent since. */
+  /** Queues a message from the spool: it comes before all that was sent since. */
   restore(item: Item, sequence: number): void {
     item.sequence = sequence;
     this.#queue(item);
@@ -253,7 +253,7 @@ export class SendQueue {
     return this.returned.bytes + this.queued.bytes + this.staged.bytes;
   }
 
-  /** What takes up room. */
+  /** How much takes up room. */
   get #held(): { readonly count: number; readonly bytes: number } {
     const { count, bytes, inFlight } = this;
     return this.acknowledgements === undefined
@@ -433,9 +433,7 @@ export class SendQueue {
       for (const item of items) this.#forget(item);
       return;
     }
-    const rest = [...this.returned];
-    for (const item of rest) this.returned.remove(item);
-    for (const item of [...items, ...rest]) this.returned.push(item);
+    for (const item of items.toReversed()) this.returned.unshift(item);
     for (const item of items) {
       this.#watch(item);
       if (item.signal?.aborted) this.drop(item, "aborted");
@@ -567,7 +565,7 @@ export class SendQueue {
 
   // The end ---------------------------------------------------------------------------
 
-  /** Rejects all who wait with this error; returns what is not sent. */
+  /** Rejects all waiting calls with this error; returns how much is not sent. */
   close(error: WSError): Unsent {
     while (this.spool?.isOpen && this.staged.count > 0) {
       this.#writeSome(this.spool);
@@ -589,7 +587,7 @@ export class SendQueue {
     };
   }
 
-  /** Drops all that is nowhere but here. */
+  /** Drops all messages that are not in a spool. */
   dropRest(): void {
     for (const item of this.#here()) {
       this.#takeOut(item);
@@ -598,7 +596,7 @@ export class SendQueue {
     this.reports.deliverAll();
   }
 
-  /** What no socket has. */
+  /** The messages that no socket has. */
   *#here(): Generator<Item, undefined> {
     yield* this.returned;
     yield* this.queued;

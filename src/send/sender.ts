@@ -331,7 +331,7 @@ export class Sender {
     return true;
   }
 
-  /** Nothing has to be known of it but its bytes, and nobody may wait. */
+  /** Of such a message only its bytes are known; no sender may be waiting. */
   #updatePlain(): void {
     const { redeliver, spool } = this.#config;
     const isPlain = this.#end === undefined && spool === undefined &&
@@ -377,7 +377,7 @@ export class Sender {
 
   // The spool ------------------------------------------------------------------------
 
-  /** Puts what was in the spool before what was sent meanwhile. */
+  /** Puts the messages from the spool before those sent meanwhile. */
   async #restore(messages: readonly Stored[]): Promise<void> {
     const queue = this.#useQueue();
     const parts = new Parts();

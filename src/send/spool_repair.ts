@@ -3,8 +3,8 @@
  * of what can be read.
  *
  * Meanwhile a note is in the place of the file, so that a process which is
- * killed before the new one is whole does not leave an empty spool behind: who
- * opens it next goes on with the repair.
+ * killed before the new one is whole does not leave an empty spool behind: the
+ * process that opens it next goes on with the repair.
  *
  * @module
  */
@@ -41,7 +41,7 @@ export function setAside(path: string, aside: string): void {
   moveCompanions(path, aside);
 }
 
-/** Puts a file of what can be read of the damaged one into the place of the note. */
+/** Replaces the note by a file with all messages that can be read. */
 export async function repair(path: string, aside: string): Promise<void> {
   moveCompanions(path, aside);
   const made = `${aside}.new`;

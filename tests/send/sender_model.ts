@@ -371,7 +371,7 @@ export class SenderModel {
     this.#isPlain = false;
   }
 
-  /** Enough for a ring to grow. */
+  /** Many at once, of every kind. */
   #burst(): void {
     for (let i = 0; i < 25; i++) {
       this.#send({

@@ -5,7 +5,7 @@ import { FakeTime } from "@std/testing/time";
 import fc from "fast-check";
 import type { SendOverflow } from "../../src/config.ts";
 import { WSError } from "../../src/errors.ts";
-import type { Sender } from "../../src/send/sender.ts";
+import type { SendConfig, Sender } from "../../src/send/sender.ts";
 import type { SpoolFile } from "../../src/send/spool_file.ts";
 import { nextTurn } from "../../src/send/turns.ts";
 import { FakeSocket, TCP, toText } from "./fake_socket.ts";
@@ -304,19 +304,11 @@ Deno.test("flush is true when all had left before the connection took the rest a
 });
 
 Deno.test("when the disk takes nothing, a message and what it replaced on the way there are both refused", async () => {
-  const file: SpoolFile = {
+  const { sender, turns, dropped } = await onDisk({
     write: () => {
       throw new Error("the disk is full");
     },
-    erase: () => {},
-    clear: () => {},
-    shrink: () => false,
-    close: () => {},
-  };
-  const { sender, turns, dropped } = setUp({ spool: "full" }, {
-    openSpool: () => Promise.resolve({ file, messages: [] }),
   });
-  await sender.open();
   const old = outcome(sender.send("old", { key: "k" }));
   const tried = sender.trySend("tried", { key: "k" });
   const last = outcome(sender.send("last", { key: "k" }));
@@ -326,25 +318,27 @@ Deno.test("when the disk takes nothing, a message and what it replaced on the wa
   sender.end(STOPPED);
 });
 
+Deno.test("messages that were replaced on the way to the disk are dropped in order, once the last one is there", async () => {
+  const { sender, turns, dropped } = await onDisk({});
+  const all = ["a", "b", "c"].map((text) => sender.send(text, { key: "k" }));
+  assertEquals([await outcome(Promise.race(all)), dropped], ["pending", []]);
+  turns.pass();
+  await Promise.all(all);
+  assertEquals(dropped, ["replaced a", "replaced b"]);
+  assertEquals(sentBy(sender), ["c"]);
+  sender.end(STOPPED);
+});
+
 Deno.test("what cannot be erased is not sent at most once: it is tried again until it can be", async () => {
   using time = new FakeTime();
   let isBroken = true;
   const erased: number[] = [];
-  const file: SpoolFile = {
+  const { sender, turns, errors } = await onDisk({
     write: (messages, rows) => {
       if (isBroken && messages.length === 0) throw new Error("disk I/O error");
       erased.push(...rows);
     },
-    erase: () => {},
-    clear: () => {},
-    shrink: () => false,
-    close: () => {},
-  };
-  const { sender, turns, errors } = setUp({
-    spool: "broken",
-    redeliver: "none",
-  }, { openSpool: () => Promise.resolve({ file, messages: [] }) });
-  await sender.open();
+  }, { redeliver: "none" });
   const socket = new FakeSocket(TCP);
   sender.attach(socket);
   sender.trySend("a");
@@ -353,7 +347,7 @@ Deno.test("what cannot be erased is not sent at most once: it is tried again unt
   turns.pass();
   assertEquals([socket.texts, sender.queued], [[], 1]);
   assertEquals(errors.map(({ code, message }) => [code, message]), [
-    ["SPOOL", "Cannot write the spool broken: disk I/O error"],
+    ["SPOOL", "Cannot write the spool queue: disk I/O error"],
   ]);
   isBroken = false;
   time.tick(1_000);
@@ -365,20 +359,13 @@ Deno.test("a message whose replacement the disk does not take stays there", asyn
   using time = new FakeTime();
   let isFull = false;
   const erased: number[] = [];
-  const file: SpoolFile = {
+  const { sender, turns } = await onDisk({
     write: (messages, rows) => {
       if (isFull && messages.length > 0) throw new Error("the disk is full");
       erased.push(...rows);
     },
     erase: (rows) => erased.push(...rows),
-    clear: () => {},
-    shrink: () => false,
-    close: () => {},
-  };
-  const { sender, turns } = setUp({ spool: "full" }, {
-    openSpool: () => Promise.resolve({ file, messages: [] }),
   });
-  await sender.open();
   sender.send("old", { key: "k" });
   turns.pass();
   isFull = true;
@@ -394,20 +381,12 @@ Deno.test("a row that cannot be erased is reported once, and erased when the dis
   using time = new FakeTime();
   let isBroken = true;
   const erased: number[] = [];
-  const file: SpoolFile = {
-    write: () => {},
+  const { sender, turns, errors } = await onDisk({
     erase: (rows) => {
       if (isBroken) throw new Error("disk I/O error");
       erased.push(...rows);
     },
-    clear: () => {},
-    shrink: () => false,
-    close: () => {},
-  };
-  const { sender, turns, errors } = setUp({ spool: "broken" }, {
-    openSpool: () => Promise.resolve({ file, messages: [] }),
   });
-  await sender.open();
   sender.trySend("a");
   turns.pass();
   const socket = new FakeSocket(TCP);
@@ -567,7 +546,7 @@ Deno.test("thousands of messages that expire one after the other do so in order,
   );
 });
 
-Deno.test("a queue that was long keeps its order, and gives its memory back", () => {
+Deno.test("a long queue keeps its order, whatever leaves it from the middle", () => {
   const { sender } = setUp({ sendQueueMaxSize: 100_000 });
   const controller = new AbortController();
   const expected: string[] = [];
@@ -693,6 +672,26 @@ Deno.test("what was refused because it would wait for itself does not enter the 
   assertEquals(sentBy(sender), ["a"]);
   sender.end(STOPPED);
 });
+
+/** A sender with a spool on this disk, which otherwise does nothing. */
+async function onDisk(
+  own: Partial<SpoolFile>,
+  config: Partial<SendConfig> = {},
+): Promise<ReturnType<typeof setUp>> {
+  const file: SpoolFile = {
+    write: () => {},
+    erase: () => {},
+    clear: () => {},
+    shrink: () => false,
+    close: () => {},
+    ...own,
+  };
+  const made = setUp({ spool: "queue", ...config }, {
+    openSpool: () => Promise.resolve({ file, messages: [] }),
+  });
+  await made.sender.open();
+  return made;
+}
 
 function aborting(): { signal: AbortSignal; abort: () => void } {
   const controller = new AbortController();
