@@ -94,8 +94,8 @@ interface Item {
   isHanded: boolean;
   /** It has no bytes, and was the next to leave the socket a turn ago. */
   wasLeaving: boolean;
-  /** What `flush` has to be told of: nobody sends it any more. */
-  isLost: boolean;
+  /** Its place in the order of all that was accepted. */
+  order: number;
   /** Whether a promise was returned for it. */
   hasSender: boolean;
   /** What it replaced on the way to the disk. */
@@ -107,7 +107,9 @@ interface Item {
 }
 
 interface Flush {
-  items: readonly Item[];
+  /** It waits for what is before this place in the order. */
+  readonly before: number;
+  hasLost: boolean;
   result: unknown;
 }
 
@@ -130,6 +132,7 @@ export class SenderModel {
   #target: object | undefined;
   #nextTarget: object | undefined;
   #serial = 0;
+  #order = 0;
   #dropped = 0;
   #lost = 0;
   #redelivered = 0;
@@ -156,7 +159,7 @@ export class SenderModel {
   /** What has to be reported. */
   #expected: string[] = [];
   #senders: Item[] = [];
-  readonly #flushes: Flush[] = [];
+  #flushes: Flush[] = [];
 
   constructor(setup: Setup, time: FakeTime) {
     this.#setup = setup;
@@ -400,7 +403,7 @@ export class SenderModel {
       place: Infinity,
       isHanded: false,
       wasLeaving: false,
-      isLost: false,
+      order: NaN,
       hasSender: false,
       older: [],
       outcome: undefined,
@@ -503,7 +506,7 @@ export class SenderModel {
       item.wasLeaving = false;
     }
     if (mode === "none" && !flushed) {
-      for (const item of back) item.isLost = true;
+      for (const item of back) this.#lose(item);
       this.#lost += back.length;
       this.#lastLost = back;
     } else if (mode === "acknowledged" || !flushed) {
@@ -526,7 +529,7 @@ export class SenderModel {
       if (item.size > (largest?.size ?? -1)) largest = item;
     }
     if (largest === undefined || largest.size < this.#largestFlushed) return;
-    largest.isLost = true;
+    this.#lose(largest);
     remove(this.#inFlight, largest);
     this.#expect(largest, "too-large");
   }
@@ -565,8 +568,7 @@ export class SenderModel {
 
   /** Whether a timer has fired, or the socket was given something. */
   #noticeExpiry(): void {
-    this.#settleOpening();
-    this.#settleCommit();
+    this.#settleDisk();
     const isExpired = this.#waiting.some(({ seen }) => seen !== undefined) ||
       this.#sender.dropped > this.#dropped + this.#expected.length;
     if (isExpired) this.#expire();
@@ -613,8 +615,11 @@ export class SenderModel {
   }
 
   #flush(): void {
-    const items = [...this.#inFlight, ...this.#queue, ...this.#staged];
-    const flush: Flush = { items, result: undefined };
+    const flush: Flush = {
+      before: this.#order,
+      hasLost: false,
+      result: undefined,
+    };
     this.#flushes.push(flush);
     this.#sender.flush().then(
       (value) => flush.result = value,
@@ -640,7 +645,8 @@ export class SenderModel {
         signal: undefined,
         target: undefined,
       });
-      this.#restored.push({ ...item, text: restoredText(i) });
+      const order = i - (this.#setup.spool ?? 0);
+      this.#restored.push({ ...item, order, text: restoredText(i) });
     }
     await this.#sender.open();
     if (this.#setup.spool !== undefined) this.#operationEnds();
@@ -662,8 +668,7 @@ export class SenderModel {
   #onSent(text: string): void {
     const place = (this.#socket?.sent.length ?? 0) - 1;
     if (this.#isUrgent) return;
-    this.#settleOpening();
-    this.#settleCommit();
+    this.#settleDisk();
     if (!this.#isPlain) this.#expire();
     this.#expireHead();
     if (this.#queue[0]?.text !== text) {
@@ -697,8 +702,7 @@ export class SenderModel {
   }
 
   #onDrop(text: string, reason: DropReason): void {
-    this.#settleOpening();
-    this.#settleCommit();
+    this.#settleDisk();
     if (!this.#hasEnded) this.#expire();
     this.#admit();
     const report = `${reason} ${text}`;
@@ -754,29 +758,24 @@ export class SenderModel {
 
   /** The real one has done all that follows from an operation. */
   #operationEnds(): void {
-    if (!this.#isPlain) this.#expireIfDue();
+    this.#settleOpening();
+    if (!this.#isPlain && !this.#isTurn) this.#expire();
     this.#settle();
   }
 
-  #expireIfDue(): void {
-    if (this.#isTurn) return;
-    this.#settleOpening();
-    this.#expire();
+  #settle(): void {
+    this.#settleDisk();
+    this.#admit();
   }
 
-  #settle(): void {
+  #settleDisk(): void {
     this.#settleOpening();
     this.#settleCommit();
-    this.#admit();
   }
 
   #settleOpening(): void {
     if (this.#restored === undefined || !this.#disk.isOpen) return;
     this.#queue.unshift(...this.#restored);
-    for (const flush of this.#flushes) {
-      if (flush.result !== undefined) continue;
-      flush.items = [...this.#restored, ...flush.items];
-    }
     this.#restored = undefined;
   }
 
@@ -793,7 +792,7 @@ export class SenderModel {
         for (const older of item.older) older.outcome = "SPOOL";
         if (item.hasSender) item.outcome = "SPOOL";
         else {
-          item.isLost = true;
+          this.#lose(item);
           this.#expect(item, "spool");
         }
       }
@@ -812,6 +811,7 @@ export class SenderModel {
   }
 
   #enter(item: Item): void {
+    item.order = this.#order++;
     if (this.#setup.spool === undefined) {
       this.#put(this.#queue, item, this.#withKey(this.#queue, item.key));
       item.outcome = "accepted";
@@ -822,11 +822,10 @@ export class SenderModel {
       this.#staged.push(item);
       return;
     }
-    this.#staged[this.#staged.indexOf(old)] = item;
+    this.#replace(this.#staged, old, item);
     item.older = old.older;
     if (old.hasSender) item.older.push(old);
     else this.#expect(old, "replaced");
-    this.#flushWaitsFor(old, item);
   }
 
   #put(list: Item[], item: Item, old: Item | undefined): void {
@@ -834,15 +833,19 @@ export class SenderModel {
       list.push(item);
       return;
     }
-    list[list.indexOf(old)] = item;
+    this.#replace(list, old, item);
     this.#expect(old, "replaced");
-    this.#flushWaitsFor(old, item);
   }
 
-  /** A flush waits for the place in the order, whoever has it. */
-  #flushWaitsFor(old: Item, item: Item): void {
+  #replace(list: Item[], old: Item, item: Item): void {
+    list[list.indexOf(old)] = item;
+    item.order = old.order;
+  }
+
+  /** Nobody sends it any more, of which `flush` is told. */
+  #lose({ order }: Item): void {
     for (const flush of this.#flushes) {
-      flush.items = flush.items.map((other) => other === old ? item : other);
+      if (order < flush.before) flush.hasLost = true;
     }
   }
 
@@ -991,13 +994,12 @@ export class SenderModel {
   }
 
   #compareFlushes(): void {
-    for (const { items, result } of this.#flushes) {
-      if (result === undefined) continue;
-      assertEquals(result, !items.some(({ isLost }) => isLost), "flushed");
-      for (const item of items) {
-        assert(!this.#queue.includes(item) && !this.#inFlight.includes(item));
-      }
-    }
+    const left = [...this.#queue, ...this.#inFlight, ...this.#staged];
+    this.#flushes = this.#flushes.filter(({ before, hasLost, result }) => {
+      const waits = left.some(({ order }) => order < before);
+      assertEquals(result, waits ? undefined : !hasLost, "flushed");
+      return waits;
+    });
   }
 
   /** What is accepted and not settled is on the disk. */

@@ -192,6 +192,24 @@ Deno.test("an empty message leaves after a turn, however many are queued meanwhi
   }
 });
 
+Deno.test("an empty message behind urgent bytes leaves a turn after them", async () => {
+  const { sender, turns } = setUp();
+  const socket = new FakeSocket();
+  sender.attach(socket);
+  sender.trySend("a");
+  sender.sendUrgent("!");
+  sender.trySend("");
+  const flushed = sender.flush();
+  socket.drain(1);
+  turns.pass();
+  socket.drain(1);
+  turns.pass();
+  assertEquals(await outcome(flushed), "pending");
+  turns.pass();
+  assertEquals(await outcome(flushed), true);
+  sender.end(STOPPED);
+});
+
 Deno.test("a native socket that does not move is looked at less and less often", () => {
   using time = new FakeTime();
   const { sender, turns } = setUp();
