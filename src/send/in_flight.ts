@@ -15,7 +15,7 @@ export class InFlight {
   readonly flushed: ItemList = new ItemList();
   readonly #awaitsAcks: boolean;
   readonly #onSettled: (item: Item) => void;
-  /** All bytes that the socket was given. */
+  /** All bytes that sockets were given. */
   #given = 0;
   /** The largest message that has left and is settled. */
   #largestSettled = 0;
@@ -96,7 +96,7 @@ export class InFlight {
       item.list?.remove(item);
       item.isLeaving = false;
     }
-    this.#given = this.#largestSettled = 0;
+    this.#largestSettled = 0;
     return items;
   }
 
