@@ -14,7 +14,9 @@ import {
   assertRejects,
 } from "@std/assert";
 import { delay } from "@std/async/delay";
+import { clearImmediate, setImmediate } from "node:timers";
 import {
+  connect,
   type Gap,
   type Message,
   type Session,
@@ -63,6 +65,47 @@ for (const [count, bound] of [[30_000, 10_000], [3, 1]] as const) {
       assertEquals(client.stats.connects, 1);
       await client.stop();
     },
+  );
+}
+
+for (const [what, opcode] of [["pings", 0x89], ["pongs", 0x8a]] as const) {
+  forEachTransport(
+    `${what} between slow messages count for the event loop's turns`,
+    async (transport) => {
+      // Before each message 15 frames that nobody asked for.
+      const round = [...Array(15).fill([opcode, 0]), [0x81, 1, 0x61]].flat();
+      const rounds = Uint8Array.from(Array(32).fill(round).flat());
+      await using server = new TcpPeer(upgrade({
+        then: async ({ conn, write, gone }) => {
+          await conn.read(new Uint8Array(100));
+          await write(rounds);
+          await gone();
+        },
+      }));
+      const events = new Recorder<{ message: Message }>();
+      let inTurn = 0;
+      let most = 0;
+      let turn = setImmediate(nextTurn);
+      function nextTurn() {
+        inTurn = 0;
+        turn = setImmediate(nextTurn);
+      }
+      await using client = await connect(server.url, {
+        ...QUICK,
+        transport: transport.name,
+      }, {
+        onMessage: (data) => {
+          spin(5);
+          most = Math.max(most, ++inTurn);
+          events.add("message", data);
+        },
+      });
+      await client.send("go");
+      await events.until(() => events.all("message").length === 32, "all");
+      clearImmediate(turn);
+      assertLess(most, 16);
+    },
+    { only: "tcp" },
   );
 }
 
@@ -543,6 +586,12 @@ class Sleeper implements AsyncDisposable {
     await this.#reading;
     await this.#server.close();
   }
+}
+
+/** Blocks the event loop. */
+function spin(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
 }
 
 function every(ms: number, call: () => void): Disposable {

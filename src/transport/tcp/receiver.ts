@@ -34,7 +34,7 @@ const LARGE = 256 * 1024;
 
 /** The event loop gets a turn after so much time in a row, ms. */
 const SLICE = 4;
-/** The clock is read once in so many messages. */
+/** The clock is read once in so many messages, pings and pongs. */
 const BETWEEN_LOOKS = 16;
 
 /** Large buffers that are not in use: at most 1 MiB. */
@@ -91,7 +91,7 @@ export class Receiver implements FrameSink {
   #compressed: { payload: Uint8Array; isText: boolean } | undefined;
   /** Since when the event loop has had no turn, as far as is known. */
   #busySince = 0;
-  #messages = 0;
+  #delivered = 0;
   #yields = false;
 
   constructor(
@@ -269,13 +269,7 @@ export class Receiver implements FrameSink {
   // --- What the decoder finds ---
 
   onMessage(data: Message): void {
-    if (
-      ++this.#messages % BETWEEN_LOOKS === 0 &&
-      performance.now() - this.#busySince > SLICE
-    ) {
-      this.#yields = true;
-      this.#decoder.stop();
-    }
+    this.#lookAtClock();
     this.#events.onMessage(data);
   }
 
@@ -285,15 +279,27 @@ export class Receiver implements FrameSink {
   }
 
   onPing(payload: Uint8Array): void {
+    this.#lookAtClock();
     this.#events.onPing(payload);
   }
 
   onPong(payload: Uint8Array): void {
+    this.#lookAtClock();
     this.#events.onPong(payload);
   }
 
   onClose(code: number, reason: string): void {
     this.discard();
     this.#events.onClose(code, reason);
+  }
+
+  #lookAtClock(): void {
+    if (
+      ++this.#delivered % BETWEEN_LOOKS === 0 &&
+      performance.now() - this.#busySince > SLICE
+    ) {
+      this.#yields = true;
+      this.#decoder.stop();
+    }
   }
 }

@@ -193,13 +193,15 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   }
 
   onPong(payload: Uint8Array): void {
-    const text = new TextDecoder().decode(payload.slice());
-    const index = this.#pings?.findIndex((id) => String(id) === text) ?? -1;
+    const pings = this.#pings;
+    if (pings === undefined || pings.length === 0) return;
+    const id = numberIn(payload);
+    const index = pings.indexOf(id);
     // A pong may answer nothing at all, and need not answer each ping (RFC
     // 6455, section 5.5.3).
     if (index < 0) return;
-    const [id] = this.#pings?.splice(0, index + 1).slice(-1) ?? [];
-    if (id !== undefined) this.#listener?.onPong?.(id);
+    pings.splice(0, index + 1);
+    this.#listener?.onPong?.(id);
   }
 
   onClose(code: number, reason: string): void {
@@ -333,4 +335,14 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     closeQuietly(this.#stream);
     this.#listener?.onEnd(end);
   }
+}
+
+/** The number whose digits these bytes are; NaN if they are none. */
+function numberIn(payload: Uint8Array): number {
+  let number = 0;
+  for (const byte of payload) {
+    if (byte < 0x30 || byte > 0x39) return NaN;
+    number = number * 10 + byte - 0x30;
+  }
+  return String(number).length === payload.length ? number : NaN;
 }

@@ -260,7 +260,7 @@ Deno.test("only pongs that answer our pings are reported", async () => {
     const first = await peer.next();
     assert(first !== undefined && "ping" in first);
     assertEquals(await peer.next(), { text: "data" });
-    await peer.send(pong, "99");
+    for (const other of ["99", "07", "", "7 "]) await peer.send(pong, other);
     await peer.send(pong, first.ping);
     await peer.send(pong, "-1");
     await peer.send(close);
