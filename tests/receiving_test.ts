@@ -300,6 +300,27 @@ forEachTransport(
 );
 
 forEachTransport(
+  "the wait after a slow reader is no part of the retry budget",
+  async (transport) => {
+    await using world = await World.open(transport, {
+      receiveOverflow: "disconnect",
+      retryBudget: 250,
+      initialBackoff: 400,
+      maxBackoff: 400,
+      jitter: 0,
+    });
+    const { client, events } = world;
+    const slow = client.messages({ bufferMaxSize: 1 });
+    world.peer.sendMany(["0", "1"]);
+    await events.next("disconnect");
+    assertEquals(await take(slow, 1), ["0"]);
+    await events.next("connect");
+    const codes = events.all("error").map(({ code }) => code);
+    assertEquals([...new Set(codes)], ["SLOW_CONSUMER"]);
+  },
+);
+
+forEachTransport(
   "by default a slow reader costs what the transport can avoid",
   async (transport) => {
     // No next connection, which could come while the test ends.

@@ -489,7 +489,7 @@ export class ReconnectLoop {
   #enter(connection: Connection): void {
     this.#attempt = undefined;
     this.#current = connection;
-    if (this.#ending !== undefined) return this.#closeInOrder(connection);
+    if (this.#ending !== undefined) return;
     this.#endOutage();
     this.#wasOpen = true;
     this.#policy.entered();
@@ -511,7 +511,6 @@ export class ReconnectLoop {
     this.#lastMessageAt = old.lastMessageAt ?? this.#lastMessageAt;
     this.#attempt = undefined;
     this.#current = connection;
-    if (this.#ending !== undefined) this.#closeInOrder(connection);
     log.rotations++;
     log.replaced();
     this.#policy.rotated(now());

@@ -383,6 +383,14 @@ Deno.test("a server that pings and never reads gets a bounded number of replies"
   assertGreaterOrEqual(world.sent.length, 200);
 });
 
+Deno.test("a large reply goes out at once when earlier ones have left", () => {
+  const reply = "x".repeat(200 * 1024);
+  using world = new World({ ...OFF, ping: { answer: () => reply } });
+  world.heartbeat.intercept("ping");
+  world.heartbeat.intercept("ping");
+  assertEquals(world.sent.length, 2);
+});
+
 Deno.test("the latest ping is answered once earlier replies have left", () => {
   let count = 0;
   using world = new World({

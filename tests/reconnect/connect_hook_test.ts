@@ -193,6 +193,25 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     );
   });
 
+  test("a hook that makes the end of its connection a fatal error is heard before that end", async () => {
+    await using world = worldOf({
+      callbacks: {
+        onConnect: async (session) => {
+          try {
+            await session.receive();
+          } catch {
+            throw FATAL;
+          }
+        },
+      },
+      server: { onPeer: (peer) => void peer.drop() },
+    });
+    const started = within(world.client.start(), "start");
+    assertStrictEquals(await assertRejects(() => started, WSError), FATAL);
+    assertEquals(world.calls.all("error"), [FATAL]);
+    assertEquals(world.order, ["connect", "error", "disconnect"]);
+  });
+
   test("a transient rejection wins over a close at the same time", async () => {
     const thrown = new Error("no token");
     let hooks = 0;
@@ -344,33 +363,38 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     );
   });
 
-  test("reconnect() does not wait for the hook of a connection that has ended", async () => {
-    let hooks = 0;
-    await using world = worldOf({
-      config: { closeTimeout: 60_000 },
-      callbacks: { onConnect: () => hooks++ === 0 ? NEVER : undefined },
-      server: {
-        onPeer: (peer) => {
-          if (peer.id === 0) peer.drop();
+  for (const moment of ["at once", "a moment later"] as const) {
+    test(`reconnect() does not wait for the hook of a connection that has ended: ${moment}`, async () => {
+      let hooks = 0;
+      await using world = worldOf({
+        config: { closeTimeout: 60_000 },
+        callbacks: { onConnect: () => hooks++ === 0 ? NEVER : undefined },
+        server: {
+          onPeer: (peer) => {
+            if (peer.id === 0) peer.drop();
+          },
         },
-      },
+      });
+      const started = world.client.start();
+      await world.calls.next("disconnect");
+      // A timer behind the one between two attempts.
+      if (moment === "a moment later") await sleep(1);
+      world.client.reconnect();
+      await within(started, "start");
     });
-    const started = world.client.start();
-    await world.calls.next("disconnect");
-    world.client.reconnect();
-    await within(started, "start");
-  });
 
-  test("stop() does not wait for the hook of a connection that has ended", async () => {
-    await using world = worldOf({
-      config: { closeTimeout: 60_000 },
-      callbacks: { onConnect: () => NEVER },
-      server: { onPeer: (peer) => void peer.drop() },
+    test(`stop() does not wait for the hook of a connection that has ended: ${moment}`, async () => {
+      await using world = worldOf({
+        config: { closeTimeout: 60_000 },
+        callbacks: { onConnect: () => NEVER },
+        server: { onPeer: (peer) => void peer.drop() },
+      });
+      world.client.start().catch(() => {});
+      await world.calls.next("disconnect");
+      if (moment === "a moment later") await sleep(1);
+      await within(world.client.stop(), "stop()");
     });
-    world.client.start().catch(() => {});
-    await world.calls.next("disconnect");
-    await within(world.client.stop(), "stop()");
-  });
+  }
 
   test("the connection's own error that a hook passes on is reported once", async () => {
     await using world = worldOf({

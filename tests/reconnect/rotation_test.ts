@@ -499,6 +499,25 @@ function testAll(
     assertEquals(world.calls.all("error"), []);
   });
 
+  test("the end of a rotation's connection is told before the client is closed, however late it answers", async () => {
+    await using world = await openWorld({
+      callbacks: {
+        onConnect: ({ cause }) => cause === "start" ? undefined : NEVER,
+      },
+    });
+    world.client.reconnect(GRACEFUL);
+    await world.calls.until(() => world.calls.all("connect").length === 2);
+    world.peer.blackhole();
+    let told = 0;
+    const closed = world.client.closed.then(() => {
+      told = world.calls.all("disconnect").length;
+    });
+    await within(world.client.stop(), "stop()");
+    await closed;
+    assertEquals(told, 2);
+    world.peer.drop();
+  });
+
   test("stop() at any moment of a take-over ends both connections", async () => {
     for (let hops = 0; hops < 16; hops++) {
       const stopLater = async () => {
