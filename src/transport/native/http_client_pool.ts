@@ -26,6 +26,14 @@ export interface NativeOptions {
   readonly httpClient?: Deno.HttpClient | undefined;
 }
 
+/** The clients in use, by their certificates and proxy. */
+const SHARED = new Map<string, SharedClient>();
+
+interface SharedClient {
+  readonly client: Deno.HttpClient;
+  users: number;
+}
+
 /** Gives one transport its HTTP client. */
 export class HttpClientPool {
   readonly #options: NativeOptions;
@@ -58,45 +66,31 @@ export class HttpClientPool {
     if (this.#isClosed) {
       throw new Error("Cannot connect: the transport is closed");
     }
-    this.#shared ??= SharedClient.acquire(this.#options);
+    this.#shared ??= this.#acquire();
     return this.#shared.client;
   }
 
   /** Releases the shared client. */
   close(): void {
     this.#isClosed = true;
-    this.#shared?.release();
+    const shared = this.#shared;
     this.#shared = undefined;
+    if (shared === undefined || --shared.users > 0) return;
+    SHARED.delete(this.#settings);
+    shared.client.close();
   }
-}
 
-/** An HTTP client, shared by all users of the same settings. */
-class SharedClient {
-  static readonly #open = new Map<string, SharedClient>();
-  readonly client: Deno.HttpClient;
-  readonly #key: string;
-  #users = 0;
-
-  static acquire(options: NativeOptions): SharedClient {
-    const { tls = {}, proxy } = options;
-    const { caCerts, cert, key } = tls;
-    const settings = JSON.stringify([caCerts, cert, key, proxy?.href]);
-    const shared = this.#open.get(settings) ??
-      new SharedClient(settings, options);
-    this.#open.set(settings, shared);
-    shared.#users++;
+  #acquire(): SharedClient {
+    const shared = SHARED.get(this.#settings) ??
+      { client: createClient(this.#options), users: 0 };
+    SHARED.set(this.#settings, shared);
+    shared.users++;
     return shared;
   }
 
-  private constructor(key: string, options: NativeOptions) {
-    this.client = createClient(options);
-    this.#key = key;
-  }
-
-  release(): void {
-    if (--this.#users > 0) return;
-    SharedClient.#open.delete(this.#key);
-    this.client.close();
+  get #settings(): string {
+    const { tls: { caCerts, cert, key } = {}, proxy } = this.#options;
+    return JSON.stringify([caCerts, cert, key, proxy?.href]);
   }
 }
 

@@ -63,44 +63,39 @@ export class NativeTransport implements Transport {
   ): Promise<HandshakeFacts> {
     const { isCause, ...parsed } = parseFailureText(text);
     const { url } = request;
-    const isHidden = url.protocol === "wss:" && !isCause;
-    const facts: HandshakeFacts = {
-      ...parsed,
-      cause: cause ?? new Error(text),
-    };
-    if (!isHidden && CANCELED.test(text)) {
+    if (url.protocol === "wss:" && !isCause) {
+      return this.#fromProbe(await this.#probe(request, signal));
+    }
+    const facts = { ...parsed, cause: cause ?? new Error(text) };
+    if (CANCELED.test(text)) {
       return { ...facts, kind: await this.#canceledKind(url, signal) };
     }
-    if (!isHidden && parsed.kind !== "status") return facts;
-    const known = isHidden ? undefined : facts;
-    // Where two servers take turns and one of them refuses, a probe always takes
-    // the turn of the good one, and the client never gets in. So there is no
-    // probe right after one that was answered with a good 101.
-    const wasProbedOpen = this.#probedOpen === url.href;
+    if (facts.kind !== "status") return facts;
+    // Without time for a probe a known status is still worth reporting.
+    const result = await this.#probe(request, signal).catch(() => undefined);
+    return withHeadersOf(facts, result);
+  }
+
+  /**
+   * Makes the handshake once more; `undefined` if that would mislead. Where two
+   * servers take turns and one of them refuses, a probe always takes the turn of
+   * the good one, and the client never gets in. So there is no probe right after
+   * one that was answered with a good 101.
+   */
+  async #probe(
+    request: HandshakeRequest,
+    signal: AbortSignal,
+  ): Promise<ProbeResult | undefined> {
+    const { href } = request.url;
+    const wasOpen = this.#probedOpen === href;
     this.#probedOpen = undefined;
-    if (wasProbedOpen) {
-      return known === undefined
-        ? hiddenFacts(
-          "it was not probed, as the last probe was answered with 101",
-        )
-        : withoutHeaders(known);
-    }
-    let result: ProbeResult;
-    try {
-      result = await probeHandshake(
-        request,
-        this.#clients.forRequest(),
-        signal,
-      );
-    } catch (error) {
-      // Out of time. A known status is still worth reporting.
-      if (known === undefined) throw error;
-      return withoutHeaders(known);
-    }
-    if (isOpen(result)) this.#probedOpen = url.href;
-    return known === undefined
-      ? this.#fromProbe(result)
-      : withHeadersOf(known, result);
+    if (wasOpen) return undefined;
+    const client = this.#clients.forRequest();
+    const result = await probeHandshake(request, client, signal);
+    const isOpen = result.kind === "answer" && result.status === 101 &&
+      result.invalidUpgrade === undefined;
+    if (isOpen) this.#probedOpen = href;
+    return result;
   }
 
   /**
@@ -118,7 +113,12 @@ export class NativeTransport implements Transport {
   }
 
   /** What only the probe has seen. */
-  #fromProbe(result: ProbeResult): HandshakeFacts {
+  #fromProbe(result: ProbeResult | undefined): HandshakeFacts {
+    if (result === undefined) {
+      return hiddenFacts(
+        "it was not probed, as the last probe was answered with 101",
+      );
+    }
     if (result.kind === "failure") {
       const { isCause: _, ...parsed } = parseFailureText(result.text);
       const mayBeHttp2 = this.#options.httpClient !== undefined &&
@@ -245,11 +245,6 @@ function requireOfferedSubprotocol(
   });
 }
 
-function isOpen(result: ProbeResult): boolean {
-  return result.kind === "answer" && result.status === 101 &&
-    result.invalidUpgrade === undefined;
-}
-
 function hiddenFacts(detail: string): HandshakeFacts {
   return { kind: "unknown", detail, cause: hiddenCause() };
 }
@@ -259,14 +254,15 @@ function hiddenCause(): Error {
   return new Error("the runtime tells only of its second try, over HTTP/2");
 }
 
+/** The known facts; a probe that was answered in the same way tells more. */
 function withHeadersOf(
   known: HandshakeFacts,
-  result: ProbeResult,
+  result: ProbeResult | undefined,
 ): HandshakeFacts {
-  if (result.kind === "failure" || result.status !== known.status) {
-    return withoutHeaders(known);
+  if (result?.kind === "answer" && result.status === known.status) {
+    return { ...known, headers: result.headers, body: result.body };
   }
-  return { ...known, headers: result.headers, body: result.body };
+  return withoutHeaders(known);
 }
 
 /** A redirect whose target is unknown is not the end of this URL. */
