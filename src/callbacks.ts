@@ -196,8 +196,8 @@ export interface WSCallbacks {
    * The connect hook. What it sends with `session.send` goes out before the
    * queue, which waits until the returned promise settles. A rejection ends the
    * connection: for good if it is a fatal {@linkcode WSError}. It may take
-   * `connectTimeout`, and when its connection ends first, the next attempt waits
-   * for it for at most `closeTimeout`.
+   * `connectTimeout`. When its connection ends first, that is told at once, and
+   * the next attempt waits for the hook for at most `closeTimeout`.
    */
   readonly onConnect?: (session: Session) => unknown;
   /** A connection has ended. */

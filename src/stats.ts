@@ -190,7 +190,7 @@ export class ConnectionLog {
 const RTT_KEPT = 1_000;
 
 /** Sums up round-trip times in bounded memory. */
-export class RttLog {
+class RttLog {
   readonly #latest: number[] = [];
   #count = 0;
   #sum = 0;

@@ -15,7 +15,7 @@ import {
   WebSocketStreamClient,
   WSError,
 } from "../../mod.ts";
-import { within } from "../support/events.ts";
+import { nextAttempt, within } from "../support/events.ts";
 import { type TransportCase, TRANSPORTS } from "../support/transports.ts";
 
 const NEVER = new Promise<never>(() => {});
@@ -377,8 +377,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
       });
       const started = world.client.start();
       await world.calls.next("disconnect");
-      // A timer behind the one between two attempts.
-      if (moment === "a moment later") await sleep(1);
+      if (moment === "a moment later") await nextAttempt();
       world.client.reconnect();
       await within(started, "start");
     });
@@ -391,7 +390,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
       });
       world.client.start().catch(() => {});
       await world.calls.next("disconnect");
-      if (moment === "a moment later") await sleep(1);
+      if (moment === "a moment later") await nextAttempt();
       await within(world.client.stop(), "stop()");
     });
   }

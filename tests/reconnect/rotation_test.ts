@@ -6,7 +6,7 @@ import type { Message, WSConfig } from "../../mod.ts";
 import type { Peer } from "../../src/server/peer.ts";
 import { serve } from "../../src/server/server.ts";
 import { type TransportCase, TRANSPORTS } from "../support/transports.ts";
-import { within } from "../support/events.ts";
+import { nextAttempt, within } from "../support/events.ts";
 
 const NEVER = new Promise<never>(() => {});
 /** Old enough soon. */
@@ -188,7 +188,7 @@ function testAll(
     });
     world.client.reconnect(GRACEFUL);
     await world.calls.next("error");
-    await sleep(1); // A timer behind the one between two attempts.
+    await nextAttempt();
     await world.peer.drop();
     const { attempt, error } = await world.calls.next("retry");
     assertEquals([attempt, error.closeCode], [1, 1006]);

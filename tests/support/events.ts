@@ -4,6 +4,8 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
+
 /** How long a test waits for anything, ms; a busy machine may take long. */
 const DEADLINE = 20_000;
 
@@ -118,4 +120,14 @@ export async function within<T>(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * Resolves when the next attempt after one that has just failed has begun:
+ * `retry` lets a timer pass between the two, which is set by the time the first
+ * of these has fired, and fires before the second.
+ */
+export async function nextAttempt(): Promise<void> {
+  await delay(1);
+  await delay(1);
 }
