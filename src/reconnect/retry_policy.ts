@@ -21,7 +21,7 @@ import {
   isRefusal,
   retriesExhausted,
 } from "../transport/classify.ts";
-import { Failover } from "./failover.ts";
+import { Failover, type FailoverStep } from "./failover.ts";
 
 /** What follows a failure. */
 export type Next =
@@ -167,12 +167,7 @@ export class RetryPolicy {
    * the next one, in milliseconds. It never ends the client.
    */
   rotationFailed(error: WSError, now: number): number {
-    const step = this.#failover.failed(
-      false,
-      isRefusal(error),
-      notBefore(error, now),
-      now,
-    );
+    const step = this.#failoverAfter(error, false, now);
     // One URL or many: an open connection is no reason to hurry.
     const delay = this.#backoffAfter(this.#rounds++);
     if (step === "round") this.#failover.startRound(now + delay);
@@ -190,12 +185,7 @@ export class RetryPolicy {
   }
 
   #retry(error: WSError, now: number): Next {
-    const step = this.#failover.failed(
-      error.severity === "fatal",
-      isRefusal(error),
-      notBefore(error, now),
-      now,
-    );
+    const step = this.#failoverAfter(error, error.severity === "fatal", now);
     if (step === "none left") return this.#end(error);
     const { maxRetries } = this.#config;
     if (this.#failures > maxRetries) {
@@ -206,6 +196,12 @@ export class RetryPolicy {
     const delay = this.#backoffAfter(this.#rounds++);
     this.#failover.startRound(now + delay);
     return this.#waitFor(error, this.#withRetryAfter(delay, now), now);
+  }
+
+  #failoverAfter(error: WSError, isFatal: boolean, now: number): FailoverStep {
+    const { retryAfter = 0 } = error;
+    const notBefore = now + Math.min(retryAfter, MAX_RETRY_AFTER);
+    return this.#failover.failed(isFatal, isRefusal(error), notBefore, now);
   }
 
   #waitFor(error: WSError, ms: number, now: number): Next {
@@ -243,10 +239,6 @@ export class RetryPolicy {
     if (asked <= 0) return delay;
     return Math.max(delay, asked) * (1 + 0.1 * this.#chance());
   }
-}
-
-function notBefore({ retryAfter = 0 }: WSError, now: number): number {
-  return now + Math.min(retryAfter, MAX_RETRY_AFTER);
 }
 
 /** The options of the backoff. */
