@@ -473,7 +473,7 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     });
   }
 
-  test("start() that runs out of time in a hook is told to onError, and ends the client", async () => {
+  test("a start() that runs out of time is told to onError, and ends the client", async () => {
     await using world = worldOf({ callbacks: { onConnect: () => NEVER } });
     const error = await assertRejects(
       () => within(world.client.start({ timeout: 20 }), "start"),
@@ -481,7 +481,6 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     );
     assertEquals([error.code, error.severity], ["TIMEOUT", "fatal"]);
     assertEquals(world.calls.all("error"), [error]);
-    assertEquals(world.order, ["connect", "error", "disconnect"]);
     assertStrictEquals(await world.client.closed, error);
   });
 
