@@ -304,9 +304,9 @@ forEachTransport(
   async (transport) => {
     await using world = await World.open(transport, {
       receiveOverflow: "disconnect",
-      retryBudget: 250,
-      initialBackoff: 400,
-      maxBackoff: 400,
+      retryBudget: 1_500,
+      initialBackoff: 1_600,
+      maxBackoff: 1_600,
       jitter: 0,
     });
     const { client, events } = world;
