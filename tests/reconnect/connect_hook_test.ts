@@ -473,17 +473,6 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     });
   }
 
-  test("a start() that runs out of time is told to onError, and ends the client", async () => {
-    await using world = worldOf({ callbacks: { onConnect: () => NEVER } });
-    const error = await assertRejects(
-      () => within(world.client.start({ timeout: 20 }), "start"),
-      WSError,
-    );
-    assertEquals([error.code, error.severity], ["TIMEOUT", "fatal"]);
-    assertEquals(world.calls.all("error"), [error]);
-    assertStrictEquals(await world.client.closed, error);
-  });
-
   test("heartbeats run during the hook, and its server may dictate them", async () => {
     await using world = worldOf({
       config: {

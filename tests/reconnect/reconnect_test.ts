@@ -270,7 +270,9 @@ function testAll({ name, world: worldOf, openWorld }: TransportCase): void {
       WSError,
     );
     assertEquals(error.code, "TIMEOUT");
-    assertEquals(world.calls.all("disconnect").length, 1);
+    // On a busy machine the time may be up before the hook has begun.
+    const { connect, disconnect } = Object.groupBy(world.order, (name) => name);
+    assertEquals(disconnect?.length, connect?.length);
   });
 
   test("start({ timeout }) bounds the first open only", async () => {
