@@ -9,6 +9,7 @@
  * @module
  */
 
+import config from "../deno.json" with { type: "json" };
 import { sbom } from "./sbom.ts";
 
 /** The platforms that `deno compile` knows. */
@@ -40,18 +41,20 @@ export async function checksums(folder: string): Promise<string> {
   return lines.toSorted((a, b) => a.slice(66) < b.slice(66) ? -1 : 1).join("");
 }
 
+/** What `deno task compile` gives to Deno, for a program of another name. */
+export function compileArgs(
+  output: string,
+  more: readonly string[] = [],
+): string[] {
+  const [, compile = "", ...words] = config.tasks.compile.command.split(" ");
+  const rest = words.map((word) => word === "ws-stream" ? output : word);
+  return [compile, ...more, ...rest];
+}
+
 async function compile(target: string, folder: string): Promise<void> {
+  const program = `${folder}/${binaryName(target)}`;
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      "compile",
-      "--allow-net",
-      "--no-prompt",
-      "--target",
-      target,
-      "--output",
-      `${folder}/${binaryName(target)}`,
-      new URL("../cli.ts", import.meta.url).href,
-    ],
+    args: compileArgs(program, ["--target", target]),
   }).spawn().status;
   if (!success) throw new Error(`Cannot compile for ${target}`);
 }

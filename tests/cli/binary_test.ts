@@ -10,6 +10,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
 import { echo } from "../../src/server/behaviours.ts";
 import { serve } from "../../src/server/server.ts";
+import { compileArgs } from "../../tools/binaries.ts";
 import { cli, type Session } from "./session.ts";
 
 const given = Deno.env.get("WS_STREAM_BIN");
@@ -78,12 +79,9 @@ Deno.test({
 
 /** By the very task that people use, but into another folder. */
 async function compile(folder: string): Promise<string> {
-  const { command } = config.tasks.compile;
   const binary = `${folder}/ws-stream`;
-  const [, ...words] = command.split(" ");
-  const args = words.map((word) => word === "ws-stream" ? binary : word);
   const { success, stderr } = await new Deno.Command(compiler ?? "", {
-    args,
+    args: compileArgs(binary),
     cwd: new URL("../../", import.meta.url).pathname,
     env: { DENORT_BIN: runtime ?? "" },
   }).output();

@@ -5,7 +5,12 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
-import { binaryName, checksums, TARGETS } from "../../tools/binaries.ts";
+import {
+  binaryName,
+  checksums,
+  compileArgs,
+  TARGETS,
+} from "../../tools/binaries.ts";
 import { packageFiles } from "../../tools/package.ts";
 import { changelogSection } from "../../tools/release.ts";
 import { components } from "../../tools/sbom.ts";
@@ -55,6 +60,14 @@ Deno.test("release --dry-run shows what would happen, and does nothing", async (
   assertStringIncludes(text, "--minimum-dependency-age=0");
   assertMatch(text, /[Ww]ould run:\n {2}git tag .*\n {2}git push origin v/);
   assertEquals(code, text.includes("STOP") ? 1 : 0, text);
+});
+
+Deno.test("a program of a release may do what `deno task compile` allows", () => {
+  const args = compileArgs("dist/x", ["--target", "t"]);
+  const task = config.tasks.compile.command
+    .replace("compile", "compile --target t")
+    .replace("--output ws-stream", "--output dist/x");
+  assertEquals(`deno ${args.join(" ")}`, task);
 });
 
 Deno.test("the checksums are what sha256sum checks", async () => {
