@@ -55,50 +55,57 @@ export const COMMANDS: readonly Command[] = [
     examples: [
       {
         job: "Watch a feed and filter it",
-        lines: ["ws-stream wss://example.com/feed --grep BTC-USD | jq .price"],
+        lines: [
+          String
+            .raw`ws-stream ws://127.0.0.1:8080 --grep '"seq":\d*0,' | jq --unbuffered .seq`,
+        ],
       },
       {
         job: "Make one request",
         lines: [
-          `echo '{"op":"time"}' | ws-stream wss://example.com/api --once`,
+          `echo '{"op":"time"}' | ws-stream ws://127.0.0.1:9000 --once`,
         ],
       },
       {
         job: "Authenticate and subscribe, again after each reconnect",
         lines: [
-          "ws-stream wss://example.com/feed --bearer-file token \\",
-          `  --on-open @subscribe.json --await '"subscribed"'`,
+          "ws-stream ws://127.0.0.1:9000 --bearer-file token \\",
+          `  --on-open @subscribe.json --await '"subscribe"'`,
         ],
       },
       {
         job: "Log for days, one complete file an hour",
         lines: [
-          "ws-stream wss://example.com/feed --json -o 'logs/{date}/{hour}.ndjson'",
+          "ws-stream ws://127.0.0.1:8080 --json -o 'logs/{date}/{hour}.ndjson'",
         ],
       },
       {
         job: "Monitor from cron, by exit code",
         lines: [
-          "ws-stream wss://example.com/feed -q -n 1 --timeout 30s > /dev/null ||",
+          "ws-stream ws://127.0.0.1:8080 -q -n 1 --timeout 30s > /dev/null ||",
           '  echo "no message, code $?" | mail -s feed ops@example.com',
         ],
       },
       {
-        job: "Bridge into a broker, and from one",
+        job: "Bridge into a broker",
+        lines: ["ws-stream ws://127.0.0.1:8080 | mosquitto_pub -t feed -l"],
+      },
+      {
+        job: "Bridge from a broker, without loss over a restart",
         lines: [
-          "ws-stream wss://example.com/feed | kcat -P -b localhost -t feed",
-          "mosquitto_sub -t out | ws-stream wss://example.com/in --spool out.db",
+          "mosquitto_sub -t out | ws-stream ws://127.0.0.1:9000 --spool out.db",
         ],
       },
       {
-        job: "Send a file as one binary message",
+        job: "Send a file as one binary message, and keep the answer",
         lines: [
-          "ws-stream wss://example.com/in --binary raw --one-message < photo.jpg",
+          "ws-stream ws://127.0.0.1:9000 --binary raw --one-message \\",
+          "  < photo.jpg > answer.jpg",
         ],
       },
       {
-        job: "Fail over between two servers, and see everything that happens",
-        lines: ["ws-stream wss://a.example.com wss://b.example.com --json"],
+        job: "Fail over to a second server, and see everything that happens",
+        lines: ["ws-stream ws://127.0.0.1:9999 ws://127.0.0.1:8080 --json"],
       },
     ],
     load: () => import("./connect/connect.ts"),
@@ -114,18 +121,26 @@ export const COMMANDS: readonly Command[] = [
       "you type goes to the clients.",
     examples: [
       {
+        job: "Be a feed",
+        lines: ["ws-stream serve 8080 --feed"],
+      },
+      {
         job: "Be an echo server, and see what clients send",
         lines: ["ws-stream serve 9000 -v"],
       },
       {
-        job: "Be a feed whose connections break, each time in the same way",
+        job: "Refuse every client",
+        lines: ["ws-stream serve 9001 --chaos refuse=401"],
+      },
+      {
+        job: "Break connections, each time in the same way",
         lines: [
-          "ws-stream serve 9000 --feed --chaos drop=1%,half-open@30s --seed 7",
+          "ws-stream serve 9002 --feed --chaos drop=1%,half-open@30s --seed 7",
         ],
       },
       {
         job: "Speak TLS",
-        lines: ["ws-stream serve :8443 --cert cert.pem --key key.pem"],
+        lines: ["ws-stream serve 8443 --cert cert.pem --key key.pem"],
       },
     ],
     load: () => import("./serve/serve.ts"),
@@ -152,12 +167,12 @@ export const COMMANDS: readonly Command[] = [
     examples: [
       {
         job: "Measure the way to a server",
-        lines: ["ws-stream ping -n 5 wss://example.com"],
+        lines: ["ws-stream ping -n 5 ws://127.0.0.1:9000"],
       },
       {
         job: "Measure a server with a heartbeat of its own",
         lines: [
-          `ws-stream ping wss://example.com --message '{"op":"ping"}' --pong pong`,
+          `ws-stream ping ws://127.0.0.1:9000 --message '{"op":"ping"}' --pong ping`,
         ],
       },
     ],
@@ -175,12 +190,12 @@ export const COMMANDS: readonly Command[] = [
     examples: [
       {
         job: "Debug a 401",
-        lines: ["ws-stream probe wss://example.com/feed --bearer-file token"],
+        lines: ["ws-stream probe ws://127.0.0.1:9001 --bearer-file token"],
       },
       {
-        job: "Warn before a certificate expires",
+        job: "See when a certificate expires",
         lines: [
-          "ws-stream probe wss://example.com --json |",
+          "ws-stream probe wss://localhost:8443 -k --json |",
           "  jq -r 'select(.step == \"tls\").certificate.to'",
         ],
       },
@@ -198,7 +213,7 @@ export const COMMANDS: readonly Command[] = [
       {
         job: "Record ten minutes of a feed",
         lines: [
-          "ws-stream record wss://example.com/feed -o feed.ndjson --for 10m",
+          "ws-stream record ws://127.0.0.1:8080 -o feed.ndjson --for 10m",
         ],
       },
     ],
@@ -215,11 +230,11 @@ export const COMMANDS: readonly Command[] = [
     examples: [
       {
         job: "Be a mock server",
-        lines: ["ws-stream replay feed.ndjson --serve 9000 --loop"],
+        lines: ["ws-stream replay feed.ndjson --serve 9003 --loop"],
       },
       {
         job: "Load a server, ten times as fast",
-        lines: ["ws-stream replay feed.ndjson ws://127.0.0.1:8080 --speed 10x"],
+        lines: ["ws-stream replay feed.ndjson ws://127.0.0.1:9000 --speed 10x"],
       },
     ],
     load: () => import("./replay/replay.ts"),

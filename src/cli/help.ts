@@ -137,7 +137,7 @@ export function fullHelp(
       )
       : [],
     ...section("Exit codes", exitCodes(width)),
-    ...section("Examples", examples(command?.examples ?? JOBS)),
+    ...section("Examples", examples(command?.examples ?? JOBS, width)),
   ];
   return parts.join("\n\n") + "\n";
 }
@@ -202,11 +202,18 @@ function entry(left: string, right: string, width: number): string[] {
     : [`  ${left}`, ...below];
 }
 
-function examples(examples: readonly Example[]): string[] {
-  return examples.flatMap(({ job, lines }) => [
+function examples(examples: readonly Example[], width: number): string[] {
+  const shown = examples.flatMap(({ job, lines }) => [
     `  ${job}`,
     ...lines.map((line) => `      ${line}`),
   ]);
+  const isClient = shown.some((line) => /\bwss?:\/\//.test(line));
+  const beside = "Each runs as it stands while the servers do that " +
+    "`ws-stream help serve` has as examples.";
+  const note = isClient
+    ? wrap(beside, width - 2).map((line) => `  ${line}`)
+    : [];
+  return [...note, ...shown];
 }
 
 const NOTES: readonly (readonly [title: string, text: string])[] = [

@@ -12,7 +12,8 @@
 /** What a session may take, in milliseconds: then it is killed. */
 const LIMIT = 30_000;
 
-const PROGRAM = new URL("../../cli.ts", import.meta.url).pathname;
+/** The program, to be run by Deno. */
+export const PROGRAM = new URL("../../cli.ts", import.meta.url).pathname;
 
 /** How a session ended. */
 export interface SessionResult {
