@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { UsageError } from "../../src/cli/args/values.ts";
-import { serveUntilEnd } from "../../src/cli/serve/serve_until_end.ts";
+import { serveUntilEnd } from "../../src/cli/serve/serve.ts";
 import { serve } from "../../src/server/server.ts";
 
 Deno.test("the time ends the server, with 124", async () => {

@@ -19,8 +19,8 @@ import { connectSteps } from "../run/input.ts";
 import { sentences } from "../run/connection_events.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, requirePermissions } from "../permissions.ts";
-import { reportClient, serveUntilEnd } from "../serve/serve_until_end.ts";
-import { type Entry, readRecording } from "./recording.ts";
+import { reportClient, serveUntilEnd } from "../serve/serve.ts";
+import { type Entry, readRecording } from "./record.ts";
 
 /** Runs the command. */
 export async function run(

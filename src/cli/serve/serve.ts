@@ -10,17 +10,26 @@ import type { Message } from "../../../mod.ts";
 import { broadcast, echo, feed } from "../../server/behaviours.ts";
 import { type Chaos, ChaosError, parseChaos } from "../../server/chaos.ts";
 import type { Peer } from "../../server/peer.ts";
-import { serve as listen, serveWithResets } from "../../server/server.ts";
-import { readFlagText } from "../args/client_config.ts";
+import {
+  serve as listen,
+  serveWithResets,
+  type WebSocketServer,
+} from "../../server/server.ts";
+import { clientNeeds, tlsOf } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import { address, UsageError } from "../args/values.ts";
-import type { ExitStatus } from "../exit_status.ts";
-import { escapeLine, isDumbTerminal, styleOf } from "../format.ts";
+import { type ExitStatus, Signals } from "../exit_status.ts";
+import {
+  escapeLine,
+  isDumbTerminal,
+  showDuration,
+  styleOf,
+} from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { displayMessage } from "../output/printer.ts";
-import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
+import { listenNeed, requirePermissions } from "../permissions.ts";
+import { after } from "../run/timers.ts";
 import { openConsole } from "./console.ts";
-import { reportClient, serveUntilEnd } from "./serve_until_end.ts";
 
 const DEFAULT_ADDRESS = "127.0.0.1:8080";
 
@@ -33,9 +42,9 @@ export async function run(
   const { hostname, port } = address(given);
   const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 31);
   const chaos = chaosOf(flags.chaos, seed);
-  requirePermissions([listenNeed(hostname, port), ...certificateNeeds(flags)]);
+  requirePermissions([listenNeed(hostname, port), ...clientNeeds(flags, [])]);
   const behave = behaviour(flags);
-  const tls = tlsOf(flags);
+  const { cert, key } = tlsOf(flags) ?? {};
   const listenAs = resets(chaos, hostname) ? serveWithResets : listen;
   // Only where somebody can type is there a prompt.
   const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal() &&
@@ -46,7 +55,7 @@ export async function run(
     const server = await listenAs({
       hostname,
       port,
-      tls,
+      tls: cert === undefined || key === undefined ? undefined : { cert, key },
       subprotocols: flags.subprotocol,
       compression: flags.compress,
       chaos,
@@ -87,22 +96,6 @@ function resets(chaos: Chaos | undefined, hostname: string): boolean {
     chaos.items.some((item) =>
       item.kind === "fault" && item.fault.kind === "reset"
     );
-}
-
-function certificateNeeds({ cert, key }: Flags): Need[] {
-  return [cert, key].filter((path) => path !== undefined)
-    .map((path) => ({ kind: "read", path }));
-}
-
-function tlsOf({ cert, key }: Flags) {
-  if (cert === undefined && key === undefined) return undefined;
-  if (cert === undefined || key === undefined) {
-    throw new UsageError("--cert and --key need each other");
-  }
-  return {
-    cert: readFlagText("--cert", cert),
-    key: readFlagText("--key", key),
-  };
 }
 
 interface Behaviour {
@@ -153,4 +146,67 @@ function messageLine(data: Message): string {
   }
   const text = escapeLine(data.slice(0, SHOWN));
   return data.length > SHOWN ? `${text}… (${data.length} characters)` : text;
+}
+
+/**
+ * Starts a server, and closes it at a signal, when its time is up, or when `end`
+ * is called.
+ *
+ * @param beforeSecond called before a second signal ends the program
+ * @throws {UsageError} an address that cannot be listened on
+ */
+export async function serveUntilEnd(
+  { timeout, for: duration }: Pick<Flags, "timeout" | "for">,
+  start: (
+    end: (status: ExitStatus) => void,
+  ) => WebSocketServer | Promise<WebSocketServer>,
+  beforeSecond?: () => void,
+): Promise<ExitStatus> {
+  const ended = Promise.withResolvers<ExitStatus>();
+  const over = new AbortController();
+  using _ = new Signals(ended.resolve, beforeSecond);
+  await using _server = await listening(() => start(ended.resolve));
+  after(timeout, over.signal, () => ended.resolve(124));
+  after(duration, over.signal, () => ended.resolve(0));
+  const status = await ended.promise;
+  over.abort();
+  return status;
+}
+
+async function listening(
+  start: () => WebSocketServer | Promise<WebSocketServer>,
+): Promise<WebSocketServer> {
+  try {
+    return await start();
+  } catch (error) {
+    if (error instanceof Error && isOfAddress(error)) {
+      throw new UsageError(`cannot listen there: ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+/** `Deno.listen` throws classes of its own, `node:net` has codes. */
+function isOfAddress(error: Error): boolean {
+  return error instanceof Deno.errors.AddrInUse ||
+    error instanceof Deno.errors.AddrNotAvailable ||
+    error instanceof Deno.errors.PermissionDenied ||
+    "code" in error &&
+      /^(EADDRINUSE|EADDRNOTAVAIL|EACCES|EINVAL)$/.test(String(error.code));
+}
+
+/** Prints when a client connects, and when its connection closes. */
+export function reportClient(peer: Peer, notices: Stderr): void {
+  const { remote, path } = peer.request;
+  const from = `${remote.hostname}:${remote.port}`;
+  const protocol = peer.protocol === "" ? "" : ` (${peer.protocol})`;
+  const start = performance.now();
+  notices.good(
+    `#${peer.id} ${from} ${escapeLine(path)}: connected${protocol}`,
+  );
+  peer.closed.then(({ code, reason }) => {
+    const why = reason === "" ? "" : ` "${escapeLine(reason)}"`;
+    const time = showDuration(performance.now() - start);
+    notices.good(`#${peer.id} ${from}: closed, ${code}${why}, after ${time}`);
+  });
 }

@@ -6,7 +6,7 @@ import {
   readRecording,
   RecordingError,
   recordLine,
-} from "../../../src/cli/replay/recording.ts";
+} from "../../../src/cli/replay/record.ts";
 import { anyText } from "../../support/texts.ts";
 
 async function read(text: string): Promise<Entry[]> {

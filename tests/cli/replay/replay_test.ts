@@ -8,7 +8,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import type { Message } from "../../../mod.ts";
-import { type Entry, recordLine } from "../../../src/cli/replay/recording.ts";
+import { type Entry, recordLine } from "../../../src/cli/replay/record.ts";
 import { play } from "../../../src/cli/replay/replay.ts";
 import { serve } from "../../../src/server/server.ts";
 import { TempFile } from "../../support/temp_file.ts";
