@@ -4,7 +4,12 @@
  * @module
  */
 
-import { COMMAND_NAMES, type CommandName, type Flag } from "./args/flag.ts";
+import {
+  briefOf,
+  COMMAND_NAMES,
+  type CommandName,
+  type Flag,
+} from "./args/flag.ts";
 import { type FlagName, flagsOf, type Invocation } from "./args/flags.ts";
 import { UsageError } from "./args/values.ts";
 import type { ExitStatus } from "./exit_status.ts";
@@ -162,7 +167,7 @@ fi
 }
 
 function zshSpec(form: string, flag: Flag): string {
-  const about = (flag.brief ?? flag.help).replaceAll(/[[\]:]/g, " ");
+  const about = briefOf(flag).replaceAll(/[[\]:]/g, " ");
   const isRepeated = flag.kind === "many" ||
     flag.kind === "toggle" && flag.counted;
   const repeated = isRepeated ? "*" : "";
@@ -213,7 +218,7 @@ function fish(summaries: Summaries): string {
 function fishFlag(name: FlagName, flag: Flag): string {
   const short = flag.short === undefined ? "" : `-s ${flag.short} `;
   const long = `-l ${flag.negated ? "no-" : ""}${name}`;
-  const about = `-d ${quoted(flag.brief ?? flag.help)}`;
+  const about = `-d ${quoted(briefOf(flag))}`;
   if (flag.kind === "toggle") return `${short}${long} ${about}`;
   const words = wordsOf(flag);
   const value = words !== undefined

@@ -6,6 +6,7 @@
 
 import config from "../../deno.json" with { type: "json" };
 import {
+  briefOf,
   COMMAND_NAMES,
   type CommandName,
   type Flag,
@@ -82,8 +83,7 @@ export function briefHelp(
       : flag.brief !== undefined && flag.of.includes(command.name) &&
         name !== "help";
     if (!isListed) continue;
-    const about = flag.brief ?? flag.help.replace(/\. .*|\.$/s, "");
-    lines.push(row(flagUsage(name, flag), about, width));
+    lines.push(row(flagUsage(name, flag), briefOf(flag), width));
   }
   const all = command === undefined
     ? "ws-stream help [COMMAND]"

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { COMMAND_NAMES } from "../../src/cli/args/flag.ts";
+import { briefOf, COMMAND_NAMES } from "../../src/cli/args/flag.ts";
 import { FLAG_NAMES, FLAGS } from "../../src/cli/args/flags.ts";
 import { completionScript, SHELLS } from "../../src/cli/completions.ts";
 import { canRun, type Program, testWith } from "../support/foreign_server.ts";
@@ -58,12 +58,12 @@ Deno.test("zsh offers letters and names, values with what they may be", () => {
   for (
     const spec of [
       "'ping:it’s ping'",
-      `'-q[${FLAGS.quiet.help}]'`,
+      `'-q[${briefOf(FLAGS.quiet)}]'`,
       `'--no-reconnect[${FLAGS.reconnect.brief}]'`,
       `'-n[${FLAGS.count.brief}]:N: '`,
       `'*--header[${FLAGS.header.brief}]:NAME  VALUE: '`,
-      `'--bearer-file[Authorization  Bearer with what FILE holds]:FILE:_files'`,
-      `'--color[Colours; auto  on a terminal unless NO_COLOR is set.]` +
+      `'--bearer-file[Send the token in FILE as Authorization  Bearer]:FILE:_files'`,
+      `'--color[Use colors; auto  on a terminal, unless NO_COLOR is set]` +
       `:auto always never:(auto always never)'`,
     ]
   ) {

@@ -111,11 +111,11 @@ Deno.test("--help is set in sections, descriptions beside their flags or below",
   ]);
   const general = sections.find((section) => section.startsWith("General"));
   assertEquals(general?.split("\n").slice(-4), [
-    "  --color auto|always|never     Colours; auto: on a terminal unless " +
-    "NO_COLOR is",
-    "                                set. [default: auto]",
-    "  --help                        Everything; -h fits one screen.",
-    "  -V, --version                 Prints the version.",
+    "  --color auto|always|never     Use colors; auto: on a terminal, unless " +
+    "NO_COLOR",
+    "                                is set. [default: auto]",
+    "  --help                        Print everything; -h fits one screen.",
+    "  -V, --version                 Print the version.",
   ]);
   assertEquals(
     fullHelp({ width: 80 }).match(

@@ -46,8 +46,11 @@ interface FlagFacts {
   readonly of: readonly CommandName[];
   /** What it does. */
   readonly help: string;
-  /** What `-h` says of it; without it `-h` does not list it. */
-  readonly brief?: string;
+  /**
+   * What `-h` says of it, or true for the first sentence of the help; without
+   * it `-h` does not list it.
+   */
+  readonly brief?: string | true;
   /** Whether the help shows it as `--no-...`, because that is its use. */
   readonly negated?: boolean;
 }
@@ -83,6 +86,11 @@ export interface Many<T> extends FlagFacts {
 
 /** Any flag. */
 export type Flag = Toggle | One<unknown> | Many<unknown>;
+
+/** What a flag does, on one line. */
+export function briefOf({ brief, help }: Flag): string {
+  return typeof brief === "string" ? brief : help.replace(/\. .*|\.$/s, "");
+}
 
 /** A flag without a value. */
 export function toggle<const F extends Omit<Toggle, "kind">>(facts: F) {

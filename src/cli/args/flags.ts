@@ -43,66 +43,71 @@ export const FLAGS = {
   "json": toggle({
     group: "Messages",
     of: ["connect", "ping", "probe"],
-    brief: "Prints every event as a line of JSON",
-    help: "Prints every event as one JSON object a line.",
+    brief: true,
+    help: "Print every event as a line of JSON.",
   }),
   "raw": toggle({
     group: "Messages",
     of: CONNECT,
-    help: "On a terminal: prints JSON as it came, not set out for reading.",
+    help: "On a terminal: print JSON as it came, not laid out for " +
+      "reading.",
   }),
   "history": one(text, {
     value: "FILE",
     group: "Messages",
     of: CONNECT,
     off: "",
-    help: "On a terminal: the file that keeps what was typed, by default " +
-      "~/.ws-stream-history if that may be read and written; a line that " +
-      "begins with a space is not kept.",
+    help: "On a terminal: keep what was typed in this file, by default " +
+      "~/.ws-stream-history if that may be read and written. A line " +
+      "that begins with a space is not kept.",
   }),
   "format": one(messageFormat, {
     value: "TEMPLATE",
     group: "Messages",
     of: CONNECT,
-    help: "How each message is printed: %s payload, %l its length in bytes, " +
-      String.raw`%t time (ISO 8601), %u URL, %% a %; \n \t \0 \xNN are ` +
-      String.raw`escapes. Nothing is added: end it with \n.`,
+    help: "Print each message by a template: %s payload, %l its length " +
+      String.raw`in bytes, %t time (ISO 8601), %u URL, %% a %; \n \t \0 \xNN ` +
+      String.raw`are escapes. Nothing is added: end it with \n.`,
   }),
   "timestamps": toggle({
     group: "Messages",
     of: CONNECT,
-    help: "Prints the time of arrival (ISO 8601, UTC) before each message.",
+    help: "Print the time of arrival (ISO 8601, UTC) before each " +
+      "message.",
   }),
   "grep": one(regex, {
     value: "REGEX",
     group: "Messages",
     of: CONNECT,
-    help: "Prints only messages that match.",
+    help: "Print only messages that match.",
   }),
   "decompress": word(["gzip", "deflate"], {
     group: "Messages",
     of: CONNECT,
-    help: "Decompresses binary messages first, as some exchanges send them.",
+    help: "Decompress binary messages first, as some exchanges send " +
+      "them.",
   }),
   "merge": toggle({
     group: "Messages",
     of: CONNECT,
-    help: "Connects to all URLs at once, instead of failover. Each message " +
-      "is printed with its URL; input goes to every connection.",
+    help: "Connect to all URLs at once, instead of failover. Each " +
+      "message is printed with its URL; input goes to every " +
+      "connection.",
   }),
   "binary": word(["raw", "base64", "hex"], {
     group: "Messages",
     of: CONNECT,
-    brief: "Input and output are binary",
-    help: "Input is decoded and sent as binary, binary messages are " +
-      "printed so. raw cuts and adds nothing unless -0 or --delimiter is " +
-      "given. Without it input is text, and binary is printed as base64.",
+    brief: "Send and print binary messages",
+    help: "Decode input and send it as binary; encode binary messages " +
+      "and print them. raw cuts and adds nothing unless -0 or " +
+      "--delimiter is given. Without this flag input is text, and " +
+      "binary messages are printed as base64.",
   }),
   "null": toggle({
     short: "0",
     group: "Messages",
     of: CONNECT,
-    help: "A NUL byte ends each message, in and out: for texts of " +
+    help: "End each message with a NUL byte, in and out: for texts of " +
       "several lines.",
   }),
   "delimiter": one(escapedText, {
@@ -110,46 +115,49 @@ export const FLAGS = {
     group: "Messages",
     of: CONNECT,
     off: "",
-    help: String.raw`What ends each message; \n \r \t \0 \xNN are escapes. ` +
-      "A message may have 16 MiB. " +
-      "--no-delimiter: nothing does, and input is sent as it comes.",
+    help: String
+      .raw`End each message with TEXT, in and out; \n \r \t \0 \xNN are ` +
+      "escapes. A message may have 16 MiB. With --no-delimiter " +
+      "nothing ends a message, and input is sent as it comes.",
   }),
 
   "one-message": toggle({
     group: "Sending",
     of: CONNECT,
-    help: "Sends all of stdin as one message.",
+    help: "Send all of stdin as one message.",
   }),
   "send-rate": one(rate, {
     value: "N/TIME",
     group: "Sending",
     of: CONNECT,
-    help: "Sends at most so many messages in that time: 5/s, 100/m, 10/500ms.",
+    help: "Send at most so many messages in that time: 5/s, 100/m, " +
+      "10/500ms.",
   }),
   "overflow": word(["wait", "reject", "drop-oldest", "drop-newest"], {
     group: "Sending",
     of: CONNECT,
     default: "wait",
-    help: "When the queue is full: stop reading input, or drop.",
+    help: "When the queue is full: stop reading input, or drop messages.",
   }),
   "queue-max": one(wholeNumber(1), {
     value: "N",
     group: "Sending",
     of: CONNECT,
     default: "1000",
-    help: "How many messages the queue holds.",
+    help: "Let the queue hold N messages.",
   }),
   "redeliver": word(["unflushed", "none"], {
     group: "Sending",
     of: CONNECT,
     default: "unflushed",
-    help: "What is sent again after a reconnect.",
+    help: "After a reconnect, send again what may not have left, or " +
+      "nothing.",
   }),
   "spool": one(text, {
     value: "FILE",
     group: "Sending",
     of: CONNECT,
-    help: "Keeps the queue in a file, so that it outlives the process.",
+    help: "Keep the queue in a file, so that it outlives the process.",
   }),
 
   "output": one(fileTemplate, {
@@ -157,29 +165,29 @@ export const FLAGS = {
     value: "FILE",
     group: "Output",
     of: STAYS,
-    brief: "Writes messages to files, complete or .part",
-    help: "Writes messages to a file; {date} {hour} {minute} {host} {n} in " +
-      "its name begin new ones as they change. A file has its name once " +
-      "it is complete, and .part after it until then; none is overwritten: " +
-      "where FILE.log is there already, FILE.2.log is written.",
+    brief: "Write messages to a file, .part until complete",
+    help: "Write messages to a file; {date} {hour} {minute} {host} {n} " +
+      "in its name begin a new file as they change. A file has its " +
+      "name once it is complete, and .part after it until then. None " +
+      "is overwritten: where FILE.log exists, FILE.2.log is written.",
   }),
   "rotate-size": one(size, {
     value: "SIZE",
     group: "Output",
     of: CONNECT,
-    help: "Begins a new file at this size.",
+    help: "Begin a new file at this size.",
   }),
   "rotate-every": one(positiveDuration, {
     value: "TIME",
     group: "Output",
     of: CONNECT,
-    help: "Begins a new file after so long.",
+    help: "Begin a new file after so long.",
   }),
   "stats": one(positiveDuration, {
     value: "TIME",
     group: "Output",
     of: STAYS,
-    help: "Prints a line of numbers to stderr so often.",
+    help: "Print a line of numbers to stderr at this interval.",
   }),
 
   "count": one(wholeNumber(1), {
@@ -187,70 +195,70 @@ export const FLAGS = {
     value: "N",
     group: "Ending",
     of: ["connect", "ping", "record"],
-    brief: "Ends with 0 after N messages",
-    help: "Ends with 0 after N printed messages, and only then with 0 (ping: " +
-      "after N pings).",
+    brief: "Exit with 0 after N messages, or N pings",
+    help: "Exit with 0 after N printed messages, and only then with 0 " +
+      "(ping: after N pings).",
   }),
   "until": one(regex, {
     value: "REGEX",
     group: "Ending",
     of: CONNECT,
-    help: "Ends with 0 at the first message that matches, and only then " +
+    help: "Exit with 0 at the first message that matches, and only then " +
       "with 0.",
   }),
   "once": toggle({
     group: "Ending",
     of: CONNECT,
-    brief: "One request, its answer, no reconnect",
-    help: "Sends the input, prints the first message that follows the steps " +
-      "of the connection, and exits: 0 if there was one.",
+    brief: "Make one request, print its answer, and exit",
+    help: "Send the input, print the first message after the steps of " +
+      "the connection, and exit: with 0 if there was one.",
   }),
   "for": one(positiveDuration, {
     value: "TIME",
     group: "Ending",
     of: [...STAYS, "ping", "replay", "serve"],
-    help: "Ends with 0 after so long: the planned end.",
+    help: "Exit with 0 after so long: the planned end.",
   }),
   "timeout": one(positiveDuration, {
     value: "TIME",
     group: "Ending",
     of: ["connect", "ping", "probe", "record", "replay", "serve"],
-    brief: "Ends the whole run after so long, with 124",
-    help: "Ends the whole run after so long with 124: a time that should not " +
-      "be reached.",
+    brief: "Exit with 124 after so long",
+    help: "Exit with 124 after so long: a limit that should not be " +
+      "reached.",
   }),
   "linger": one(duration, {
     value: "TIME",
     group: "Ending",
     of: CONNECT,
     off: 0,
-    brief: "Waits so long for answers after the input [1s]",
-    help: "How long to wait for answers after the end of input; each " +
-      "message starts the wait again. Input without one byte means receive " +
+    brief: "Wait so long for answers after the input [1s]",
+    help: "Wait so long for answers after the end of input; each message " +
+      "starts the wait again. Input without one byte means receive " +
       "only. [default: 1s; with --once 10s]",
   }),
   "fail-on-gap": toggle({
     group: "Ending",
     of: STAYS,
-    help: "Ends with 9 as soon as messages may have been missed.",
+    help: "Exit with 9 as soon as messages may have been missed.",
   }),
 
   "message": one(textOrFile, {
     value: "MSG|@FILE",
     group: "Ping",
     of: ["ping"],
-    brief: "A message to send instead of a protocol ping",
-    help: "What to send instead of a protocol ping: a message that the " +
-      "server answers. Without --pong the next message is the answer. With " +
-      "--transport native a number is sent, for an echo server.",
+    brief: "Send this instead of a protocol ping",
+    help: "Send this message, which the server answers, instead of a " +
+      "protocol ping. Without --pong the next message is the answer. " +
+      "With --transport native a number is sent, for an echo server.",
   }),
   "interval": one(positiveDuration, {
     value: "TIME",
     group: "Ping",
     of: ["ping"],
-    brief: "From one ping to the next",
     default: "1s",
-    help: "From one ping to the next.",
+    brief: true,
+    help: "Send a ping at this interval.",
   }),
 
   "wait": one(positiveDuration, {
@@ -258,108 +266,111 @@ export const FLAGS = {
     group: "Ping",
     of: ["ping"],
     default: "2s",
-    brief: "How long an answer may take",
-    help: "How long an answer may take before it counts as lost.",
+    brief: "Count a ping as lost after so long",
+    help: "Count a ping as lost after so long without an answer.",
   }),
 
   "speed": one(speed, {
     value: "10x|max",
     group: "Replay",
     of: ["replay"],
-    brief: "How many times as fast as it was",
     default: "1x",
-    help: "How many times as fast as it was recorded.",
+    brief: true,
+    help: "Send so many times as fast as it was recorded.",
   }),
   "loop": toggle({
     group: "Replay",
     of: ["replay"],
-    brief: "Begins again at the end",
-    help: "Begins again at the end.",
+    brief: true,
+    help: "Begin again at the end.",
   }),
   "serve": one(address, {
     value: "ADDR",
     group: "Replay",
     of: ["replay"],
-    brief: "Replays to each client that connects",
-    help: "Replays to each client that connects to this address.",
+    brief: "Replay to each client that connects here",
+    help: "Listen on this address, and replay to each client that " +
+      "connects.",
   }),
 
   "echo": toggle({
     group: "Server",
     of: ["serve"],
-    brief: "Sends each message back",
-    help: "Sends each message back (when nothing else is asked for).",
+    brief: true,
+    help: "Send each message back. This is the default.",
   }),
   "broadcast": toggle({
     group: "Server",
     of: ["serve"],
-    brief: "Sends each message to all other clients",
-    help: "Sends each message to all other clients.",
+    brief: true,
+    help: "Send each message to all other clients.",
   }),
   "feed": toggle({
     group: "Server",
     of: ["serve"],
-    brief: "Sends numbered messages to all clients",
-    help: "Sends numbered messages to all clients.",
+    brief: true,
+    help: "Send numbered messages to each client.",
   }),
   "rate": one(wholeNumber(1), {
     value: "N",
     group: "Server",
     of: ["serve"],
-    brief: "Messages a second of --feed",
     default: "10",
-    help: "Messages a second of --feed.",
+    brief: true,
+    help: "Send so many messages a second with --feed.",
   }),
   "chaos": one(text, {
     value: "RULES",
     group: "Server",
     of: ["serve"],
-    brief: "What goes wrong: drop=5%,half-open@30s",
-    help: "What goes wrong, separated by commas: drop=5% reset half-open@30s " +
-      "close=1011@30s refuse=503/10 latency=50..200ms. =P% is a chance at " +
-      "each message (1% if nothing is said), @TIME an age of the " +
-      "connection, /N each Nth handshake.",
+    brief: "Break connections: drop=5%,half-open@30s",
+    help: "Break connections on purpose, by rules between commas: " +
+      "drop=5% reset half-open@30s close=1011@30s refuse=503/10 " +
+      "latency=50..200ms. =P% is a chance at each message (1% if " +
+      "nothing is said), @TIME an age of the connection, /N each Nth " +
+      "handshake.",
   }),
   "seed": one(wholeNumber(0), {
     value: "N",
     group: "Server",
     of: ["serve"],
-    brief: "Makes the same things go wrong again",
-    help: "Makes the same things go wrong again.",
+    brief: "Repeat the faults of an earlier run",
+    help: "Repeat the faults of an earlier run, which printed this " +
+      "number.",
   }),
 
   "quiet": toggle({
     short: "q",
     group: "General",
     of: ALL,
-    help: "Prints nothing but the error that ends the program.",
+    help: "Print nothing but the error that ends the program.",
   }),
   "verbose": toggle({
     counted: true,
     short: "v",
     group: "General",
     of: ALL,
-    brief: "Tells what happens to the connection",
-    help: "Prints what happens to the connection; -vv also the headers of " +
+    brief: "Print what happens to the connection",
+    help: "Print what happens to the connection; -vv also the headers of " +
       "the handshake and every message.",
   }),
   "color": word(["auto", "always", "never"], {
     group: "General",
     of: ALL,
     default: "auto",
-    help: "Colours; auto: on a terminal unless NO_COLOR is set.",
+    help: "Use colors; auto: on a terminal, unless NO_COLOR is set.",
   }),
   "help": toggle({
     group: "General",
     of: ALL,
-    brief: "Everything; COMMAND --help: all of a command",
-    help: "Everything; -h fits one screen.",
+    brief: "Print everything; COMMAND --help: all about it",
+    help: "Print everything; -h fits one screen.",
   }),
   "version": toggle({
     short: "V",
     group: "General",
     of: ALL,
-    help: "Prints the version.",
+    help: "Print the version.",
   }),
 } as const;
 

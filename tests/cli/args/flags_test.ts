@@ -6,6 +6,7 @@ import {
 } from "@std/assert";
 import { CONNECTION_FLAGS } from "../../../src/cli/args/connection_flags.ts";
 import {
+  briefOf,
   COMMAND_NAMES,
   type Flag,
   GROUPS,
@@ -55,9 +56,11 @@ Deno.test("each flag is taken by a command, and listed in a group", () => {
 });
 
 Deno.test("each flag is helped with a sentence, in short with less than one", () => {
-  for (const [name, { help, brief }] of ALL) {
-    assertMatch(help, /^[A-Z1h].*[.:\]]$/, name);
-    if (brief !== undefined) assertMatch(brief, /^[A-Z].{2,47}$/, name);
+  for (const [name, flag] of ALL) {
+    assertMatch(flag.help, /^[A-Z1h].*[.:\]]$/, name);
+    if (flag.brief !== undefined) {
+      assertMatch(briefOf(flag), /^[A-Z].{2,47}$/, name);
+    }
   }
 });
 
