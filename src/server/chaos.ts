@@ -43,6 +43,13 @@ export type Fault =
   | { readonly kind: "half-open" }
   | { readonly kind: "close"; readonly code: number };
 
+/** What happens to a handshake. */
+export interface RefuseFault {
+  readonly kind: "refuse";
+  /** The HTTP status of the answer. */
+  readonly status: number;
+}
+
 /** When it happens. */
 export type FaultTime =
   /** At each message, 0 to 1. */
@@ -57,7 +64,7 @@ export type ChaosItem =
     readonly fault: Fault;
     readonly time: FaultTime;
   }
-  | { readonly kind: "refuse"; readonly status: number; readonly every: number }
+  | RefuseFault & { readonly every: number }
   /** From `least` to `most` ms. */
   | { readonly kind: "latency"; readonly least: number; readonly most: number };
 

@@ -96,12 +96,18 @@ export interface FaultTarget {
 export class FaultInjector {
   readonly #plan: FaultPlan;
   readonly #target: FaultTarget;
+  readonly #onFault: (fault: Fault) => void;
   readonly #timers: ReturnType<typeof setTimeout>[];
   readonly #messages = { in: 0, out: 0 };
   #struck = false;
 
-  constructor(plan: FaultPlan, target: FaultTarget) {
+  constructor(
+    plan: FaultPlan,
+    target: FaultTarget,
+    onFault: (fault: Fault) => void = () => {},
+  ) {
     this.#plan = plan;
+    this.#onFault = onFault;
     this.#target = target;
     this.#timers = plan.timedFaults().map(({ after, fault }) =>
       setTimeout(() => this.#inject(fault), after)
@@ -122,6 +128,7 @@ export class FaultInjector {
   #inject(fault: Fault): void {
     if (this.#struck) return;
     this.#struck = true;
+    this.#onFault(fault);
     switch (fault.kind) {
       case "drop":
         this.#target.drop();

@@ -2,6 +2,7 @@ import type { Message } from "../message.ts";
 import { MessageDeflate } from "../protocol/deflate.ts";
 import type { DeflateParameters } from "../protocol/deflate_parameters.ts";
 import { Opcode } from "../protocol/frames.ts";
+import type { Fault } from "./chaos.ts";
 import { FaultInjector, type FaultPlan } from "./fault_plan.ts";
 import { BatchWriter, type FrameWriter, QueuedWriter } from "./frame_writer.ts";
 import {
@@ -37,6 +38,8 @@ export interface PeerOptions {
   /** Gets what a message callback threw. */
   readonly onError: (error: unknown) => void;
   readonly plan: FaultPlan | undefined;
+  /** Called when the plan strikes. */
+  readonly onFault: (fault: Fault) => void;
 }
 
 /** A send after the end: routine for a program whose peers may leave. */
@@ -82,7 +85,7 @@ export class Peer implements AsyncIterable<Message> {
 
   /** For the server. */
   constructor(options: PeerOptions) {
-    const { plan } = options;
+    const { plan, onFault } = options;
     this.id = options.id;
     this.request = options.request;
     this.protocol = options.protocol;
@@ -99,7 +102,7 @@ export class Peer implements AsyncIterable<Message> {
       for (const pong of this.#pings.values()) pong.resolve(false);
       this.#pings.clear();
     });
-    this.#faults = plan && new FaultInjector(plan, this);
+    this.#faults = plan && new FaultInjector(plan, this, onFault);
     this.#connection.start(options.rest);
   }
 

@@ -13,7 +13,7 @@ import {
   RefusedHandshake,
 } from "../protocol/handshake.ts";
 import { chooseDeflate } from "../protocol/deflate_parameters.ts";
-import type { Chaos } from "./chaos.ts";
+import type { Chaos, Fault, RefuseFault } from "./chaos.ts";
 import { FaultPlan } from "./fault_plan.ts";
 import {
   type HandshakeRequest,
@@ -59,6 +59,8 @@ export interface ServeOptions extends ListenOptions {
   readonly closeTimeout?: number;
   /** What goes wrong on purpose: `parseChaos`. @default nothing */
   readonly chaos?: Chaos;
+  /** Called when the chaos strikes the client of this number. */
+  readonly onFault?: (fault: Fault | RefuseFault, id: number) => void;
   /** Looks at a sound request; a refusal is answered instead of the upgrade. */
   readonly accept?: (
     request: HandshakeRequest,
@@ -245,12 +247,13 @@ class Server implements WebSocketServer {
     if (handshake === undefined) return undefined;
     const { request, key, rest } = handshake;
     const id = this.#nextId++;
-    const { subprotocols, chaos } = this.#options;
+    const { subprotocols, chaos, onFault } = this.#options;
     const plan = chaos && new FaultPlan(chaos, id);
-    const refusal = await Promise.race([
-      this.#refusal(request, plan),
-      aborted,
-    ]);
+    const status = plan?.refusal();
+    if (status !== undefined) onFault?.({ kind: "refuse", status }, id);
+    const refusal = status !== undefined
+      ? { status }
+      : await Promise.race([this.#refusal(request), aborted]);
     if (refusal !== undefined) {
       await refuse(transport, refusal);
       return undefined;
@@ -270,15 +273,11 @@ class Server implements WebSocketServer {
       closeTimeout: this.#options.closeTimeout ?? 3_000,
       onError: (error) => this.#failed(error),
       plan,
+      onFault: (fault) => onFault?.(fault, id),
     });
   }
 
-  async #refusal(
-    request: HandshakeRequest,
-    plan: FaultPlan | undefined,
-  ): Promise<Refusal | undefined> {
-    const status = plan?.refusal();
-    if (status !== undefined) return { status };
+  async #refusal(request: HandshakeRequest): Promise<Refusal | undefined> {
     try {
       return await this.#options.accept?.(request);
     } catch (error) {

@@ -101,6 +101,7 @@ export class ServerCommands {
       /^(\S+)(?: +(\S+))?(?: +(.*))?$/s.exec(line.trimEnd()) ?? [];
     switch (command) {
       case "/to":
+        if (rest === "") return this.#notices.trouble("use /to N TEXT");
         return this.#send(rest, this.#one(id));
       case "/clients":
         return this.#list();

@@ -8,7 +8,13 @@
 import { isIP } from "node:net";
 import type { Message } from "../../../mod.ts";
 import { broadcast, echo, feed } from "../../server/behaviours.ts";
-import { type Chaos, ChaosError, parseChaos } from "../../server/chaos.ts";
+import {
+  type Chaos,
+  ChaosError,
+  type Fault,
+  parseChaos,
+  type RefuseFault,
+} from "../../server/chaos.ts";
 import type { Peer } from "../../server/peer.ts";
 import {
   serve as listen,
@@ -59,6 +65,8 @@ export async function run(
       subprotocols: flags.subprotocol,
       compression: flags.compress,
       chaos,
+      onFault: (fault, id) =>
+        notices.trouble(`#${id} chaos: ${faultText(fault)}`),
       onPeer: (peer) => {
         reportClient(peer, notices);
         const behaving = behave.start(peer);
@@ -83,6 +91,22 @@ function chaosOf(spec: string | undefined, seed: number): Chaos | undefined {
     throw new UsageError(
       `--chaos must ${error.rule}: got ${JSON.stringify(spec)}`,
     );
+  }
+}
+
+/** As --chaos takes it. */
+function faultText(fault: Fault | RefuseFault): string {
+  switch (fault.kind) {
+    case "drop":
+    case "reset":
+    case "half-open":
+      return fault.kind;
+    case "close":
+      return `close=${fault.code}`;
+    case "refuse":
+      return `refuse=${fault.status}`;
+    default:
+      return fault satisfies never;
   }
 }
 

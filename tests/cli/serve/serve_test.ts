@@ -112,6 +112,18 @@ Deno.test({
   },
 });
 
+Deno.test("chaos tells whom it strikes, and how", async () => {
+  const server = cli(
+    ...["serve", "0", "--chaos", "refuse=503/2,close=4000@1ms"],
+  ).start();
+  const url = await urlOf(server);
+  for (let i = 0; i < 2; i++) await cli(url, "--no-reconnect").run();
+  await server.stderr.waitFor("#1 chaos: refuse=503");
+  server.kill("SIGTERM");
+  const { stderr } = await server.end;
+  assertMatch(stderr, /#0 chaos: close=4000[^]*#1 chaos: refuse=503/);
+});
+
 Deno.test("--chaos says what is wrong with it, as a flag does", async () => {
   const { stderr, code } = await cli("serve", "0", "--chaos", "drop=200%")
     .run();
@@ -204,6 +216,8 @@ Deno.test({
     await first.stdout.waitFor("everybody");
     await enter("/to 1 only you");
     await second.stdout.waitFor("only you");
+    await enter("/to 1");
+    await terminal.waitFor("use /to N TEXT");
     await enter("/clients");
     await terminal.waitFor(/#0 127[^]*#1 127/);
     await enter("/close 0 4000 enough");
