@@ -149,9 +149,9 @@ export const COMMANDS: readonly Command[] = [
     name: "demo",
     usage: "demo",
     summary: "Break a connection again and again, lose nothing",
-    about: "Takes ten seconds, and needs no network but this machine's own.",
+    about: "The demo takes ten seconds and uses only this machine's network.",
     examples: [
-      { job: "See what the client is good for", lines: ["ws-stream demo"] },
+      { job: "See the client survive five faults", lines: ["ws-stream demo"] },
     ],
     load: () => import("./demo/demo.ts"),
   },

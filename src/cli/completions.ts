@@ -104,7 +104,7 @@ complete -o bashdefault -F _ws_stream ws-stream
 `;
 }
 
-/** What may follow a flag with a value: its words, a file, or anything. */
+/** The values of a flag: its words, a file, or anything. */
 function valueCases(): string[] {
   const seen = new Map<FlagName, Flag>(COMMAND_NAMES.flatMap(flagsOf));
   return [...seen].flatMap(([name, flag]) => {

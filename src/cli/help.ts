@@ -245,7 +245,7 @@ const NOTES: readonly (readonly [title: string, text: string])[] = [
     "--allow-net=HOST is enough to connect. --allow-read=FILE is for files " +
     "that flags name, --allow-write=FOLDER (with --allow-read) for " +
     "--output, -o and --spool, --allow-env=HOME,TERM for the history and for " +
-    "terminals without colours. What is missing is named before anything " +
+    "terminals without colors. A missing one is named before anything " +
     "starts.",
   ],
 ];

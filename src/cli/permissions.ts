@@ -1,7 +1,7 @@
 /**
  * The permissions that a run needs. Missing ones are named before anything
  * starts. Deno's own question would name an internal function, and would block a
- * program that runs where nobody sees it.
+ * program without a terminal.
  *
  * @module
  */
@@ -98,8 +98,8 @@ function isGranted(need: Need): boolean {
 }
 
 /**
- * The missing flags, and what to do, which depends on how it was started. To be
- * typed as it is, it has what was granted already too.
+ * The missing flags, and a command to run, which depends on how the program was
+ * started. The command keeps the permissions that were granted already.
  */
 export function permissionHint(
   missing: readonly Need[],

@@ -15,7 +15,7 @@ export function echo(peer: Peer): void {
 
 /**
  * Sends the messages of each peer to all the others. A peer that reads too
- * slowly slows nobody down: it is closed with 1008 when more than `limit` bytes
+ * slowly does not slow the others down: it is closed with 1008 when more than `limit` bytes
  * wait for it.
  */
 export function broadcast(

@@ -52,7 +52,7 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
   "Load a server, ten times as fast": { stdout: /^$/, code: 0 },
   "Be a mock server": { stderr: /replaying feed\.ndjson on ws:/ },
   "Break connections, each time in the same way": { stderr: /--seed 7/ },
-  "See what the client is good for": { stdout: /RX: hello/ },
+  "See the client survive five faults": { stdout: /RX: hello/ },
 };
 
 /** Beside these servers all others run. */

@@ -15,7 +15,7 @@ import {
   UsageError,
 } from "./values.ts";
 
-/** Nobody waits long for a program that has nothing left to do. */
+/** A program with nothing left to do must not keep its user waiting. */
 const CLOSE_TIMEOUT = 1_000;
 
 /** The flags of the options that have another name. */
@@ -308,7 +308,7 @@ function pingOf(flags: Flags): PingConfig | undefined {
   };
 }
 
-/** What came out of pipes, which can be read only once. */
+/** The bytes of pipes, which can be read only once. */
 const pipes = new Map<string, Uint8Array<ArrayBuffer>>();
 
 /**
@@ -348,8 +348,7 @@ function readStdin(): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The text of a file without the newline at its end, which editors put there
- * and nobody means.
+ * The text of a file without the newline that editors put at its end.
  * @throws {UsageError} when it cannot be read or is not UTF-8
  */
 export function readFlagText(flag: string, path: string): string {

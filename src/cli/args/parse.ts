@@ -1,6 +1,6 @@
 /**
  * From the words of the command line to a command with checked flags. Strict:
- * an error names what is unknown, missing or wrong, with the rule and the value.
+ * an error names the flag, the rule and the value.
  *
  * @module
  */
@@ -168,7 +168,7 @@ function unknownFlag(arg: string, key: string): string {
   return `unknown flag ${show(shown)}${guess(flags)}`;
 }
 
-/** What is neither a command nor a URL may be a command with a slip in it. */
+/** A word that is neither a command nor a URL may be a mistyped command. */
 function checkCommand(word: string | undefined): void {
   if (word === undefined || !/^[a-z]+$/.test(word)) return;
   const commands = similar(word, COMMAND_NAMES);

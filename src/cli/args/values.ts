@@ -1,7 +1,7 @@
 /**
- * What may follow a flag. Each parser takes the text as it was typed and gives
- * the value, or throws a {@linkcode UsageError} with the rule that was broken;
- * `args.ts` puts the flag's name in front and the text behind.
+ * The values of flags. Each parser takes the text as it was typed and gives the
+ * value, or throws a {@linkcode UsageError} with the rule that was broken;
+ * `parse.ts` puts the flag's name in front and the text behind.
  *
  * @module
  */
@@ -286,7 +286,7 @@ export function onlyUrl(command: string, operands: readonly string[]): string {
   return webSocketUrl(url);
 }
 
-/** As it was typed, but for what may be secret in it. */
+/** As it was typed, without the parts that may be secret. */
 function shownUrl(text: string): string {
   const open = text.replace(/\/\/[^/]*@/, "//***@").replace(/\?[^#]*/s, "?***");
   return JSON.stringify(open);

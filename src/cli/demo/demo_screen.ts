@@ -50,7 +50,7 @@ export class DemoScreen {
     this.#put(live ? `${ERASE_LINE}${text}\n${this.#status}` : `${text}\n`);
   }
 
-  /** What is to come. */
+  /** The explanation of the second part. */
   begin(): void {
     const { width } = this.#options;
     this.line("");

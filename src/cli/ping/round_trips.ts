@@ -34,7 +34,7 @@ export class RoundTrips {
 
   /**
    * An answer: to the ping of that number, or to the oldest one. Undefined if
-   * nobody waits for it any more.
+   * that ping is answered or lost already.
    */
   answer(seq: number | undefined, now: number): Answer | undefined {
     const [oldest] = this.#pending.keys();

@@ -1,5 +1,5 @@
 /**
- * One line on what to do about what is wrong with a server. Pure.
+ * One line of advice on each failure of a probe. Pure.
  *
  * @module
  */
@@ -150,8 +150,8 @@ function statusAdvice(status: number, headers: Headers): string {
       : `The server redirects: use ${escapeLine(location)}.`;
   }
   if (status >= 500) {
-    return "The server, or what is behind its proxy, fails: connect would try " +
-      "again; look at the server's log.";
+    return "The server fails, or a server behind it: connect would try again; " +
+      "look at the log.";
   }
   switch (status) {
     case 400:

@@ -32,7 +32,7 @@ export interface Certificate {
   readonly protocol: string;
 }
 
-/** Longer is not waited for a certificate, in milliseconds. */
+/** How long to wait for a certificate, in milliseconds. */
 const LIMIT = 3_000;
 
 /**
@@ -53,7 +53,7 @@ export async function lookAtCertificate(
       : lookThrough(proxy, endOf(url), tls, open, signal);
     return await abortable(looked, signal);
   } catch {
-    // The step itself says what is wrong.
+    // The step itself reports the failure.
     return undefined;
   }
 }

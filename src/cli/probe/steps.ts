@@ -1,6 +1,5 @@
 /**
- * Connects as the tcp transport does, step by step, and reports what each step
- * came to.
+ * Connects as the tcp transport does, and reports each step.
  *
  * @module
  */
@@ -39,7 +38,7 @@ import { certificateLines, lookAtCertificate } from "./certificate.ts";
 /** The steps of a connection, in their order. */
 export type StepName = "DNS" | "TCP" | "Proxy" | "TLS" | "HTTP" | "WebSocket";
 
-/** What there is to say about a step. */
+/** The report of a step. */
 interface Told {
   /** Lines for people. */
   readonly details: readonly string[];
@@ -67,7 +66,7 @@ export interface ProbeOptions extends DialOptions {
   readonly onStep: (step: Step) => void;
 }
 
-/** What is wrong. */
+/** A probe that failed. */
 export interface ProbeFailure {
   /** The step that failed. */
   readonly step: StepName;
@@ -127,7 +126,7 @@ interface Telling<T> {
   readonly result?: string;
   readonly ok?: (value: T) => Told;
   readonly failed?: (failure: HandshakeFacts) => Told;
-  /** Said in either case, found out when the step has been timed. */
+  /** Added to either report, after the step has been timed. */
   readonly also?: () => Promise<Told>;
 }
 

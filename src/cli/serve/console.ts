@@ -1,5 +1,5 @@
 /**
- * The prompt of `serve` on a terminal: what is typed goes to the clients.
+ * The prompt of `serve` on a terminal: typed lines go to the clients.
  *
  * @module
  */
@@ -59,7 +59,7 @@ const HELP = [
   "//TEXT          send /TEXT",
 ];
 
-/** Executes what is typed at the prompt of a server. */
+/** Executes the lines that are typed at the prompt of a server. */
 export class ServerCommands {
   readonly #server: Pick<WebSocketServer, "peers">;
   readonly #notices: Stderr;
@@ -127,13 +127,13 @@ export class ServerCommands {
   }
 
   #send(text: string, peers: readonly Peer[]): void {
-    if (peers.length === 0) return this.#nobody();
+    if (peers.length === 0) return this.#noClient();
     for (const peer of peers) peer.send(text);
   }
 
   #list(): void {
     const peers = this.#all();
-    if (peers.length === 0) return this.#nobody();
+    if (peers.length === 0) return this.#noClient();
     for (const { id, request: { remote, path } } of peers) {
       const from = `${remote.hostname}:${remote.port}`;
       this.#notices.line(`  #${id} ${from} ${path}`);
@@ -143,7 +143,7 @@ export class ServerCommands {
   #close(id: string | undefined, rest: string): void {
     const peers = id === undefined ? this.#all() : this.#one(id);
     const [, digits = "1000", reason] = /^(\d*) ?(.*)$/s.exec(rest) ?? [];
-    if (peers.length === 0) return this.#nobody();
+    if (peers.length === 0) return this.#noClient();
     try {
       for (const peer of peers) peer.close(Number(digits || 1000), reason);
       this.#notices.detail(`closing ${showMany(peers.length, "connection")}`);
@@ -153,7 +153,7 @@ export class ServerCommands {
     }
   }
 
-  #nobody(): void {
+  #noClient(): void {
     this.#notices.trouble("no such client is connected");
   }
 }

@@ -1,6 +1,6 @@
 /**
- * `ws-stream serve [ADDR]`: a server to test a client against, and what may go
- * wrong with it.
+ * `ws-stream serve [ADDR]`: a server to test a client against, which may break
+ * its connections on purpose.
  *
  * @module
  */
@@ -113,7 +113,7 @@ function faultText(fault: Fault | RefuseFault): string {
 /**
  * Whether to listen so that a reset is a true one: it makes a server slower, so
  * only a server that needs it does. `node:net` listens on a name with the
- * permission of what it resolves to, which nobody was told to give.
+ * permission of the address behind it, which the user was not told to give.
  */
 function resets(chaos: Chaos | undefined, hostname: string): boolean {
   return isIP(hostname) !== 0 && chaos !== undefined &&
