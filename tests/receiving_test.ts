@@ -68,13 +68,20 @@ for (const [count, bound] of [[30_000, 10_000], [3, 1]] as const) {
   );
 }
 
-for (const [what, opcode] of [["pings", 0x89], ["pongs", 0x8a]] as const) {
+const MESSAGE = [0x81, 1, 0x61];
+const FIRST_FRAGMENT = [0x01, 1, 0x61];
+/** Of 16 frames each. */
+const SLOW_ROUNDS: readonly (readonly [what: string, frames: number[][]])[] = [
+  ["pings", [...repeat(15, [0x89, 0]), MESSAGE]],
+  ["pongs", [...repeat(15, [0x8a, 0]), MESSAGE]],
+  ["fragments", [FIRST_FRAGMENT, ...repeat(14, [0x00, 0]), [0x80, 0]]],
+];
+
+for (const [what, frames] of SLOW_ROUNDS) {
   forEachTransport(
-    `${what} between slow messages count for the event loop's turns`,
+    `${what} count for the turns of the event loop, as messages do`,
     async (transport) => {
-      // Before each message 15 frames that nobody asked for.
-      const round = [...Array(15).fill([opcode, 0]), [0x81, 1, 0x61]].flat();
-      const rounds = Uint8Array.from(Array(32).fill(round).flat());
+      const rounds = Uint8Array.from(repeat(32, frames.flat()).flat());
       await using server = new TcpPeer(upgrade({
         then: async ({ conn, write, gone }) => {
           await conn.read(new Uint8Array(100));
@@ -607,6 +614,10 @@ class Sleeper implements AsyncDisposable {
     await this.#reading;
     await this.#server.close();
   }
+}
+
+function repeat<T>(count: number, value: T): T[] {
+  return Array.from({ length: count }, () => value);
 }
 
 /** Blocks the event loop. */

@@ -18,6 +18,8 @@ import { decodeText, TextCheck } from "./text.ts";
 /** Receives what a {@linkcode Decoder} finds. */
 export interface FrameSink {
   onMessage(data: Message): void;
+  /** A fragment that is not the last one of its message. */
+  onFragment?(): void;
   /** Compressed (RFC 7692). The payload is the sink's. */
   onCompressed?(payload: Uint8Array<ArrayBuffer>, isText: boolean): void;
   /** The payload is valid during the call only. */
@@ -341,7 +343,7 @@ export class Decoder {
         );
       }
       this.#fragmented = fragmented;
-      return;
+      return this.#sink.onFragment?.();
     }
     this.#fragmented = undefined;
     const isText = opcode === Opcode.text;

@@ -34,7 +34,7 @@ const LARGE = 256 * 1024;
 
 /** The event loop gets a turn after so much time in a row, ms. */
 const SLICE = 4;
-/** The clock is read once in so many messages, pings and pongs. */
+/** The clock is read once in so many messages, fragments, pings and pongs. */
 const BETWEEN_LOOKS = 16;
 
 /** Large buffers that are not in use: at most 1 MiB. */
@@ -91,7 +91,7 @@ export class Receiver implements FrameSink {
   #compressed: { payload: Uint8Array; isText: boolean } | undefined;
   /** Since when the event loop has had no turn, as far as is known. */
   #busySince = 0;
-  #delivered = 0;
+  #frames = 0;
   #yields = false;
 
   constructor(
@@ -273,6 +273,10 @@ export class Receiver implements FrameSink {
     this.#events.onMessage(data);
   }
 
+  onFragment(): void {
+    this.#lookAtClock();
+  }
+
   onCompressed(payload: Uint8Array, isText: boolean): void {
     this.#compressed = { payload, isText };
     this.#decoder.stop();
@@ -295,7 +299,7 @@ export class Receiver implements FrameSink {
 
   #lookAtClock(): void {
     if (
-      ++this.#delivered % BETWEEN_LOOKS === 0 &&
+      ++this.#frames % BETWEEN_LOOKS === 0 &&
       performance.now() - this.#busySince > SLICE
     ) {
       this.#yields = true;
