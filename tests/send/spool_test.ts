@@ -15,7 +15,7 @@ import type { Message } from "../../src/message.ts";
 import type { SendConfig, Sender } from "../../src/send/sender.ts";
 import { nextTurn } from "../../src/send/turns.ts";
 import { TempFile } from "../support/temp_file.ts";
-import { FakeSocket } from "./fake_socket.ts";
+import { FakeSocket, TCP } from "./fake_socket.ts";
 import { outcome, setUp, STOPPED } from "./set_up.ts";
 
 const BY_TEXT = { id: String, acknowledged: String };
@@ -115,6 +115,27 @@ Deno.test("acknowledged before it is sent again, a restored message is not sent"
   assertEquals(sender.end(STOPPED), { unsent: 1, unsentBytes: 1 });
   assertEquals(dropped, []);
   assertEquals(await contents(file), ["c"]);
+});
+
+Deno.test("a restored message that has no id any more is sent once, and awaits no acknowledgement", async () => {
+  using file = new TempFile();
+  const { sender: first } = await opened(file, { redeliver: BY_TEXT });
+  await first.send("a");
+  first.end(STOPPED);
+  const id = () => {
+    throw new Error("no id");
+  };
+  const redeliver = { ...BY_TEXT, id };
+  const { sender, errors } = await opened(file, { redeliver });
+  assertEquals(errors.map(({ code }) => code), ["CALLBACK"]);
+  const socket = new FakeSocket(TCP);
+  sender.attach(socket);
+  assertEquals([socket.texts, sender.unacknowledged], [["a"], 1]);
+  socket.drain();
+  sender.onProgress();
+  assertEquals(sender.unacknowledged, 0);
+  sender.end(STOPPED);
+  assertEquals(await contents(file), []);
 });
 
 Deno.test("sent at most once, a message is off the disk before a socket has it", async () => {

@@ -347,6 +347,24 @@ Deno.test("messages that were replaced on the way to the disk are dropped in ord
   sender.end(STOPPED);
 });
 
+Deno.test("flush waits for all before it, also when one of them is replaced on the disk", async () => {
+  const { sender, turns } = await onDisk({});
+  sender.send("old", { key: "k" });
+  sender.send("b");
+  turns.pass();
+  const flushed = sender.flush();
+  sender.send("new", { key: "k" });
+  turns.pass();
+  assertEquals(await outcome(flushed), "pending");
+  const socket = new FakeSocket(TCP);
+  sender.attach(socket);
+  assertEquals(socket.texts, ["new", "b"]);
+  socket.drain();
+  sender.onProgress();
+  assertEquals(await outcome(flushed), true);
+  sender.end(STOPPED);
+});
+
 Deno.test("what cannot be erased is not sent at most once: it is tried again until it can be", async () => {
   using time = new FakeTime();
   let isBroken = true;
