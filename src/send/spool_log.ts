@@ -28,8 +28,8 @@ interface Frame {
   /** The page's number, from 1. */
   readonly page: number;
   readonly content: Uint8Array;
-  /** Of the database in bytes, where the transaction ends; else 0. */
-  readonly size: number;
+  /** Whether it is the last one of its transaction. */
+  readonly isCommit: boolean;
   /** Whether it belongs to the log as it was begun last. */
   readonly isCurrent: boolean;
   /** Whether it is as it was written, as far as the frame before tells. */
@@ -67,13 +67,8 @@ async function* framesOf(path: string): AsyncGenerator<Frame, undefined> {
       isSound = sum[0] === own[0] && sum[1] === own[1];
     }
     const page = frame.getUint32(0);
-    yield {
-      page,
-      content,
-      size: frame.getUint32(4) * pageSize,
-      isCurrent,
-      isSound,
-    };
+    const isCommit = frame.getUint32(4) > 0;
+    yield { page, content, isCommit, isCurrent, isSound };
     before = own;
   }
 }
@@ -96,15 +91,14 @@ export async function applyLog(path: string, copy: string): Promise<void> {
   using file = Deno.openSync(copy, { read: true, write: true });
   /** Of the transaction whose end has not come. */
   let pages = new Map<number, Uint8Array>();
-  for await (const { isSound, page, content, size } of framesOf(path)) {
+  for await (const { isSound, page, content, isCommit } of framesOf(path)) {
     if (!isSound || page === 0) continue;
     pages.set(page, content.slice());
-    if (size === 0) continue;
+    if (!isCommit) continue;
     for (const [number, bytes] of pages) {
       file.seekSync((number - 1) * bytes.length, Deno.SeekMode.Start);
       writeFully(file, bytes);
     }
-    file.truncateSync(size);
     pages = new Map();
   }
 }

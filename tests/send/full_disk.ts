@@ -30,30 +30,39 @@ async function send(message: string): Promise<string> {
   return result;
 }
 
+// Together more than fit, but one at a time.
+const socket = new FakeSocket();
+const alone: string[] = [];
+sender.attach(socket);
+for (let i = 1; i <= 40; i++) {
+  alone.push(await send(`${i} `.padEnd(100_000, "x")));
+  while (!(await sender.flush(1))) socket.drain();
+}
+sender.detach({ flushed: true });
 // One that does not fit does not take its neighbours along.
 const [first, large, second] = await Promise.all([
-  send("1"),
+  send("41"),
   send("x".repeat(2_000_000)),
-  send("2"),
+  send("42"),
 ]);
 // More than fit, and more than the queue has room for.
 const many = Array.from(
   { length: 30 },
-  (_, i) => send(`${i + 3} `.padEnd(200_000, "x")),
+  (_, i) => send(`${i + 43} `.padEnd(200_000, "x")),
 );
 await Promise.race([
   Promise.all(many),
   new Promise((resolve) => setTimeout(resolve, 500)),
 ]);
-const socket = new FakeSocket();
 sender.attach(socket);
 while (!(await sender.flush(1))) socket.drain();
 await Promise.all(many);
 while (!(await sender.flush(1))) socket.drain();
 console.log(JSON.stringify({
+  alone: alone.filter((result) => result === "ok").length,
   large,
   neighbours: [first, second],
-  untold: 33 - told.length,
+  untold: 73 - told.length,
   names: text.includes(path) && /full|larger|take/.test(text),
   sentInOrder: socket.texts.join() ===
     accepted.toSorted((a, b) => parseInt(a) - parseInt(b)).join(),

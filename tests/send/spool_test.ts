@@ -104,10 +104,11 @@ Deno.test("a message that expires does so by the wall clock, over a restart", as
 Deno.test("acknowledged before it is sent again, a restored message is not sent", async () => {
   using file = new TempFile();
   const { sender: first } = await opened(file, { redeliver: BY_TEXT });
-  for (const text of ["a", "b", "c"]) await first.send(text);
+  for (const text of ["a", "b", "c", "d"]) await first.send(text);
   first.end(STOPPED);
   const { sender, dropped } = await opened(file, { redeliver: BY_TEXT });
   sender.acknowledge("b");
+  sender.acknowledge("d");
   const socket = new FakeSocket();
   sender.attach(socket);
   assertEquals([socket.texts, sender.unacknowledged], [["a", "c"], 2]);
@@ -122,18 +123,30 @@ Deno.test("a restored message that has no id any more is sent once, and awaits n
   const { sender: first } = await opened(file, { redeliver: BY_TEXT });
   await first.send("a");
   first.end(STOPPED);
-  const id = () => {
-    throw new Error("no id");
+  const id = (data: Message) => {
+    if (data === "a") throw new Error("no id");
+    return String(data);
   };
   const redeliver = { ...BY_TEXT, id };
-  const { sender, errors } = await opened(file, { redeliver });
+  const { sender, errors } = await opened(file, {
+    redeliver,
+    sendQueueMaxSize: 1,
+  });
   assertEquals(errors.map(({ code }) => code), ["CALLBACK"]);
+  const waiting = sender.send("b");
   const socket = new FakeSocket(TCP);
   sender.attach(socket);
   assertEquals([socket.texts, sender.unacknowledged], [["a"], 1]);
+  const drained = sender.drain(60_000);
+  assert(drained !== undefined);
   socket.drain();
   sender.onProgress();
   assertEquals(sender.unacknowledged, 0);
+  assertEquals(await outcome(drained), "pending");
+  await waiting;
+  sender.acknowledge("b");
+  await drained;
+  assertEquals(socket.texts, ["a", "b"]);
   sender.end(STOPPED);
   assertEquals(await contents(file), []);
 });
@@ -564,6 +577,17 @@ Deno.test("permission for the file alone is enough, but not to pass over a log t
   assertMatch(unfinished, /^SPOOL fatal .*repair.*permission for its folder/);
 });
 
+Deno.test("without permission for its folder a damaged spool stays as it is", async () => {
+  using file = new TempFile();
+  await leaveDamaged(file, 200);
+  const before = Deno.readFileSync(file.path);
+  const flags = [`--allow-read=${file.path}`, `--allow-write=${file.path}`];
+  const refused = await child(file, ["open"], flags);
+  assertMatch(refused, /^SPOOL fatal .*damaged.*permission for its folder/);
+  assertEquals(file.names(), ["queue.spool"]);
+  assertEquals(Deno.readFileSync(file.path), before);
+});
+
 Deno.test("another process cannot open it, and SIGKILL sets it free", async () => {
   using file = new TempFile();
   const holder = start(file, ["hold"], ["--allow-read", "--allow-write"]);
@@ -603,6 +627,7 @@ Deno.test({
     const results = JSON.parse(new TextDecoder().decode(stdout));
     assertEquals(success, true);
     assertEquals(results, {
+      alone: 40,
       large: "SPOOL transient",
       neighbours: ["ok", "ok"],
       untold: 0,

@@ -438,6 +438,25 @@ Deno.test("a row that cannot be erased is reported once, and erased when the dis
   sender.end(STOPPED);
 });
 
+Deno.test("nothing leaves before all that was in the spool is back", async () => {
+  const messages = Array.from({ length: 100_000 }, (_, i) => (
+    { row: i + 1, data: `${i}`, expires: Infinity, key: undefined }
+  ));
+  const { sender } = setUp({ spool: "queue" }, {
+    openSpool: () => Promise.resolve({ file: fakeFile({}), messages }),
+  });
+  const socket = new FakeSocket({ ...TCP, bytes: 1e9 });
+  sender.attach(socket);
+  const opening = sender.open();
+  while (sender.queued === 0) {
+    await new Promise<void>((resolve) => nextTurn(resolve));
+  }
+  assertEquals(socket.sent.length, 0);
+  await opening;
+  assertEquals(socket.sent.length, 100_000);
+  sender.end(STOPPED);
+});
+
 Deno.test("of messages with one id an acknowledgement is for the one that is first in the queue", () => {
   const { sender } = setUp({
     redeliver: { id: () => 1, acknowledged: () => 1 },
@@ -714,7 +733,16 @@ async function onDisk(
   own: Partial<SpoolFile>,
   config: Partial<SendConfig> = {},
 ): Promise<ReturnType<typeof setUp>> {
-  const file: SpoolFile = {
+  const file = fakeFile(own);
+  const made = setUp({ spool: "queue", ...config }, {
+    openSpool: () => Promise.resolve({ file, messages: [] }),
+  });
+  await made.sender.open();
+  return made;
+}
+
+function fakeFile(own: Partial<SpoolFile>): SpoolFile {
+  return {
     write: () => {},
     erase: () => {},
     clear: () => {},
@@ -722,11 +750,6 @@ async function onDisk(
     close: () => {},
     ...own,
   };
-  const made = setUp({ spool: "queue", ...config }, {
-    openSpool: () => Promise.resolve({ file, messages: [] }),
-  });
-  await made.sender.open();
-  return made;
 }
 
 function aborting(): { signal: AbortSignal; abort: () => void } {
