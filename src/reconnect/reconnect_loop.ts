@@ -8,9 +8,9 @@
  * ```
  *
  * It is a straight line: a series of attempts, driven by `retry`, until one
- * brings a connection, which is then kept until it ends. Every wait, attempt and
- * connection has its own AbortController or object, so that a late event of an
- * old one changes nothing.
+ * brings a connection, which is then kept until it ends. Every attempt, from its
+ * wait to its hook, has an AbortController of its own, and every connection is
+ * an object of its own, so that a late event of an old one changes nothing.
  *
  * A rotation is a series like any other, made while the old connection lives. Its
  * failures are reported and change nothing else. If the old connection ends
@@ -111,8 +111,6 @@ export class ReconnectLoop {
 
   #series: Series | undefined;
   #attempt: Attempt | undefined;
-  /** Settles with the hook of a connection that has ended. */
-  #abandonedHook: Promise<unknown> | undefined;
   /** How long the last set-up took, hook included, in milliseconds. */
   #setupTime = 0;
 
@@ -212,7 +210,6 @@ export class ReconnectLoop {
     // A new connection that was to replace the old one goes on.
     if (this.#current === undefined || opened === undefined) {
       this.#waits.requestSkip();
-      this.#abandonedHook = undefined;
       this.#attempt?.skip.abort();
     }
     const dropped = this.#current ?? opened;
@@ -293,7 +290,6 @@ export class ReconnectLoop {
     skip: AbortController,
     signal: AbortSignal,
   ): Promise<Connection> {
-    await this.#settleHook(signal);
     await this.#waits.pass(signal);
     this.#attempt = { tag: "dialling", skip };
     if (!this.#isRotating) {
@@ -307,17 +303,6 @@ export class ReconnectLoop {
     this.#setupTime = now() - startedAt;
     this.#attempt = { tag: "ready", skip, connection };
     return connection;
-  }
-
-  /**
-   * The hook of a connection that has ended gets `closeTimeout` to settle, so
-   * that no two hooks run at once.
-   */
-  async #settleHook(signal: AbortSignal): Promise<void> {
-    const hook = this.#abandonedHook;
-    this.#abandonedHook = undefined;
-    if (hook === undefined) return;
-    await sleepUntil(hook, this.#host.config.closeTimeout, signal);
   }
 
   /**
@@ -404,7 +389,7 @@ export class ReconnectLoop {
       config,
       owner,
       signal,
-      onAbandoned: (settled) => this.#abandonedHook = settled,
+      onAbandoned: (settled) => this.#waits.planHook(settled),
       onLateError: (error) => {
         // A connection that is in use shows that the error is out of date.
         const ends = error.severity === "fatal" &&

@@ -1,5 +1,6 @@
 /**
- * The wait before each attempt, and how `reconnect()` ends it.
+ * The waits before each attempt, and how `reconnect()` ends them: for the hook
+ * of a connection that has ended, for the backoff, and for slow readers.
  *
  * `reconnect()` dials at once, but not more often than once a second: a program
  * that calls it in each of its callbacks must not hammer the server.
@@ -10,8 +11,10 @@
 import { delay } from "@std/async/delay";
 import type { RetryInfo } from "../callbacks.ts";
 import type { Notifier } from "../notifier.ts";
+import type { ResolvedConfig } from "../resolve_config.ts";
 import type { ConnectionLog } from "../stats.ts";
 import type { RetryPolicy } from "./retry_policy.ts";
+import { sleepUntil } from "./waiting.ts";
 
 /** A wait before the next attempt. */
 export interface Wait {
@@ -25,6 +28,7 @@ export interface Wait {
 
 /** The parts of the client that a wait concerns. */
 export interface WaitParts {
+  readonly config: ResolvedConfig;
   readonly notifier: Notifier;
   readonly log: ConnectionLog;
   /** Resolves when no reader is too far behind any more. */
@@ -38,6 +42,7 @@ const SKIP_INTERVAL = 1_000;
 export class RetryWaits {
   readonly #parts: WaitParts;
   readonly #policy: RetryPolicy;
+  #hook: Promise<unknown> | undefined;
   #next: Wait | undefined;
   #isSkipRequested = false;
   #lastSkip = -Infinity;
@@ -52,13 +57,23 @@ export class RetryWaits {
     this.#next = wait;
   }
 
+  /**
+   * The hook of a connection that has ended gets `closeTimeout` to settle before
+   * the next attempt, so that no two hooks run at once.
+   */
+  planHook(settled: Promise<unknown>): void {
+    this.#hook = settled;
+  }
+
   /** The next attempt is made at once, or as soon as skipping allows. */
   requestSkip(): void {
+    this.#hook = undefined;
     this.#isSkipRequested = true;
   }
 
   /** There is a connection: nothing is waited for. */
   clear(): void {
+    this.#hook = undefined;
     this.#next = undefined;
     this.#isSkipRequested = false;
   }
@@ -68,11 +83,14 @@ export class RetryWaits {
    * @throws the signal's reason, once it aborts
    */
   async pass(signal: AbortSignal): Promise<void> {
+    const { notifier, log, config } = this.#parts;
+    const hook = this.#hook;
+    this.#hook = undefined;
+    if (hook !== undefined) await sleepUntil(hook, config.closeTimeout, signal);
     const wait = this.#next;
     const planned = wait?.ms ?? 0;
     const ms = this.#isSkipRequested ? this.#shortened(wait?.ms) : planned;
     this.clear();
-    const { notifier, log } = this.#parts;
     if (wait?.retry !== undefined) {
       log.retries++;
       notifier.retry({ ...wait.retry, delay: Math.round(ms) });
