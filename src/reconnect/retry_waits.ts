@@ -84,9 +84,9 @@ export class RetryWaits {
    */
   async pass(signal: AbortSignal): Promise<void> {
     const { notifier, log, config } = this.#parts;
-    const hook = this.#hook;
-    this.#hook = undefined;
-    if (hook !== undefined) await sleepUntil(hook, config.closeTimeout, signal);
+    if (this.#hook !== undefined) {
+      await sleepUntil(this.#hook, config.closeTimeout, signal);
+    }
     const wait = this.#next;
     const planned = wait?.ms ?? 0;
     const ms = this.#isSkipRequested ? this.#shortened(wait?.ms) : planned;
