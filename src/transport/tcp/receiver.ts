@@ -154,7 +154,12 @@ export class Receiver implements FrameSink {
     try {
       for (;;) {
         while (this.#start < this.#end || this.#state === "paused") {
-          if (!await this.#deliver()) break;
+          // Nothing is awaited without need: that would be latency.
+          if (this.#state === "paused") await this.#untilResumed();
+          this.#deliver();
+          if (this.#compressed !== undefined) await this.#inflate();
+          else if (this.#yields) await this.#yield();
+          else if (this.#state === "delivering") break;
         }
         if (this.#state === "stopped") return;
         this.#prepare();
@@ -180,32 +185,24 @@ export class Receiver implements FrameSink {
     }
   }
 
-  /** Decodes what is there. @returns whether there may be more to decode */
-  async #deliver(): Promise<boolean> {
-    await this.#untilResumed();
-    if (this.#state === "stopped") return false;
-    if (this.#state === "discarding") {
+  /** Decodes what is there, up to what has to be waited for. */
+  #deliver(): void {
+    if (this.#state !== "delivering") {
       this.#start = this.#end;
-      return false;
+      return;
     }
     try {
       this.#start = this.#decoder.decode(this.#buffer, this.#start, this.#end);
-      if (this.#compressed !== undefined) {
-        await this.#inflate();
-        return true;
-      }
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      if (this.#isStopped()) return false;
-      this.discard();
-      this.#events.onViolation(error);
-      return true;
+      this.#fail(error);
     }
-    if (this.#yields) {
-      await this.#yield();
-      return true;
-    }
-    return this.#state !== "delivering";
+  }
+
+  #fail(error: unknown): void {
+    if (!(error instanceof ProtocolError)) throw error;
+    if (this.#state === "stopped") return;
+    this.discard();
+    this.#events.onViolation(error);
   }
 
   /** Chooses the buffer for the next read, and moves the torn frame to its front. */
@@ -258,12 +255,16 @@ export class Receiver implements FrameSink {
     const { payload, isText } = this.#compressed ?? {};
     this.#compressed = undefined;
     if (payload === undefined) return;
-    const bytes = await this.#deflate?.inflate(payload);
-    await this.#untilResumed();
-    if (bytes === undefined || this.#state !== "delivering") return;
-    this.onMessage(
-      isText ? decodeText(Buffer.from(bytes.buffer), 0, bytes.length) : bytes,
-    );
+    try {
+      const bytes = await this.#deflate?.inflate(payload);
+      await this.#untilResumed();
+      if (bytes === undefined || this.#state !== "delivering") return;
+      this.onMessage(
+        isText ? decodeText(Buffer.from(bytes.buffer), 0, bytes.length) : bytes,
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   // --- What the decoder finds ---
