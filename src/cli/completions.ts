@@ -52,8 +52,10 @@ function forms(name: FlagName, flag: Flag): string[] {
   return flag.short === undefined ? [long] : [`-${flag.short}`, long];
 }
 
-function takesFile(flag: Flag): boolean {
-  return flag.kind !== "toggle" && flag.value.includes("FILE");
+/** Whether its value is a file, or may name one behind an `@`. */
+function fileOf(flag: Flag): "file" | "@file" | undefined {
+  if (flag.kind === "toggle" || !flag.value.includes("FILE")) return undefined;
+  return flag.value.includes("@FILE") ? "@file" : "file";
 }
 
 function wordsOf(flag: Flag): readonly string[] | undefined {
@@ -68,16 +70,14 @@ function bash(): string {
   return `# bash completion of ws-stream:
 #   source <(ws-stream completions bash)
 _ws_stream() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]}
-  local command=connect flags word
+  # bash breaks words at = and @; "$2" is what it replaces
+  local cur=$2 prev=$3 command=connect flags word
+  [[ $prev =~ ^=?@?$ ]] && prev=\${COMP_WORDS[COMP_CWORD-2]}
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case $word in
       ${COMMAND_NAMES.join("|")}) command=$word; break ;;
     esac
   done
-  # --flag=value is three words here
-  [[ $prev == "=" ]] && prev=\${COMP_WORDS[COMP_CWORD-2]}
-  [[ $cur == "=" ]] && prev=\${COMP_WORDS[COMP_CWORD-1]} cur=
   case $prev in
 ${valueCases().join("\n")}
   esac
@@ -112,8 +112,11 @@ function valueCases(): string[] {
     const words = wordsOf(flag);
     const reply = words !== undefined
       ? `COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$cur")); return`
-      : takesFile(flag)
-      ? `COMPREPLY=($(compgen -f -- "\${cur#@}")); return`
+      : fileOf(flag) === "file"
+      ? `COMPREPLY=($(compgen -f -- "$cur")); return`
+      : fileOf(flag) === "@file"
+      ? "COMPREPLY=(); [[ $cur == @* ]] && " +
+        `COMPREPLY=($(compgen -P @ -f -- "\${cur#@}")); return`
       : "COMPREPLY=(); return";
     return [`    ${forms(name, flag).join("|")}) ${reply} ;;`];
   });
@@ -176,8 +179,10 @@ function zshSpec(form: string, flag: Flag): string {
   const value = flag.value.replaceAll(/[[\]:|]/g, " ");
   const action = words !== undefined
     ? `(${words.join(" ")})`
-    : takesFile(flag)
+    : fileOf(flag) === "file"
     ? "_files"
+    : fileOf(flag) === "@file"
+    ? "{compset -P @ && _files}"
     : " ";
   return quoted(`${repeated}${form}[${about}]:${value}:${action}`);
 }
@@ -215,6 +220,11 @@ function fish(summaries: Summaries): string {
   return lines.join("\n") + "\n";
 }
 
+/** Files, each behind the `@` that was typed. */
+const FISH_AT_FILES =
+  '(string match -q -- "@*" (commandline -ct); and string replace -r "^" @ ' +
+  "(__fish_complete_path (string sub -s 2 -- (commandline -ct))))";
+
 function fishFlag(name: FlagName, flag: Flag): string {
   const short = flag.short === undefined ? "" : `-s ${flag.short} `;
   const long = `-l ${flag.negated ? "no-" : ""}${name}`;
@@ -223,8 +233,10 @@ function fishFlag(name: FlagName, flag: Flag): string {
   const words = wordsOf(flag);
   const value = words !== undefined
     ? `-x -a ${quoted(words.join(" "))}`
-    : takesFile(flag)
+    : fileOf(flag) === "file"
     ? "-r -F"
+    : fileOf(flag) === "@file"
+    ? `-x -a ${quoted(FISH_AT_FILES)}`
     : "-x";
   return `${short}${long} ${value} ${about}`;
 }

@@ -3,6 +3,7 @@ import { briefOf, COMMAND_NAMES } from "../../src/cli/args/flag.ts";
 import { FLAG_NAMES, FLAGS } from "../../src/cli/args/flags.ts";
 import { completionScript, SHELLS } from "../../src/cli/completions.ts";
 import { canRun, type Program, testWith } from "../support/foreign_server.ts";
+import { TempFile } from "../support/temp_file.ts";
 import { cli } from "./session.ts";
 import { hasTmux, Tmux, tmuxNote } from "./tmux.ts";
 
@@ -76,12 +77,16 @@ testWith(
   "bash completes commands, flags, words and shells",
   async (complete) => {
     const script = await complete();
+    using folder = new TempFile();
+    await Deno.writeTextFile(`${folder.folder}/subscribe.json`, "");
     const ask = async (...words: string[]) => {
       const call = `${script}
-COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ws_stream
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); prev=\${@:$#-1:1}; cur=\${@:$#}
+[[ $prev == *@ ]] && cur=@$cur
+_ws_stream ws-stream "$cur" "$prev"
 printf '%s\\n' "\${COMPREPLY[@]}"`;
       const { stdout, stderr } = await cli(...words)
-        .program("bash", "-c", call, "bash").run();
+        .program("bash", "-c", call, "bash").in(folder.folder).run();
       assertEquals(stderr, "");
       return stdout.trimEnd().split("\n");
     };
@@ -104,6 +109,16 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     assertEquals(await ask("ws-stream", "ws://h", "--color", "=", "al"), [
       "always",
     ]);
+    // Bash breaks words at =, : and @, but replaces the @ too.
+    const file = ["subscribe.json"];
+    const atFile = ["@subscribe.json"];
+    const url = ["ws-stream", "ws", ":", "//h"];
+    assertEquals(await ask(...url, "--spool", "sub"), file);
+    assertEquals(await ask(...url, "--spool", "=", "sub"), file);
+    assertEquals(await ask(...url, "--on-open", "@"), atFile);
+    assertEquals(await ask(...url, "--on-open", "@", "sub"), atFile);
+    assertEquals(await ask(...url, "--on-open", "=@", "sub"), atFile);
+    assertEquals(await ask(...url, "--on-open", "sub"), [""]);
   },
 );
 
@@ -140,6 +155,8 @@ Deno.test({
     await completed("ws-stream ws://h --overflow drop-o", "drop-oldest");
     await completed("ws-stream help pro", "% ws-stream help probe");
     await completed("ws-stream completions fi", "completions fish");
+    await completed(`ws-stream w --spool ${folder}/du`, ` ${folder}/dump`);
+    await completed(`ws-stream w --on-open @${folder}/du`, `@${folder}/dump`);
     await Deno.remove(folder, { recursive: true });
   },
 });
@@ -149,10 +166,12 @@ testWith(
   "fish completes commands, flags, words and shells",
   async (complete) => {
     const script = await complete();
+    using folder = new TempFile();
+    await Deno.writeTextFile(`${folder.folder}/subscribe.json`, "");
     const ask = async (line: string) => {
       const call = `${script}\ncomplete -C '${line}'`;
       const { stdout, stderr } = await cli("--no-config", "-c", call)
-        .program("fish").run();
+        .program("fish").in(folder.folder).run();
       assertEquals(stderr, "");
       // Behind a tab there is what it means.
       return stdout.split("\n").map((row) => row.split("\t")[0])
@@ -170,6 +189,10 @@ testWith(
     assertEquals(await ask("ws-stream completions f"), ["fish"]);
     assertEquals(await ask("ws-stream help pr"), ["probe"]);
     assertEquals(await ask("ws-stream ver"), ["version"]);
+    const url = "ws-stream ws://h";
+    assertEquals(await ask(`${url} --spool sub`), ["subscribe.json"]);
+    assertEquals(await ask(`${url} --on-open @sub`), ["@subscribe.json"]);
+    assertEquals(await ask(`${url} --on-open sub`), []);
   },
 );
 
