@@ -6,12 +6,14 @@
 
 import { abortable } from "@std/async/abortable";
 import { isIP } from "node:net";
+import { encodeCloseBody, encodeFrame } from "../../protocol/encoder.ts";
+import { Opcode } from "../../protocol/frames.ts";
 import {
   parseResponseHead,
   type ResponseHead,
 } from "../../protocol/http_head.ts";
 import { Redirects } from "../../reconnect/redirect.ts";
-import type { ByteStream } from "../../transport/tcp/byte_stream.ts";
+import { type ByteStream, writeAll } from "../../transport/tcp/byte_stream.ts";
 import {
   type DialOptions,
   dialTcp,
@@ -243,6 +245,10 @@ class Prober {
         facts: { subprotocol },
       }),
     });
+    // A server would report a connection that just breaks.
+    const body = encodeCloseBody(1000);
+    const frame = encodeFrame("client", Opcode.close, body);
+    await writeAll(stream, frame).catch(() => {});
   }
 
   #subprotocolLines(subprotocol: string): string[] {

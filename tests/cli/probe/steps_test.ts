@@ -228,6 +228,15 @@ Deno.test("user info of the URL is sent as Basic, a header wins", async () => {
   );
 });
 
+Deno.test("a probe closes the connection that it has opened", async () => {
+  const closed = Promise.withResolvers<number>();
+  await using server = serve({
+    onPeer: async (peer) => closed.resolve((await peer.closed).code),
+  });
+  await probed(server.url);
+  assertEquals(await closed.promise, 1000);
+});
+
 Deno.test("no subprotocol is no failure, but said", async () => {
   await using server = serve({ subprotocols: ["v1"], onPeer: () => {} });
   const chosen = await probed(server.url, { subprotocols: ["v9", "v1"] });
