@@ -19,7 +19,8 @@ import {
 
 const DIALS = ["connect", "ping", "probe", "record", "replay"] as const;
 const CERTIFIED = [...DIALS, "serve"] as const;
-const STAYS = ["connect", "record"] as const;
+/** The commands that stay connected. */
+export const STAYS = ["connect", "record"] as const;
 const CLIENTS = ["connect", "ping", "record", "replay"] as const;
 const RETRIES = ["connect", "record", "replay"] as const;
 

@@ -7,7 +7,7 @@
  */
 
 import { fileTemplate } from "../output/files.ts";
-import { CONNECTION_FLAGS } from "./connection_flags.ts";
+import { CONNECTION_FLAGS, STAYS } from "./connection_flags.ts";
 import {
   COMMAND_NAMES,
   type CommandName,
@@ -33,7 +33,6 @@ import {
 } from "./values.ts";
 
 const ALL = COMMAND_NAMES;
-const STAYS = ["connect", "record"] as const;
 const CONNECT = ["connect"] as const;
 
 /** The table. */
