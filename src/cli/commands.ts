@@ -204,11 +204,11 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "record",
-    usage: "record URL -o FILE",
+    usage: "record URL [-o FILE]",
     summary: "Write messages to a file, with their times",
     about:
-      "Writes what --json prints, one event a line, and with each message the " +
-      "time since the start to the microsecond, for replay.",
+      "Writes what --json prints to a file or to stdout, one event a line, and " +
+      "with each message the time since the start to the microsecond, for replay.",
     examples: [
       {
         job: "Record ten minutes of a feed",

@@ -52,7 +52,10 @@ export function urlNeeds(url: string): Need[] {
 }
 
 /** What listening on an address needs. */
-export function listenNeed(hostname: string, port: number): Need {
+export function listenNeed(
+  hostname: string,
+  port: number,
+): Extract<Need, { kind: "net" }> {
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return { kind: "net", host: `${host}:${port}` };
 }

@@ -122,7 +122,10 @@ Deno.test("what is wrong is named before anything starts", async () => {
     [["ping"], /one URL/],
     [["completions", "tcsh"], /bash, zsh, fish/],
     [["replay", "file"], /a URL or --serve/],
-    [["replay", "/no/such/file", "ws://h"], /recording .* cannot be read/],
+    [
+      ["replay", "/no/such/file", "ws://h"],
+      /the recording cannot be read from \/no/,
+    ],
     [["serve", "nowhere:x"], /the address must be/],
     [["serve", "--chaos", "flood"], /--chaos.*flood/],
     [["serve", "--echo", "--broadcast"], /exclude one another/],

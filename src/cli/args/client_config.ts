@@ -327,11 +327,20 @@ export function readFlagFile(
     if (path === "-" || !Deno.statSync(path).isFile) pipes.set(path, bytes);
     return bytes;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UsageError(
-      `${flag} cannot be read from ${path}: ${why.replace(/: \w+ '.*'$/s, "")}`,
-    );
+    throw unreadable(flag, path, error);
   }
+}
+
+/** The error for a file that cannot be read. */
+export function unreadable(
+  name: string,
+  path: string,
+  error: unknown,
+): UsageError {
+  const text = error instanceof Error ? error.message : String(error);
+  // Deno names its own call and the path once more.
+  const why = text.replace(/: \w+ '.*'$/s, "");
+  return new UsageError(`${name} cannot be read from ${path}: ${why}`);
 }
 
 function readStdin(): Uint8Array<ArrayBuffer> {

@@ -63,6 +63,10 @@ export interface Entry {
 /** The file is no recording. */
 export class RecordingError extends Error {
   override readonly name = "RecordingError";
+
+  constructor(path: string, line: number, why: string) {
+    super(`${path} cannot be replayed: line ${line} ${why}`);
+  }
 }
 
 /**
@@ -92,7 +96,10 @@ const MAX_LINE = 256 * 1024 * 1024;
  * The messages of a recording, in order.
  * @throws {RecordingError} a line that is no event
  */
-export async function* readRecording(source: Reader): AsyncGenerator<Entry> {
+export async function* readRecording(
+  source: Reader,
+  path: string,
+): AsyncGenerator<Entry> {
   const utf8 = new TextDecoder();
   const delimiter = new TextEncoder().encode("\n");
   let number = 0;
@@ -101,30 +108,34 @@ export async function* readRecording(source: Reader): AsyncGenerator<Entry> {
   ) {
     for (const line of lines) {
       number++;
-      const entry = parseLine(utf8.decode(line), number);
+      const entry = parseLine(utf8.decode(line), path, number);
       if (entry !== undefined) yield entry;
     }
   }
 }
 
 /** The entry of a line; undefined for events that are no message. */
-function parseLine(line: string, number: number): Entry | undefined {
+function parseLine(
+  line: string,
+  path: string,
+  number: number,
+): Entry | undefined {
   if (line.trim() === "") return undefined;
   const event = parseObject(line);
   if (event === undefined || event["v"] !== 1) {
-    throw new RecordingError(`line ${number} is no event of version 1`);
+    throw new RecordingError(path, number, "is no event of version 1");
   }
   if (event["type"] !== "message") return undefined;
   const at = event["t"] ?? event["ts"];
   const data = event["data"];
   if (typeof at !== "number" || typeof data !== "string") {
-    throw new RecordingError(`line ${number} has no time or no data`);
+    throw new RecordingError(path, number, "has no time or no data");
   }
   if (event["encoding"] === undefined) return { at, data };
   try {
     return { at, data: Uint8Array.fromBase64(data) };
   } catch {
-    throw new RecordingError(`line ${number} is not base64`);
+    throw new RecordingError(path, number, "is not base64");
   }
 }
 

@@ -9,7 +9,11 @@ import { delay } from "@std/async/delay";
 import type { Message } from "../../../mod.ts";
 import { type Peer, PeerClosedError } from "../../server/peer.ts";
 import { serve } from "../../server/server.ts";
-import { clientConfig, clientNeeds } from "../args/client_config.ts";
+import {
+  clientConfig,
+  clientNeeds,
+  unreadable,
+} from "../args/client_config.ts";
 import { ClientRun } from "../run/client_run.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
@@ -83,19 +87,19 @@ async function asClient(
 
 async function asServer(
   path: string,
-  { hostname, port }: Address,
+  address: Address,
   flags: Flags,
   notices: Stderr,
 ): Promise<ExitStatus> {
-  return await serveUntilEnd(flags, () => {
+  return await serveUntilEnd(flags, address, () => {
     const server = serve({
-      hostname,
-      port,
+      ...address,
       onPeer: (peer) => {
         reportClient(peer, notices);
         return playTo(peer, path, flags);
       },
-      onError: (error) => notices.trouble(String(error)),
+      onError: (error) =>
+        notices.trouble(error instanceof Error ? error.message : String(error)),
     });
     notices.good(`replaying ${path} on ${server.url}`);
     return server;
@@ -126,7 +130,7 @@ async function playFile(
 ): Promise<void> {
   do {
     using file = await Deno.open(path);
-    const count = await play(readRecording(file), { speed, ...options });
+    const count = await play(readRecording(file, path), { speed, ...options });
     // An empty recording would loop without a pause.
     if (count === 0) return;
   } while (loop && !options.signal.aborted);
@@ -137,8 +141,7 @@ function checkFile(path: string): void {
   try {
     Deno.openSync(path).close();
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`the recording ${path} cannot be read: ${why}`);
+    throw unreadable("the recording", path, error);
   }
 }
 

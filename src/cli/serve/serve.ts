@@ -23,7 +23,7 @@ import {
 } from "../../server/server.ts";
 import { clientNeeds, tlsOf } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
-import { address, UsageError } from "../args/values.ts";
+import { type Address, address, UsageError } from "../args/values.ts";
 import { type ExitStatus, Signals } from "../exit_status.ts";
 import {
   escapeLine,
@@ -46,6 +46,9 @@ export async function run(
   const [given = DEFAULT_ADDRESS, ...more] = operands;
   if (more.length > 0) throw new UsageError("serve takes one address");
   const { hostname, port } = address(given);
+  if (flags.seed !== undefined && flags.chaos === undefined) {
+    throw new UsageError("--seed needs --chaos");
+  }
   const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 31);
   const chaos = chaosOf(flags.chaos, seed);
   requirePermissions([listenNeed(hostname, port), ...clientNeeds(flags, [])]);
@@ -57,7 +60,7 @@ export async function run(
     Deno.stderr.isTerminal() && !isDumbTerminal();
   using console = isTerminal ? openConsole(flags) : undefined;
   const notices = console?.notices ?? stderrNotices(flags);
-  return await serveUntilEnd(flags, async (end) => {
+  return await serveUntilEnd(flags, { hostname, port }, async (end) => {
     const server = await listenAs({
       hostname,
       port,
@@ -177,10 +180,11 @@ function messageLine(data: Message): string {
  * is called.
  *
  * @param beforeSecond called before a second signal ends the program
- * @throws {UsageError} an address that cannot be listened on
+ * @throws {UsageError} an address or a certificate that cannot be used
  */
 export async function serveUntilEnd(
   { timeout, for: duration }: Pick<Flags, "timeout" | "for">,
+  address: Address,
   start: (
     end: (status: ExitStatus) => void,
   ) => WebSocketServer | Promise<WebSocketServer>,
@@ -189,7 +193,7 @@ export async function serveUntilEnd(
   const ended = Promise.withResolvers<ExitStatus>();
   const over = new AbortController();
   using _ = new Signals(ended.resolve, beforeSecond);
-  await using _server = await listening(() => start(ended.resolve));
+  await using _server = await listening(address, () => start(ended.resolve));
   after(timeout, over.signal, () => ended.resolve(124));
   after(duration, over.signal, () => ended.resolve(0));
   const status = await ended.promise;
@@ -198,13 +202,20 @@ export async function serveUntilEnd(
 }
 
 async function listening(
+  { hostname, port }: Address,
   start: () => WebSocketServer | Promise<WebSocketServer>,
 ): Promise<WebSocketServer> {
   try {
     return await start();
   } catch (error) {
-    if (error instanceof Error && isOfAddress(error)) {
-      throw new UsageError(`cannot listen there: ${error.message}`);
+    if (!(error instanceof Error)) throw error;
+    const { message } = error;
+    if (isOfAddress(error)) {
+      const { host } = listenNeed(hostname, port);
+      throw new UsageError(`cannot listen on ${host}: ${message}`);
+    }
+    if (error instanceof Deno.errors.InvalidData || /KeyMis/.test(message)) {
+      throw new UsageError(`--cert and --key cannot be used: ${message}`);
     }
     throw error;
   }

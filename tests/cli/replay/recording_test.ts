@@ -20,7 +20,7 @@ async function read(text: string): Promise<Entry[]> {
       return value.length;
     },
   };
-  for await (const entry of readRecording(source)) entries.push(entry);
+  for await (const entry of readRecording(source, "file")) entries.push(entry);
   return entries;
 }
 
