@@ -128,11 +128,12 @@ function reportTo(
       end: (trips: RoundTrips) => event("summary", pingSummary(trips)),
     };
   }
-  const { hostname } = new URL(url);
+  // The URL of a Unix socket has no host.
+  const from = new URL(url).hostname || displayUrl(url);
   const each = flags.quiet ? () => {} : print;
   return {
     answer: ({ seq, time }: Answer) =>
-      each(`answer from ${hostname}: seq=${seq} time=${showDuration(time)}`),
+      each(`answer from ${from}: seq=${seq} time=${showDuration(time)}`),
     lost: (seq: number) =>
       each(`no answer to seq=${seq} within ${showDuration(flags.wait)}`),
     end: (trips: RoundTrips) => pingReport(trips, url).forEach(print),

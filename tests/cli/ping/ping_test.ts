@@ -7,6 +7,7 @@ import { sentences } from "../../../src/cli/run/connection_events.ts";
 import { echo } from "../../../src/server/behaviours.ts";
 import { parseChaos } from "../../../src/server/chaos.ts";
 import { serve } from "../../../src/server/server.ts";
+import { TempFile } from "../../support/temp_file.ts";
 import { cli } from "../session.ts";
 
 const ignore = () => {};
@@ -101,6 +102,32 @@ Deno.test("-q prints the numbers of the end alone", async () => {
   assertMatch(stdout, /^\n--- ws:.* ping statistics ---\n2 sent, 2 answered/);
   assertEquals(stderr, "");
 });
+
+Deno.test({
+  name: "a Unix socket has no host: its URL is shown",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using file = new TempFile();
+    await using server = serve({ onPeer: () => {} });
+    using listener = Deno.listen({ transport: "unix", path: file.path });
+    const relaying = relay(listener, server.port);
+    const { stdout } = await cli(
+      ...["ping", `ws+unix:${file.path}`, "-n", "1", ...QUICK],
+    ).allow("--allow-all").run();
+    assertMatch(stdout, /^answer from ws\+unix:\/.*: seq=1 time=/);
+    await relaying;
+  },
+});
+
+/** Passes on one connection. */
+async function relay(listener: Deno.UnixListener, port: number): Promise<void> {
+  const below = await listener.accept();
+  const above = await Deno.connect({ hostname: "127.0.0.1", port });
+  await Promise.allSettled([
+    below.readable.pipeTo(above.writable),
+    above.readable.pipeTo(below.writable),
+  ]);
+}
 
 Deno.test("a pong that comes too late is no answer", async () => {
   await using server = serve({
