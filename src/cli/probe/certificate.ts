@@ -6,7 +6,7 @@
 
 import { abortable } from "@std/async/abortable";
 import { isIP } from "node:net";
-import { connect, type TLSSocket } from "node:tls";
+import { connect, TLSSocket } from "node:tls";
 import type { TlsConfig } from "../../../mod.ts";
 import {
   type DialOptions,
@@ -17,7 +17,7 @@ import {
   StreamHolder,
 } from "../../transport/tcp/dial.ts";
 import type { TunnelTarget } from "../../transport/tcp/proxy.ts";
-import { NodeTlsStream } from "../../transport/tcp/tls.ts";
+import { NodeStream } from "../../transport/tcp/node_stream.ts";
 import { showMany } from "../format.ts";
 
 /** A certificate's facts. */
@@ -50,7 +50,7 @@ export async function lookAtCertificate(
     signal.throwIfAborted();
     const looked = proxy === undefined
       ? lookDirectly(endOf(url), tls, open)
-      : lookThrough(proxy, endOf(url), tls, open, signal);
+      : lookThrough(url, proxy, tls, open, signal);
     return await abortable(looked, signal);
   } catch {
     // The step itself reports the failure.
@@ -83,22 +83,24 @@ async function lookDirectly(
 }
 
 async function lookThrough(
+  url: URL,
   proxy: URL,
-  target: TunnelTarget,
   tls: TlsConfig,
   open: DisposableStack,
   signal: AbortSignal,
 ): Promise<Certificate | undefined> {
   const holder = new StreamHolder();
   open.defer(() => holder.close());
-  const conn = await dialTcp(endOf(proxy), holder, signal);
+  const lax = { ...tls, insecure: true };
+  const conn = await dialTcp(url, { proxy, tls: lax }, holder, signal);
+  const target = endOf(url);
   const stream = await secure(
     await openTunnel(conn, { proxy, target, tls }, holder),
     target,
-    { ...tls, insecure: true },
+    lax,
     holder,
   );
-  return stream instanceof NodeTlsStream
+  return stream instanceof NodeStream && stream.socket instanceof TLSSocket
     ? certificateOf(stream.socket)
     : undefined;
 }

@@ -165,7 +165,7 @@ class Prober {
     if (isIP(first.hostname) === 0) await this.#lookUp(first.hostname);
     const conn = await this.#make(
       "TCP",
-      () => dialTcp(first, this.#holder, this.#signal),
+      () => dialTcp(url, this.#options, this.#holder, this.#signal),
       {
         ok: ({ remoteAddr: { hostname, port } }) => ({
           details: [`${hostname} port ${port}`],
@@ -173,7 +173,7 @@ class Prober {
         }),
       },
     );
-    let stream: ByteStream | Deno.TcpConn = conn;
+    let stream: ByteStream = conn;
     if (proxy !== undefined) {
       const { hostname, port } = target;
       stream = await this.#make(
@@ -191,7 +191,7 @@ class Prober {
       const below = stream;
       stream = await this.#make(
         "TLS",
-        () => secure(below, target, tls, this.#holder, proxy === undefined),
+        () => secure(below, target, tls, this.#holder),
         { also: () => this.#certificate() },
       );
     }

@@ -4,12 +4,14 @@
  * @module
  */
 
+import { connect } from "node:net";
 import type { TlsConfig } from "../../config.ts";
 import { percentDecode, splitCredentials } from "../handshake_request.ts";
 import { requirePermission } from "../permission.ts";
 import { HandshakeFailure } from "../transport.ts";
 import type { ByteStream } from "./byte_stream.ts";
 import { failureOf } from "./failures.ts";
+import { NEEDS_NODE_SOCKET, NodeStream } from "./node_stream.ts";
 import { tunnelByConnect, tunnelBySocks, type TunnelTarget } from "./proxy.ts";
 import { startTls, type TlsSettings } from "./tls.ts";
 
@@ -74,15 +76,12 @@ export async function dial(
   if (url.protocol === "ws+unix:") return await dialUnix(url, holder);
   const { tls, proxy } = options;
   const target = endOf(url);
+  const conn = await dialTcp(url, options, holder, signal);
   const stream = proxy === undefined
-    ? await dialTcp(target, holder, signal)
-    : await openTunnel(
-      await dialProxy(proxy, holder, signal),
-      { proxy, target, tls },
-      holder,
-    );
+    ? conn
+    : await openTunnel(conn, { proxy, target, tls }, holder);
   return url.protocol === "wss:"
-    ? await secure(stream, target, tls, holder, proxy === undefined)
+    ? await secure(stream, target, tls, holder)
     : stream;
 }
 
@@ -94,18 +93,29 @@ export function endOf(url: URL): TunnelTarget {
   };
 }
 
+/** A TCP connection. */
+export interface TcpStream extends ByteStream {
+  readonly remoteAddr: { readonly hostname: string; readonly port: number };
+}
+
 /**
- * Opens a TCP connection.
+ * Opens the TCP connection to the server, or to the proxy.
  * @throws {HandshakeFailure} it cannot be opened
  */
 export async function dialTcp(
-  { hostname, port }: TunnelTarget,
+  url: URL,
+  options: DialOptions,
   holder: StreamHolder,
   signal: AbortSignal,
-): Promise<Deno.TcpConn> {
+): Promise<TcpStream> {
+  const { proxy } = options;
+  const { hostname, port } = endOf(proxy ?? url);
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   requirePermission({ name: "net", host: `${host}:${port}` });
   try {
+    if (needsNode(url, options)) {
+      return await connectNode(hostname, port, holder);
+    }
     const conn = await connectTcp(hostname, port, signal);
     holder.hold(conn);
     // Frames leave in one write each: Nagle's algorithm would only hold them
@@ -113,8 +123,35 @@ export async function dialTcp(
     conn.setNoDelay(true);
     return conn;
   } catch (error) {
-    throw failureOf(error, "connect");
+    const failure = failureOf(error, "connect");
+    if (proxy === undefined || failure.facts.kind === "permission") {
+      throw failure;
+    }
+    throw new HandshakeFailure({ ...failure.facts, kind: "proxy-unreachable" });
   }
+}
+
+/** Whether the first TLS is one by `node:tls`, and that over its own socket. */
+function needsNode(url: URL, { proxy, tls = {} }: DialOptions): boolean {
+  if (!NEEDS_NODE_SOCKET) return false;
+  const { insecure = false, cert } = tls;
+  return proxy?.protocol === "https:"
+    ? insecure
+    : url.protocol === "wss:" && (insecure || cert !== undefined);
+}
+
+async function connectNode(
+  host: string,
+  port: number,
+  holder: StreamHolder,
+): Promise<NodeStream> {
+  // It must not read ahead: TLS takes the connection over.
+  const options = { host, port, allowHalfOpen: true, highWaterMark: 0 };
+  const stream = new NodeStream(connect(options).pause());
+  holder.hold(stream);
+  await stream.open("connect");
+  stream.socket.setNoDelay(true);
+  return stream;
 }
 
 /**
@@ -133,20 +170,6 @@ async function connectTcp(
   return await Deno.connect({ hostname, port, signal: cancel });
 }
 
-async function dialProxy(
-  proxy: URL,
-  holder: StreamHolder,
-  signal: AbortSignal,
-): Promise<Deno.TcpConn> {
-  try {
-    return await dialTcp(endOf(proxy), holder, signal);
-  } catch (error) {
-    const { facts } = failureOf(error, "connect");
-    if (facts.kind === "permission") throw error;
-    throw new HandshakeFailure({ ...facts, kind: "proxy-unreachable" });
-  }
-}
-
 /** A tunnel through a proxy. */
 export interface Tunnel {
   readonly proxy: URL;
@@ -159,7 +182,7 @@ export interface Tunnel {
  * @throws {HandshakeFailure} the proxy does not open the tunnel
  */
 export async function openTunnel(
-  conn: Deno.TcpConn,
+  conn: ByteStream,
   { proxy, target, tls = {} }: Tunnel,
   holder: StreamHolder,
 ): Promise<ByteStream> {
@@ -185,15 +208,13 @@ export async function openTunnel(
 
 /**
  * Speaks TLS with the target over a stream.
- * @param isDirect whether the stream leads to the target itself
  * @throws {HandshakeFailure} client and server do not agree
  */
 export async function secure(
-  stream: ByteStream | Deno.TcpConn,
-  { hostname, port }: TunnelTarget,
+  stream: ByteStream,
+  { hostname }: TunnelTarget,
   options: TlsConfig = {},
   holder: StreamHolder,
-  isDirect = false,
 ): Promise<ByteStream> {
   const { caCerts = [], cert, key, serverName = hostname, insecure = false } =
     options;
@@ -203,10 +224,8 @@ export async function secure(
     ...(cert !== undefined && key !== undefined && { identity: { cert, key } }),
     insecure,
   };
-  const isSame = isDirect && serverName === hostname && !insecure;
-  const dialled = isSame ? port : undefined;
   try {
-    return await startTls(stream, settings, holder.hold, dialled);
+    return await startTls(stream, settings, holder.hold);
   } catch (error) {
     throw failureOf(error, "tls");
   }

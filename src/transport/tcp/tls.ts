@@ -9,11 +9,16 @@
  */
 
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
-import { isIP } from "node:net";
-import { Duplex } from "node:stream";
-import { connect, rootCertificates, type TLSSocket } from "node:tls";
+import { isIP, type Socket } from "node:net";
+import {
+  connect,
+  type ConnectionOptions,
+  rootCertificates,
+  TLSSocket,
+} from "node:tls";
 import { HandshakeFailure } from "../transport.ts";
-import { type ByteStream, writeAll } from "./byte_stream.ts";
+import type { ByteStream } from "./byte_stream.ts";
+import { NEEDS_NODE_SOCKET, NodeStream, StreamDuplex } from "./node_stream.ts";
 
 /** How to speak TLS with a host. */
 export interface TlsSettings {
@@ -27,35 +32,14 @@ export interface TlsSettings {
   readonly insecure: boolean;
 }
 
-/** `node:tls` of Deno 2.6 sends no client certificate over a stream of ours. */
-const LOSES_IDENTITY = Deno.version.deno.startsWith("2.6.");
-
-/**
- * Makes the TLS handshake as a client. Closing `below` ends it.
- * @param dialled the port of `serverName` to which `below` leads directly
- */
+/** Makes the TLS handshake as a client. Closing `below` ends it. */
 export async function startTls(
-  below: ByteStream | Deno.TcpConn,
+  below: ByteStream,
   settings: TlsSettings,
   onReplaced: (stream: ByteStream) => void,
-  dialled?: number,
 ): Promise<ByteStream> {
   const { serverName, caCerts, identity, insecure } = settings;
   checkPem(settings);
-  if (identity !== undefined && dialled !== undefined && LOSES_IDENTITY) {
-    // Deno itself takes a client certificate only where it dials.
-    below.close();
-    const conn = await Deno.connectTls({
-      hostname: serverName,
-      port: dialled,
-      caCerts: [...caCerts],
-      alpnProtocols: ["http/1.1"],
-      ...identity,
-    });
-    onReplaced(conn);
-    await conn.handshake();
-    return conn;
-  }
   if (identity === undefined && !insecure && isTcp(below)) {
     const conn = await Deno.startTls(below, {
       hostname: serverName,
@@ -66,10 +50,51 @@ export async function startTls(
     await conn.handshake();
     return conn;
   }
-  const stream = new NodeTlsStream(below, settings);
+  const stream = connectOver(below, settings);
   onReplaced(stream);
-  await stream.handshake();
+  await stream.open("secureConnect");
   return stream;
+}
+
+/** The client answers a server that hangs up behind its close frame. */
+const HALF_OPEN = { allowHalfOpen: true };
+
+/** Begins TLS by `node:tls`. */
+function connectOver(
+  below: ByteStream,
+  { serverName, caCerts, identity, insecure }: TlsSettings,
+): NodeStream {
+  const socket = socketOver(below);
+  const options: ConnectionOptions = {
+    socket,
+    ...HALF_OPEN,
+    // An address is no server name (RFC 6066, section 3), but what the
+    // certificate is checked against.
+    ...(isIP(serverName) === 0
+      ? { servername: serverName }
+      : { host: serverName }),
+    // Node trusts these instead of the usual ones, Deno besides them.
+    ...(caCerts.length > 0 && { ca: [...usualAuthorities(), ...caCerts] }),
+    ...identity,
+    rejectUnauthorized: !insecure,
+    ALPNProtocols: ["http/1.1"],
+  };
+  const duplex = socket instanceof StreamDuplex ? socket : undefined;
+  try {
+    return new NodeStream(connect(options), duplex);
+  } catch (cause) {
+    const detail = "the certificates in 'tls' cannot be used";
+    throw new HandshakeFailure({ kind: "options", detail, cause });
+  }
+}
+
+function socketOver(below: ByteStream): Socket | StreamDuplex {
+  if (!NEEDS_NODE_SOCKET) return new StreamDuplex(below);
+  if (below instanceof NodeStream && !(below.socket instanceof TLSSocket)) {
+    return below.socket;
+  }
+  const detail = "wss:// through an https:// proxy needs Deno 2.8 or newer";
+  throw new HandshakeFailure({ kind: "options", detail });
 }
 
 const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/;
@@ -110,7 +135,7 @@ function requirePem(option: string, pattern: RegExp, pem: string): void {
 }
 
 /** Whether `Deno.startTls` takes it: it wants a bare TCP connection. */
-function isTcp(stream: ByteStream | Deno.TcpConn): stream is Deno.TcpConn {
+function isTcp(stream: ByteStream): stream is Deno.TcpConn {
   return "setNoDelay" in stream;
 }
 
@@ -118,174 +143,4 @@ function isTcp(stream: ByteStream | Deno.TcpConn): stream is Deno.TcpConn {
 function usualAuthorities(): readonly string[] {
   const { state } = Deno.permissions.querySync({ name: "sys" });
   return state === "granted" ? rootCertificates : [];
-}
-
-/** TLS by `node:tls` over any stream. */
-export class NodeTlsStream implements ByteStream {
-  readonly #below: StreamDuplex;
-  readonly #socket: TLSSocket;
-  /** What the socket has given and nobody has read; it is paused meanwhile. */
-  #received: Uint8Array | undefined;
-  /** Resolved once there is something to read, or the socket has ended. */
-  #changed: PromiseWithResolvers<void> | undefined;
-  #error: Error | undefined;
-  #ended = false;
-  #closed = false;
-
-  constructor(below: ByteStream, settings: TlsSettings) {
-    const { serverName, caCerts, identity, insecure } = settings;
-    this.#below = new StreamDuplex(below);
-    try {
-      this.#socket = connect({
-        socket: this.#below,
-        // An address is no server name (RFC 6066, section 3), but what the
-        // certificate is checked against.
-        ...(isIP(serverName) === 0
-          ? { servername: serverName }
-          : { host: serverName }),
-        // Node trusts these instead of the usual ones, Deno besides them.
-        ...(caCerts.length > 0 && { ca: [...usualAuthorities(), ...caCerts] }),
-        ...identity,
-        rejectUnauthorized: !insecure,
-        ALPNProtocols: ["http/1.1"],
-      });
-    } catch (cause) {
-      throw new HandshakeFailure({
-        kind: "options",
-        detail: "the certificates in 'tls' cannot be used",
-        cause,
-      });
-    }
-    this.#socket.pause();
-    this.#socket.on("data", (bytes: Uint8Array) => {
-      this.#received = bytes;
-      this.#socket.pause();
-      this.#wake();
-    });
-    const onError = (error: Error) => {
-      this.#error ??= error;
-      this.#wake();
-    };
-    this.#socket.on("error", onError);
-    // Deno 2.6 does not pass it on to the socket: nobody else would listen.
-    this.#below.on("error", onError);
-    for (const event of ["end", "close"]) {
-      this.#socket.on(event, () => {
-        this.#ended = true;
-        this.#wake();
-      });
-    }
-  }
-
-  /** The socket of Node's, for what it knows of the other side. */
-  get socket(): TLSSocket {
-    return this.#socket;
-  }
-
-  #wake(): void {
-    this.#changed?.resolve();
-    this.#changed = undefined;
-  }
-
-  async handshake(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const onEnd = () => reject(this.#error ?? new Deno.errors.UnexpectedEof());
-    this.#socket.once("secureConnect", resolve);
-    this.#socket.once("error", reject);
-    this.#socket.once("close", onEnd);
-    await promise;
-    this.#socket.off("error", reject);
-    this.#socket.off("close", onEnd);
-  }
-
-  async read(into: Uint8Array): Promise<number | null> {
-    for (;;) {
-      if (this.#closed) throw new Deno.errors.Interrupted("closed");
-      const received = this.#received;
-      if (received !== undefined) {
-        const count = Math.min(received.length, into.length);
-        into.set(received.subarray(0, count));
-        this.#received = count < received.length
-          ? received.subarray(count)
-          : undefined;
-        return count;
-      }
-      if (this.#error !== undefined) throw this.#error;
-      if (this.#ended) return null;
-      this.#changed ??= Promise.withResolvers();
-      this.#socket.resume();
-      await this.#changed.promise;
-    }
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
-    // The socket keeps what it is given: it gets bytes of its own.
-    this.#socket.write(bytes.slice(), (error) => {
-      // The first error is the cause.
-      if (error) reject(this.#error ?? error);
-      else resolve(bytes.length);
-    });
-    return promise;
-  }
-
-  closeWrite(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#socket.end(resolve);
-    return promise;
-  }
-
-  close(): void {
-    this.#closed = true;
-    // Deno 2.6 would close its own resource a second time.
-    this.#below.removeAllListeners("close");
-    this.#socket.destroy();
-    this.#wake();
-    this.#below.close();
-  }
-}
-
-/** A stream of ours as one of Node's. */
-class StreamDuplex extends Duplex {
-  readonly #stream: ByteStream;
-  #closed = false;
-
-  constructor(stream: ByteStream) {
-    // Deno 2.6 loops at the end of a stream that stays half open.
-    super({ allowHalfOpen: false });
-    this.#stream = stream;
-  }
-
-  /** Closes the stream. Errors that follow from it are not reported. */
-  close(): void {
-    this.#closed = true;
-    this.#stream.close();
-  }
-
-  override _read(): void {
-    const buffer = new Uint8Array(16 * 1024);
-    this.#stream.read(buffer).then(
-      (count) => {
-        this.push(count === null ? null : buffer.subarray(0, count));
-      },
-      (error) => this.destroy(this.#closed ? undefined : error),
-    );
-  }
-
-  override _write(
-    chunk: Uint8Array,
-    _encoding: string,
-    callback: (error?: Error | null) => void,
-  ): void {
-    writeAll(this.#stream, chunk).then(
-      () => callback(),
-      (error) => callback(this.#closed ? undefined : error),
-    );
-  }
-
-  override _final(callback: (error?: Error | null) => void): void {
-    const done = () => callback();
-    if (this.#closed) done();
-    else this.#stream.closeWrite().then(done, done);
-  }
 }
