@@ -77,6 +77,16 @@ export async function canRun(
   }
 }
 
+/** A program that a test runs by its name, such as a shell. */
+export async function installed(
+  program: string,
+  ...args: string[]
+): Promise<Program<undefined>> {
+  return await canRun(program, ...args)
+    ? { start: undefined }
+    : { missing: `no ${program}` };
+}
+
 /** Starts a program whose first line is the port that it listens on. */
 export async function startServer(
   program: string,

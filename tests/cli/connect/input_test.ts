@@ -3,6 +3,7 @@ import { echo } from "../../../src/server/behaviours.ts";
 import type { Peer } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
 import { TempFile } from "../../support/temp_file.ts";
+import { installed, testWith } from "../../support/foreign_server.ts";
 import { cli } from "../session.ts";
 
 const SHORTLY = ["--linger", "200ms"];
@@ -133,10 +134,12 @@ Deno.test("steps run in the given order on each connection, before the input", a
   assertEquals(result.code, 4);
 });
 
-Deno.test({
-  name: "a secret can come from a pipe, for every attempt",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
+testWith(
+  Deno.build.os === "windows"
+    ? { missing: "no pipes with names" }
+    : await installed("bash", "--version"),
+  "a secret can come from a pipe, for every attempt",
+  async () => {
     const seen: (string | null)[] = [];
     await using server = serve({
       accept: ({ headers }) => {
@@ -152,7 +155,7 @@ Deno.test({
     // The diagnosis of a refusal may ask twice.
     assertEquals(new Set(seen), new Set(["Bearer secret"]));
   },
-});
+);
 
 Deno.test("a secret can come from stdin", async () => {
   const seen: (string | null)[] = [];

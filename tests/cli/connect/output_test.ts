@@ -139,7 +139,7 @@ Deno.test({
       const line = 'fifo=$1; shift; mkfifo "$fifo"; cat "$fifo" & ' +
         'echo hello | "$@"; code=$?; wait; exit $code';
       const result = await cli()
-        .program("bash", "-c", line, "bash", fifo, ...words).run();
+        .program("sh", "-c", line, "sh", fifo, ...words).run();
       assertEquals([result.stdout, result.code], ["hello\n", 0]);
     });
   },
@@ -168,7 +168,7 @@ Deno.test({
       .allow(...FILES);
     // A limit on the size of files is a disk that is full.
     const line = 'trap "" XFSZ; ulimit -f 100; exec "$@"';
-    const result = await cli().program("bash", "-c", line, "bash", ...words)
+    const result = await cli().program("sh", "-c", line, "sh", ...words)
       .run();
     assertMatch(result.stderr, /--output cannot be written: File too large/);
     assertEquals(result.code, 1);
@@ -183,7 +183,7 @@ Deno.test({
     await using server = serve({ onPeer: (peer) => peer.send("x") });
     const { words } = cli(server.url);
     const result = await cli()
-      .program("bash", "-c", '"$@" > /dev/full', "bash", ...words).run();
+      .program("sh", "-c", '"$@" > /dev/full', "sh", ...words).run();
     assertMatch(result.stderr, /stdout cannot be written: No space left/);
     assertEquals(result.code, 1);
   },

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { echo, feed } from "../../../src/server/behaviours.ts";
 import { serve } from "../../../src/server/server.ts";
 import { TempFile } from "../../support/temp_file.ts";
+import { installed, testWith } from "../../support/foreign_server.ts";
 import { cli } from "../session.ts";
 
 Deno.test({
@@ -12,15 +13,21 @@ Deno.test({
   fn: stalledReader,
 });
 
-Deno.test("whoever closes our pipe ends the program with 0, at once", async () => {
-  await using server = serve({ onPeer: feed({ rate: 200 }) });
-  const direct = cli(server.url, "--json");
-  const result = await cli()
-    .program(...bash(direct.words)).run();
-  assertEquals(result.stdout.split("\n").length, 2);
-  assertEquals(result.stderr, "");
-  assertEquals(result.code, 0);
-});
+testWith(
+  await installed("bash", "--version"),
+  "whoever closes our pipe ends the program with 0, at once",
+  async () => {
+    await using server = serve({ onPeer: feed({ rate: 200 }) });
+    const { words } = cli(server.url, "--json");
+    // The exit code of the first program counts.
+    const pipeline = '"$@" | head -1; exit ${PIPESTATUS[0]}';
+    const result = await cli()
+      .program("bash", "-c", pipeline, "bash", ...words).run();
+    assertEquals(result.stdout.split("\n").length, 2);
+    assertEquals(result.stderr, "");
+    assertEquals(result.code, 0);
+  },
+);
 
 Deno.test("an output that cannot be written is told before anything starts", async () => {
   using temp = new TempFile();
@@ -78,12 +85,6 @@ async function stalledReader() {
   assert(numbers.every((number, i) => number === i));
   assertEquals(stderr, "");
   assertEquals(code, 0);
-}
-
-/** A pipeline whose first program's exit code counts. */
-function bash(words: readonly string[]): string[] {
-  const pipeline = '"$@" | head -1; exit ${PIPESTATUS[0]}';
-  return ["bash", "-c", pipeline, "bash", ...words];
 }
 
 /** In bytes. */
