@@ -14,7 +14,7 @@ const scripts = Number(Deno.env.get("FUZZ_SCRIPTS") ?? 200);
 const single = Deno.env.get("FUZZ_SCRIPT");
 
 /** How many are played at the same time. */
-const AT_ONCE = 30;
+const AT_ONCE = 12;
 
 for (const transport of ["native", "tcp"] as const) {
   Deno.test(`${transport}: whatever servers, callbacks and programs do, a client keeps its promises`, () =>

@@ -206,7 +206,7 @@ export function scriptOf(
   const rotates = dice.chance(0.4);
   const config: Omit<WSConfig, "url"> = {
     reconnect: rotates || dice.chance(0.9),
-    connectTimeout: dice.pick(500, 1_500),
+    connectTimeout: dice.pick(1_000, 3_000),
     closeTimeout: dice.pick(20, 60),
     initialBackoff: dice.pick(1, 5),
     maxBackoff: dice.pick(5, 10),
