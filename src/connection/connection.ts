@@ -265,8 +265,12 @@ export class Connection implements SocketListener, HeartbeatTarget {
     this.#detachQueue({ flushed: false, tooLarge: false });
   }
 
-  /** Stops or starts reading, where the transport can, as readers have room. */
+  /**
+   * Stops or starts reading, where the transport can, as readers have room. The
+   * connect hook reads on: its messages are not theirs.
+   */
   setPausedForReaders(isPaused: boolean): void {
+    if (this.#buffer !== undefined) return;
     this.#isPausedForReaders = isPaused;
     this.#pauseOrResume();
   }

@@ -94,6 +94,44 @@ forEachTransport(
 );
 
 forEachTransport(
+  "the hook of a rotation receives while a reader has no room",
+  async (transport) => {
+    const full = Promise.withResolvers<void>();
+    let first: Peer | undefined;
+    await using world = await transport.openWorld({
+      config: { receiveBufferMaxSize: 10, connectTimeout: 2_000 },
+      callbacks: {
+        onConnect: async (session) => {
+          if (session.cause !== "rotation") return;
+          session.send("auth");
+          assertEquals(await session.receive(), "welcome");
+        },
+        onMessage: (data) => data === "9" ? full.resolve() : undefined,
+      },
+      server: {
+        onPeer: (peer) => {
+          first ??= peer;
+          peer.onmessage = async () => {
+            for (let i = 0; i < 10; i++) first?.send(String(i));
+            await full.promise;
+            await peer.send("welcome");
+          };
+        },
+      },
+    });
+    const reader = world.client.messages();
+    world.client.reconnect({ graceful: true });
+    await world.calls.next("disconnect");
+    assertEquals(world.calls.all("error"), []);
+    assertEquals(world.client.stats.rotations, 1);
+    for (let i = 0; i < 10; i++) {
+      assertEquals((await reader.next()).value, String(i));
+    }
+  },
+  TCP,
+);
+
+forEachTransport(
   "a connection whose reading is paused is closed in order",
   async (transport) => {
     // Both sides wait for what is in the network before the close frames.
