@@ -91,8 +91,13 @@ export interface ConnectionEnd extends SocketEnd {
 
 type State =
   | { readonly tag: "open" }
-  /** Our close frame is sent. */
-  | { readonly tag: "closing"; readonly closeCode: number }
+  /** Our close frame is sent; the client had received so much before. */
+  | {
+    readonly tag: "closing";
+    readonly closeCode: number;
+    readonly messages: number;
+    readonly bytes: number;
+  }
   /** The socket has ended; the connection follows a turn later. */
   | {
     readonly tag: "ending";
@@ -271,7 +276,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
    */
   setPausedForReaders(isPaused: boolean): void {
     if (this.#buffer !== undefined) return;
-    this.#isPausedForReaders = isPaused;
+    this.#isPausedForReaders = isPaused && !this.#hasRoomToClose;
     this.#pauseOrResume();
   }
 
@@ -298,21 +303,28 @@ export class Connection implements SocketListener, HeartbeatTarget {
     if (!this.isOpen) return this.terminate();
     this.#socket.close(code, reason, timeout);
     this.#close(DROPPED, undefined, false);
+    // A paused socket would not see the answer.
+    this.#socket.resume?.();
   }
 
-  /** Closes in order, within `timeout` milliseconds. */
+  /**
+   * Closes in order, within `timeout` milliseconds. The server's answer comes
+   * behind its messages, so reading goes on: full readers get another buffer's
+   * worth.
+   */
   close(
     code: number,
     reason: string,
     timeout: number,
   ): Promise<ConnectionEnd> {
     if (this.isOpen) {
-      this.#state = { tag: "closing", closeCode: code };
+      const { messages, bytes } = this.#host.log;
+      this.#state = { tag: "closing", closeCode: code, messages, bytes };
       this.#heartbeat.stop();
       if (this.#carriesQueue) this.#host.queue.pause();
       this.#socket.close(code, reason, timeout);
-      // A paused socket would not see the answer.
-      if (this.isPaused) this.#socket.resume?.();
+      this.#isPausedForHook = this.#isPausedForReaders = false;
+      this.#pauseOrResume();
     }
     return this.closed;
   }
@@ -414,6 +426,8 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   #keep(buffer: ReceiveBuffer, data: Message): void {
+    // The hook has settled, and nobody will get it.
+    if (!this.isOpen && !this.#isReleased) return;
     // The connect hook has taken it: nobody else gets it.
     if (buffer.push(data)) return this.#host.queue.acknowledge(data);
     if (!buffer.isOverfull) return;
@@ -429,6 +443,15 @@ export class Connection implements SocketListener, HeartbeatTarget {
     } else {
       this.fail(hookOverrun(buffer.size, this.url));
     }
+  }
+
+  /** Whether readers get messages beyond their bounds, to see a close answered. */
+  get #hasRoomToClose(): boolean {
+    const state = this.#state;
+    if (state.tag !== "closing") return false;
+    const { log, config } = this.#host;
+    return log.messages - state.messages < config.receiveBufferMaxSize &&
+      log.bytes - state.bytes < config.receiveBufferMaxBytes;
   }
 
   #pauseOrResume(): void {

@@ -57,6 +57,8 @@ export interface LoopHost extends ConnectionHost, WaitParts {
   onEnd(error: WSError | undefined): void;
 }
 
+const NO_CONNECTIONS: readonly Connection[] = Object.freeze([]);
+
 /** How a connection is closed. */
 export interface CloseWith {
   readonly code: number;
@@ -121,7 +123,9 @@ export class ReconnectLoop {
   #openSince = 0;
   #lastMessageAt: number | undefined;
   #rotateWith = NORMAL;
-  /** The end of all old connections that are being closed after rotations. */
+  /** Old connections that are being closed after rotations. */
+  #retired = NO_CONNECTIONS;
+  /** Their end. */
   #retiring: Promise<void> | undefined;
 
   constructor(host: LoopHost) {
@@ -227,9 +231,9 @@ export class ReconnectLoop {
 
   /** Stops or starts reading from all connections. */
   setReadingPaused(isPaused: boolean): void {
-    for (const connection of [this.#current, this.#attempt?.connection]) {
-      connection?.setPausedForReaders(isPaused);
-    }
+    this.#current?.setPausedForReaders(isPaused);
+    this.#attempt?.connection?.setPausedForReaders(isPaused);
+    for (const old of this.#retired) old.setPausedForReaders(isPaused);
   }
 
   get #isRotating(): boolean {
@@ -501,7 +505,7 @@ export class ReconnectLoop {
     this.#policy.rotated(now());
     const replaced = this.#close(old, this.#rotateWith);
     this.#rotateWith = NORMAL;
-    this.#retiring = this.#retire(replaced, this.#retiring);
+    this.#retiring = this.#retire(old, replaced, this.#retiring);
     const limit = closeAnswerLimit(config, queue.hasUnflushed);
     const closed = Promise.race([replaced, connection.closed]);
     await sleepUntil(closed, limit);
@@ -510,10 +514,14 @@ export class ReconnectLoop {
   }
 
   async #retire(
+    old: Connection,
     closed: Promise<ConnectionEnd>,
     earlier: Promise<void> | undefined,
   ): Promise<void> {
-    this.#disconnected(await closed, undefined, true);
+    this.#retired = [...this.#retired, old];
+    const end = await closed;
+    this.#retired = this.#retired.filter((other) => other !== old);
+    this.#disconnected(end, undefined, true);
     await earlier;
   }
 

@@ -67,6 +67,7 @@ export interface Socket {
   /**
    * Starts the closing handshake (RFC 6455, section 7.1.2) and terminates after
    * `timeout` milliseconds without the server's answer. Later calls are ignored.
+   * The answer comes behind messages: a paused socket does not see it.
    */
   close(code: number, reason: string, timeout: number): void;
   /**

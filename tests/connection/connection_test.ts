@@ -5,6 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "../../mod.ts";
 import type { Peer } from "../../src/server/peer.ts";
 import { within } from "../support/events.ts";
+import type { Guest } from "../support/client_world.ts";
+import { TcpPeer, type TcpScript, upgrade } from "../support/tcp_peer.ts";
 import { forEachTransport } from "../support/transports.ts";
 
 const TCP = { only: "tcp" } as const;
@@ -21,6 +23,12 @@ function indexOf(data: Message): number {
 async function floodOnce(peer: Peer): Promise<void> {
   if (peer.id > 0) return;
   for (let i = 0; i < 5_000; i++) await peer.send(padded(i));
+}
+
+/** The same, but a close frame of the client comes behind all of it. */
+function sendAllAtOnce(peer: Peer): void {
+  if (peer.id > 0) return;
+  for (let i = 0; i < 5_000; i++) peer.send(padded(i));
 }
 
 forEachTransport(
@@ -132,22 +140,94 @@ forEachTransport(
 );
 
 forEachTransport(
-  "a connection whose reading is paused is closed in order",
+  "a connection whose reading is paused is closed in order once its reader has read",
   async (transport) => {
     // Both sides wait for what is in the network before the close frames.
     const closeTimeout = 20_000;
     await using world = await transport.openWorld({
       config: { receiveBufferMaxSize: 10, closeTimeout },
-      server: { closeTimeout, onPeer: floodOnce, onError: () => {} },
+      server: { closeTimeout, onPeer: sendAllAtOnce },
     });
-    world.client.messages();
+    const reader = world.client.messages();
     await world.calls.until(() => world.calls.all("message").length >= 10);
-    await world.client.stop();
+    const stopped = world.client.stop();
+    const read = await within(Array.fromAsync(reader), "all messages");
+    await stopped;
+    assertEquals(read.length, 5_000);
+    assert(read.every((data, i) => indexOf(data) === i));
     const { code, wasClean } = await world.calls.next("disconnect");
     assertEquals([code, wasClean], [1000, true]);
   },
   TCP,
 );
+
+forEachTransport(
+  "a reader that has no room gets all of a connection that is being replaced",
+  async (transport) => {
+    const closeTimeout = 20_000;
+    await using world = await transport.openWorld({
+      config: { receiveBufferMaxSize: 10, closeTimeout },
+      callbacks: {
+        // The queue moves when the old connection is being closed.
+        onConnect: ({ cause }) =>
+          cause === "rotation" ? world.client.send("moved") : undefined,
+      },
+      server: { closeTimeout, onPeer: sendAllAtOnce },
+    });
+    await world.nextPeer();
+    const reader = world.client.messages();
+    await world.calls.until(() => world.calls.all("message").length >= 10);
+    world.client.reconnect({ graceful: true });
+    assertEquals(await (await world.nextPeer()).receive(), "moved");
+    for (let i = 0; i < 5_000; i++) {
+      const { value = "" } = await within(reader.next(), `message ${i}`);
+      assertEquals(indexOf(value), i);
+    }
+    const { code, wasClean } = await world.calls.next("disconnect");
+    assertEquals([code, wasClean], [1000, true]);
+  },
+  TCP,
+);
+
+/** Sends messages as long as the client takes them, and reads nothing. */
+const floodForEver: TcpScript = upgrade({
+  then: async ({ write }) => {
+    const messages = new Uint8Array(1_000 * 127);
+    for (let at = 0; at < messages.length; at += 127) {
+      messages.set([0x82, 125], at);
+    }
+    for (;;) await write(messages);
+  },
+});
+
+for (
+  const [what, end] of [
+    ["stop()", ({ client }: Guest) => client.stop()],
+    ["a rotation", async ({ client, calls }: Guest) => {
+      client.reconnect({ graceful: true });
+      await calls.next("disconnect");
+    }],
+  ] as const
+) {
+  forEachTransport(
+    `${what} gives a full reader another buffer of a flood, and no more`,
+    async (transport) => {
+      await using server = new TcpPeer([floodForEver, upgrade()]);
+      await using guest = await transport.guest({
+        url: server.url,
+        receiveBufferMaxSize: 10,
+      });
+      const reader = guest.client.messages();
+      await guest.calls.until(() => guest.calls.all("message").length >= 10);
+      const most = guest.client.stats.messagesReceived + 10;
+      await end(guest);
+      assertEquals(guest.client.stats.messagesReceived, most);
+      await guest.client.stop();
+      assertEquals((await Array.fromAsync(reader)).length, most);
+    },
+    TCP,
+  );
+}
 
 forEachTransport(
   "nothing is delivered from a connection that reconnect() has left",

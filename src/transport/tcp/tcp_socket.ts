@@ -152,14 +152,12 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
       : this.#deflates.add(data);
   }
 
-  /** Lifts a pause: the server's answer comes behind its messages. */
   close(code: number, reason: string, timeout: number): void {
     if (this.#state.kind !== "open") return;
     const body = encodeCloseBody(code, reason);
     const timer = setTimeout(() => this.terminate(), timeout);
     this.#state = { kind: "closing", timer };
     this.#writeClose(body);
-    this.#receiver.resume();
   }
 
   terminate(): void {
@@ -175,7 +173,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   }
 
   pause(): void {
-    if (this.#state.kind === "open") this.#receiver.pause();
+    this.#receiver.pause();
   }
 
   resume(): void {
