@@ -206,7 +206,8 @@ function secret(flag: string, path: string, form: RegExp, rule: string) {
 
 /**
  * The certificates.
- * @throws {UsageError} a file that cannot be read, one of two that need another
+ * @throws {UsageError} a file that cannot be read, one of two that need each
+ * other, or two that do not belong together
  */
 export function tlsOf(flags: Flags): TlsConfig | undefined {
   const { ca, cert, key, insecure, "server-name": serverName } = flags;
@@ -216,13 +217,37 @@ export function tlsOf(flags: Flags): TlsConfig | undefined {
   const isPlain = ca.length === 0 && cert === undefined && !insecure &&
     serverName === undefined;
   if (isPlain) return undefined;
-  return {
+  const tls = {
     serverName,
     insecure: insecure || undefined,
     caCerts: ca.map((path) => readFlagText("--ca", path)),
     cert: cert === undefined ? undefined : readFlagText("--cert", cert),
     key: key === undefined ? undefined : readFlagText("--key", key),
   };
+  if (tls.cert !== undefined && tls.key !== undefined) {
+    checkPair(tls.cert, tls.key);
+  }
+  return tls;
+}
+
+/**
+ * Deno 2.6 panics at a key of another certificate. The module is loaded only
+ * here, because it takes as long to load as the rest of the program.
+ */
+function checkPair(cert: string, key: string): void {
+  const { createPublicKey, X509Certificate } = globalThis.process
+    .getBuiltinModule("node:crypto");
+  let keys: readonly (string | Uint8Array)[];
+  try {
+    keys = [new X509Certificate(cert).publicKey, createPublicKey(key)]
+      .map((half) => half.export({ type: "spki", format: "pem" }));
+  } catch {
+    // The client and the server report what they cannot read.
+    return;
+  }
+  if (keys[0] !== keys[1]) {
+    throw new UsageError("--key does not belong to --cert");
+  }
 }
 
 /** @throws {UsageError} a flag that the chosen transport does not have */

@@ -214,7 +214,7 @@ async function listening(
       const { host } = listenNeed(hostname, port);
       throw new UsageError(`cannot listen on ${host}: ${message}`);
     }
-    if (error instanceof Deno.errors.InvalidData || /KeyMis/.test(message)) {
+    if (error instanceof Deno.errors.InvalidData) {
       throw new UsageError(`--cert and --key cannot be used: ${message}`);
     }
     throw error;

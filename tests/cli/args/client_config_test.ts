@@ -27,6 +27,7 @@ import {
   hookOverrun,
   hookTimeout,
 } from "../../../src/transport/classify.ts";
+import { certificates } from "../../support/certificates.ts";
 import type { HandshakeFailureKind } from "../../../src/transport/transport.ts";
 
 const URLS = ["wss://a.example.com/", "wss://b.example.com/"];
@@ -207,6 +208,20 @@ Deno.test("what excludes or needs another flag is told", () => {
   for (const flag of ["--cert", "--key"]) {
     assertEquals(refusal(flag, path), "--cert and --key need each other");
   }
+});
+
+Deno.test("a key must belong to its certificate", async () => {
+  const { good, client } = await certificates();
+  using folder = folderWith({
+    cert: good.cert,
+    key: good.key,
+    other: client.key,
+  });
+  const pair = (name: string) => [
+    ...["--cert", `${folder.path}/cert`, "--key", `${folder.path}/${name}`],
+  ];
+  assertEquals(refusal(...pair("other")), "--key does not belong to --cert");
+  assertEquals(tlsOf(flags(...pair("key")))?.cert, good.cert.trimEnd());
 });
 
 Deno.test("certificates are read from their files", () => {
