@@ -47,8 +47,21 @@ export function netNeed(url: string): Need {
 export function urlNeeds(url: string): Need[] {
   const { protocol, pathname } = new URL(url);
   if (protocol !== "ws+unix:") return [netNeed(url)];
-  const [path = pathname] = pathname.split(":");
-  return fileNeeds(decodeURIComponent(path));
+  const [encoded = pathname] = pathname.split(":");
+  const path = decodeURIComponent(encoded);
+  const net: Need = { kind: "net", host: `unix:${path}` };
+  return [...fileNeeds(path), ...(isKnown(net) ? [net] : [])];
+}
+
+/** Deno 2.6 knows no permission for Unix sockets besides those of the file. */
+function isKnown(need: Need): boolean {
+  try {
+    isGranted(need);
+    return true;
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return false;
+  }
 }
 
 /** What listening on an address needs. */

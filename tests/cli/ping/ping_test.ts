@@ -119,6 +119,28 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "what a Unix socket needs to be allowed is said, and is enough",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    using file = new TempFile();
+    await using server = serve({ onPeer: () => {} });
+    using listener = Deno.listen({ transport: "unix", path: file.path });
+    const args = ["ping", `ws+unix:${file.path}`, "-n", "1", ...QUICK];
+    const files = [`--allow-read=${file.path}`, `--allow-write=${file.path}`];
+    for (const allowed of [[], files.slice(0, 1)]) {
+      const { code, stderr } = await cli(...args).allow(...allowed).run();
+      assertEquals(code, 2);
+      const [, flags = ""] = /deno run (.*) cli\.ts/.exec(stderr) ?? [];
+      assertMatch(flags, /^--allow-read=\S+ --allow-write=\S+/);
+      const relaying = relay(listener, server.port);
+      const { stdout } = await cli(...args).allow(...flags.split(" ")).run();
+      assertMatch(stdout, /^answer from ws\+unix:/);
+      await relaying;
+    }
+  },
+});
+
 /** Passes on one connection. */
 async function relay(listener: Deno.UnixListener, port: number): Promise<void> {
   const below = await listener.accept();
