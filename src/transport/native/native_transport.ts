@@ -49,7 +49,7 @@ export class NativeTransport implements Transport {
       return opened;
     }
     const facts = await this.#diagnose(opened, request, signal);
-    throw new HandshakeFailure(this.#withProxyAdvice(facts, url));
+    throw new HandshakeFailure(this.#throughProxy(facts, url));
   }
 
   close(): void {
@@ -144,12 +144,17 @@ export class NativeTransport implements Transport {
     return hiddenFacts("it went through when it was made again to see why");
   }
 
-  /** Deno forwards `ws://` to an HTTP proxy as if it were a page. */
-  #withProxyAdvice(facts: HandshakeFacts, url: URL): HandshakeFacts {
+  /** What an HTTP proxy changes about the facts. */
+  #throughProxy(facts: HandshakeFacts, url: URL): HandshakeFacts {
     const { proxy } = this.#options;
-    if (url.protocol !== "ws:" || !proxy?.protocol.startsWith("http")) {
-      return facts;
+    if (!proxy?.protocol.startsWith("http")) return facts;
+    // Deno itself connects to the proxy alone.
+    if (facts.kind === "unreachable" || facts.kind === "dns") {
+      const detail = `${proxy.host}: ${facts.detail}`;
+      return { ...facts, kind: "proxy-unreachable", detail };
     }
+    if (url.protocol !== "ws:") return facts;
+    // It forwards `ws://` as if it were a page.
     return {
       ...facts,
       advice: "Deno asks an HTTP proxy for ws:// as if it were a page, which " +

@@ -124,10 +124,10 @@ export async function dialTcp(
     return conn;
   } catch (error) {
     const failure = failureOf(error, "connect");
-    if (proxy === undefined || failure.facts.kind === "permission") {
-      throw failure;
-    }
-    throw new HandshakeFailure({ ...failure.facts, kind: "proxy-unreachable" });
+    const { facts } = failure;
+    if (proxy === undefined || facts.kind === "permission") throw failure;
+    const detail = `${proxy.host}: ${facts.detail}`;
+    throw new HandshakeFailure({ ...facts, kind: "proxy-unreachable", detail });
   }
 }
 

@@ -7,6 +7,7 @@ import {
   assertMatch,
   assertNotMatch,
   assertRejects,
+  assertStringIncludes,
 } from "@std/assert";
 import type { NativeOptions } from "../../../src/transport/native/http_client_pool.ts";
 import { NativeTransport } from "../../../src/transport/native/native_transport.ts";
@@ -16,6 +17,7 @@ import {
 } from "../../../src/transport/transport.ts";
 import { attemptTo, failureOf } from "../../support/attempts.ts";
 import { certificates } from "../../support/certificates.ts";
+import { freePort } from "../../support/foreign_server.ts";
 import {
   closeAfterRequest,
   respondStatus,
@@ -219,6 +221,22 @@ Deno.test("settings that cannot be used are TLS, fatal", async () => {
   });
   assertEquals([error.code, error.severity], ["TLS", "fatal"]);
   assertMatch(error.message, /the options 'tls' or 'proxy' cannot be used/);
+});
+
+Deno.test("an HTTP proxy that is not there is to blame, not the server", async () => {
+  await using peer = new TcpPeer(upgrade());
+  const host = `127.0.0.1:${freePort()}`;
+  for (const url of [peer.url, peer.url.replace("ws:", "wss:")]) {
+    const error = await failureOf(url, {
+      proxy: new URL(`http://user:hush@${host}`),
+    });
+    assertEquals([error.code, error.severity], ["CONNECT", "transient"]);
+    assertStringIncludes(
+      error.message,
+      `the proxy cannot be reached (${host}: tcp connect error`,
+    );
+    assertNotMatch(error.message, /hush|many proxies refuse/);
+  }
 });
 
 Deno.test("no error shows the secrets of the URL", async () => {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { TcpOptions } from "../../../src/transport/tcp/tcp_transport.ts";
 import { NEEDS_NODE_SOCKET } from "../../../src/transport/tcp/node_stream.ts";
 import type { HandshakeFailureKind } from "../../../src/transport/transport.ts";
@@ -349,10 +349,12 @@ for (const { name, kind, script, fact } of CASES) {
 }
 
 Deno.test("a proxy that is not there cannot be reached", async () => {
-  const { kind } = await refusal("ws://127.0.0.1:1/", {
-    proxy: new URL(`http://127.0.0.1:${freePort()}`),
+  const host = `127.0.0.1:${freePort()}`;
+  const { kind, detail = "" } = await refusal("ws://127.0.0.1:1/", {
+    proxy: new URL(`http://user:hush@${host}`),
   });
   assertEquals(kind, "proxy-unreachable");
+  assertMatch(detail, new RegExp(`^${host}: .*refused`));
 });
 
 Deno.test("an https proxy's certificate is checked", async () => {
