@@ -164,6 +164,18 @@ const REFUSED: readonly Refused[] = [
     kind: "options",
   },
   {
+    name: "an authority that is damaged",
+    server: all.good,
+    tls: { caCerts: all.ca + all.ca.replace(/MI/, "XX") },
+    kind: "options",
+  },
+  {
+    name: "an authority that is damaged, with a client certificate",
+    server: all.good,
+    tls: { caCerts: all.ca.replace(/MI/, "XX"), ...all.client },
+    kind: "options",
+  },
+  {
     name: "a client certificate that is none",
     server: all.good,
     tls: { caCerts: all.ca, cert: "not PEM", key: all.client.key },
