@@ -127,6 +127,8 @@ export class Connection implements SocketListener, HeartbeatTarget {
   #resolveUse: ((result: ConnectionEnd | "replace") => void) | undefined;
   #isReplacementRequested = false;
   #goneError: WSError | undefined;
+  /** The socket of an abandoned connection has ended. */
+  #onAbandonedEnd: (() => void) | undefined;
   /** Until messages are delivered. */
   #buffer: ReceiveBuffer | undefined;
   #isReleased = false;
@@ -296,15 +298,18 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   /**
-   * Sends a close frame, if the connection is open, and does not wait for the
-   * answer; the socket closes by itself within `timeout` milliseconds.
+   * Ends the connection at once. Its socket, if it is open, closes in order
+   * within `timeout` milliseconds; resolves then.
    */
-  abandon(code: number, reason: string, timeout: number): void {
+  async abandon(code: number, reason: string, timeout: number): Promise<void> {
     if (!this.isOpen) return this.terminate();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onAbandonedEnd = resolve;
     this.#socket.close(code, reason, timeout);
     this.#close(DROPPED, undefined, false);
     // A paused socket would not see the answer.
     this.#socket.resume?.();
+    await promise;
   }
 
   /**
@@ -357,7 +362,8 @@ export class Connection implements SocketListener, HeartbeatTarget {
    */
   onEnd(end: SocketEnd): void {
     const state = this.#state;
-    if (state.tag === "closed" || state.tag === "ending") return;
+    if (state.tag === "closed") return this.#onAbandonedEnd?.();
+    if (state.tag === "ending") return;
     // Whatever an ended socket is given is lost.
     if (this.#carriesQueue && state.tag === "open") this.#host.queue.pause();
     this.#state = {

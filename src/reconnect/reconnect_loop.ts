@@ -125,7 +125,7 @@ export class ReconnectLoop {
   #rotateWith = NORMAL;
   /** Old connections that are being closed after rotations. */
   #retired = NO_CONNECTIONS;
-  /** Their end. */
+  /** Their end, and that of connections that `reconnect()` has left. */
   #retiring: Promise<void> | undefined;
 
   constructor(host: LoopHost) {
@@ -217,11 +217,15 @@ export class ReconnectLoop {
       this.#attempt?.skip.abort();
     }
     const dropped = this.#current ?? opened;
-    if (closeWith === undefined) dropped?.terminate();
-    else {
-      const { closeTimeout } = this.#host.config;
-      dropped?.abandon(closeWith.code, closeWith.reason, closeTimeout);
+    if (closeWith === undefined || dropped === undefined) {
+      dropped?.terminate();
+      return;
     }
+    const { code, reason } = closeWith;
+    const { closeTimeout } = this.#host.config;
+    const earlier = this.#retiring;
+    this.#retiring = dropped.abandon(code, reason, closeTimeout)
+      .then(() => earlier);
   }
 
   /** Ends the connection because a reader is too slow for it. */

@@ -1,6 +1,7 @@
 /** One connection between its socket, the queue and the readers. */
 
 import { assert, assertEquals } from "@std/assert";
+import { setImmediate } from "node:timers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "../../mod.ts";
 import type { Peer } from "../../src/server/peer.ts";
@@ -244,6 +245,35 @@ forEachTransport(
     first.resumeReading();
     await first.closed;
     assertEquals(world.calls.all("message"), ["new"]);
+  },
+);
+
+forEachTransport(
+  "stop() waits for the close of a connection that reconnect() has left",
+  async (transport) => {
+    const closeTimeout = 20_000;
+    await using world = await transport.openWorld({
+      config: { closeTimeout },
+      server: { closeTimeout },
+    });
+    const { client, calls } = world;
+    const first = await world.nextPeer();
+    first.stopReading();
+    // The read that was pending.
+    await client.send("last");
+    assertEquals(await first.receive(), "last");
+    client.reconnect({ code: 4000 });
+    await calls.next("disconnect");
+    await world.nextPeer();
+    await world.until("open");
+    const stopped = client.stop().then(() => calls.add("note", "stopped"));
+    await calls.next("disconnect");
+    await new Promise((resolve) => setImmediate(resolve));
+    calls.add("note", "read");
+    first.resumeReading();
+    await stopped;
+    assertEquals(calls.all("note"), ["read", "stopped"]);
+    assertEquals((await first.closed).code, 4000);
   },
 );
 
