@@ -587,6 +587,12 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
     return error;
   }
 
+  // Called by the readers -----------------------------------------------------------
+
+  get awaitsAcknowledgements(): boolean {
+    return this.queue.awaitsAcknowledgements;
+  }
+
   // Called by connections ------------------------------------------------------------
 
   get isReadingPaused(): boolean {

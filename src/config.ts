@@ -545,7 +545,10 @@ export interface WSConfig {
    * oldest or the newest message, or all but the latest of each key (`onGap`
    * tells); or, only with `transport: "tcp"`, `"pause"`: stop reading from the
    * socket until the slowest reader has drained to half. Nothing is lost then,
-   * and the server feels the backpressure.
+   * and the server feels the backpressure. With acknowledgements
+   * (`redeliver.acknowledged`), do not await `send()` or `flush()` in the loop
+   * that reads: they may wait for acknowledgements behind messages for which the
+   * reader has no room (`SLOW_CONSUMER` is reported after `pingTimeout`).
    * @default "disconnect"; "pause" with `transport: "tcp"`
    */
   readonly receiveOverflow?: ReceiveOverflow;

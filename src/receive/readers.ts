@@ -28,6 +28,8 @@ export type ReceiveConfig = Pick<
   | "receiveBufferMaxSize"
   | "receiveBufferMaxBytes"
   | "receiveOverflow"
+  | "redeliver"
+  | "pingTimeout"
 >;
 
 /** What brings the messages. */
@@ -49,6 +51,8 @@ export interface MessageSource {
 export interface ReadersHost {
   readonly notifier: Pick<Notifier, "error" | "gap">;
   readonly loop: MessageSource;
+  /** Whether calls of `send` or `flush` wait for acknowledgements. */
+  readonly awaitsAcknowledgements: boolean;
   /**
    * The time, in milliseconds since the epoch.
    * @default Date.now
@@ -81,6 +85,8 @@ export class Readers implements ReadBufferEvents {
   #drained: PromiseWithResolvers<void> | undefined;
   /** What readers with `"disconnect"` dropped; not yet part of a gap. */
   #dropped: Dropped | undefined;
+  /** While reading is paused; see {@linkcode Readers.#watchPause}. */
+  #pauseTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(config: ReceiveConfig, host: ReadersHost) {
     this.#config = config;
@@ -112,7 +118,7 @@ export class Readers implements ReadBufferEvents {
 
   /** Whether a reader with `"pause"` is full: nothing should be read now. */
   get isPaused(): boolean {
-    return this.#isFull((reader) => pauses(reader));
+    return this.#readers.some(isPausing);
   }
 
   /**
@@ -181,7 +187,10 @@ export class Readers implements ReadBufferEvents {
 
   onFull(reader: Reader): void {
     const { loop } = this.#host;
-    if (pauses(reader)) return loop.setReadingPaused(true);
+    if (pauses(reader)) {
+      if (this.#pauseTimer === undefined) this.#watchPause(reader);
+      return loop.setReadingPaused(true);
+    }
     const cause = slowReader(reader);
     this.#dropped ??= { from: this.now(), count: 0, cause };
     this.#dropped.count++;
@@ -190,7 +199,10 @@ export class Readers implements ReadBufferEvents {
 
   onDrained(reader: Reader): void {
     if (pauses(reader)) {
-      if (!this.isPaused) this.#host.loop.setReadingPaused(false);
+      if (this.isPaused) return;
+      clearTimeout(this.#pauseTimer);
+      this.#pauseTimer = undefined;
+      this.#host.loop.setReadingPaused(false);
     } else if (!this.#isFull((other) => !pauses(other))) {
       this.#drained?.resolve();
       this.#drained = undefined;
@@ -214,6 +226,24 @@ export class Readers implements ReadBufferEvents {
     return this.#host.now?.() ?? Date.now();
   }
 
+  /**
+   * A loop that reads and awaits `send` waits for ever when acknowledgements are
+   * behind messages for which it has no room. Nothing can be read without
+   * breaking the bound, so that is reported, once in a pause.
+   */
+  #watchPause(reader: Reader): void {
+    const { redeliver, pingTimeout } = this.#config;
+    if (typeof redeliver === "string") return;
+    const { size } = reader;
+    this.#pauseTimer = setTimeout(() => {
+      if (reader.size < size || !this.#host.awaitsAcknowledgements) {
+        this.#watchPause(this.#readers.find(isPausing) ?? reader);
+      } else {
+        this.#host.notifier.error(stalledReader(reader, pingTimeout));
+      }
+    }, pingTimeout);
+  }
+
   #isFull(which: (reader: Reader) => boolean): boolean {
     return this.#readers.some((reader) => reader.isFull && which(reader));
   }
@@ -221,6 +251,20 @@ export class Readers implements ReadBufferEvents {
 
 function pauses(reader: Reader): boolean {
   return reader.bounds.overflow === "pause";
+}
+
+function isPausing(reader: Reader): boolean {
+  return reader.isFull && pauses(reader);
+}
+
+function stalledReader({ name }: Reader, ms: number): WSError {
+  return new WSError(
+    `${name} is full and was not read for ${ms} ms, so the client reads ` +
+      "nothing more, while send() or flush() waits for acknowledgements: do " +
+      "not await them in the loop that reads, or raise 'receiveBufferMaxSize' " +
+      "or 'sendQueueMaxSize'",
+    { code: "SLOW_CONSUMER", severity: "transient" },
+  );
 }
 
 function slowReader({ name, bounds, wasRead }: Reader): WSError {

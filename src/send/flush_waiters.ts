@@ -22,6 +22,11 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export class FlushWaiters {
   readonly #waiters = new Set<Waiter>();
 
+  /** How many callers wait. */
+  get count(): number {
+    return this.#waiters.size;
+  }
+
   /**
    * Waits until everything before this place is settled; `false` if that takes
    * longer than `ms`, or if some of it was lost.

@@ -268,6 +268,13 @@ export class Sender {
       : this.#queue?.inFlight.count ?? 0;
   }
 
+  /** Whether a call waits, and the server has yet to acknowledge messages. */
+  get awaitsAcknowledgements(): boolean {
+    const queue = this.#queue;
+    return queue !== undefined && this.unacknowledged > 0 &&
+      (queue.waiting.count > 0 || queue.flushes.count > 0);
+  }
+
   /** Whether messages in the socket may not be on the network yet. */
   get hasUnflushed(): boolean {
     return (this.#queue?.inFlight.inSocket.count ?? 0) > 0;

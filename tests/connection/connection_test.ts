@@ -1,6 +1,6 @@
 /** One connection between its socket, the queue and the readers. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Message } from "../../mod.ts";
@@ -334,3 +334,43 @@ forEachTransport(
     assertEquals(world.client.stats.unacknowledged, 1);
   },
 );
+
+for (const method of ["send", "flush"] as const) {
+  forEachTransport(
+    `a loop that reads and awaits ${method}() behind unread acknowledgements is told`,
+    async (transport) => {
+      await using world = await transport.openWorld({
+        config: {
+          redeliver: ACKNOWLEDGED,
+          receiveBufferMaxSize: 10,
+          sendQueueMaxSize: 5,
+          pingTimeout: 200,
+        },
+        server: {
+          onPeer: (peer) => {
+            for (let i = 0; i < 100; i++) peer.send(`tick ${i}`);
+            peer.onmessage = (data) => peer.send(`ack ${data}`);
+          },
+        },
+      });
+      const { client, calls } = world;
+      const reading = (async () => {
+        let sent = 0;
+        for await (const _message of client) {
+          await client.send(String(sent++));
+          if (method === "flush") await client.flush();
+        }
+      })();
+      const { code, severity, message } = await calls.next("error");
+      assertEquals([code, severity], ["SLOW_CONSUMER", "transient"]);
+      assertMatch(
+        message,
+        /^Reader 1 \(messages\(\)\) is full and was not read/,
+      );
+      assertEquals([client.state, calls.all("disconnect")], ["open", []]);
+      await client.stop({ drain: 0 });
+      await reading.catch(() => {});
+    },
+    TCP,
+  );
+}

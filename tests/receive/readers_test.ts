@@ -5,6 +5,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import type { Gap } from "../../src/callbacks.ts";
 import type { ReceiveOverflow } from "../../src/config.ts";
 import { WSError } from "../../src/errors.ts";
@@ -18,6 +19,8 @@ const CONFIG = {
   receiveBufferMaxSize: 100,
   receiveBufferMaxBytes: 1000,
   receiveOverflow: "disconnect",
+  redeliver: "unflushed",
+  pingTimeout: 1_000,
 } as const;
 
 const BROKEN = new WSError("broken", { code: "CLOSED", severity: "fatal" });
@@ -195,6 +198,7 @@ Deno.test("the default clock is the time of day", async () => {
   const gaps: Gap[] = [];
   const config = { ...CONFIG, receiveBufferMaxSize: 1 };
   const readers = new Readers({ ...config, receiveOverflow: "drop-oldest" }, {
+    awaitsAcknowledgements: false,
     loop: { failCurrent: () => {}, setReadingPaused: () => {} },
     notifier: { gap: (gap) => gaps.push(gap), error: () => {} },
   });
@@ -358,6 +362,51 @@ Deno.test("drained() does not wait for a paused reader", async () => {
   await readers.drained(NEVER);
 });
 
+Deno.test("a pause without progress is reported once if acknowledgements are awaited", async () => {
+  using time = new FakeTime();
+  const { readers, reported } = setUp({
+    maxSize: 4,
+    overflow: "pause",
+    awaitsAcknowledgements: true,
+  });
+  const reader = readers.add();
+  const codes = () => reported.errors.map(({ code }) => code);
+  for (const message of ["a", "b", "c", "d"]) deliver(readers, message);
+  time.tick(999);
+  await reader.next();
+  time.tick(1_000);
+  assertEquals(codes(), []);
+  time.tick(10_000);
+  assertEquals(codes(), ["SLOW_CONSUMER"]);
+  await reader.next();
+  assertEquals(reported.resumes, 1);
+  deliver(readers, "e");
+  deliver(readers, "f");
+  time.tick(1_000);
+  assertEquals(codes(), ["SLOW_CONSUMER", "SLOW_CONSUMER"]);
+  readers.end();
+});
+
+for (
+  const [what, options] of [
+    ["nothing waits for acknowledgements", { overflow: "pause" }],
+    ["readers do not pause", {
+      overflow: "disconnect",
+      awaitsAcknowledgements: true,
+    }],
+  ] as const
+) {
+  Deno.test(`a pause is not reported while ${what}`, () => {
+    using time = new FakeTime();
+    const { readers, reported } = setUp({ maxSize: 1, ...options });
+    readers.add();
+    deliver(readers, "a");
+    time.tick(10_000);
+    assertEquals(reported.errors, []);
+    readers.end();
+  });
+}
+
 // Support ----------------------------------------------------------------------------
 
 interface Reported {
@@ -373,12 +422,14 @@ interface Options {
   maxSize?: number;
   maxBytes?: number;
   overflow?: ReceiveOverflow;
+  awaitsAcknowledgements?: boolean;
 }
 
 function setUp(
   options: Options = {},
 ): { readers: Readers; reported: Reported } {
   const { maxSize = 100, maxBytes = 1000, overflow = "disconnect" } = options;
+  const { awaitsAcknowledgements = false } = options;
   const reported: Reported = {
     now: 0,
     pauses: 0,
@@ -392,7 +443,12 @@ function setUp(
     receiveBufferMaxSize: maxSize,
     receiveBufferMaxBytes: maxBytes,
     receiveOverflow: overflow,
+    redeliver: awaitsAcknowledgements
+      ? { id: String, acknowledged: () => undefined }
+      : "unflushed",
+    pingTimeout: 1_000,
   }, {
+    awaitsAcknowledgements,
     loop: {
       failCurrent: (error) => reported.slow.push(error),
       setReadingPaused(isPaused) {
