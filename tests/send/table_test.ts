@@ -442,7 +442,7 @@ Deno.test("nothing leaves before all that was in the spool is back", async () =>
   const messages = Array.from({ length: 100_000 }, (_, i) => (
     { row: i + 1, data: `${i}`, expires: Infinity, key: undefined }
   ));
-  const { sender } = setUp({ spool: "queue" }, {
+  const { sender, turns } = setUp({ spool: "queue", sendQueueMaxSize: 1e6 }, {
     openSpool: () => Promise.resolve({ file: fakeFile({}), messages }),
   });
   const socket = new FakeSocket({ ...TCP, bytes: 1e9 });
@@ -451,9 +451,12 @@ Deno.test("nothing leaves before all that was in the spool is back", async () =>
   while (sender.queued === 0) {
     await new Promise<void>((resolve) => nextTurn(resolve));
   }
+  sender.trySend("later");
   assertEquals(socket.sent.length, 0);
   await opening;
   assertEquals(socket.sent.length, 100_000);
+  turns.pass();
+  assertEquals(socket.texts.at(-1), "later");
   sender.end(STOPPED);
 });
 
