@@ -2,23 +2,42 @@
  * What the socket of a connection has, and how much of it has left: the socket
  * says only how many of the bytes that it was given it still has.
  *
+ * Thousands of small messages fit into a socket, and most have no options. Such
+ * a one is its data alone here, in a ring, so that all of it fits into a cache.
+ *
  * @module
  */
 
-import { type Item, ItemList } from "./item.ts";
+import type { Message } from "../message.ts";
+import { Item, ItemList, plainItem } from "./item.ts";
+
+/** Of a new ring; a power of two, as it stays when it grows. */
+const FEWEST_SLOTS = 16;
 
 /** The messages of one connection that are not settled. */
 export class InFlight {
-  /** Not known to have left the socket. */
-  readonly inSocket: ItemList = new ItemList();
+  /** Messages, and bytes, that are not known to have left the socket. */
+  inSocket = 0;
+  #bytesInSocket = 0;
   /** On the network, and to be acknowledged. They come before those. */
   readonly flushed: ItemList = new ItemList();
+  /** The largest message that has left and is settled. */
+  largestSettled = 0;
   readonly #awaitsAcks: boolean;
   readonly #onSettled: (item: Item) => void;
+  /** What is in the socket; `undefined` where it was settled before it left. */
+  #entries: (Item | Message | undefined)[] = [];
+  #sizes: number[] = [];
+  /** Where each message ends in the bytes that sockets were given. */
+  #ends: number[] = [];
+  #sequences: number[] = [];
+  #mask = -1;
+  #head = 0;
+  #tail = 0;
   /** All bytes that sockets were given. */
   #given = 0;
-  /** The largest message that has left and is settled. */
-  #largestSettled = 0;
+  /** Before this position, empty messages were next to leave, a turn ago. */
+  #leaving = 0;
 
   /** `awaitsAcks`: a message with an id is not settled when it has left. */
   constructor(awaitsAcks: boolean, onSettled: (item: Item) => void) {
@@ -27,25 +46,53 @@ export class InFlight {
   }
 
   get count(): number {
-    return this.flushed.count + this.inSocket.count;
+    return this.flushed.count + this.inSocket;
   }
 
   get bytes(): number {
-    return this.flushed.bytes + this.inSocket.bytes;
+    return this.flushed.bytes + this.#bytesInSocket;
   }
 
-  get first(): Item | undefined {
-    return this.flushed.first ?? this.inSocket.first;
+  /** The place of the first message in the order of all that was accepted. */
+  get firstSequence(): number | undefined {
+    if (this.flushed.first !== undefined) return this.flushed.first.sequence;
+    for (let at = this.#head; at < this.#tail; at++) {
+      const slot = at & this.#mask;
+      if (this.#entries[slot] !== undefined) return this.#sequences[slot];
+    }
+    return undefined;
+  }
+
+  /** Whether the first message in the socket has no bytes. */
+  get isNextEmpty(): boolean {
+    return this.inSocket > 0 && this.#sizes[this.#head & this.#mask] === 0;
   }
 
   has({ list }: Item): boolean {
-    return list === this.inSocket || list === this.flushed;
+    return list === this || list === this.flushed;
   }
 
-  /** The item is given to the socket now. */
-  push(item: Item): void {
-    item.end = this.#given += item.size;
-    this.inSocket.push(item);
+  /** A message is given to the socket now: an item, or the data of a plain one. */
+  push(entry: Item | Message, size: number, sequence: number): void {
+    if (this.#tail - this.#head > this.#mask) this.#grow();
+    const slot = this.#tail & this.#mask;
+    this.#given += size;
+    this.#entries[slot] = entry;
+    this.#sizes[slot] = size;
+    this.#ends[slot] = this.#given;
+    this.#sequences[slot] = sequence;
+    if (entry instanceof Item) {
+      entry.list = this;
+      entry.position = this.#tail;
+    }
+    this.#tail++;
+    this.inSocket++;
+    this.#bytesInSocket += size;
+  }
+
+  /** Takes out an item; the socket still has its bytes. */
+  remove(item: Item): void {
+    this.#clear(item.position & this.#mask, item);
   }
 
   /** These bytes, nobody's message, are given to the socket now. */
@@ -60,58 +107,82 @@ export class InFlight {
    */
   flushTo(buffered: number, afterTurn: boolean): void {
     const left = this.#given - buffered;
-    for (
-      let item = this.inSocket.first;
-      item !== undefined && item.end <= left;
-      item = this.inSocket.first
-    ) {
+    while (this.#head < this.#tail) {
+      const slot = this.#head & this.#mask;
+      const end = this.#ends[slot] ?? 0;
+      const size = this.#sizes[slot] ?? 0;
+      const entry = this.#entries[slot];
+      if (end > left) break;
       // Nobody sees an empty message leave. It has, when with nothing before it
       // there was a turn of the event loop to do so.
-      const hasLeft = item.size > 0 || item.end < left ||
-        afterTurn && item.isLeaving;
+      const hasLeft = size > 0 || entry === undefined || end < left ||
+        afterTurn && this.#head < this.#leaving;
       if (!hasLeft) break;
-      this.inSocket.remove(item);
-      this.#flushed(item);
+      this.#head++;
+      if (entry === undefined) continue;
+      this.#clear(slot, entry);
+      this.#flushed(entry, size);
     }
     if (!afterTurn) return;
-    for (const item of this.inSocket) {
-      if (item.end !== left) break;
-      item.isLeaving = true;
-    }
-  }
-
-  /** The largest one, where no larger one that has left is settled. */
-  get largest(): Item | undefined {
-    let largest: Item | undefined;
-    for (const item of this) {
-      if (item.size > (largest?.size ?? -1)) largest = item;
-    }
-    return (largest?.size ?? 0) < this.#largestSettled ? undefined : largest;
+    let at = this.#head;
+    while (at < this.#tail && this.#ends[at & this.#mask] === left) at++;
+    this.#leaving = at;
   }
 
   /** Takes out all of them, as the connection has ended. */
   takeAll(): Item[] {
-    const items = [...this];
-    for (const item of items) {
-      item.list?.remove(item);
-      item.isLeaving = false;
+    const items = [...this.flushed];
+    for (const item of items) this.flushed.remove(item);
+    for (; this.#head < this.#tail; this.#head++) {
+      const slot = this.#head & this.#mask;
+      const entry = this.#entries[slot];
+      if (entry === undefined) continue;
+      this.#clear(slot, entry);
+      const item = entry instanceof Item
+        ? entry
+        : plainItem(entry, this.#sizes[slot] ?? 0);
+      item.sequence = this.#sequences[slot] ?? 0;
+      items.push(item);
     }
-    this.#largestSettled = 0;
+    // Its memory is given back.
+    this.#entries = [];
+    this.#mask = -1;
+    this.largestSettled = 0;
     return items;
   }
 
-  *[Symbol.iterator](): Generator<Item, undefined> {
-    yield* this.flushed;
-    yield* this.inSocket;
+  #clear(slot: number, entry: Item | Message): void {
+    this.#entries[slot] = undefined;
+    this.inSocket--;
+    this.#bytesInSocket -= this.#sizes[slot] ?? 0;
+    if (entry instanceof Item) entry.list = undefined;
   }
 
-  #flushed(item: Item): void {
+  #flushed(entry: Item | Message, size: number): void {
+    const isItem = entry instanceof Item;
     // Without an id nobody knows what acknowledges it.
-    if (this.#awaitsAcks && item.id !== undefined) {
-      this.flushed.push(item);
+    if (isItem && this.#awaitsAcks && entry.id !== undefined) {
+      this.flushed.push(entry);
       return;
     }
-    if (item.size > this.#largestSettled) this.#largestSettled = item.size;
-    this.#onSettled(item);
+    if (size > this.largestSettled) this.largestSettled = size;
+    if (isItem) this.#onSettled(entry);
+  }
+
+  #grow(): void {
+    const mask = this.#mask;
+    const capacity = Math.max(FEWEST_SLOTS, 2 * (mask + 1));
+    const grown = <T>(old: readonly T[], empty: T) => {
+      const slots = new Array<T>(capacity).fill(empty);
+      for (let at = this.#head; at < this.#tail; at++) {
+        slots[at & (capacity - 1)] = old[at & mask] ?? empty;
+      }
+      return slots;
+    };
+    this.#entries = grown(this.#entries, undefined);
+    this.#sizes = grown(this.#sizes, 0);
+    this.#ends = grown(this.#ends, 0);
+    this.#sequences = grown(this.#sequences, 0);
+    this.#mask = capacity - 1;
   }
 }

@@ -6,41 +6,39 @@
 
 import type { Message } from "../message.ts";
 
-/** One message. It is in at most one {@linkcode ItemList}, which says how far it is. */
+/** One message. It is in at most one list, which says how far it is. */
 export class Item {
   data: Message;
   /** The length on the wire. */
   size: number;
+  /** For the lists alone, as are the next two. */
+  list: { remove(item: Item): void } | undefined = undefined;
+  next: Item | undefined = undefined;
+  previous: Item | undefined = undefined;
+  /** Where it is among those in flight. For these alone. */
+  position = 0;
+  /** Its place in the order of all that was accepted. */
+  sequence = 0;
   /** It has no options, and nothing keeps track of it. */
   readonly isPlain: boolean;
-  /** When it expires, on the monotonic clock; `Infinity` for never. */
-  expires = Infinity;
+  /** The connection that it is meant for. */
+  target: object | undefined = undefined;
   /** A newer message with this key replaces it while it is queued. */
   key: string | undefined = undefined;
+  /** When it expires, on the monotonic clock; `Infinity` for never. */
+  expires = Infinity;
   /** Takes it out of the queue when it aborts. */
   signal: AbortSignal | undefined = undefined;
   /** What the server acknowledges it by. */
   id: string | number | undefined = undefined;
-  /** The connection that it is meant for. */
-  target: object | undefined = undefined;
   /** Its sender, while that waits for room or for the disk. */
   sender: PromiseWithResolvers<void> | undefined = undefined;
   /** Its row in the spool; 0 if it is not there. */
   row = 0;
   /** A message that it replaced before either was on the disk. */
   older: Item | undefined = undefined;
-  /** Its place in the order of all that was accepted. */
-  sequence = 0;
-  /** Where it ends in the bytes that the socket was given. */
-  end = 0;
-  /** It has no bytes, and nothing was before it in the socket a turn ago. */
-  isLeaving = false;
   /** Its place in the heap of deadlines. For that alone. */
   heapIndex = -1;
-  /** For the lists alone, as are the next two. */
-  list: ItemList | undefined = undefined;
-  previous: Item | undefined = undefined;
-  next: Item | undefined = undefined;
 
   constructor(data: Message, size: number, isPlain = false) {
     this.data = data;
@@ -125,9 +123,9 @@ export class ItemList {
   }
 }
 
-/** Plain items that were used: as many as are on their way to a fast socket. */
+/** Plain items that were used: about as many as wait for a socket by default. */
 const spare: Item[] = [];
-const MOST_SPARE = 8192;
+const MOST_SPARE = 1024;
 
 /** An item without options; made of a used one, so that it takes no memory. */
 export function plainItem(data: Message, size: number): Item {
@@ -142,6 +140,5 @@ export function plainItem(data: Message, size: number): Item {
 export function reuse(item: Item): void {
   if (spare.length >= MOST_SPARE) return;
   item.data = "";
-  item.isLeaving = false;
   spare.push(item);
 }

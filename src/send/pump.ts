@@ -106,6 +106,23 @@ export class Pump {
     this.#isFilling = false;
   }
 
+  /** Sends a plain message, if nothing is before it and nothing holds it back. */
+  sendPlain(data: Message, size: number): boolean {
+    if (
+      this.#queue.next !== undefined || this.#rate !== undefined ||
+      this.#isFilling || !this.#hasRoom
+    ) return false;
+    this.#isFilling = true;
+    this.#queue.takeNew(data, size);
+    this.#bytes += size;
+    this.#socket.send(data);
+    this.#isFilling = false;
+    // What was sent meanwhile.
+    this.fill();
+    this.watch();
+    return true;
+  }
+
   /** Sends ahead of the queue. */
   sendUrgent(data: Message): void {
     const size = byteLength(data);
@@ -119,7 +136,7 @@ export class Pump {
   look(afterTurn: boolean): void {
     if (!this.sample(afterTurn)) return;
     const isLow = this.#bytes <= this.#windowBytes / 2 &&
-      this.#queue.inFlight.inSocket.count <= this.#windowMessages / 2;
+      this.#queue.inFlight.inSocket <= this.#windowMessages / 2;
     if (isLow) this.#parts.onRoom();
     else this.watch();
   }
@@ -138,12 +155,10 @@ export class Pump {
   /** Looks again in time, if there is anything to see. */
   watch(): void {
     if (this.#cancelLook !== undefined) return;
-    const { inSocket } = this.#queue.inFlight;
+    const { inSocket, isNextEmpty } = this.#queue.inFlight;
     // No socket reports that a message without bytes has left.
-    const isWorthwhile = this.#reportsProgress
-      ? inSocket.first?.size === 0
-      : inSocket.count > 0 ||
-        this.#queue.count > 0 && this.#bytes >= this.#windowBytes;
+    const isWorthwhile = this.#reportsProgress ? isNextEmpty : inSocket > 0 ||
+      this.#queue.count > 0 && this.#bytes >= this.#windowBytes;
     if (!isWorthwhile) return;
     this.#cancelLook = this.#idleTurns < IDLE_TURNS
       ? this.#parts.turn(this.#onTurn)
@@ -160,7 +175,7 @@ export class Pump {
 
   get #hasRoom(): boolean {
     return this.#bytes < this.#windowBytes &&
-      this.#queue.inFlight.inSocket.count < this.#windowMessages;
+      this.#queue.inFlight.inSocket < this.#windowMessages;
   }
 
   /** Whether the next item may be given to the socket now. */
@@ -185,7 +200,7 @@ export class Pump {
     const items: Item[] = [];
     let room = this.#windowBytes - this.#bytes;
     let count = Math.min(
-      this.#windowMessages - inFlight.inSocket.count,
+      this.#windowMessages - inFlight.inSocket,
       this.#rate?.allowance(clock.monotonic()) ?? Infinity,
     );
     for (const item of queued) {

@@ -107,7 +107,7 @@ export class SendQueue {
     this.#onChange = onChange;
     this.inFlight = new InFlight(
       awaitsAcks,
-      (item) => item.isPlain ? reuse(item) : this.#forget(item),
+      (item) => this.#forget(item),
     );
     this.reports = new Reports(hooks, turn, onChange);
     if (awaitsAcks) this.acknowledgements = new Acknowledgements(redeliver);
@@ -377,10 +377,19 @@ export class SendQueue {
   take(item: Item): void {
     if (item.list === this.returned) this.redelivered++;
     this.#takeOut(item);
-    this.inFlight.push(item);
+    item.target = undefined;
     this.takenCount++;
     this.takenBytes += item.size;
-    item.target = undefined;
+    const { isPlain, data, size, sequence } = item;
+    this.inFlight.push(isPlain ? data : item, size, sequence);
+    if (isPlain) reuse(item);
+  }
+
+  /** A plain message is given to the socket without having been queued. */
+  takeNew(data: Message, size: number): void {
+    this.takenCount++;
+    this.takenBytes += size;
+    this.inFlight.push(data, size, this.#nextSequence++);
   }
 
   /** The socket still has so many bytes; see {@linkcode InFlight.flushTo}. */
@@ -403,8 +412,9 @@ export class SendQueue {
 
   /** The place before which everything is settled; `Infinity` if nothing is left. */
   get settledTo(): number {
-    const first = this.inFlight.first ?? this.next ?? this.staged.first;
-    if (first !== undefined) return first.sequence;
+    const first = this.inFlight.firstSequence ??
+      (this.next ?? this.staged.first)?.sequence;
+    if (first !== undefined) return first;
     return this.waiting.count > 0 ? this.end : Infinity;
   }
 
@@ -426,8 +436,9 @@ export class SendQueue {
    */
   disconnected({ flushed, tooLarge = false }: DetachInfo): void {
     const { redeliver } = this.#config;
-    if (tooLarge) this.#dropLargest();
-    const items = this.inFlight.takeAll();
+    const { largestSettled } = this.inFlight;
+    let items = this.inFlight.takeAll();
+    if (tooLarge) items = this.#dropLargest(items, largestSettled);
     if (redeliver === "none" || redeliver === "unflushed" && flushed) {
       this.#countLost(flushed ? [] : items);
       for (const item of items) this.#forget(item);
@@ -445,11 +456,17 @@ export class SendQueue {
    * and again. Where a larger one has left the socket, that is the one, and it
    * will not come back.
    */
-  #dropLargest(): void {
-    const { largest } = this.inFlight;
-    if (largest === undefined) return;
+  #dropLargest(items: readonly Item[], largestSettled: number): Item[] {
+    let largest: Item | undefined;
+    for (const item of items) {
+      if (item.size > (largest?.size ?? -1)) largest = item;
+    }
+    if (largest === undefined || largest.size < largestSettled) {
+      return [...items];
+    }
     this.flushes.lose(largest.sequence);
     this.drop(largest, "too-large");
+    return items.filter((item) => item !== largest);
   }
 
   #countLost(items: readonly Item[]): void {
@@ -464,8 +481,9 @@ export class SendQueue {
 
   // Being dropped ---------------------------------------------------------------------
 
-  isExpired({ expires }: Item): boolean {
-    return expires !== Infinity && expires <= this.#clock.monotonic();
+  isExpired(item: Item): boolean {
+    return !item.isPlain && item.expires !== Infinity &&
+      item.expires <= this.#clock.monotonic();
   }
 
   /** Takes out what has expired. */

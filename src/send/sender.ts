@@ -277,7 +277,7 @@ export class Sender {
 
   /** Whether messages in the socket may not be on the network yet. */
   get hasUnflushed(): boolean {
-    return (this.#queue?.inFlight.inSocket.count ?? 0) > 0;
+    return (this.#queue?.inFlight.inSocket ?? 0) > 0;
   }
 
   /** Messages dropped so far. */
@@ -332,8 +332,11 @@ export class Sender {
       queue.count >= sendQueueMaxSize || queue.bytes + size > sendQueueMaxBytes
     ) return false;
     // The sender may use the memory of a binary message again.
-    queue.push(plainItem(isText ? data : new Uint8Array(data), size));
-    this.#pumpOut();
+    const own = isText ? data : new Uint8Array(data);
+    if (this.#isPaused || !this.#pump?.sendPlain(own, size)) {
+      queue.push(plainItem(own, size));
+      this.#pumpOut();
+    }
     if (queue.reports.isDue) this.#advance();
     return true;
   }
