@@ -99,8 +99,8 @@ export interface Gap {
   readonly attempts: number;
   /**
    * How many messages were dropped on our side: by the buffers of readers, or
-   * because `decode` threw. Nobody can count what a server said while there was
-   * no connection.
+   * because `decode` threw. Messages that the server sent while there was no
+   * connection cannot be counted.
    */
   readonly count?: number;
 }
@@ -135,8 +135,8 @@ export interface Session {
   /** The subprotocol the server chose; empty if none. */
   readonly protocol: string;
   /**
-   * Why it was made: `"start"` until the client has been open, `"rotation"` to
-   * replace an open connection, `"reconnect"` otherwise.
+   * Why the connection was made: `"start"` until the client has been open,
+   * `"rotation"` to replace an open connection, `"reconnect"` otherwise.
    */
   readonly cause: "start" | "reconnect" | "rotation";
   /** Whether an earlier connection was open: `cause` is not `"start"`. */
@@ -189,7 +189,7 @@ export interface Session {
 export interface WSCallbacks {
   /**
    * Called for each message, synchronously and in order of arrival. A promise
-   * that it returns is not waited for.
+   * that it returns is not awaited.
    */
   readonly onMessage?: (data: Message) => unknown;
   /**
@@ -202,9 +202,12 @@ export interface WSCallbacks {
   readonly onConnect?: (session: Session) => unknown;
   /** A connection has ended. */
   readonly onDisconnect?: (info: DisconnectInfo) => unknown;
-  /** An error of a connection or of a callback, before what follows from it. */
+  /**
+   * An attempt, a connection, the spool or a callback failed. Called before
+   * `onDisconnect` and `onRetry`.
+   */
   readonly onError?: (error: WSError) => unknown;
-  /** The client will wait and dial again. */
+  /** The client will wait, then make another attempt. */
   readonly onRetry?: (info: RetryInfo) => unknown;
   /** An accepted outgoing message will not be sent. */
   readonly onDrop?: (data: Message, reason: DropReason) => unknown;

@@ -68,7 +68,7 @@ export class WebSocketStreamClient
   #writable: WritableSide | undefined;
 
   /**
-   * Checks everything and connects nothing.
+   * Checks the options; does not connect.
    * @throws {TypeError} a value of the wrong kind, an unknown key, a key that the
    * transport does not have
    * @throws {RangeError} a number outside its limits
@@ -138,10 +138,9 @@ export class WebSocketStreamClient
   }
 
   /**
-   * Drops this connection, or the dial in progress, and dials now; a wait before
-   * an attempt ends. Called again and again it dials at most once a second.
-   * With `graceful` the open connection is replaced as at `maxConnectionAge`:
-   * the new one is opened first.
+   * Ends the current connection, attempt or wait, and makes a new attempt at
+   * once, but not more than one a second. With `graceful` the open connection
+   * is replaced as at `maxConnectionAge`: the new one is opened first.
    * @throws {TypeError | RangeError} a wrong option
    */
   reconnect(options: ReconnectOptions = {}): void {
@@ -224,17 +223,17 @@ export class WebSocketStreamClient
   }
 
   /**
-   * Drops every message that no connection has got yet, and returns how many
-   * there were; each is reported to `onDrop` (`"cleared"`).
+   * Drops all messages that wait to be written to a socket, and returns their
+   * number; each is reported to `onDrop` (`"cleared"`).
    */
   clearQueue(): number {
     return this.#parts.queue.clearQueue();
   }
 
   /**
-   * A stream into the queue, the same one each time. Writers feel a full queue;
-   * aborting it takes back nothing that was accepted; closing it waits until
-   * everything is on the network and does not stop the client.
+   * A stream into the queue, the same one each time. Its backpressure is that
+   * of the queue. Aborting it does not take back accepted messages. Closing it
+   * waits as `flush()` does, and does not stop the client.
    *
    * @example
    * ```ts

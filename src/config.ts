@@ -327,33 +327,35 @@ export interface WSConfig {
    */
   readonly subprotocols?: Provider<string | readonly string[]>;
   /**
-   * Own certificate authorities and client certificate.
+   * Certificate authorities to trust, and a client certificate.
    * @default none
    */
   readonly tls?: TlsConfig;
   /**
-   * An `http://`, `https://` or `socks5://` proxy, with its credentials. With
-   * the native transport a `ws://` URL needs `socks5`.
-   * @default none; the native transport obeys `HTTP_PROXY` and its relatives
+   * An `http://`, `https://` or `socks5://` proxy, with its credentials. The
+   * native transport sends a `ws://` request to an HTTP proxy without a tunnel,
+   * which many proxies refuse: use `socks5`.
+   * @default none; the native transport obeys `HTTP_PROXY`, `HTTPS_PROXY`,
+   * `ALL_PROXY` and `NO_PROXY`
    */
   readonly proxy?: string | URL;
   /**
-   * A ready HTTP client instead of `tls` and `proxy`; the caller closes it.
-   * Only with `transport: "native"`.
+   * A `Deno.HttpClient` to use instead of `tls` and `proxy`; the program closes
+   * it. Only with `transport: "native"`.
    * @default none
    */
   readonly httpClient?: Deno.HttpClient;
   /**
-   * Offers permessage-deflate (RFC 7692): `true`, or the details. Only with
-   * `transport: "tcp"`.
+   * Offers permessage-deflate (RFC 7692), with the default settings (`true`) or
+   * the given ones. Only with `transport: "tcp"`.
    * @default false
    */
   readonly compression?: boolean | CompressionConfig;
   /**
    * The largest inbound message, in bytes after decompression. A larger one
    * closes the connection with 1009. With `transport: "native"` the runtime's
-   * limit of 64 MiB cannot be changed, and holds for each frame: a message of
-   * many frames has no limit there.
+   * limit of 64 MiB per frame is fixed; a message of several frames has no
+   * limit.
    * @default 64 MiB
    */
   readonly maxMessageBytes?: number;
@@ -368,14 +370,15 @@ export interface WSConfig {
   // Time -------------------------------------------------------------------------
 
   /**
-   * The limit of a whole attempt: providers, DNS, TCP, TLS, handshake,
-   * diagnosis. Also the limit of the connect hook.
+   * The time limit of an attempt: functions of the configuration, DNS, TCP,
+   * TLS, handshake and its diagnosis. The connect hook has the same limit,
+   * counted anew.
    * @default 10_000
    */
   readonly connectTimeout?: number;
   /**
-   * The limit of each step of closing; a connection whose server does not
-   * answer is then given up.
+   * The time limit of each step of closing. After it, a connection whose server
+   * does not answer is abandoned.
    * @default 3_000
    */
   readonly closeTimeout?: number;
@@ -386,35 +389,37 @@ export interface WSConfig {
    */
   readonly ping?: PingConfig;
   /**
-   * The period of the heartbeat; 0 switches it off. The native transport needs
-   * `ping.message` for it: given without one, it is a `TypeError`.
+   * The period of the heartbeat; 0 switches it off. With the native transport a
+   * value above 0 needs `ping.message`, or the constructor throws a
+   * `TypeError`.
    * @default 20_000; on native without `ping.message` 0
    */
   readonly pingInterval?: number;
   /**
-   * How long after a ping without any sign of life the connection counts as
-   * dead (`HEARTBEAT`). Signs of life are inbound messages (on tcp: bytes) and
-   * outgoing bytes that still leave the socket. Bytes that do not move for so
-   * long, for each MiB of them, are a dead connection with or without pings.
+   * The connection counts as dead (`HEARTBEAT`) when there is no sign of life
+   * for this long after a ping. Signs of life are inbound messages (on tcp:
+   * bytes) and outgoing bytes that still leave the socket. Outgoing bytes that
+   * do not leave the socket for this long, per MiB, also mean a dead
+   * connection, with or without pings.
    * @default 20_000
    */
   readonly pingTimeout?: number;
   /**
-   * Reconnect when nothing at all came in for so long; 0 is off.
+   * Reconnect when nothing at all arrived for this long; 0 switches it off.
    * @default 0
    */
   readonly idleTimeout?: number;
   /**
-   * Reconnect when no message was delivered for so long; 0 is off. Unlike with
-   * `idleTimeout`, pongs and consumed pings do not count: it notices a server
-   * that answers pings but has stopped to send data.
+   * Reconnect when no message was delivered for this long; 0 switches it off.
+   * Unlike with `idleTimeout`, pongs and consumed pings do not count, so this
+   * detects a server that answers pings but sends no data.
    * @default 0
    */
   readonly staleTimeout?: number;
   /**
    * Replace the connection before it reaches this age, counted from the
    * handshake: the next one is open before the old one is closed. The change
-   * begins at a random 0.8 to 0.9 of the age; 0 is off.
+   * begins at a random 0.8 to 0.9 of the age; 0 switches it off.
    * @default 0
    */
   readonly maxConnectionAge?: number;
@@ -423,14 +428,14 @@ export interface WSConfig {
 
   /**
    * `false`: one attempt, one connection, no rotation. The client ends with the
-   * error that ended the connection; without one after a close with 1000 or
-   * 1001.
+   * error that ended the connection; after a close with 1000 or 1001 it ends
+   * without an error.
    * @default true
    */
   readonly reconnect?: boolean;
   /**
-   * The delay after the first failure, before the jitter. Given alone and
-   * longer than 30 s, it raises `maxBackoff` to itself.
+   * The delay after the first failure, before the jitter. If `maxBackoff` is
+   * not given and this is longer than 30 s, `maxBackoff` gets the same value.
    * @default 500; `maxBackoff` if that is less
    */
   readonly initialBackoff?: number;
@@ -440,7 +445,7 @@ export interface WSConfig {
    */
   readonly maxBackoff?: number;
   /**
-   * The factor from each delay to the next: from 1.
+   * The factor by which the delay grows after each failure: 1 or more.
    * @default 2
    */
   readonly backoffMultiplier?: number;
@@ -451,20 +456,22 @@ export interface WSConfig {
    */
   readonly jitter?: number;
   /**
-   * A connection that held so long resets the backoff; a shorter one counts as
-   * a failed attempt. With 0 each one that opened resets it.
+   * A connection that stays open for this long resets the backoff; a shorter
+   * one counts as a failed attempt. With 0 every connection that opens resets
+   * it.
    * @default 5_000
    */
   readonly stableAfter?: number;
   /**
-   * Retries in a row before the client ends with `RETRIES_EXHAUSTED`; 0 means
-   * one attempt.
+   * The number of retries in a row after which the client ends with
+   * `RETRIES_EXHAUSTED`; 0 allows a single attempt.
    * @default Infinity
    */
   readonly maxRetries?: number;
   /**
    * The time without a stable connection before the client ends with
-   * `RETRIES_EXHAUSTED`. Waiting for a slow reader of ours does not count.
+   * `RETRIES_EXHAUSTED`. The time spent waiting for a slow reader does not
+   * count.
    * @default Infinity
    */
   readonly retryBudget?: number;
@@ -475,8 +482,8 @@ export interface WSConfig {
    */
   readonly fatalCloseCodes?: readonly number[] | ((code: number) => boolean);
   /**
-   * Overrides whether an error is worth another attempt; `undefined` keeps our
-   * classification. What it throws is reported (`CALLBACK`).
+   * Overrides the severity of an error; `undefined` keeps the default. If it
+   * throws, that is reported (`CALLBACK`) and the default holds.
    * @default none
    */
   readonly classify?: (
@@ -484,7 +491,7 @@ export interface WSConfig {
     context: ClassifyContext,
   ) => Severity | undefined;
   /**
-   * Stops the client at once; queued messages are not sent any more.
+   * When it aborts, the client stops at once; queued messages are not sent.
    * @default none
    */
   readonly signal?: AbortSignal;
@@ -508,14 +515,14 @@ export interface WSConfig {
    */
   readonly overflow?: SendOverflow;
   /**
-   * At most so many messages per interval leave the queue, across reconnects.
+   * Limits how many messages leave the queue per interval, across reconnects.
    * Heartbeats and `session.send` count but do not wait.
    * @default none
    */
   readonly sendRate?: SendRate;
   /**
-   * What is sent again on the next connection: messages that were not on the
-   * network yet, none, or those the server has not acknowledged.
+   * Which messages are sent again on the next connection: those that had not
+   * left the socket, none, or those that the server has not acknowledged.
    * @default "unflushed"
    */
   readonly redeliver?: Redelivery;
@@ -540,22 +547,23 @@ export interface WSConfig {
    */
   readonly receiveBufferMaxBytes?: number;
   /**
-   * What to do when the buffer of a reader is full: drop the connection
-   * (`SLOW_CONSUMER`) and come back once the reader has caught up; drop the
-   * oldest or the newest message, or all but the latest of each key (`onGap`
-   * tells); or, only with `transport: "tcp"`, `"pause"`: stop reading from the
-   * socket until the slowest reader has drained to half. Nothing is lost then,
-   * and the server feels the backpressure. With acknowledgements
-   * (`redeliver.acknowledged`), do not await `send()` or `flush()` in the loop
-   * that reads: they may wait for acknowledgements behind messages for which the
-   * reader has no room (`SLOW_CONSUMER` is reported after `pingTimeout`).
+   * What to do when the buffer of a reader is full: close the connection
+   * (`SLOW_CONSUMER`) and reconnect once the reader has drained to half; drop
+   * the oldest or the newest message, or all but the latest of each key
+   * (reported to `onGap`); or, only with `transport: "tcp"`, `"pause"`: stop
+   * reading from the socket until the slowest reader has drained to half.
+   * Nothing is lost then, and the server feels the backpressure. With
+   * acknowledgements (`redeliver.acknowledged`), do not await `send()` or
+   * `flush()` in the loop that reads: they may wait for acknowledgements behind
+   * messages for which the reader has no room (`SLOW_CONSUMER` is reported
+   * after `pingTimeout`).
    * @default "disconnect"; "pause" with `transport: "tcp"`
    */
   readonly receiveOverflow?: ReceiveOverflow;
   /**
    * Applied once to each inbound message, before heartbeat, acknowledgements,
    * callbacks and readers see it: for example to unzip the binary frames of an
-   * exchange. What it throws is reported (`CALLBACK`); the message is then
+   * exchange. If it throws, that is reported (`CALLBACK`), and the message is
    * dropped and reported as a gap.
    * @default none
    */

@@ -6,7 +6,7 @@
  * ├── no connection came about
  * │   ├── CONNECT            refused, unreachable, reset, a provider failed
  * │   ├── DNS                the name does not resolve
- * │   ├── TIMEOUT            the attempt, or the gate in onConnect, took too long
+ * │   ├── TIMEOUT            the attempt, or onConnect, took too long
  * │   ├── TLS                a certificate was not accepted, or no TLS is spoken
  * │   ├── HTTP_STATUS        the server answered the handshake with 4xx or 5xx
  * │   ├── REDIRECT           a redirect that must not be followed
@@ -73,7 +73,7 @@ export interface WSErrorOptions {
   readonly headers?: Headers;
   /** The start of the body of the refusal. */
   readonly body?: string;
-  /** How long the server asked to wait, in milliseconds. */
+  /** How long the server asked the client to wait, in milliseconds. */
   readonly retryAfter?: number;
   /** The URL; credentials and secrets in it are removed here. */
   readonly url?: string | URL;
@@ -114,7 +114,10 @@ export class WSError extends Error {
   declare readonly headers?: Headers;
   /** The start of the refusal's body, where the transport saw it (tcp; native when it had to ask again). */
   declare readonly body?: string;
-  /** How long the server asked to wait (`Retry-After`), in milliseconds. */
+  /**
+   * How long the server asked the client to wait (`Retry-After`), in
+   * milliseconds.
+   */
   declare readonly retryAfter?: number;
   /** The URL, without credentials and secrets. */
   declare readonly url?: string;

@@ -40,7 +40,7 @@ export interface StartOptions {
   /** Ends the client when it aborts before the first open. */
   readonly signal?: AbortSignal;
   /**
-   * Ends the client when it is not open after so many milliseconds.
+   * Ends the client when it is not open after this time, in milliseconds.
    * @default none
    */
   readonly timeout?: number;
@@ -166,8 +166,8 @@ export function resolveReconnectOptions(
  */
 export interface SendOptions {
   /**
-   * How long the message is worth sending, in milliseconds, more than 0. If no
-   * connection got it by then, it is dropped as `"expired"`.
+   * How long the message may wait, in milliseconds, more than 0. If it still
+   * waits to be written to a socket then, it is dropped (`"expired"`).
    * @default Infinity
    */
   readonly ttl?: number;
@@ -178,7 +178,7 @@ export interface SendOptions {
    */
   readonly key?: string;
   /**
-   * Takes the message back while no connection has got it.
+   * Takes the message back while it waits to be written to a socket.
    * @default none
    */
   readonly signal?: AbortSignal;

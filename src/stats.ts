@@ -62,9 +62,10 @@ export interface WSStats {
   /** Accepted messages that were dropped; each was reported to `onDrop`. */
   readonly dropped: number;
   /**
-   * With `redeliver: "none"`: messages given to a connection that broke, of which
-   * nobody knows whether they arrived. Otherwise 0: what had not left the socket
-   * is sent again, and messages that had left it count as sent.
+   * With `redeliver: "none"`: messages that were still in the socket when their
+   * connection ended; it is unknown whether they arrived. Otherwise 0: what had
+   * not left the socket is sent again, and messages that had left it count as
+   * sent.
    */
   readonly lost: number;
   /** Messages sent again. */
@@ -77,8 +78,9 @@ export interface WSStats {
   /** Milliseconds since the epoch; `undefined` while not open. */
   readonly connectedSince: number | undefined;
   /**
-   * Milliseconds since the epoch, as of the last look of the heartbeat;
-   * `undefined` before the first message.
+   * When the last message arrived, in milliseconds since the epoch; up to a
+   * second late, as the heartbeat samples it. `undefined` before the first
+   * message.
    */
   readonly lastMessageAt: number | undefined;
   /**
