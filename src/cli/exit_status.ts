@@ -69,6 +69,8 @@ export function obeyedSignals(): readonly EndSignal[] {
 /** Listens until it is disposed of. */
 export class Signals implements Disposable {
   readonly #listeners: readonly (readonly [EndSignal, () => void])[];
+  readonly #onFirst: (signal: EndSignal) => void;
+  readonly #beforeSecond: () => void;
   #last: EndSignal | undefined;
 
   /**
@@ -80,26 +82,25 @@ export class Signals implements Disposable {
     onFirst: (signal: EndSignal) => void,
     beforeSecond: () => void = () => {},
   ) {
+    this.#onFirst = onFirst;
+    this.#beforeSecond = beforeSecond;
     const obeyed = obeyedSignals();
     this.#listeners = SIGNALS.map((signal) => {
       const listener = obeyed.includes(signal)
-        ? () => this.#onSignal(signal, onFirst, beforeSecond)
+        ? () => this.raise(signal)
         : () => {};
       Deno.addSignalListener(signal, listener);
       return [signal, listener];
     });
   }
 
-  #onSignal(
-    signal: EndSignal,
-    onFirst: (signal: EndSignal) => void,
-    beforeSecond: () => void,
-  ): void {
+  /** Acts as if the signal came: for a Ctrl-C that a terminal sends as a key. */
+  raise(signal: EndSignal): void {
     if (this.#last === undefined) {
       this.#last = signal;
-      return onFirst(signal);
+      return this.#onFirst(signal);
     }
-    beforeSecond();
+    this.#beforeSecond();
     this[Symbol.dispose]();
     exitBySignal(signal);
   }

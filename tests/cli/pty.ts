@@ -12,6 +12,8 @@ export interface PtyResult {
   readonly code: number;
   /** What it printed. */
   readonly output: string;
+  /** Whether the terminal was left as it was: it echoes, and edits lines. */
+  readonly isRestored: boolean;
 }
 
 /** What happens to the terminal. */
@@ -20,17 +22,25 @@ export interface PtyOptions {
   readonly hangUpWhen?: Promise<void>;
   /** Ctrl-C is pressed once this resolves. */
   readonly interruptWhen?: Promise<void>;
+  /**
+   * The terminal shows nothing more after so many bytes, until some time after
+   * Ctrl-C.
+   */
+  readonly stallAfter?: number;
 }
 
 const HELPER = `
-import os, pty, select, sys
+import os, pty, select, sys, termios, time
+stall_after = float(sys.argv[1])
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execvp(sys.argv[1], sys.argv[1:])
-output = b""
+    os.execvp(sys.argv[2], sys.argv[2:])
+output = bytearray()
 is_open = True
 while is_open:
-    ready, _, _ = select.select([terminal, sys.stdin], [], [])
+    is_stalled = len(output) > stall_after
+    sources = [sys.stdin] if is_stalled else [terminal, sys.stdin]
+    ready, _, _ = select.select(sources, [], [])
     if sys.stdin in ready:
         data = os.read(0, 4096)
         if not data:
@@ -38,6 +48,9 @@ while is_open:
             is_open = False
         else:
             os.write(terminal, data)
+            if is_stalled:
+                time.sleep(0.3)
+                stall_after = float("inf")
     if terminal in ready and is_open:
         try:
             data = os.read(terminal, 4096)
@@ -45,20 +58,26 @@ while is_open:
             data = b""
         is_open = data != b""
         output += data
+is_restored = False
+try:
+    needed = termios.ICANON | termios.ECHO
+    is_restored = termios.tcgetattr(terminal)[3] & needed == needed
+except termios.error:
+    pass # It was closed.
 _, status = os.waitpid(pid, 0)
 sys.stdout.buffer.write(output)
 sys.stdout.flush()
 code = os.waitstatus_to_exitcode(status)
-sys.stderr.write(str(code))
+sys.stderr.write(f"{code} {is_restored}")
 `;
 
 /** Runs it to its end. */
 export async function runInPty(
   words: readonly string[],
-  { hangUpWhen, interruptWhen }: PtyOptions = {},
+  { hangUpWhen, interruptWhen, stallAfter = Infinity }: PtyOptions = {},
 ): Promise<PtyResult> {
   const child = new Deno.Command("python3", {
-    args: ["-c", HELPER, ...words],
+    args: ["-c", HELPER, String(stallAfter), ...words],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -76,8 +95,10 @@ export async function runInPty(
   const { stdout, stderr } = await output;
   if (hangUpWhen === undefined) await stdin.close().catch(() => {});
   const decoder = new TextDecoder();
+  const [code, isRestored] = decoder.decode(stderr).split(" ");
   return {
-    code: Number(decoder.decode(stderr)),
+    code: Number(code),
     output: decoder.decode(stdout),
+    isRestored: isRestored === "True",
   };
 }

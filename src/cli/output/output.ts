@@ -17,6 +17,7 @@ import {
   type StreamOwner,
   StreamSink,
   type StreamTarget,
+  type TimeLimit,
 } from "./stream_sink.ts";
 
 /** How much is gathered before it is written, in bytes or UTF-16 code units. */
@@ -152,9 +153,9 @@ export interface OpenOutput {
   readonly output: Output;
   /**
    * Writes the gathered messages and completes the file. Resolves with the number
-   * of bytes that could not be written before the signal aborted.
+   * of bytes that could not be written in time.
    */
-  finish(signal: AbortSignal): Promise<number>;
+  finish(limit: TimeLimit): Promise<number>;
   /**
    * Frees what would keep a signal from ending the program. Blocks for up to
    * `ms` until everything is written.
@@ -239,9 +240,9 @@ export function openStream(
 export function streamOutput(sink: StreamSink, output: Output): OpenOutput {
   return {
     output,
-    async finish(signal) {
+    async finish(limit) {
       output.flush();
-      await sink.written(signal);
+      await sink.written(limit);
       return sink.pending;
     },
     stop: (ms) => sink.stop(ms),

@@ -9,6 +9,11 @@
  * becomes TCP backpressure towards the server, and no message is lost. A signal
  * or the deadline ends the block at once, which a blocking write could not.
  *
+ * Where keys are typed, the second thread reads them too, so that Ctrl-C is seen
+ * at once. It comes as a byte: where the kernel makes a signal of it, it also
+ * discards what the terminal has not read, and a write that waits for room there
+ * is not told of it (Linux, `pty_flush_buffer`) and may wait for ever.
+ *
  * @module
  */
 
@@ -29,6 +34,14 @@ export interface StreamOwner {
   interrupt(signal: EndSignal | undefined): void;
   /** The stream failed; from now on nothing is written. */
   outputFailed(error: Error): void;
+}
+
+/** How long something may take. */
+export interface TimeLimit {
+  /** Aborts when the time is over. */
+  readonly signal: AbortSignal;
+  /** How much of it is left, in milliseconds; often Infinity. */
+  readonly left: number;
 }
 
 /** How a stream is written. */
@@ -62,6 +75,11 @@ const WORD = {
   /** How many bytes of stderr are not written yet. */
   stderr: 6,
   stopped: 7,
+  /** 1: what was put up to `discardTo` is not to be written. */
+  discard: 8,
+  discardTo: 9,
+  /** Counts the signals. */
+  signals: 10,
 } as const;
 
 /** What the second thread starts with. */
@@ -71,12 +89,15 @@ interface WorkerSetup {
   readonly ring: Uint8Array<SharedArrayBuffer>;
   readonly target: StreamTarget;
   readonly signals: readonly EndSignal[];
-  /** Takes the text of an error. */
-  readonly errors: MessagePort;
+  /** Takes {@linkcode WorkerReport}s. */
+  readonly reports: MessagePort;
 }
 
 /** What the second thread is sent; bytes are for stderr. */
-type WorkerMessage = WorkerSetup | "look" | Uint8Array | "stop";
+type WorkerMessage = WorkerSetup | "look" | "read" | "stop" | Uint8Array;
+
+/** What it sends: the text of an error; bytes of stdin, null at its end. */
+type WorkerReport = string | Uint8Array | null;
 
 /** Writes to a stream from a second thread. */
 export class StreamSink implements Sink, StderrThread {
@@ -94,6 +115,7 @@ export class StreamSink implements Sink, StderrThread {
   #ring: Uint8Array<SharedArrayBuffer> | undefined;
   #worker: Worker | undefined;
   #direct: number;
+  #onStdin: (bytes: Uint8Array | null) => void = () => {};
   #failed = false;
   #interrupted = false;
   /** What found no room when a block was interrupted. */
@@ -133,14 +155,12 @@ export class StreamSink implements Sink, StderrThread {
   }
 
   /**
-   * Waits until everything is written; false if the stream failed or the signal
-   * aborted.
+   * Waits until everything is written; false if the stream failed or the time is
+   * over.
    */
-  async written(signal: AbortSignal): Promise<boolean> {
+  async written({ signal, left }: TimeLimit): Promise<boolean> {
     // In a flood the event loop may not turn for seconds.
-    if (this.#interrupted) {
-      this.#blockUntil(() => this.pending === 0, INTERRUPTED_LIMIT);
-    }
+    if (this.#interrupted) this.#blockUntil(() => this.pending === 0, left);
     for (;;) {
       const events = Atomics.load(this.#memory, WORD.events);
       if (Atomics.load(this.#memory, WORD.failed) !== 0 || this.#failed) {
@@ -160,13 +180,14 @@ export class StreamSink implements Sink, StderrThread {
     }
   }
 
-  #blockUntil(isDone: () => boolean, ms: number): void {
+  #blockUntil(isDone: () => boolean, ms: number): boolean {
     const until = performance.now() + ms;
     for (;;) {
       const events = Atomics.load(this.#memory, WORD.events);
       this.#rest = this.#put(this.#rest);
       const rest = until - performance.now();
-      if (isDone() || rest <= 0) return;
+      if (isDone()) return true;
+      if (rest <= 0) return false;
       Atomics.wait(this.#memory, WORD.events, events, rest);
     }
   }
@@ -177,18 +198,34 @@ export class StreamSink implements Sink, StderrThread {
     this.#worker?.postMessage(bytes);
   }
 
+  /** Reads stdin in the second thread, until it ends. */
+  readStdin(onBytes: (bytes: Uint8Array | null) => void): void {
+    this.#onStdin = onBytes;
+    this.#ring ??= this.#start();
+    this.#worker?.postMessage("read");
+  }
+
+  /** Lets the reader miss what waits behind the write in progress. */
+  discard(): void {
+    this.#rest = new Uint8Array();
+    const put = Atomics.load(this.#memory, WORD.put);
+    Atomics.store(this.#memory, WORD.discardTo, put);
+    Atomics.store(this.#memory, WORD.discard, 1);
+  }
+
   /**
-   * Takes the terminal of stdin out of raw mode, once nothing is being written to
-   * it: a write and a change of the modes can block each other for ever. In a
-   * flood the shell restores it, which sees the signal that ended the program.
+   * Blocks until nothing is being written; false if the reader has stalled, or a
+   * signal came meanwhile.
    */
-  leaveRawMode(): void {
-    if (this.#worker !== undefined) {
-      if (this.#inRing > this.#capacity / 8) return;
-      this.#blockUntil(() => this.#inRing === 0, RAW_MODE_LIMIT);
-      if (this.#inRing > 0) return;
-    }
-    Deno.stdin.setRaw(false);
+  settle(): boolean {
+    if (this.#worker === undefined) return this.pending === 0;
+    const signals = () => Atomics.load(this.#memory, WORD.signals);
+    const before = signals();
+    this.#blockUntil(
+      () => this.pending === 0 || signals() !== before,
+      SETTLE_LIMIT,
+    );
+    return this.pending === 0;
   }
 
   /** How many bytes of stderr are not written yet. */
@@ -268,8 +305,9 @@ export class StreamSink implements Sink, StderrThread {
       { type: "module" },
     );
     const { port1, port2 } = new MessageChannel();
-    port1.onmessage = ({ data }: MessageEvent<string>) => {
-      this.#fail(this.#isBroken ? brokenPipe() : this.#failure(data));
+    port1.onmessage = ({ data }: MessageEvent<WorkerReport>) => {
+      if (typeof data !== "string") this.#onStdin(data);
+      else this.#fail(this.#isBroken ? brokenPipe() : this.#failure(data));
     };
     const setup: WorkerSetup = {
       memory: this.#memory,
@@ -277,7 +315,7 @@ export class StreamSink implements Sink, StderrThread {
       ring,
       target: this.#target,
       signals: this.#signals,
-      errors: port2,
+      reports: port2,
     };
     this.#worker.postMessage(setup, [port2]);
     useStderrThread(this);
@@ -320,11 +358,8 @@ export class StreamSink implements Sink, StderrThread {
   }
 }
 
-/** How long an interrupted output waits for its reader, in milliseconds. */
-const INTERRUPTED_LIMIT = 100;
-
-/** How long a terminal may take for what it was given, in milliseconds. */
-const RAW_MODE_LIMIT = 500;
+/** How long a terminal may take nothing, in milliseconds, until it has stalled. */
+const SETTLE_LIMIT = 2_000;
 
 /** How long to wait until the second thread has stopped, in milliseconds. */
 const STOP_LIMIT = 100;
@@ -355,31 +390,46 @@ function writeInWorker(): void {
   const listeners: (readonly [EndSignal, () => void])[] = [];
   let look = () => {};
   let stop = () => {};
+  let read = () => {};
   let writeStderr = (_bytes: Uint8Array) => {};
 
   addEventListener("message", (event) => {
     if (!(event instanceof MessageEvent)) return;
     const message: WorkerMessage = event.data;
     if (message === "look") look();
+    else if (message === "read") read();
     else if (message === "stop") stop();
     else if (message instanceof Uint8Array) writeStderr(message);
     else void start(message);
   });
 
   async function start(setup: WorkerSetup): Promise<void> {
-    const { memory, word, signals, errors } = setup;
+    const { memory, word, signals, reports } = setup;
     const wake = () => {
       Atomics.add(memory, word.events, 1);
       Atomics.notify(memory, word.events);
     };
-    signals.forEach((signal, i) => {
-      const listener = () => {
-        Atomics.store(memory, word.signal, i + 1);
-        wake();
-      };
+    const note = (signal: EndSignal) => {
+      Atomics.store(memory, word.signal, signals.indexOf(signal) + 1);
+      Atomics.add(memory, word.signals, 1);
+      wake();
+    };
+    signals.forEach((signal) => {
+      const listener = () => note(signal);
       Deno.addSignalListener(signal, listener);
       listeners.push([signal, listener]);
     });
+    read = async () => {
+      const buffer = new Uint8Array(4096);
+      for (;;) {
+        // Reading fails once the terminal is closed.
+        const length = await Deno.stdin.read(buffer).catch(() => null);
+        const bytes = length === null ? null : buffer.slice(0, length);
+        if (bytes?.includes(3)) note("SIGINT");
+        reports.postMessage(bytes);
+        if (bytes === null) return;
+      }
+    };
     let last = Promise.resolve();
     writeStderr = (bytes) => {
       last = last.then(async () => {
@@ -403,7 +453,7 @@ function writeInWorker(): void {
     } catch (error) {
       const isBroken = error instanceof Deno.errors.BrokenPipe;
       Atomics.store(memory, word.failed, isBroken ? 1 : 2);
-      errors.postMessage(
+      reports.postMessage(
         error instanceof Error ? error.message : String(error),
       );
       wake();
@@ -418,7 +468,14 @@ function writeInWorker(): void {
       ? Deno.stdout
       : await Deno.open(target.path, { write: true });
     for (;;) {
-      const written = Atomics.load(memory, word.written);
+      let written = Atomics.load(memory, word.written);
+      if (Atomics.exchange(memory, word.discard, 0) === 1) {
+        // What was put after that may have been written by now.
+        const more = Atomics.load(memory, word.discardTo) - written | 0;
+        written = written + Math.max(0, more) | 0;
+        Atomics.store(memory, word.written, written);
+        wake();
+      }
       const waiting = Atomics.load(memory, word.put) - written | 0;
       if (waiting === 0) {
         const looks = new Promise<void>((resolve) => look = resolve);

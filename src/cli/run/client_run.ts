@@ -49,7 +49,10 @@ export interface RunParts extends Limits {
   readonly output?: Pick<OpenOutput, "finish" | "stop">;
   /** Called once the clients have stopped, for the last words of the output. */
   readonly finish?: () => void;
-  /** Called before a second signal ends the program. */
+  /**
+   * Gives the terminal back: called once the output is written, or before a
+   * second signal ends the program.
+   */
   readonly restore?: () => void;
   readonly onStats?: (stats: WSStats, state: ClientState) => void;
 }
@@ -101,10 +104,10 @@ export interface RunResult {
   readonly unwritten: number;
 }
 
-/** How long an urgent end waits for the reader of the output. */
-const URGENT_WRITE = 100;
+/** How long the reader of the output has at an urgent end, in milliseconds. */
+const URGENT_WRITE = 60;
 
-/** How long a second signal waits until the terminal is restored. */
+/** How long a second signal waits for the reader, in milliseconds. */
 const LAST_WORDS = 50;
 
 /** How many messages to ignore before a look at the clock. */
@@ -121,6 +124,7 @@ export class ClientRun implements StreamOwner {
   /** How long the shutdown may wait for the servers, and for our reader. */
   readonly #closeLimit = new Limit();
   readonly #writeLimit = new Limit();
+  #signals: Signals | undefined;
   #ignored = 0;
   #opened: Promise<void> = Promise.resolve();
   #decided: EndReason | undefined;
@@ -163,6 +167,7 @@ export class ClientRun implements StreamOwner {
       this.#decided = reason;
       if (isUrgent(reason) || reason.kind === "planned") this.#left = 0;
       this.#closeLimit.set(closeLimitOf(reason));
+      if (isUrgent(reason)) this.#writeLimit.set(URGENT_WRITE);
       this.#over.abort();
     } else if (isUrgent(reason) && !isUrgent(this.#decided)) {
       this.#decided = reason;
@@ -188,6 +193,11 @@ export class ClientRun implements StreamOwner {
     if (signal !== undefined) return this.end({ kind: "signal", signal });
     const { timeout = Infinity, duration = Infinity } = this.#parts;
     this.end({ kind: timeout <= duration ? "timeout" : "planned" });
+  }
+
+  /** Acts as if the signal came; the second one ends the program at once. */
+  raise(signal: EndSignal): void {
+    this.#signals?.raise(signal);
   }
 
   /** When the time of the run is over (`performance.now()`). */
@@ -235,13 +245,14 @@ export class ClientRun implements StreamOwner {
   async run(): Promise<RunResult> {
     const { begin, restore, timeout, duration, statsEvery, output } =
       this.#parts;
-    using _ = new Signals(
+    using signals = new Signals(
       (signal) => this.end({ kind: "signal", signal }),
       () => {
         restore?.();
         output?.stop(LAST_WORDS);
       },
     );
+    this.#signals = signals;
     const ended = new AbortController();
     after(timeout, ended.signal, () => this.end({ kind: "timeout" }));
     after(duration, this.over, () => this.end({ kind: "planned" }));
@@ -309,8 +320,8 @@ export class ClientRun implements StreamOwner {
     ]);
     const unsent = this.#stats().queued;
     this.#parts.finish?.();
-    if (isUrgent(this.#decided ?? decided)) this.#writeLimit.set(URGENT_WRITE);
-    const unwritten = await output?.finish(this.#writeLimit.signal) ?? 0;
+    const unwritten = await output?.finish(this.#writeLimit) ?? 0;
+    this.#parts.restore?.();
     this.#closeLimit.clear();
     this.#writeLimit.clear();
     const reason = this.#outputFailure ?? this.#decided ?? decided;

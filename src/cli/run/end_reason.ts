@@ -95,7 +95,7 @@ export function closeLimitOf({ kind }: EndReason): number {
       return 30;
     case "signal":
     case "timeout":
-      return 300;
+      return 40;
     case "planned":
     case "gap":
       return 1_000;
@@ -122,9 +122,10 @@ export function drainOf(reason: EndReason, isOpen: boolean): number {
     case "failed":
       return isOpen ? 3_000 : 0;
     case "planned":
-    case "signal":
-      // Whoever pressed Ctrl-C waits for no reconnect.
       return isOpen ? 500 : 0;
+    case "signal":
+      // The rest of the time is for the close frames.
+      return isOpen ? 20 : 0;
     default:
       return reason satisfies never;
   }

@@ -50,6 +50,11 @@ export class Limit {
     return this.#controller.signal;
   }
 
+  /** How much of the time is left, in milliseconds; Infinity without a limit. */
+  get left(): number {
+    return Math.max(0, this.#at - performance.now());
+  }
+
   /** Begins now, in milliseconds; the shorter one counts. */
   set(ms: number): void {
     this.#at = Math.min(this.#at, performance.now() + ms);
@@ -69,8 +74,7 @@ export class Limit {
   }
 
   #startTimer(): void {
-    const left = Math.max(0, this.#at - performance.now());
-    after(left, this.#cleared.signal, () => this.#controller.abort());
+    after(this.left, this.#cleared.signal, () => this.#controller.abort());
   }
 
   /** Looks at the clock. */

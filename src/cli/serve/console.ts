@@ -85,6 +85,7 @@ export class ServerCommands {
       case "interrupt":
         return this.#end("SIGINT");
       case "clear-screen":
+      case "suspend":
         return;
       default:
         return event satisfies never;

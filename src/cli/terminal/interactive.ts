@@ -52,7 +52,7 @@ import {
   LineEditor,
   readHistory,
 } from "./line_editor.ts";
-import { PlainTerminal, RawMode, readKeys, Terminal } from "./terminal.ts";
+import { PlainTerminal, RawMode, Terminal } from "./terminal.ts";
 
 /**
  * Runs until something ends it.
@@ -90,25 +90,31 @@ export async function runInteractive(
     ...limitsOf(flags),
     onStats: (stats, state) => print(style.dim(statsLine(stats, state))),
     output: streamOutput(sink, output),
-    finish: () => {
-      output.flush();
+    restore: () => {
+      // What a slow terminal has not taken by now it need not show.
+      sink.discard();
       raw?.[Symbol.dispose]();
     },
-    restore: () => raw?.[Symbol.dispose](),
-    begin: (run) =>
-      readKeys(terminal, (event) => {
-        if (!run.isOver) commands.onEvent(event);
-      }),
+    begin: (run) => {
+      const onEvent = (event: EditorEvent) => {
+        if (!run.isOver || event.kind === "interrupt") commands.onEvent(event);
+      };
+      sink.readStdin((bytes) => {
+        if (bytes === null) onEvent({ kind: "end" });
+        else terminal.onBytes(bytes, onEvent);
+      });
+    },
   });
   const commands: Commands = new Commands(run, {
     notices,
     decode: decoderOf(flags.binary),
     ping: pingFrame ?? pingOf(flags),
+    suspend: () => raw?.suspend(),
   });
   using raw = terminal instanceof Terminal
     ? new RawMode(terminal, {
-      setRaw: (isRaw, options) =>
-        isRaw ? Deno.stdin.setRaw(true, options) : sink.leaveRawMode(),
+      cbreak: false,
+      settle: () => sink.settle(),
     })
     : undefined;
   notices.detail(
@@ -207,6 +213,8 @@ export interface CommandParts {
    * be told.
    */
   readonly ping: Message | (() => void) | undefined;
+  /** Stops the program until the shell continues it. */
+  readonly suspend: () => void;
 }
 
 const HELP = [
@@ -247,7 +255,9 @@ export class Commands {
       case "end":
         return this.#run.end({ kind: "done" });
       case "interrupt":
-        return this.#run.end({ kind: "signal", signal: "SIGINT" });
+        return this.#run.raise("SIGINT");
+      case "suspend":
+        return this.#suspend();
       case "clear-screen":
         return;
       default:
@@ -313,6 +323,15 @@ export class Commands {
       ping();
       this.#followPong();
     } else if (this.#offer(ping)) this.#pingedAt = now;
+  }
+
+  #suspend(): void {
+    try {
+      this.#parts.suspend();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      this.#complain("Ctrl-Z needs Deno 2.7 or newer, or --allow-run");
+    }
   }
 
   /** Waits for the next pong frame; the heartbeat sends a ping in any case. */

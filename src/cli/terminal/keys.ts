@@ -32,6 +32,7 @@ export type KeyName =
   | "search"
   | "cancel"
   | "interrupt"
+  | "suspend"
   | "end-of-input";
 
 const SEQUENCES: Readonly<Record<string, KeyName>> = {
@@ -53,6 +54,7 @@ const SEQUENCES: Readonly<Record<string, KeyName>> = {
   "\x12": "search",
   "\x15": "erase-line",
   "\x17": "erase-word",
+  "\x1a": "suspend",
   "\x1b[A": "up",
   "\x1b[B": "down",
   "\x1b[C": "right",

@@ -15,6 +15,7 @@ export type EditorEvent =
   | { readonly kind: "line"; readonly text: string }
   | { readonly kind: "end" }
   | { readonly kind: "interrupt" }
+  | { readonly kind: "suspend" }
   | { readonly kind: "clear-screen" };
 
 /** The visible part of a line. */
@@ -78,6 +79,8 @@ export class LineEditor {
         return this.#erase(this.#cursor, this.#cursor + 1);
       case "interrupt":
         return { kind: "interrupt" };
+      case "suspend":
+        return { kind: "suspend" };
       case "clear-screen":
         return { kind: "clear-screen" };
       case "backspace":
@@ -241,6 +244,7 @@ export class LineEditor {
         return true;
       case "clear-screen":
       case "interrupt":
+      case "suspend":
         return false;
       default:
         this.#draft = [...before];

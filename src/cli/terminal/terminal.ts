@@ -109,15 +109,36 @@ export class Terminal implements Sink {
 /** The modes of a terminal; `Deno.stdin` in the program. */
 export type Modes = Pick<typeof Deno.stdin, "setRaw">;
 
+/** How a terminal is taken over. */
+export interface RawModeOptions {
+  /**
+   * Whether Ctrl-C and Ctrl-Z stay signals, where there are any.
+   * @default true
+   */
+  readonly cbreak?: boolean;
+  /**
+   * Waits until nothing is being written to the terminal; false if something
+   * still is.
+   * @default nothing ever is
+   */
+  readonly settle?: () => boolean;
+  readonly stdin?: Modes;
+}
+
 const IS_WINDOWS = Deno.build.os === "windows";
 
-/** Shows a terminal's prompt, in raw mode, until it is disposed of. */
+/**
+ * Shows a terminal's prompt, in raw mode, until it is disposed of. The modes are
+ * changed only while nothing is written to the terminal: the change waits for the
+ * write, which a slow terminal may hold up.
+ */
 export class RawMode implements Disposable {
   readonly #terminal: Pick<Terminal, "show" | "redraw" | "hide">;
+  readonly #settle: () => boolean;
+  readonly #cbreak: boolean;
   readonly #stdin: Modes;
   #on = false;
   readonly #enter = () => {
-    // Ctrl-C and Ctrl-Z stay signals, where there are any.
     this.#setRaw(true);
     this.#terminal.show();
   };
@@ -125,9 +146,12 @@ export class RawMode implements Disposable {
 
   constructor(
     terminal: Pick<Terminal, "show" | "redraw" | "hide">,
-    stdin: Modes = Deno.stdin,
+    { cbreak = true, settle = () => true, stdin = Deno.stdin }: RawModeOptions =
+      {},
   ) {
     this.#terminal = terminal;
+    this.#settle = settle;
+    this.#cbreak = cbreak && !IS_WINDOWS;
     this.#stdin = stdin;
     this.#enter();
     this.#on = true;
@@ -141,16 +165,35 @@ export class RawMode implements Disposable {
   [Symbol.dispose](): void {
     if (!this.#on) return;
     this.#on = false;
-    this.#terminal.hide();
-    this.#setRaw(false);
+    this.#leave();
     if (IS_WINDOWS) return;
     Deno.removeSignalListener("SIGCONT", this.#enter);
     Deno.removeSignalListener("SIGWINCH", this.#redraw);
   }
 
+  /**
+   * Stops the program until the shell continues it, as Ctrl-Z does.
+   * @throws {Deno.errors.NotCapable} Deno 2.6 without `--allow-run`
+   */
+  suspend(): void {
+    if (IS_WINDOWS || !this.#on) return;
+    this.#leave();
+    try {
+      Deno.kill(Deno.pid, "SIGTSTP");
+    } finally {
+      this.#enter();
+    }
+  }
+
+  #leave(): void {
+    this.#terminal.hide();
+    // A terminal that takes nothing is left to the shell.
+    if (this.#settle()) this.#setRaw(false);
+  }
+
   #setRaw(isRaw: boolean): void {
     try {
-      this.#stdin.setRaw(isRaw, { cbreak: isRaw && !IS_WINDOWS });
+      this.#stdin.setRaw(isRaw, { cbreak: isRaw && this.#cbreak });
     } catch {
       // The terminal was closed, which sends SIGCONT, too.
     }

@@ -4,6 +4,7 @@ import { decoderOf } from "../../../src/cli/run/input.ts";
 import { stderrNotices } from "../../../src/cli/notices.ts";
 import { ClientRun } from "../../../src/cli/run/client_run.ts";
 import { sentences } from "../../../src/cli/run/connection_events.ts";
+import { echo } from "../../../src/server/behaviours.ts";
 import { serve } from "../../../src/server/server.ts";
 import { Recorder, within } from "../../support/events.ts";
 import { TempFile } from "../../support/temp_file.ts";
@@ -42,6 +43,31 @@ onTerminal("what is typed is sent, and the answer is marked", async (start) => {
   await terminal.type("hello");
   await terminal.press("Enter");
   await terminal.waitFor(/^> hello\n< hello\n>$/m);
+});
+
+Deno.test({
+  name: "Ctrl-Z gives the terminal to the shell, and fg takes it back" +
+    tmuxNote,
+  // Deno 2.6 may not send itself a signal.
+  ignore: !hasTmux || Deno.version.deno.startsWith("2.6."),
+  fn: async () => {
+    await using server = serve({ onPeer: echo });
+    await using shell = await Tmux.run(["bash", "--norc", "-i"]);
+    await shell.type(cli(server.url).words.join(" "));
+    await shell.press("Enter");
+    await shell.waitFor("connected to");
+    await shell.type("half ");
+    await shell.waitFor("> half");
+    await shell.press("C-z");
+    await shell.waitFor("Stopped");
+    await shell.type("stty -a | grep -o ' icanon'; fg");
+    await shell.press("Enter");
+    await shell.waitFor(/^ icanon$/m);
+    await shell.waitFor(/> half$/);
+    await shell.type("a line");
+    await shell.press("Enter");
+    await shell.waitFor("< half a line");
+  },
 });
 
 onTerminal("a tab is kept, and shown", async (start, heard) => {
@@ -323,6 +349,7 @@ function commands(
     ),
     decode: decoderOf(form),
     ping: undefined,
+    suspend: () => {},
   });
   const say = (text: string) => it.onEvent({ kind: "line", text });
   return { printed, run, it, say };

@@ -167,7 +167,7 @@ function modes() {
 Deno.test("the terminal is given back once, without the prompt", () => {
   const { notes, screen, stdin } = modes();
   {
-    using raw = new RawMode(screen, stdin);
+    using raw = new RawMode(screen, { stdin });
     assertEquals(notes, ["raw", "show"]);
     raw[Symbol.dispose]();
   }
@@ -179,7 +179,7 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   fn: async () => {
     const { notes, screen, stdin } = modes();
-    using _ = new RawMode(screen, stdin);
+    using _ = new RawMode(screen, { stdin });
     Deno.kill(Deno.pid, "SIGCONT");
     // A listener for signals keeps no event loop alive; a timer does.
     while (notes.length < 4) {
@@ -187,4 +187,11 @@ Deno.test({
     }
     assertEquals(notes, ["raw", "show", "raw", "show"]);
   },
+});
+
+Deno.test("the modes stay as they are while something is being written", () => {
+  const { notes, screen, stdin } = modes();
+  using raw = new RawMode(screen, { stdin, settle: () => false });
+  raw[Symbol.dispose]();
+  assertEquals(notes, ["raw", "show", "hide"]);
 });
