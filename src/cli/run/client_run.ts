@@ -110,7 +110,7 @@ const URGENT_WRITE = 60;
 /** How long a second signal waits for the reader, in milliseconds. */
 const LAST_WORDS = 50;
 
-/** How many messages to ignore before a look at the clock. */
+/** How many messages may come before a look at the clock. */
 const CLOCK_EVERY = 1024;
 
 /** Runs clients until the first reason to end. */
@@ -125,7 +125,8 @@ export class ClientRun implements StreamOwner {
   readonly #closeLimit = new Limit();
   readonly #writeLimit = new Limit();
   #signals: Signals | undefined;
-  #ignored = 0;
+  /** Messages since the last look at the clock. */
+  #unclocked = 0;
   #opened: Promise<void> = Promise.resolve();
   #decided: EndReason | undefined;
   #outputFailure: EndReason | undefined;
@@ -394,18 +395,22 @@ export class ClientRun implements StreamOwner {
    * A flood gives timers no chance for a long time: the runtime hands over some
    * 16 MB of messages in one turn of the event loop.
    */
-  #ignore(): void {
-    if (++this.#ignored % CLOCK_EVERY > 0) return;
+  #lookAtClock(): void {
+    if (++this.#unclocked < CLOCK_EVERY) return;
+    this.#unclocked = 0;
     this.#closeLimit.check();
     this.#writeLimit.check();
+    if (performance.now() >= this.deadline) this.interrupt(undefined);
   }
 
   /** What takes each message; the shortest way for a feed without a goal. */
   #delivery(source: Source): (data: Message) => void {
     const { deliver, count, until } = this.#parts;
     const hasGoal = count !== undefined || until !== undefined;
+    const isTimed = this.deadline < Infinity;
     return (data) => {
-      if (this.#left === 0) return this.#ignore();
+      if (this.#left === 0) return this.#lookAtClock();
+      if (isTimed) this.#lookAtClock();
       if (this.#isWatching) this.#lastMessageAt = performance.now();
       if (hasGoal) this.#deliverTowardsGoal(data, source);
       else deliver(data, source);

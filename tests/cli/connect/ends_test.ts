@@ -90,7 +90,7 @@ for (const transport of ["native", "tcp"] as const) {
         });
         assertEquals(code, Deno.version.deno.startsWith("2.6.") ? 130 : -2);
         assertMatch(output, /connected to/);
-        assertMatch(output.slice(-300), /\x1b\[\?2004lws-stream: .*received/s);
+        assertMatch(output.slice(-300), /\[\?2004lws-stream: .*received/s);
         assert(isRestored);
       },
     });

@@ -30,23 +30,42 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
+/** A server that sends one message and answers no close. */
+function deafServer() {
+  return serve({
+    onPeer: async (peer) => {
+      await peer.send("deaf from now on");
+      await peer.flush();
+      peer.blackhole();
+    },
+  });
+}
+
 Deno.test({
-  name: "a second signal waits for nothing",
+  name: "a signal does not wait for a server that answers no close",
   ignore: Deno.build.os === "windows",
   fn: async () => {
-    await using server = serve({
-      onPeer: async (peer) => {
-        await peer.send("deaf from now on");
-        await peer.flush();
-        peer.blackhole();
-      },
-    });
-    // Closing alone waits three seconds for the peer.
+    await using server = deafServer();
     const session = cli(server.url).typing().start();
     await session.stdout.waitFor("deaf");
     const first = performance.now();
     session.kill("SIGINT");
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    const { signal, stderr } = await session.end;
+    assertEquals(signal, "SIGINT");
+    assertMatch(stderr, /received 1 message/);
+    // Closing alone waits three seconds for the peer.
+    assertLess(performance.now() - first, 2_900);
+  },
+});
+
+Deno.test({
+  name: "a signal ends a shutdown that waits for the server",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using server = deafServer();
+    const session = cli(server.url, "-n", "1").typing().start();
+    await session.stdout.waitFor("deaf");
+    const first = performance.now();
     session.kill("SIGINT");
     assertEquals((await session.end).signal, "SIGINT");
     assertLess(performance.now() - first, 2_900);
