@@ -197,6 +197,16 @@ const ROWS: readonly Row[] = [
     connections: [1, 2],
   },
   {
+    name: "a head without end",
+    script: respond(
+      `HTTP/1.1 101 Switching Protocols\r\nX: ${"x".repeat(9e5)}`,
+    ),
+    code: "HANDSHAKE",
+    severity: "fatal",
+    says: /the headers of the answer are too long/,
+    connections: [1, 2],
+  },
+  {
     name: "a banner of another protocol",
     script: respond("SSH-2.0-OpenSSH_9.2\r\n"),
     code: "HANDSHAKE",
@@ -383,8 +393,12 @@ for (const [name, script] of BREAKS) {
 }
 
 const CERTIFICATES: readonly (readonly [string, Identity, RegExp])[] = [
-  ["that has expired", expired, /expired/],
-  ["for another host", wrongHost, /not valid for name/],
+  ["that has expired", expired, /certificate has expired \(/],
+  [
+    "for another host",
+    wrongHost,
+    /is for another name: .*'tls\.serverName' \(tcp\) \(.*not valid for name/,
+  ],
   ["of an unknown authority", unknown, /UnknownIssuer/],
 ];
 

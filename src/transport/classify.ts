@@ -77,6 +77,7 @@ const TEXTS: Readonly<Record<Kind, string>> = {
   "tls-server": "the server failed during the TLS handshake",
   "no-http1": "the server has no HTTP/1.1, which the handshake needs",
   "not-http": "what answered is not HTTP; a TLS port wants wss://",
+  "head-too-long": "the headers of the answer are too long",
   upgrade: "the server's 101 is not a WebSocket handshake",
   subprotocol: "the server chose a subprotocol that was not offered",
   "proxy-credentials":
@@ -112,6 +113,7 @@ function rowOf(kind: Kind): Row {
       return ["REDIRECT", "fatal-at-first"];
     case "no-http1":
     case "not-http":
+    case "head-too-long":
     case "upgrade":
     case "subprotocol":
     case "proxy-protocol":
@@ -143,8 +145,19 @@ export function handshakeError(
   facts: HandshakeFacts,
   context: AttemptContext,
 ): WSError {
-  if (facts.kind === "status") return statusError(facts, context);
-  return failure(facts, context, rowOf(facts.kind), TEXTS[facts.kind]);
+  const { kind, detail = "" } = facts;
+  if (kind === "status") return statusError(facts, context);
+  const text = kind === "certificate" ? certificateText(detail) : TEXTS[kind];
+  return failure(facts, context, rowOf(kind), text);
+}
+
+function certificateText(detail: string): string {
+  if (/expired/i.test(detail)) return "the server's certificate has expired";
+  if (/not ?valid ?for ?name/i.test(detail)) {
+    return "the server's certificate is for another name: use that one, or " +
+      "see 'tls.serverName' (tcp)";
+  }
+  return TEXTS.certificate;
 }
 
 /** 401 and 403: the server does not accept these credentials. */

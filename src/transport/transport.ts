@@ -171,6 +171,8 @@ export type HandshakeFailureKind =
   | "no-http1"
   /** What answered is not HTTP. */
   | "not-http"
+  /** The head of the answer is longer than we take. */
+  | "head-too-long"
   /** The server answered with an HTTP status other than 101. */
   | "status"
   /** The server's 101 breaks RFC 6455, section 4.1; see `detail`. */
@@ -212,6 +214,15 @@ export interface HandshakeFacts {
   readonly advice?: string;
   /** The original exception. */
   readonly cause?: unknown;
+}
+
+/** The facts of a failure at a proxy, whose name an error must tell. */
+export function atProxy(facts: HandshakeFacts, { host }: URL): HandshakeFacts {
+  const { detail } = facts;
+  return {
+    ...facts,
+    detail: detail === undefined ? host : `${host}: ${detail}`,
+  };
 }
 
 /** A handshake that failed: the facts, without a decision. */

@@ -74,6 +74,7 @@ const KINDS: readonly KindRow[] = [
   ["tls-server", "CONNECT", "transient", "transient"],
   ["no-http1", "HANDSHAKE", "fatal", "transient"],
   ["not-http", "HANDSHAKE", "fatal", "transient"],
+  ["head-too-long", "HANDSHAKE", "fatal", "transient"],
   ["upgrade", "HANDSHAKE", "fatal", "transient"],
   ["subprotocol", "HANDSHAKE", "fatal", "transient"],
   ["proxy-credentials", "HTTP_STATUS", "fatal", "transient"],

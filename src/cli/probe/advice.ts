@@ -70,6 +70,8 @@ export function adviceOn(
     case "not-http":
       return "The server does not speak HTTP here: check the port" +
         `${isTls ? "" : ", and try wss://"}.`;
+    case "head-too-long":
+      return "The headers of the answer are too long: which program sets them?";
     case "status":
       return statusAdvice(status, headers);
     case "redirect":

@@ -61,7 +61,8 @@ const TEXTS: readonly (readonly [RegExp, HandshakeFailureKind])[] = [
   ],
   [/received fatal alert|peer is incompatible|peer misbehaved/, "tls"],
   [/Invalid (?:upgrade|connection) header/, "upgrade"],
-  [/invalid .*parsed|message head is too large/, "not-http"],
+  [/message head is too large/, "head-too-long"],
+  [/invalid .*parsed/, "not-http"],
   [
     /closed before message completed|handshake eof|close_notify|end of file/,
     "hung-up",

@@ -164,7 +164,10 @@ class HeadReader {
   async #fill(): Promise<void> {
     if (this.#length === this.#buffer.length) {
       if (this.#length >= MAX_HEAD) {
-        throw notHttp(`the head has more than ${MAX_HEAD} bytes`);
+        throw new HandshakeFailure({
+          kind: "head-too-long",
+          detail: `more than ${MAX_HEAD} bytes`,
+        });
       }
       const grown = new Uint8Array(2 * this.#length);
       grown.set(this.#buffer);

@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { echo } from "../../../src/server/behaviours.ts";
 import { serve } from "../../../src/server/server.ts";
 import { certificates } from "../../support/certificates.ts";
@@ -29,6 +29,8 @@ Deno.test("--server-name is the name that the certificate must have", async () =
   const flags = [...ONCE, "--ca", temp.path];
   const allow = ["--allow-net", "--allow-read"];
   const wrong = await cli(server.url, ...flags).allow(...allow).run();
+  assertMatch(wrong.stderr, /for another name: .*--server-name/);
+  assertNotMatch(wrong.stderr, /--ca/);
   assertEquals(wrong.code, 8);
   const right = await cli(server.url, ...flags, "--server-name=wrong.example")
     .allow(...allow).run();

@@ -152,7 +152,7 @@ const FAILURES: readonly (readonly [
   [
     "a head without end",
     respond("HTTP/1.1 200 OK\r\nx: ".padEnd(20_000)),
-    "not-http",
+    "head-too-long",
     "HTTP",
   ],
   [

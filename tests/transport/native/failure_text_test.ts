@@ -115,7 +115,7 @@ const TEXTS: readonly Row[] = [
   [`${SENT_29}invalid HTTP header parsed`, "not-http", false],
   [`${WS}invalid HTTP status-code parsed`, "not-http", false],
   [`${SENT_29}invalid content-length parsed`, "not-http", false],
-  [`${WS}message head is too large`, "not-http", false],
+  [`${WS}message head is too large`, "head-too-long", false],
   [`${SENT_29}connection closed before message completed`, "hung-up", false],
   [`${FETCH}tls handshake eof`, "hung-up", false],
   [`${WS}unexpected end of file`, "hung-up", false],
