@@ -216,15 +216,6 @@ export interface HandshakeFacts {
   readonly cause?: unknown;
 }
 
-/** The facts of a failure at a proxy, whose name an error must tell. */
-export function atProxy(facts: HandshakeFacts, { host }: URL): HandshakeFacts {
-  const { detail } = facts;
-  return {
-    ...facts,
-    detail: detail === undefined ? host : `${host}: ${detail}`,
-  };
-}
-
 /** A handshake that failed: the facts, without a decision. */
 export class HandshakeFailure extends Error {
   override readonly name = "HandshakeFailure";
