@@ -11,7 +11,7 @@
 export const EXIT_CODES = {
   0: "ok",
   1: "an internal error; ping: no answer at all",
-  2: "wrong usage, or a permission is missing",
+  2: "wrong usage, no permission, or a spool that cannot be opened",
   3: "handshake refused: HTTP status, redirect, not WebSocket",
   4: "closed by the server: not with 1000 or 1001, or too early",
   5: "dropped without a close frame",

@@ -160,7 +160,7 @@ async function pipe(
     traceHeaders(">", headerListOf(flags), notices);
   }
   const result = await run.run();
-  printSummary(result, notices);
+  printSummary(result, notices, flags.spool);
   return result.status;
 }
 

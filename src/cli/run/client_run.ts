@@ -320,6 +320,8 @@ export class ClientRun implements StreamOwner {
       aborted(this.#closeLimit.signal),
     ]);
     const unsent = this.#stats().queued;
+    const { error } = decided.kind === "ended" ? decided : {};
+    this.#parts.events.end(error);
     this.#parts.finish?.();
     const unwritten = await output?.finish(this.#writeLimit) ?? 0;
     this.#parts.restore?.();

@@ -49,6 +49,8 @@ export interface ConnectionEvents {
   readonly gap: (gap: Gap, back: boolean, source: Source) => void;
   readonly error: (error: WSError, source: Source) => void;
   readonly drop: (reason: DropReason) => void;
+  /** The run is over; who ends it reports this error. */
+  readonly end: (error: Error | undefined) => void;
 }
 
 /**
@@ -126,6 +128,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       dropped = reason;
       notices.trouble(`messages to send are being dropped (${reason})`);
     },
+    end: (error) => unreported.end(error),
   };
 }
 
@@ -170,6 +173,12 @@ class UnreportedError {
     const error = this.#error;
     this.forget();
     if (error !== undefined) this.#report(error);
+  }
+
+  /** Reports it unless it is this one, or its cause. */
+  end(error: Error | undefined): void {
+    if (this.#error === error || this.#error === error?.cause) this.forget();
+    this.report();
   }
 
   forget(): void {
@@ -240,6 +249,7 @@ export function jsonLines(print: (line: string) => void): ConnectionEvents {
     gap: (gap, _back, source) => emit(gapEvent(gap), source),
     error: (error, source) => emit(errorEvent(error), source),
     drop: () => {},
+    end: () => {},
   };
 }
 
@@ -255,5 +265,6 @@ export function both(
     gap: (...args) => (first.gap(...args), second.gap(...args)),
     error: (...args) => (first.error(...args), second.error(...args)),
     drop: (reason) => (first.drop(reason), second.drop(reason)),
+    end: (error) => (first.end(error), second.end(error)),
   };
 }

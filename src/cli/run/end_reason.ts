@@ -147,6 +147,8 @@ export function exitCodeOf(error: WSError): ExitCode {
     case "HANDSHAKE":
       return 3;
     case "PERMISSION":
+    // A spool that cannot be opened: what it cannot write ends no client.
+    case "SPOOL":
       return 2;
     case "CLOSED":
       return closeExitCode(error.closeCode);
@@ -165,7 +167,6 @@ export function exitCodeOf(error: WSError): ExitCode {
       return error.cause instanceof WSError ? exitCodeOf(error.cause) : 7;
     case "STOPPED":
       return 0;
-    case "SPOOL":
     case "CALLBACK":
       return 1;
     default:
@@ -208,8 +209,16 @@ export function statsLine(stats: WSStats, state: string): string {
   return `${state}: ${summaryLine(stats)}${queue}${trip}`;
 }
 
-/** Says why the run ended, and what it came to. */
-export function printSummary(result: RunResult, notices: Stderr): void {
+/**
+ * Says why the run ended, and what it came to.
+ *
+ * @param spool where messages stay that were not sent
+ */
+export function printSummary(
+  result: RunResult,
+  notices: Stderr,
+  spool?: string,
+): void {
   const { reason, goal, stats, unsent, unwritten } = result;
   const summary = summaryLine(stats, unsent);
   const missed = goal === "missed";
@@ -249,10 +258,16 @@ export function printSummary(result: RunResult, notices: Stderr): void {
       } of output were not written: the reader was too slow`,
     );
   }
-  if (reason.kind === "signal") return notices.good(summary);
+  // Of a spool that could not be opened nothing is known.
+  const isKept = spool !== undefined && unsent > 0 &&
+    !(reason.kind === "ended" && reason.error?.code === "SPOOL");
+  const kept = isKept
+    ? `, and ${unsent === 1 ? "stays" : "stay"} in ${spool}`
+    : "";
+  if (reason.kind === "signal") return notices.good(summary + kept);
   const { dropped } = stats;
   if (dropped > 0) notices.trouble(`${were(dropped)} dropped`);
-  if (unsent > 0) notices.trouble(`${were(unsent)} not sent`);
+  if (unsent > 0) notices.trouble(`${were(unsent)} not sent${kept}`);
   notices.detail(summary);
 }
 

@@ -121,7 +121,7 @@ export async function runInteractive(
     `connecting to ${urls.map(displayUrl).join(", ")}; /help, Ctrl-D to leave`,
   );
   const result = await run.run();
-  printSummary(result, stderrNotices(flags));
+  printSummary(result, stderrNotices(flags), flags.spool);
   return result.status;
 }
 

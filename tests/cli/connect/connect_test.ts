@@ -1,8 +1,10 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { echo } from "../../../src/server/behaviours.ts";
 import type { Peer } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
+import { garbage, TcpPeer } from "../../support/tcp_peer.ts";
 import { TempFile } from "../../support/temp_file.ts";
+import { httpProxy } from "../probe/proxies.ts";
 import { cli } from "../session.ts";
 
 /** Keeps tests short where nothing is waited for. */
@@ -393,7 +395,7 @@ Deno.test("--spool keeps what could not be sent, for the next run", async () => 
   const flags = ["--spool", temp.path, "--initial-backoff", "10ms"];
   const first = await cli("ws://127.0.0.1:9", ...flags, "--timeout", "1s")
     .allow(...allow).input("one\ntwo\n").run();
-  assertMatch(first.stderr, /2 messages were not sent/);
+  assertMatch(first.stderr, /2 messages were not sent, and stay in \/\S+$/m);
   assertEquals(first.code, 124);
   const heard: unknown[] = [];
   await using server = serve({
@@ -405,6 +407,58 @@ Deno.test("--spool keeps what could not be sent, for the next run", async () => 
     .allow(...allow).input("three\n").run();
   assertEquals(second.code, 0);
   assertEquals(heard, ["one", "two", "three"]);
+});
+
+Deno.test("a spool that cannot be opened ends with 2 before anything starts", async () => {
+  using temp = new TempFile();
+  Deno.writeTextFileSync(temp.path, "no spool, and somebody's own");
+  let dials = 0;
+  await using server = serve({ onPeer: () => void dials++ });
+  const result = await cli(server.url, "--spool", temp.path)
+    .allow("--allow-net", "--allow-read", "--allow-write").input("one\n").run();
+  assertMatch(result.stderr, /spool/);
+  assertNotMatch(result.stderr, /stay/);
+  assertEquals([result.code, dials], [2, 0]);
+});
+
+Deno.test("an error right before the end is told", async () => {
+  await using server = serve({
+    onPeer: (peer) => peer.sendMany([Uint8Array.of(1, 2, 3), "fine"]),
+  });
+  const flags = ["--decompress", "gzip", "-n", "1"];
+  const { stdout, stderr, code } = await cli(server.url, ...flags).run();
+  assertMatch(stderr, /--decompress failed for a message/);
+  assertEquals([stdout, code], ["fine\n", 0]);
+});
+
+Deno.test("ws:// through an HTTP proxy goes by a tunnel", async () => {
+  await using server = serve({ onPeer: (peer) => peer.send("here") });
+  await using proxy = new TcpPeer(httpProxy());
+  const flags = ["--proxy", `http://127.0.0.1:${proxy.port}`, "-n", "1"];
+  const { stdout, code } = await cli(server.url, ...flags).run();
+  assertEquals([stdout, code], ["here\n", 0]);
+});
+
+Deno.test("the proxy that fails is named", async (t) => {
+  await using garbled = new TcpPeer(garbage);
+  const dead = "127.0.0.1:9";
+  const alive = `127.0.0.1:${garbled.port}`;
+  const cases: readonly (readonly [string, RegExp, number])[] = [
+    [dead, /the proxy cannot be reached \(127\.0\.0\.1:9: /, 7],
+    [alive, /does not speak the proxy's protocol \(127\.0\.0\.1:\d+: /, 3],
+  ];
+  for (const transport of ["native", "tcp"]) {
+    for (const [host, says, expected] of cases) {
+      await t.step(`${transport}: ${says}`, async () => {
+        const flags = ["--proxy", `http://${host}`, "--transport", transport];
+        const { stderr, code } = await cli(
+          ...["ws://127.0.0.1:1", "--no-reconnect", ...flags],
+        ).run();
+        assertMatch(stderr, says);
+        assertEquals(code, expected);
+      });
+    }
+  }
 });
 
 Deno.test("the permission sets of deno.json are enough for what they name", async () => {

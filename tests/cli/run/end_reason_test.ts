@@ -126,7 +126,7 @@ Deno.test("each kind of error has its exit code", () => {
     TOO_LARGE: 2,
     RETRIES_EXHAUSTED: 7,
     STOPPED: 0,
-    SPOOL: 1,
+    SPOOL: 2,
     CALLBACK: 1,
   };
   const isCode = (name: string): name is WSErrorCode => name in codes;
