@@ -20,27 +20,28 @@ export interface PtyResult {
 export interface PtyOptions {
   /** The terminal is closed once this resolves. */
   readonly hangUpWhen?: Promise<void>;
-  /** Ctrl-C is pressed once this resolves. */
-  readonly interruptWhen?: Promise<void>;
-  /**
-   * The terminal shows nothing more after so many bytes, until some time after
-   * Ctrl-C.
-   */
-  readonly stallAfter?: number;
+  /** Ctrl-C is pressed after so many bytes. */
+  readonly interruptAfter?: number;
+  /** Before and after Ctrl-C the terminal shows nothing for some time. */
+  readonly stalls?: boolean;
 }
 
 const HELPER = `
 import os, pty, select, sys, termios, time
-stall_after = float(sys.argv[1])
+interrupt_after = float(sys.argv[1])
+pause = float(sys.argv[2])
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execvp(sys.argv[2], sys.argv[2:])
+    os.execvp(sys.argv[3], sys.argv[3:])
 output = bytearray()
 is_open = True
 while is_open:
-    is_stalled = len(output) > stall_after
-    sources = [sys.stdin] if is_stalled else [terminal, sys.stdin]
-    ready, _, _ = select.select(sources, [], [])
+    if len(output) > interrupt_after:
+        interrupt_after = float("inf")
+        time.sleep(pause)
+        os.write(terminal, b"\\x03")
+        time.sleep(pause)
+    ready, _, _ = select.select([terminal, sys.stdin], [], [])
     if sys.stdin in ready:
         data = os.read(0, 4096)
         if not data:
@@ -48,9 +49,6 @@ while is_open:
             is_open = False
         else:
             os.write(terminal, data)
-            if is_stalled:
-                time.sleep(0.3)
-                stall_after = float("inf")
     if terminal in ready and is_open:
         try:
             data = os.read(terminal, 4096)
@@ -74,20 +72,16 @@ sys.stderr.write(f"{code} {is_restored}")
 /** Runs it to its end. */
 export async function runInPty(
   words: readonly string[],
-  { hangUpWhen, interruptWhen, stallAfter = Infinity }: PtyOptions = {},
+  { hangUpWhen, interruptAfter = Infinity, stalls = false }: PtyOptions = {},
 ): Promise<PtyResult> {
   const child = new Deno.Command("python3", {
-    args: ["-c", HELPER, String(stallAfter), ...words],
+    args: ["-c", HELPER, `${interruptAfter}`, stalls ? "0.3" : "0", ...words],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
   const stdin = child.stdin.getWriter();
   const output = child.output();
-  if (interruptWhen !== undefined) {
-    await interruptWhen;
-    await stdin.write(Uint8Array.of(3));
-  }
   if (hangUpWhen !== undefined) {
     await hangUpWhen;
     await stdin.close().catch(() => {});

@@ -163,7 +163,7 @@ export class StreamSink implements Sink, StderrThread {
     if (this.#interrupted) this.#blockUntil(() => this.pending === 0, left);
     for (;;) {
       const events = Atomics.load(this.#memory, WORD.events);
-      if (Atomics.load(this.#memory, WORD.failed) !== 0 || this.#failed) {
+      if (this.#hasFailed || this.#failed) {
         return false;
       }
       this.#rest = this.#put(this.#rest);
@@ -221,11 +221,12 @@ export class StreamSink implements Sink, StderrThread {
     if (this.#worker === undefined) return this.pending === 0;
     const signals = () => Atomics.load(this.#memory, WORD.signals);
     const before = signals();
+    const isWriting = () => this.pending > 0 && !this.#hasFailed;
     this.#blockUntil(
-      () => this.pending === 0 || signals() !== before,
+      () => !isWriting() || signals() !== before,
       SETTLE_LIMIT,
     );
-    return this.pending === 0;
+    return !isWriting();
   }
 
   /** How many bytes of stderr are not written yet. */
@@ -254,6 +255,10 @@ export class StreamSink implements Sink, StderrThread {
   get #inRing(): number {
     return Atomics.load(this.#memory, WORD.put) -
         Atomics.load(this.#memory, WORD.written) | 0;
+  }
+
+  get #hasFailed(): boolean {
+    return Atomics.load(this.#memory, WORD.failed) !== 0;
   }
 
   get #isBroken(): boolean {
@@ -329,7 +334,7 @@ export class StreamSink implements Sink, StderrThread {
   #waitForRoom(): boolean {
     for (;;) {
       const events = Atomics.load(this.#memory, WORD.events);
-      if (Atomics.load(this.#memory, WORD.failed) !== 0) return false;
+      if (this.#hasFailed) return false;
       const signal = Atomics.load(this.#memory, WORD.signal);
       const rest = this.#owner().deadline - performance.now();
       if (signal > 0 || rest <= 0) {

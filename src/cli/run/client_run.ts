@@ -121,6 +121,8 @@ export class ClientRun implements StreamOwner {
   readonly #start = performance.now();
   /** Aborts when it is decided how the run ends. */
   readonly #over = new AbortController();
+  /** Aborts when the clients must close, though they may be draining. */
+  readonly #urgent = new AbortController();
   /** How long the shutdown may wait for the servers, and for our reader. */
   readonly #closeLimit = new Limit();
   readonly #writeLimit = new Limit();
@@ -172,7 +174,8 @@ export class ClientRun implements StreamOwner {
       this.#over.abort();
     } else if (isUrgent(reason) && !isUrgent(this.#decided)) {
       this.#decided = reason;
-      this.#closeLimit.set(0);
+      this.#urgent.abort();
+      this.#closeLimit.set(closeLimitOf(reason));
       this.#writeLimit.set(0);
     }
   }
@@ -281,7 +284,10 @@ export class ClientRun implements StreamOwner {
     };
     this.#sources.push(source);
     try {
-      return new WebSocketStreamClient(config, this.#callbacks(source));
+      return new WebSocketStreamClient(
+        { ...config, signal: this.#urgent.signal },
+        this.#callbacks(source),
+      );
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof RangeError)) {
         throw error;

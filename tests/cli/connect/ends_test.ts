@@ -74,8 +74,8 @@ Deno.test("--timeout ends the program though nobody reads its output", async () 
 });
 
 for (const transport of ["native", "tcp"] as const) {
-  for (const stallAfter of [Infinity, 100_000]) {
-    const how = stallAfter < Infinity ? " and stalls" : "";
+  for (const stalls of [false, true]) {
+    const how = stalls ? " and stalls" : "";
     Deno.test({
       name:
         `Ctrl-C ends a session on a terminal that is flooded${how}: ${transport}`,
@@ -85,8 +85,8 @@ for (const transport of ["native", "tcp"] as const) {
         const flags = ["--transport", transport, "--color", "never"];
         const { words } = cli(server.url, ...flags);
         const { code, output, isRestored } = await runInPty(words, {
-          interruptWhen: new Promise((resolve) => setTimeout(resolve, 2_000)),
-          stallAfter,
+          interruptAfter: 1e6,
+          stalls,
         });
         assertEquals(code, Deno.version.deno.startsWith("2.6.") ? 130 : -2);
         assertMatch(output, /connected to/);
