@@ -159,7 +159,7 @@ const CASES: readonly Case[] = [
       }
       await exchange.gone();
     },
-    facts: { kind: "not-http", detail: "the head has more than 16384 bytes" },
+    facts: { kind: "head-too-long", detail: "more than 16384 bytes" },
   },
   {
     name: "interim responses without an end",
@@ -167,7 +167,7 @@ const CASES: readonly Case[] = [
       await exchange.readRequest();
       for (;;) await exchange.write("HTTP/1.1 100 Continue\r\n\r\n");
     },
-    facts: { kind: "not-http" },
+    facts: { kind: "head-too-long" },
   },
   {
     name: "a header field that is malformed",
