@@ -378,6 +378,7 @@ export class ClientRun implements StreamOwner {
       },
       onRetry: (info) => events.retry(info, source),
       onError: (error) => {
+        if (this.#isPastGoal && error.code === "CALLBACK") return;
         if (error.severity === "fatal") source.isEnding = true;
         events.error(error, source);
       },
@@ -386,7 +387,14 @@ export class ClientRun implements StreamOwner {
     };
   }
 
+  /** Nothing that comes now is printed. */
+  get #isPastGoal(): boolean {
+    return this.isOver && this.#left === 0;
+  }
+
   #gap(gap: Gap, back: boolean, source: Source): void {
+    // Messages that could not be decompressed, and would not be printed.
+    if (this.#isPastGoal && gap.attempts === 0) return;
     this.#parts.events.gap(gap, back, source);
     this.#lose();
   }

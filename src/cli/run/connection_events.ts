@@ -100,8 +100,10 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
         ? "messages of that time may be missing"
         : `missed ${showMany(count, "message")}`;
       // No connection was lost: --decompress failed for these.
-      if (attempts === 0 && count !== undefined) notices.trouble(missed);
-      else if (isBack) {
+      if (attempts === 0 && count !== undefined) {
+        unreported.report();
+        notices.trouble(missed);
+      } else if (isBack) {
         back.add(source);
         notices.good(`connected again after ${time}: ${missed}`);
       } // Without a retry the end itself says what happened.
