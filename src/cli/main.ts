@@ -11,7 +11,7 @@ import type { ExitStatus } from "./exit_status.ts";
 import { endStderr, printToStdout } from "./stdio.ts";
 
 /** How long the last words may wait for the reader of stderr. */
-const LAST_WORDS = 30;
+const LAST_WORDS = 100;
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {
