@@ -97,15 +97,16 @@ for (const transport of ["native", "tcp"] as const) {
   }
 }
 
-Deno.test("every line that came before a signal is printed, if somebody reads", async () => {
+Deno.test("what came before a signal is printed, or said to be missing", async () => {
   await using server = flood();
   const session = cli(server.url).start();
   await session.stdout.waitFor("\n2000 ");
   session.kill("SIGTERM");
-  const { stdout } = await session.end;
-  const numbers = stdout.trimEnd().split("\n").map((line) => parseInt(line));
+  const { stdout, stderr } = await session.end;
+  const numbers = stdout.split("\n").slice(0, -1).map((line) => parseInt(line));
   assert(numbers.every((number, i) => number === i));
-  assert(stdout.endsWith("x\n"));
+  // A busy machine does not read everything within the time that a signal has.
+  assert(stdout.endsWith("x\n") || /were not written: the reader/.test(stderr));
 });
 
 Deno.test("a reader that goes ends the program, though the server answers no close", async () => {
