@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertNotMatch } from "@std/assert";
 import { echo } from "../../../src/server/behaviours.ts";
 import type { Peer } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
-import { garbage, TcpPeer } from "../../support/tcp_peer.ts";
+import { TcpPeer } from "../../support/tcp_peer.ts";
 import { TempFile } from "../../support/temp_file.ts";
 import { httpProxy } from "../probe/proxies.ts";
 import { cli } from "../session.ts";
@@ -439,25 +439,14 @@ Deno.test("ws:// through an HTTP proxy goes by a tunnel", async () => {
   assertEquals([stdout, code], ["here\n", 0]);
 });
 
-Deno.test("the proxy that fails is named", async (t) => {
-  await using garbled = new TcpPeer(garbage);
-  const dead = "127.0.0.1:9";
-  const alive = `127.0.0.1:${garbled.port}`;
-  const cases: readonly (readonly [string, RegExp, number])[] = [
-    [dead, /the proxy cannot be reached \(127\.0\.0\.1:9: /, 7],
-    [alive, /does not speak the proxy's protocol \(127\.0\.0\.1:\d+: /, 3],
-  ];
+Deno.test("a proxy that cannot be reached is named", async () => {
   for (const transport of ["native", "tcp"]) {
-    for (const [host, says, expected] of cases) {
-      await t.step(`${transport}: ${says}`, async () => {
-        const flags = ["--proxy", `http://${host}`, "--transport", transport];
-        const { stderr, code } = await cli(
-          ...["ws://127.0.0.1:1", "--no-reconnect", ...flags],
-        ).run();
-        assertMatch(stderr, says);
-        assertEquals(code, expected);
-      });
-    }
+    const flags = ["--proxy", "http://127.0.0.1:9", "--transport", transport];
+    const { stderr, code } = await cli(
+      ...["ws://127.0.0.1:1", "--no-reconnect", ...flags],
+    ).run();
+    assertMatch(stderr, /the proxy cannot be reached \(127\.0\.0\.1:9: /);
+    assertEquals(code, 7);
   }
 });
 
