@@ -192,7 +192,10 @@ export class Connection implements SocketListener, HeartbeatTarget {
     return this.#state.tag === "closed";
   }
 
-  /** The wall clock's time of the last message, as of the last heartbeat look. */
+  /**
+   * The wall clock's time of the last message, as of the heartbeat's last
+   * check.
+   */
   get lastMessageAt(): number | undefined {
     return this.#heartbeat.lastMessageAt;
   }

@@ -7,25 +7,25 @@
  * - bytes in the socket have not moved for `pingTimeout`, for each MiB of them.
  *
  * While many bytes wait in the socket and still leave it the first two do not
- * run: a ping waits behind them, and so does its pong. Neither do they run while reading is
- * paused, because a pong could not be seen.
+ * run: a ping waits behind them, and so does its pong. While reading is paused
+ * the first three do not run, because nothing could be seen to arrive.
  *
- * One timer does it all, with a look at the counters of the connection: nothing
- * is done when a message arrives. So a look sees a message a little later than
- * it came, and a dead connection is found up to one period late.
+ * One timer checks the counters of the connection periodically; nothing is done
+ * when a message arrives. So a check sees a message slightly after its arrival,
+ * and a dead connection is found up to one period late.
  *
  * Our side may be slow: a callback that blocks the event loop keeps pings from
  * leaving and pongs from being read, and so does a stopped process. Three rules
  * keep a healthy connection alive then, and still find a dead one even if the
  * event loop is always late:
  *
- * 1. Deadlines run in watched time: a late look counts no more than its timer
- *    was to wait.
- * 2. A late look may follow a long sleep, so deadlines come nearer: a ping goes
- *    out at once and must be answered soon; a connection that was silent for
- *    `idleTimeout` gets a short grace.
- * 3. The finding must stand for several turns of the event loop, in which what
- *    waits in the socket gets through.
+ * 1. Deadlines are measured in watched time: a late check adds only the delay
+ *    for which its timer was set.
+ * 2. A late check may follow a long sleep, so deadlines come nearer: a ping
+ *    goes out at once and must be answered soon; a connection that was silent
+ *    for `idleTimeout` gets a short grace.
+ * 3. The result must hold for several turns of the event loop, in which data
+ *    waiting in the socket is read.
  *
  * All durations are monotonic. The wall clock stamps `lastMessageAt`; when it
  * jumps forward the machine may have slept, so a ping goes out at once. It has
@@ -83,17 +83,17 @@ export const SYSTEM_CLOCK: Clock = {
   monotonic: () => performance.now(),
 };
 
-/** The longest time between two looks. */
+/** The longest time between two checks. */
 const LONGEST_PERIOD = 1_000;
-/** How many more looks a finding must stand, and how far apart they are. */
+/** How many more checks must confirm a result, and how far apart they are. */
 const CONFIRMATIONS = 4;
 const CONFIRMATION_DELAY = 25;
-/** A look that is later than this comes late. */
+/** A check that is delayed by more than this is a late one. */
 const LONGEST_LATENESS = 2_000;
 const SHORTEST_LATENESS = 50;
-/** The grace of a connection that was silent for too long at a late look. */
+/** The grace of a connection that was silent for too long at a late check. */
 const LONGEST_GRACE = 2_000;
-/** How soon the ping after a late look must be answered. */
+/** How soon the ping after a late check must be answered. */
 const LONGEST_PROBE = 5_000;
 /** A wall clock that runs ahead by more than this may mean sleep. */
 const WALL_JUMP = 2_000;
@@ -178,7 +178,7 @@ export class Heartbeat implements TimerEntry {
 
   /**
    * When the last message arrived, in milliseconds since the epoch: the moment
-   * of the first look after it.
+   * of the first check after it.
    */
   get lastMessageAt(): number | undefined {
     this.#stamp();
@@ -270,7 +270,7 @@ export class Heartbeat implements TimerEntry {
     );
   }
 
-  /** By how much a look may be late and count in full. */
+  /** By how much a check may be late and still count in full. */
   get #tolerance(): number {
     const tolerance = Math.min(LONGEST_LATENESS, this.#shortest / 4);
     return Math.max(SHORTEST_LATENESS, tolerance);
@@ -300,7 +300,8 @@ export class Heartbeat implements TimerEntry {
   }
 
   #lookForWrites(): void {
-    // What is not open is about to end, or is closed within a limit of its own.
+    // A connection that is not open is about to end, or closes within its own
+    // time limit.
     const { bytesWritten, bufferedAmount = 0 } = this.#socket;
     this.#writes.look(bytesWritten, bufferedAmount, this.#time);
     // A few bytes may only just have been given to the socket: the kernel takes
@@ -389,9 +390,9 @@ const UNIT = 1024 * 1024;
  */
 export class WriteStall {
   /**
-   * How long a MiB may stand still, in milliseconds. The socket tells only when
-   * a whole message has left, so more bytes get the timeout for each MiB:
-   * otherwise a large message on a slow line would be cut off again and again.
+   * How long a MiB may stand still, in milliseconds. The socket reports only
+   * whole messages that have left, so the timeout is per MiB: otherwise a large
+   * message on a slow line would be cut off every time.
    */
   timeout: number;
   #buffered = 0;

@@ -29,7 +29,7 @@ export interface PingTarget {
   sendUrgent(data: Message): void;
   /** The round-trip time of a ping, in milliseconds. */
   onRtt(ms: number): void;
-  /** A function of the program threw; it goes no further. */
+  /** A function of the program threw; the exception is not passed on. */
   onError(error: WSError): void;
 }
 
@@ -107,7 +107,7 @@ export class Pings {
     return this.#isPong(data) || this.#reply(data);
   }
 
-  /** Called at each look of the heartbeat. */
+  /** Called at each check of the heartbeat. */
   onLook(): void {
     this.#lookAtReplies();
     const reply = this.#nextReply;

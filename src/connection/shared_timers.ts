@@ -6,7 +6,9 @@
  * @module
  */
 
-/** By which part of its delay an entry may fire early, to share a timer. */
+/**
+ * The fraction of its delay by which an entry may fire early, to share a timer.
+ */
 const EARLY = 0.05;
 
 /** What is called; an object, as a closure for each would cost memory. */

@@ -283,8 +283,8 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
         this.#bytes += more;
         return;
       }
-      // It has grown too large for its place: it moves behind the others, of
-      // which the oldest make room.
+      // The new message is too large for the old one's place: it moves to the
+      // end, and the oldest messages are dropped until it fits.
       latest.delete(key);
       this.#bytes -= bytesOf(old);
     }

@@ -158,8 +158,8 @@ export class Readers implements ReadBufferEvents {
   }
 
   /**
-   * What slow readers have missed since the last call, for the gap of the
-   * outage: one outage is one gap, whoever caused it.
+   * The messages dropped for slow readers since the last call, for the gap of
+   * the outage: one outage is one gap, whatever its cause.
    */
   takeDropped(): DroppedRange | undefined {
     if (this.#dropped === undefined) return undefined;

@@ -5,7 +5,7 @@
  * A rejection of the hook is never lost: it wins over a close of the connection
  * that arrives at the same time. So when the connection ends first, the hook,
  * whose pending `receive()` rejects with the connection's error, gets a turn of
- * the event loop to settle. What it throws later is reported by itself.
+ * the event loop to settle. A later rejection is reported separately.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export interface HookOptions {
   readonly signal: AbortSignal;
   /** The connection has ended, and the hook has not settled; when it will. */
   readonly onAbandoned: (settled: Promise<unknown>) => void;
-  /** What the hook throws when nobody waits for it any more. */
+  /** A rejection of a hook that is no longer awaited. */
   readonly onLateError: (error: WSError) => void;
 }
 

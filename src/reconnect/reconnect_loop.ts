@@ -43,7 +43,7 @@ import { RetryWaits, type WaitParts } from "./retry_waits.ts";
 import { closeAnswerLimit, ROTATION_HOLD, useUntilTooOld } from "./rotation.ts";
 import { sleepUntil, withEither } from "./waiting.ts";
 
-/** What the loop works with, and what it tells. */
+/** The parts that the loop uses, and the events that it reports. */
 export interface LoopHost extends ConnectionHost, WaitParts {
   readonly owner: object;
   /** A time without a connection is over. */
@@ -53,7 +53,10 @@ export interface LoopHost extends ConnectionHost, WaitParts {
   onState(state: "connecting" | "open" | "waiting"): void;
   /** The loop itself failed: reports it and gives the error to end with. */
   onBug(cause: unknown): WSError;
-  /** Last and once: with the error that ended the client, if one did. */
+  /**
+   * Called once, at the end, with the error that ended the client, if there is
+   * one.
+   */
   onEnd(error: WSError | undefined): void;
 }
 
@@ -74,7 +77,7 @@ type Ending =
   /** By `stop()`. */
   | { readonly tag: "stopped"; readonly closeWith: CloseWith }
   | { readonly tag: "failed"; readonly error: WSError }
-  /** By the server, in order; and there is no reconnect. */
+  /** The server closed the connection normally, and `reconnect` is off. */
   | { readonly tag: "closed" };
 
 /** A series of attempts. */
@@ -149,7 +152,10 @@ export class ReconnectLoop {
     return this.#attempt?.tag === "setting-up";
   }
 
-  /** The wall clock's time of the last message, as of the last heartbeat look. */
+  /**
+   * The wall clock's time of the last message, as of the heartbeat's last
+   * check.
+   */
   get lastMessageAt(): number | undefined {
     return this.#current?.lastMessageAt ?? this.#lastMessageAt;
   }
@@ -373,7 +379,7 @@ export class ReconnectLoop {
     return this.#setUpFailed(connection, signal, undefined);
   }
 
-  /** Closes a connection that the program has not heard of. */
+  /** Closes a connection that was not reported to the program. */
   async #discard(connection: Connection, signal: AbortSignal): Promise<never> {
     if (this.#ending !== undefined) this.#closeInOrder(connection);
     else connection.terminate();
@@ -489,7 +495,8 @@ export class ReconnectLoop {
     this.#waits.clear();
     this.#openSince = now();
     this.#host.log.up(now());
-    // What the hook of an ended one sent goes to the next one.
+    // Messages that the hook of a closed connection sent go to the next
+    // connection.
     connection.carryQueue();
     connection.release();
     this.#host.onState("open");

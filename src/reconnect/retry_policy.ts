@@ -231,8 +231,8 @@ export class RetryPolicy {
   }
 
   /**
-   * Not less than the server of the coming endpoint asks, and up to 10 % more,
-   * as it told everybody the same.
+   * At least the wait that the server of the next endpoint asked for, plus up
+   * to 10 %, because all its clients got the same value.
    */
   #withRetryAfter(delay: number, now: number): number {
     const asked = this.#failover.notBefore - now;
@@ -260,7 +260,8 @@ export function backoff(
   round: number,
   chance: number,
 ): number {
-  // An overflow is Infinity, which the cap takes; but 0 times it is no number.
+  // An overflow gives Infinity, which the cap limits; but 0 times Infinity is
+  // NaN.
   const grown = initialBackoff === 0
     ? 0
     : initialBackoff * backoffMultiplier ** round;

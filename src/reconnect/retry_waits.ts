@@ -20,7 +20,7 @@ import { sleepUntil } from "./waiting.ts";
 export interface Wait {
   /** In milliseconds. */
   readonly ms: number;
-  /** What `onRetry` gets; `undefined` is not announced. */
+  /** The argument of `onRetry`; with `undefined`, `onRetry` is not called. */
   readonly retry: Omit<RetryInfo, "delay"> | undefined;
   /** Whether it comes from our own slowness. */
   readonly isForReader: boolean;
@@ -79,7 +79,7 @@ export class RetryWaits {
   }
 
   /**
-   * Waits as planned.
+   * Waits for the planned time.
    * @throws the signal's reason, once it aborts
    */
   async pass(signal: AbortSignal): Promise<void> {

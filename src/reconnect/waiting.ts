@@ -12,8 +12,8 @@ export async function withEither<T>(
   signals: readonly AbortSignal[],
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  // Not AbortSignal.any(), which leaves its mark on the client's own signal
-  // until that is collected.
+  // Not AbortSignal.any(): it leaves an entry in the client's own signal, which
+  // stays there as long as that signal exists.
   const either = new AbortController();
   const listeners = signals.map((signal) => {
     const abort = () => either.abort(signal.reason);

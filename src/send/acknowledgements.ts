@@ -1,10 +1,10 @@
 /**
- * What the server acknowledges its messages by (`redeliver: { id, ... }`).
+ * The ids by which the server acknowledges messages (`redeliver: { id, ... }`).
  *
  * - An acknowledgement may come in any order, more than once, for what was
  *   never sent, before a message is sent, and after its connection has ended.
- * - Where several messages have the same id, each acknowledgement is for the
- *   one that is first in the queue: rather a duplicate than a loss.
+ * - If several messages have the same id, each acknowledgement is for the first
+ *   one in the queue: a duplicate is better than a loss.
  *
  * @module
  */

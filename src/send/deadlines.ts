@@ -1,6 +1,6 @@
 /**
- * What takes a message back that no socket has yet: the end of its `ttl`, and
- * its `signal`.
+ * Removes messages that are not yet written to a socket: when their `ttl` ends,
+ * or their `signal` aborts.
  *
  * @module
  */
@@ -47,7 +47,7 @@ export class Deadlines {
     this.#siftDown(last, last.heapIndex);
   }
 
-  /** Takes out what has expired by now, what expired first in front. */
+  /** Takes out the messages that have expired, in the order of expiry. */
   takeDue(): Item[] {
     const due: Item[] = [];
     if (this.#heap.length === 0) return due;

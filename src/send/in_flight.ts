@@ -1,9 +1,10 @@
 /**
- * What the socket of a connection has, and how much of it has left: the socket
- * says only how many of the bytes that it was given it still has.
+ * The messages written to the socket of a connection, and how many of them have
+ * left it. The socket reports only how many of its bytes are still buffered.
  *
- * Thousands of small messages fit into a socket, and most have no options. Such
- * a one is its data alone here, in a ring, so that all of it fits into a cache.
+ * Thousands of small messages fit into a socket, and most have no options. Only
+ * the data of such a message is kept here, in a ring, so that all of them fit
+ * into a processor cache.
  *
  * @module
  */
@@ -113,8 +114,9 @@ export class InFlight {
       const size = this.#sizes[slot] ?? 0;
       const entry = this.#entries[slot];
       if (end > left) break;
-      // Nobody sees an empty message leave. It has, when with nothing before it
-      // there was a turn of the event loop to do so.
+      // The socket does not show when an empty message leaves. It counts as
+      // sent after a turn of the event loop with no bytes before it in the
+      // socket.
       const hasLeft = size > 0 || entry === undefined || end < left ||
         afterTurn && this.#head < this.#leaving;
       if (!hasLeft) break;

@@ -1,6 +1,6 @@
 /**
- * Tells the program what became of its messages, when nothing is in the middle
- * of a change.
+ * Reports to the program what happened to its messages, but only while the
+ * queue is in a consistent state.
  *
  * @module
  */

@@ -77,7 +77,10 @@ export class SendQueue {
   readonly reports: Reports;
   /** Messages dropped so far. */
   dropped = 0;
-  /** Messages that a connection took along, never to be sent again. */
+  /**
+   * Messages that were in the socket of a connection that ended, and are not
+   * sent again.
+   */
   lost = 0;
   /** How often a message was given to a socket for a second time. */
   redelivered = 0;
@@ -150,8 +153,8 @@ export class SendQueue {
       return "accepted";
     }
     if (overflow === "wait") return "full";
-    // In a callback that is told of a dropped message, another one would be
-    // dropped and told of, and so on for ever.
+    // A send inside `onDrop` would drop another message, whose `onDrop` could
+    // send again, endlessly.
     if (overflow === "reject" || this.reports.reason === "overflow") {
       const { count, bytes } = this.#held;
       return refusal(
@@ -423,7 +426,7 @@ export class SendQueue {
     return this.#nextSequence;
   }
 
-  /** What was for this connection goes to whatever connection comes. */
+  /** Messages meant for this connection go to the next one. */
   release(target: object): void {
     for (const item of this.#here()) {
       if (item.target === target) item.target = undefined;

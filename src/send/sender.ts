@@ -285,7 +285,10 @@ export class Sender {
     return this.#queue?.dropped ?? 0;
   }
 
-  /** Messages that a connection took along, never to be sent again. */
+  /**
+   * Messages that were in the socket of a connection that ended, and are not
+   * sent again.
+   */
   get lost(): number {
     return this.#queue?.lost ?? 0;
   }

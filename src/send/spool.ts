@@ -2,8 +2,8 @@
  * The queue's copy on the disk (`spool`): what is staged is written once a turn
  * of the event loop, in one transaction, and what has left is erased.
  *
- * - What the disk does not take is found by halving, the smallest first: one
- *   message that is too large for it does not take its neighbours along.
+ * - When a write fails, the batch is split in halves, smallest messages first:
+ *   one message that is too large for the disk does not make the others fail.
  * - A row is erased a little after its message has left, many at a time, and
  *   without waiting for the disk: a crash in between means a duplicate, no loss.
  *

@@ -1,8 +1,8 @@
 /**
  * The file behind a queue: one SQLite database, held by one process at a time.
  *
- * - What {@linkcode SqliteSpool.write} has returned from is on the disk: with
- *   `synchronous=FULL` each commit is synced, so that a power cut counts.
+ * - Data is on the disk when {@linkcode SqliteSpool.write} returns: with
+ *   `synchronous=FULL` each commit is synced and survives a power cut.
  * - The lock is SQLite's own, on the file, so that the kernel frees it when the
  *   process dies, however it dies.
  * - Texts are kept as bytes beside a flag: SQLite's own texts end at a NUL.

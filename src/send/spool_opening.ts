@@ -139,8 +139,8 @@ async function load(file: SqliteSpool): Promise<Stored[]> {
 }
 
 /**
- * Of two that begin at the same moment each may be in the other's way: both let
- * go, and try again after a random time.
+ * Two processes that start at the same moment can block each other: both
+ * release the file and try again after a random time.
  */
 async function lock(path: string, aside: string): Promise<SqliteSpool> {
   for (let tries = 1;; tries++) {

@@ -59,7 +59,7 @@ type State =
   | { readonly kind: "open" }
   /** A close frame was sent; the client's is awaited. */
   | { readonly kind: "closing"; readonly deadline: Timer }
-  /** Nothing is read any more; it ends when everything is written. */
+  /** Reads nothing more; the connection ends when everything is written. */
   | { readonly kind: "hanging-up"; readonly deadline: Timer }
   /** Nothing is read, answered or written any more, but the socket stays. */
   | { readonly kind: "blackhole"; readonly deadline: Timer }

@@ -169,7 +169,8 @@ class Server implements WebSocketServer {
   }
 
   #closeForSignal(): void {
-    // The caller of close() gets the failure; a signal cannot be told.
+    // The caller of close() gets the failure; after an abort there is no
+    // caller.
     this.close().catch(() => {});
   }
 

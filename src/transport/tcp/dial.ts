@@ -262,7 +262,10 @@ async function dialUnix(url: URL, holder: StreamHolder): Promise<ByteStream> {
   }
 }
 
-/** Deno 2.9 wants this permission for Unix sockets, Deno 2.6 knows it not. */
+/**
+ * Deno 2.9 requires this permission for Unix sockets; Deno 2.6 does not have
+ * it.
+ */
 function requireUnixNetPermission(path: string): void {
   try {
     requirePermission({ name: "net", host: `unix:${path}` });

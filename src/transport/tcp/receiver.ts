@@ -63,10 +63,10 @@ type State =
 /**
  * Reads a stream and delivers the messages in it.
  *
- * A read is waited for with a small buffer, since thousands of idle connections
- * all wait. A read that fills it is followed by one with a larger buffer. After
- * a burst the next read waits with one of medium size, the one after it with a
- * small one.
+ * An idle connection has a pending read with a small buffer, since thousands of
+ * connections may be idle. After a read that fills the buffer, a larger one is
+ * used. After a burst, the next read has a medium buffer, and the one after it
+ * a small one.
  */
 export class Receiver implements FrameSink {
   readonly #stream: ByteStream;

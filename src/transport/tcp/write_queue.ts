@@ -133,8 +133,8 @@ export class WriteQueue {
   }
 
   /**
-   * Adds a ping. While the server does not read, a few wait and the others are
-   * forgotten.
+   * Adds a ping. While the server does not read, a few pings wait and further
+   * ones are discarded.
    */
   addPing(payload: Uint8Array): void {
     if (this.#state === "stopped" || this.#close !== undefined) return;
