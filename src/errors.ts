@@ -16,7 +16,8 @@
  * │   ├── CLOSED             a close frame, or a drop without one (1006)
  * │   ├── PROTOCOL           a bad frame, bad UTF-8, a message too large
  * │   ├── HEARTBEAT          silent, idle or stuck for too long
- * │   └── SLOW_CONSUMER      a reader of ours fell too far behind
+ * │   └── SLOW_CONSUMER      a reader of ours fell too far behind (with
+ * │                          "pause": reported, ends nothing)
  * ├── a message was not accepted or not kept
  * │   ├── QUEUE_FULL, TOO_LARGE, EXPIRED, ABORTED
  * │   └── SPOOL              the file behind the queue (fatal if it cannot open)

@@ -152,7 +152,7 @@ export class Readers implements ReadBufferEvents {
    * @throws the signal's reason, once it aborts
    */
   async drained(signal: AbortSignal): Promise<void> {
-    if (!this.#isFull((reader) => !pauses(reader))) return;
+    if (!this.#readers.some(isTooSlow)) return;
     this.#drained ??= Promise.withResolvers();
     await abortable(this.#drained.promise, signal);
   }
@@ -203,7 +203,7 @@ export class Readers implements ReadBufferEvents {
       clearTimeout(this.#pauseTimer);
       this.#pauseTimer = undefined;
       this.#host.loop.setReadingPaused(false);
-    } else if (!this.#isFull((other) => !pauses(other))) {
+    } else if (!this.#readers.some(isTooSlow)) {
       this.#drained?.resolve();
       this.#drained = undefined;
     }
@@ -243,10 +243,6 @@ export class Readers implements ReadBufferEvents {
       }
     }, pingTimeout);
   }
-
-  #isFull(which: (reader: Reader) => boolean): boolean {
-    return this.#readers.some((reader) => reader.isFull && which(reader));
-  }
 }
 
 function pauses(reader: Reader): boolean {
@@ -255,6 +251,10 @@ function pauses(reader: Reader): boolean {
 
 function isPausing(reader: Reader): boolean {
   return reader.isFull && pauses(reader);
+}
+
+function isTooSlow(reader: Reader): boolean {
+  return reader.isFull && !pauses(reader);
 }
 
 function stalledReader({ name }: Reader, ms: number): WSError {
