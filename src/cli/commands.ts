@@ -51,7 +51,7 @@ export const COMMANDS: readonly Command[] = [
       "Connects and stays connected. Each line of stdin becomes a message, " +
       "each message a line of stdout. Several URLs are for failover: the next " +
       "one is tried when one fails. On a terminal there is a prompt with a " +
-      "history, and JSON is set out for reading; /help lists its commands.",
+      "history, and JSON is pretty-printed; /help lists the commands.",
     examples: [
       {
         job: "Watch a feed and filter it",
@@ -113,19 +113,19 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "serve",
     usage: "serve [ADDR]",
-    summary: "Be a server to test a client against",
+    summary: "Run a server to test clients",
     about:
       "Listens on ADDR (HOST:PORT, :PORT or PORT; 127.0.0.1:8080 by default) " +
       "and echoes, broadcasts or sends a feed. --chaos breaks connections on " +
-      "purpose, and with the same --seed in the same way. On a terminal what " +
-      "you type goes to the clients.",
+      "purpose, and with the same --seed in the same way. On a terminal the " +
+      "lines that you type go to the clients.",
     examples: [
       {
-        job: "Be a feed",
+        job: "Run a feed",
         lines: ["ws-stream serve 8080 --feed"],
       },
       {
-        job: "Be an echo server, and see what clients send",
+        job: "Run an echo server, and see what clients send",
         lines: ["ws-stream serve 9000 -v"],
       },
       {
@@ -161,8 +161,8 @@ export const COMMANDS: readonly Command[] = [
     summary: "Measure round-trip times",
     about:
       "Sends protocol pings, which every server answers, or --message with " +
-      "--pong, and prints the time of each answer. At the end there are the " +
-      "least, mean, median and greatest times, the losses and a histogram. " +
+      "--pong, and prints the time of each answer. At the end it prints the " +
+      "least, mean, median and greatest time, the losses and a histogram. " +
       "Exits with 1 if nothing was answered.",
     examples: [
       {
@@ -181,12 +181,12 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "probe",
     usage: "probe URL",
-    summary: "See step by step why something does not connect",
+    summary: "Show step by step why a connection fails",
     about:
-      "Makes each step of a connection by itself: DNS, TCP, proxy, TLS, HTTP, " +
+      "Makes each step of a connection separately: DNS, TCP, proxy, TLS, HTTP, " +
       "WebSocket. Shows the time of each, the certificate, the status and the " +
       "headers of the answer, the body of a refusal, and one line of advice. " +
-      "Exits with the code that connect would have.",
+      "Exits with the same code as connect.",
     examples: [
       {
         job: "Debug a 401",
@@ -229,7 +229,7 @@ export const COMMANDS: readonly Command[] = [
       "connect --json printed can be replayed too.",
     examples: [
       {
-        job: "Be a mock server",
+        job: "Run a mock server",
         lines: ["ws-stream replay feed.ndjson --serve 9003 --loop"],
       },
       {

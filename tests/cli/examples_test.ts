@@ -50,15 +50,15 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
     file: [/^feed\.ndjson\.part$/, /"t":\d/],
   },
   "Load a server, ten times as fast": { stdout: /^$/, code: 0 },
-  "Be a mock server": { stderr: /replaying feed\.ndjson on ws:/ },
+  "Run a mock server": { stderr: /replaying feed\.ndjson on ws:/ },
   "Break connections, each time in the same way": { stderr: /--seed 7/ },
   "See the client survive five faults": { stdout: /RX: hello/ },
 };
 
 /** Beside these servers all others run. */
 const SERVERS = [
-  "Be a feed",
-  "Be an echo server, and see what clients send",
+  "Run a feed",
+  "Run an echo server, and see what clients send",
   "Refuse every client",
   "Speak TLS",
 ];

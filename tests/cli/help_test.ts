@@ -56,7 +56,7 @@ Deno.test("--help has every command, flag, exit code and job", () => {
       "Bridge into a broker",
       "Debug a 401",
       "Send a file",
-      "Be an echo server",
+      "Run an echo server",
     ]
   ) {
     assert(help.includes(`\n  ${job}`), job);

@@ -38,7 +38,7 @@ export const CONNECTION_FLAGS = {
     value: "NAME",
     group: "Handshake",
     of: CERTIFIED,
-    help: "Offer a subprotocol, the best first (serve: speak it).",
+    help: "Offer a subprotocol, the best first (serve: accept it).",
   }),
   "bearer-file": one(text, {
     value: "FILE",
@@ -46,8 +46,7 @@ export const CONNECTION_FLAGS = {
     of: DIALS,
     brief: true,
     help: "Send the token in FILE as Authorization: Bearer. The file is " +
-      "read again for each attempt. Secrets are never flags: other " +
-      "users could see them.",
+      "read again for each attempt.",
   }),
   "basic-auth-file": one(text, {
     value: "FILE",
@@ -100,8 +99,8 @@ export const CONNECTION_FLAGS = {
   "transport": word(["native", "tcp"], {
     group: "Handshake",
     of: CLIENTS,
-    help: "Connect by Deno's own WebSocket (native), or by the framing " +
-      "of this program (tcp), which is faster and has protocol " +
+    help: "Use Deno's own WebSocket (native), or the framing of " +
+      "ws-stream (tcp), which is faster and has protocol " +
       "pings. The default is native, unless a flag or a ws+unix: URL " +
       "needs tcp.",
   }),
@@ -116,7 +115,7 @@ export const CONNECTION_FLAGS = {
     group: "Handshake",
     of: DIALS,
     default: "10s",
-    help: "Give up an attempt after so long.",
+    help: "Give up an attempt after this time.",
   }),
   "follow-redirects": one(wholeNumber(0), {
     value: "N",
@@ -164,8 +163,8 @@ export const CONNECTION_FLAGS = {
     group: "Staying connected",
     of: RETRIES,
     default: "500ms",
-    help: "Begin with this backoff. --backoff-multiplier makes each next " +
-      "one longer, --jitter draws the wait from it.",
+    help: "Start with this backoff. --backoff-multiplier makes it grow, " +
+      "and --jitter makes each wait random.",
   }),
   "max-backoff": one(positiveDuration, {
     value: "TIME",
@@ -195,7 +194,8 @@ export const CONNECTION_FLAGS = {
     group: "Staying connected",
     of: RETRIES,
     default: "5s",
-    help: "Reset the backoff after a connection that held so long; a " +
+    help:
+      "Reset the backoff after a connection that was open for this long; a " +
       "shorter one counts as a failed attempt.",
   }),
   "retry-budget": one(positiveDuration, {
@@ -203,7 +203,7 @@ export const CONNECTION_FLAGS = {
     group: "Staying connected",
     of: RETRIES,
     off: Infinity,
-    help: "Give up after so long without a stable connection.",
+    help: "Give up after this time without a stable connection.",
   }),
   "ping": one(textOrFile, {
     value: "MSG|@FILE",
@@ -233,21 +233,21 @@ export const CONNECTION_FLAGS = {
     group: "Staying connected",
     of: STAYS,
     default: "20s",
-    help: "Reconnect when silence follows a ping for so long.",
+    help: "Reconnect when nothing arrives for this long after a ping.",
   }),
   "idle-timeout": one(duration, {
     value: "TIME",
     group: "Staying connected",
     of: STAYS,
     off: 0,
-    help: "Reconnect when nothing at all came in for so long.",
+    help: "Reconnect when nothing at all arrives for this long.",
   }),
   "stale-timeout": one(duration, {
     value: "TIME",
     group: "Staying connected",
     of: STAYS,
     off: 0,
-    help: "Reconnect when no message came for so long; pongs do not " +
+    help: "Reconnect when no message arrives for this long; pongs do not " +
       "count.",
   }),
   "max-connection-age": one(duration, {

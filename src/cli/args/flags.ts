@@ -48,8 +48,7 @@ export const FLAGS = {
   "raw": toggle({
     group: "Messages",
     of: CONNECT,
-    help: "On a terminal: print JSON as it came, not laid out for " +
-      "reading.",
+    help: "On a terminal: print JSON unchanged, not pretty-printed.",
   }),
   "history": one(text, {
     value: "FILE",
@@ -116,7 +115,7 @@ export const FLAGS = {
     off: "",
     help: String
       .raw`End each message with TEXT, in and out; \n \r \t \0 \xNN are ` +
-      "escapes. A message may have 16 MiB. With --no-delimiter " +
+      "escapes. A message may be up to 16 MiB long. With --no-delimiter " +
       "nothing ends a message, and input is sent as it comes.",
   }),
 
@@ -129,8 +128,7 @@ export const FLAGS = {
     value: "N/TIME",
     group: "Sending",
     of: CONNECT,
-    help: "Send at most so many messages in that time: 5/s, 100/m, " +
-      "10/500ms.",
+    help: "Limit the rate of sent messages: 5/s, 100/m, 10/500ms.",
   }),
   "overflow": word(["wait", "reject", "drop-oldest", "drop-newest"], {
     group: "Sending",
@@ -166,7 +164,7 @@ export const FLAGS = {
     of: STAYS,
     brief: "Write messages to a file, .part until complete",
     help: "Write messages to a file; {date} {hour} {minute} {host} {n} " +
-      "in its name begin a new file as they change. A file has its " +
+      "in its name start a new file when they change. A file has its " +
       "name once it is complete, and .part after it until then. None " +
       "is overwritten: where FILE.log exists, FILE.2.log is written.",
   }),
@@ -174,19 +172,19 @@ export const FLAGS = {
     value: "SIZE",
     group: "Output",
     of: CONNECT,
-    help: "Begin a new file at this size.",
+    help: "Start a new file at this size.",
   }),
   "rotate-every": one(positiveDuration, {
     value: "TIME",
     group: "Output",
     of: CONNECT,
-    help: "Begin a new file after so long.",
+    help: "Start a new file after this time.",
   }),
   "stats": one(positiveDuration, {
     value: "TIME",
     group: "Output",
     of: STAYS,
-    help: "Print a line of numbers to stderr at this interval.",
+    help: "Print a line of statistics to stderr at this interval.",
   }),
 
   "count": one(wholeNumber(1), {
@@ -216,23 +214,22 @@ export const FLAGS = {
     value: "TIME",
     group: "Ending",
     of: [...STAYS, "ping", "replay", "serve"],
-    help: "Exit with 0 after so long: the planned end.",
+    help: "Exit with 0 after this time (a planned end).",
   }),
   "timeout": one(positiveDuration, {
     value: "TIME",
     group: "Ending",
     of: ["connect", "ping", "probe", "record", "replay", "serve"],
-    brief: "Exit with 124 after so long",
-    help: "Exit with 124 after so long: a limit that should not be " +
-      "reached.",
+    brief: "Exit with 124 after this time",
+    help: "Exit with 124 after this time (a failure).",
   }),
   "linger": one(duration, {
     value: "TIME",
     group: "Ending",
     of: CONNECT,
     off: 0,
-    brief: "Wait so long for answers after the input [1s]",
-    help: "Wait so long for answers after the end of input; each message " +
+    brief: "Wait this long for answers after the input [1s]",
+    help: "Wait this long for answers after the end of input; each message " +
       "starts the wait again. Input without one byte means receive " +
       "only. [default: 1s; with --once 10s]",
   }),
@@ -265,8 +262,8 @@ export const FLAGS = {
     group: "Ping",
     of: ["ping"],
     default: "2s",
-    brief: "Count a ping as lost after so long",
-    help: "Count a ping as lost after so long without an answer.",
+    brief: "Count a ping as lost after this time",
+    help: "Count a ping as lost after this time without an answer.",
   }),
 
   "speed": one(speed, {
@@ -275,13 +272,13 @@ export const FLAGS = {
     of: ["replay"],
     default: "1x",
     brief: true,
-    help: "Send so many times as fast as it was recorded.",
+    help: "Send at this multiple of the recorded speed.",
   }),
   "loop": toggle({
     group: "Replay",
     of: ["replay"],
     brief: true,
-    help: "Begin again at the end.",
+    help: "Start again at the end.",
   }),
   "serve": one(address, {
     value: "ADDR",
@@ -316,7 +313,7 @@ export const FLAGS = {
     of: ["serve"],
     default: "10",
     brief: true,
-    help: "Send so many messages a second with --feed.",
+    help: "With --feed, send this many messages a second.",
   }),
   "chaos": one(text, {
     value: "RULES",
@@ -325,8 +322,8 @@ export const FLAGS = {
     brief: "Break connections: drop=5%,half-open@30s",
     help: "Break connections on purpose, by rules between commas: " +
       "drop=5% reset half-open@30s close=1011@30s refuse=503/10 " +
-      "latency=50..200ms. =P% is a chance at each message (1% if " +
-      "nothing is said), @TIME an age of the connection, /N each Nth " +
+      "latency=50..200ms. =P% is the chance at each message (1% by " +
+      "default), @TIME the age of the connection, /N every Nth " +
       "handshake.",
   }),
   "seed": one(wholeNumber(0), {

@@ -16,9 +16,9 @@ export interface RotationOptions {
   readonly template: string;
   /** The host of the URL, for the name. */
   readonly host: string;
-  /** Begin a new file before this one gets larger, in bytes. */
+  /** Start a new file before this one gets larger, in bytes. */
   readonly maxSize?: number;
-  /** Begin a new file at this age, in milliseconds. */
+  /** Start a new file at this age, in milliseconds. */
   readonly maxAge?: number;
   /** Told of each file that is complete. */
   readonly onComplete?: (path: string) => void;
