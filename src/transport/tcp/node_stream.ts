@@ -106,7 +106,7 @@ export class NodeStream implements ByteStream {
   close(): void {
     const wasOpening = this.#state === "opening";
     this.#state = "closed";
-    // A connection that is being made would be lost without being closed.
+    // Destroyed now, a connection that is being made would never be closed.
     if (!wasOpening || !NEEDS_NODE_SOCKET) this.socket.destroy();
     this.#wake();
     this.#below?.close();
