@@ -117,7 +117,7 @@ export class InFlight {
       // The socket does not show when an empty message leaves. It counts as
       // sent after a turn of the event loop with no bytes before it in the
       // socket.
-      const hasLeft = size > 0 || entry === undefined || end < left ||
+      const hasLeft = size > 0 || end < left ||
         afterTurn && this.#head < this.#leaving;
       if (!hasLeft) break;
       this.#head++;

@@ -163,6 +163,18 @@ Deno.test("a socket that reports its progress is never looked at in between", ()
   sender.end(STOPPED);
 });
 
+Deno.test("what is sent while the socket is given a message goes out after it", () => {
+  const { sender } = setUp();
+  const socket = new FakeSocket(TCP, (data) => {
+    if (data === "b") sender.trySend("c");
+  });
+  sender.attach(socket);
+  sender.trySend("a");
+  sender.trySend("b");
+  assertEquals(socket.texts, ["a", "b", "c"]);
+  sender.end(STOPPED);
+});
+
 Deno.test("flush sees an empty message leave a socket that reports its progress", async () => {
   const { sender, turns } = setUp();
   const socket = new FakeSocket(TCP);
