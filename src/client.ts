@@ -1,6 +1,6 @@
 /**
- * The public class and `connect()`. Here the parts of a client are made and
- * connected; none of the policies is here.
+ * The public class and `connect()`. Makes the parts of a client and connects
+ * them; contains no policies.
  *
  * ```text
  * inbound:  connection -> acknowledgements -> onMessage -> readers
@@ -56,13 +56,13 @@ import type { Transport } from "./transport/transport.ts";
 export class WebSocketStreamClient
   implements AsyncIterable<Message>, AsyncDisposable {
   readonly #parts: ClientParts;
-  /** Of `start()`, until the client is open or closed. */
+  /** The promise of `start()`, until the client is open or closed. */
   #opening: PromiseWithResolvers<void> | undefined;
   /** Made at the first use. */
   #closed: PromiseWithResolvers<WSError | undefined> | undefined;
   #state: ClientState = "idle";
   #stopped: Promise<StopResult> | undefined;
-  /** Why the client does not work any more. */
+  /** The error of calls after the client has ended. */
   #endReason: WSError | undefined;
   #endError: WSError | undefined;
   #writable: WritableSide | undefined;
@@ -118,8 +118,9 @@ export class WebSocketStreamClient
   }
 
   /**
-   * Sends what is queued for at most `drain` ms, closes, and ends the client.
-   * Never rejects; all calls share one promise.
+   * Sends queued messages for at most `drain` milliseconds, closes the
+   * connection, and ends the client. Never rejects; all calls share one
+   * promise.
    * @throws {TypeError} at once, for a wrong option
    * @throws {RangeError} at once, for a wrong close code, reason or duration
    */
@@ -129,7 +130,7 @@ export class WebSocketStreamClient
       this.#parts.config.closeTimeout,
     );
     if (this.#stopped === undefined) {
-      // Set first: a callback on the way may call stop() as well.
+      // Set first: a callback may call stop() meanwhile.
       const { promise, resolve } = Promise.withResolvers<StopResult>();
       this.#stopped = promise;
       this.#stop(code, reason, drain).then(resolve);
@@ -164,7 +165,7 @@ export class WebSocketStreamClient
    * Sends a text or a binary message. Resolves when it is accepted, which may
    * wait while the queue is full.
    * @throws {WSError} `QUEUE_FULL`, `TOO_LARGE`, `EXPIRED`, `ABORTED`, `SPOOL`,
-   * or what ended the client
+   * or the error that ended the client
    * @throws {TypeError | RangeError} a wrong message or option
    */
   send(data: Message, options?: SendOptions): Promise<void> {
@@ -204,9 +205,11 @@ export class WebSocketStreamClient
   }
 
   /**
-   * Waits until everything accepted before this call is on the network, or is
-   * acknowledged if messages are; `false` if `ms` ran out or a message was lost.
-   * @throws {WSError} what ended the client before; `QUEUE_FULL` in `onConnect`
+   * Waits until every message accepted before this call has left the socket or,
+   * with acknowledgements, is acknowledged; `false` if `ms` ran out or a
+   * message was lost.
+   * @throws {WSError} the error that ended the client; `QUEUE_FULL` in
+   * `onConnect`
    * @throws {TypeError | RangeError} at once, for a wrong `ms`
    *
    * @example
@@ -253,11 +256,11 @@ export class WebSocketStreamClient
   // Receiving ------------------------------------------------------------------------
 
   /**
-   * A reader of everything that arrives from this call on. It ends when the
-   * client stops and throws the error that ended it, in both cases after what was
-   * buffered.
+   * A reader of all messages that arrive after this call. It ends when the
+   * client is stopped, and throws the error that ended the client; in both
+   * cases after the buffered messages.
    * @throws {TypeError} an option of the wrong kind
-   * @throws {RangeError} a bound that is no whole number from 1 on
+   * @throws {RangeError} a bound that is not a whole number from 1
    *
    * @example
    * ```ts
@@ -280,14 +283,17 @@ export class WebSocketStreamClient
     return this.messages();
   }
 
-  /** A stream of what arrives from its first read on; the same one each time. */
+  /**
+   * A stream of the messages that arrive after its first read; the same one
+   * each time.
+   */
   get readable(): ReadableStream<Message> {
     return this.#parts.readers.readable;
   }
 
   // Looking ----------------------------------------------------------------------------
 
-  /** Where the client is in its life. */
+  /** The state of the client. */
   get state(): ClientState {
     return this.#state;
   }
@@ -354,11 +360,11 @@ export class WebSocketStreamClient
     if (state === "idle") {
       this.#finish(undefined);
     } else if (state !== "closed") {
-      // The queue waits for a connect hook that waits for this.
+      // The queue waits for the connect hook, which may wait for this call.
       const ms = this.#parts.hookTarget === undefined ? drain : 0;
       const drained = this.#parts.queue.drain(ms);
-      // Without a wait the loop stops within this call: the callback that made
-      // it is the last to hear of an attempt.
+      // Without a wait the loop stops within this call: after the callback that
+      // made it, no other attempt is reported.
       if (drained !== undefined) await Promise.race([drained, this.closed]);
       this.#parts.loop.stop(code, reason);
     }
@@ -368,17 +374,18 @@ export class WebSocketStreamClient
 
   #stopWith(signal: AbortSignal): void {
     const abort = () => this.#abort(undefined);
-    // Not in the constructor: the program has no client yet to be called about.
+    // Not in the constructor: callbacks must not run before the program has the
+    // client.
     if (signal.aborted) return queueMicrotask(abort);
     signal.addEventListener("abort", abort);
     this.closed.then(() => signal.removeEventListener("abort", abort));
   }
 
-  /** Stops at once: what is queued is not sent. */
+  /** Stops at once: queued messages are not sent. */
   #abort(reason: unknown): void {
     if (reason !== undefined) this.#endReason ??= stopped(reason);
     this.stop({ drain: 0 });
-    // A stop() that came before may be draining still.
+    // An earlier stop() may still be draining.
     this.#parts.loop.stop(1000, "");
   }
 
@@ -425,7 +432,7 @@ export class WebSocketStreamClient
     const isStopped = this.#stopped !== undefined;
     const reason = error ?? (isStopped ? this.#whyEnded() : serverClosed());
     this.#endReason = reason;
-    // First: what is sent from now on is refused, what was accepted is reported.
+    // First: new messages are refused, and unsent ones are reported.
     this.#parts.queue.end(reason);
     // Before "closed": the gap of a reader that dropped messages is reported.
     this.#parts.readers.end(error);
@@ -485,7 +492,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
   readonly queue: Sender;
   readonly loop: ReconnectLoop;
   readonly onState: (state: ClientState, error?: WSError) => void;
-  /** Most of many thousand clients never have them. */
+  /** Made for the first reader: most of many thousand clients have none. */
   #readers: Readers | undefined;
 
   constructor(
@@ -662,7 +669,7 @@ function notA(kind: "text" | "binary", value: unknown): TypeError {
   );
 }
 
-/** Something of ours threw that must not throw. */
+/** A part of the client threw that must not throw. */
 function internalError(cause: unknown): WSError {
   return new WSError(`The client failed: ${String(cause)}`, {
     code: "CONNECT",

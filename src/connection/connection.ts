@@ -5,8 +5,9 @@
  *
  * - Until {@linkcode Connection.release} messages are kept in a receive buffer,
  *   for the connect hook to read.
- * - {@linkcode Connection.carryQueue} gives the socket the send queue; the end of
- *   the connection, or {@linkcode Connection.releaseQueue}, takes it back.
+ * - {@linkcode Connection.carryQueue} attaches the send queue to the socket;
+ *   the end of the connection, or {@linkcode Connection.releaseQueue}, detaches
+ *   it.
  * - {@linkcode Connection.closed} resolves once; nothing is delivered after it.
  *
  * ```text
@@ -16,8 +17,8 @@
  *   +--terminate()--------------------------------------^
  * ```
  *
- * The connection itself is what its socket and its heartbeat call: of many
- * thousand idle connections each closure would cost.
+ * The socket and the heartbeat call methods of the connection: closures would
+ * cost memory, which counts with thousands of idle connections.
  *
  * @module
  */
@@ -51,13 +52,16 @@ import { ReceiveBuffer } from "./receive_buffer.ts";
 export interface SendQueue {
   /** Whether messages in the socket may be unsent. */
   readonly hasUnflushed: boolean;
-  /** The socket gets the queue. */
+  /** Writes the queue to the socket from now on. */
   attach(socket: Socket, target: object): void;
-  /** The socket gets no more from the queue, and is still looked at. */
+  /** Writes no more to the socket, but still watches what leaves it. */
   pause(): void;
   /** The socket has made progress. */
   onProgress(): void;
-  /** The connection never gets the queue: its messages go to any other. */
+  /**
+   * The connection will never get the queue: messages meant for it go to the
+   * next one.
+   */
   release(target: object): void;
   /** The socket has closed. */
   detach(end: { readonly flushed: boolean; readonly tooLarge: boolean }): void;
@@ -69,13 +73,13 @@ export interface SendQueue {
   acknowledge(data: Message): void;
 }
 
-/** What a connection works with. */
+/** The parts of the client that a connection uses. */
 export interface ConnectionHost {
   readonly config: ResolvedConfig;
   readonly queue: SendQueue;
   readonly log: ConnectionLog;
   readonly notifier: Notifier;
-  /** Whether a reader is so full that reading is to be paused. */
+  /** Whether reading is to be paused because a reader is full. */
   readonly isReadingPaused: boolean;
   /** Called for each message, in order. */
   deliver(data: Message): void;
@@ -83,7 +87,7 @@ export interface ConnectionHost {
 
 /** How a connection ended. */
 export interface ConnectionEnd extends SocketEnd {
-  /** What ended it; `undefined` when we did. */
+  /** The error that ended it; `undefined` if the client ended it. */
   readonly error: WSError | undefined;
   /** In milliseconds. */
   readonly connectedFor: number;
@@ -91,7 +95,7 @@ export interface ConnectionEnd extends SocketEnd {
 
 type State =
   | { readonly tag: "open" }
-  /** Our close frame is sent; the client had received so much before. */
+  /** Our close frame is sent; `messages` and `bytes` had arrived by then. */
   | {
     readonly tag: "closing";
     readonly closeCode: number;
@@ -122,14 +126,14 @@ export class Connection implements SocketListener, HeartbeatTarget {
   readonly #heartbeat: Heartbeat;
   readonly #looksAtMessages: boolean;
   #state: State = OPEN;
-  /** Made when somebody waits for it. */
+  /** Made at the first use. */
   #closed: PromiseWithResolvers<ConnectionEnd> | undefined;
   #resolveUse: ((result: ConnectionEnd | "replace") => void) | undefined;
   #isReplacementRequested = false;
   #goneError: WSError | undefined;
   /** The socket of an abandoned connection has ended. */
   #onAbandonedEnd: (() => void) | undefined;
-  /** Until messages are delivered. */
+  /** Keeps messages until they are delivered. */
   #buffer: ReceiveBuffer | undefined;
   #isReleased = false;
   #carriesQueue = false;
@@ -177,7 +181,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     return new Promise((resolve) => this.#resolveUse = resolve);
   }
 
-  /** Ends {@linkcode Connection.use}: another connection is wanted. */
+  /** Resolves {@linkcode Connection.use}: another connection is wanted. */
   requestReplacement(): void {
     this.#isReplacementRequested = true;
     this.#resolveUse?.("replace");
@@ -216,7 +220,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
 
   /**
    * Sends past the queue.
-   * @throws {WSError} what ended the connection, or that it is being closed
+   * @throws {WSError} the connection has ended, or is being closed
    */
   sendDirectly(data: Message): void {
     if (typeof data !== "string" && !(data instanceof Uint8Array)) {
@@ -225,14 +229,16 @@ export class Connection implements SocketListener, HeartbeatTarget {
     const state = this.#state;
     const isEndedByServer = state.tag === "ending" &&
       state.closeCode === undefined;
-    // What a server said before it hung up is heard first, so no throw yet.
+    // The hook first gets what the server sent before it hung up: no throw yet.
     if (isEndedByServer) return;
     if (state.tag !== "open") throw this.goneError;
     this.#socket.send(data);
     this.#host.queue.countUnqueued();
   }
 
-  /** Takes the next message; rejects with what ended the connection. */
+  /**
+   * Takes the next message; rejects with the error that ended the connection.
+   */
   read(): Promise<Message> {
     const buffer = this.#buffer;
     if (buffer === undefined) return rejected(this.goneError);
@@ -254,8 +260,8 @@ export class Connection implements SocketListener, HeartbeatTarget {
   // Delivery and the queue -----------------------------------------------------
 
   /**
-   * Delivers messages from now on. It begins a turn of the event loop later, so
-   * that what follows `await start()` runs before.
+   * Delivers messages from the next turn of the event loop on, so that the code
+   * after `await start()` runs first.
    */
   release(): void {
     if (this.isClosed) return;
@@ -263,21 +269,21 @@ export class Connection implements SocketListener, HeartbeatTarget {
     setImmediate(() => this.#deliverKept());
   }
 
-  /** Gives the socket the queue, if it is still open. */
+  /** Attaches the queue to the socket, if that is still open. */
   carryQueue(): void {
     if (!this.isOpen) return this.#host.queue.release(this);
     this.#carriesQueue = true;
     this.#host.queue.attach(this.#socket, this);
   }
 
-  /** Takes the queue back before the connection has ended. */
+  /** Detaches the queue before the connection has ended. */
   releaseQueue(): void {
     this.#detachQueue({ flushed: false, tooLarge: false });
   }
 
   /**
-   * Stops or starts reading, where the transport can, as readers have room. The
-   * connect hook reads on: its messages are not theirs.
+   * Stops or starts reading, where the transport can, as readers have room. Not
+   * during the connect hook, whose messages do not go to readers.
    */
   setPausedForReaders(isPaused: boolean): void {
     if (this.#buffer !== undefined) return;
@@ -288,8 +294,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
   // The end ----------------------------------------------------------------------
 
   /**
-   * Ends the connection at once because of an error; the server is not waited
-   * for. A connection that is closing is left to its close, which has a limit.
+   * Ends the connection at once because of an error, without waiting for the
+   * server. A connection that is already closing goes on: its close has a time
+   * limit.
    */
   fail(error: WSError): void {
     if (this.isOpen) this.#terminate(error);
@@ -301,8 +308,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   /**
-   * Ends the connection at once. Its socket, if it is open, closes in order
-   * within `timeout` milliseconds; resolves then.
+   * Ends the connection at once. Its socket, if it is open, still makes the
+   * close handshake, for at most `timeout` milliseconds. Resolves when the
+   * socket has ended.
    */
   async abandon(code: number, reason: string, timeout: number): Promise<void> {
     if (!this.isOpen) return this.terminate();
@@ -316,9 +324,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   /**
-   * Closes in order, within `timeout` milliseconds. The server's answer comes
-   * behind its messages, so reading goes on: full readers get another buffer's
-   * worth.
+   * Makes the close handshake, for at most `timeout` milliseconds. The server's
+   * close frame comes after its messages, so reading goes on: full readers take
+   * up to another buffer's worth.
    */
   close(
     code: number,
@@ -339,9 +347,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
 
   // Called by the socket -----------------------------------------------------------
 
-  /** The hot path: nothing for a message but what must be. */
+  /** The hot path: does only what every message needs. */
   onMessage(data: Message): void {
-    // Abandoned: the socket closes by itself.
+    // The connection is abandoned, and its socket is still closing.
     if (this.#state.tag === "closed") return;
     const { log, config } = this.#host;
     this.received++;
@@ -359,15 +367,16 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   /**
-   * The runtime reports messages and the end behind them in one turn of the
-   * event loop. A turn later a hook that waits for nothing has passed, so that
-   * what a server said before it hung up is delivered.
+   * The runtime reports messages and the end after them in one turn of the
+   * event loop. The connection ends a turn later: by then a hook that waits for
+   * nothing has passed, and what the server sent before it hung up is
+   * delivered.
    */
   onEnd(end: SocketEnd): void {
     const state = this.#state;
     if (state.tag === "closed") return this.#onAbandonedEnd?.();
     if (state.tag === "ending") return;
-    // Whatever an ended socket is given is lost.
+    // Messages written to an ended socket would be lost.
     if (this.#carriesQueue && state.tag === "open") this.#host.queue.pause();
     this.#state = {
       tag: "ending",
@@ -435,13 +444,13 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   #keep(buffer: ReceiveBuffer, data: Message): void {
-    // The hook has settled, and nobody will get it.
+    // The hook has settled, and the message has no receiver.
     if (!this.isOpen && !this.#isReleased) return;
-    // The connect hook has taken it: nobody else gets it.
+    // The connect hook has read it: it is not delivered elsewhere.
     if (buffer.push(data)) return this.#host.queue.acknowledge(data);
     if (!buffer.isOverfull) return;
     if (this.#isReleased) return this.#deliverKept();
-    // Without a hook nobody is too slow: the burst fills one turn.
+    // Without a hook no reader is too slow: the buffer is emptied next turn.
     if (!this.#host.notifier.hasConnectHook) return;
     if (
       this.#host.config.receiveOverflow === "pause" &&
@@ -454,7 +463,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
     }
   }
 
-  /** Whether readers get messages beyond their bounds, to see a close answered. */
+  /**
+   * Whether full readers take more messages, so that a close can be answered.
+   */
   get #hasRoomToClose(): boolean {
     const state = this.#state;
     if (state.tag !== "closing") return false;
@@ -484,7 +495,8 @@ export class Connection implements SocketListener, HeartbeatTarget {
       return this.#close(end, closeError(end, this.url), false);
     }
     // A server that answers our close frame (RFC 6455, section 5.5.1) has read
-    // all before it; one that sent its own at the same time has not.
+    // everything before it; one that sent its own close frame at the same time
+    // may not have.
     this.#close(end, undefined, end.wasClean && end.code === state.closeCode);
   }
 
@@ -506,7 +518,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     const ended: ConnectionEnd = { ...end, error, connectedFor };
     this.#state = { tag: "closed", end: ended };
     this.#heartbeat.stop();
-    // Before the socket is let go: its buffered bytes can be read only now.
+    // Before the socket is terminated: `bufferedAmount` is unknown after that.
     this.#detachQueue({ flushed, tooLarge: end.code === 1009 });
     if (this.#isReleased) this.#deliverKept();
     this.endReads(this.goneError);

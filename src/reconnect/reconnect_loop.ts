@@ -8,13 +8,13 @@
  * ```
  *
  * It is a straight line: a series of attempts, driven by `retry`, until one
- * brings a connection, which is then kept until it ends. Every attempt, from its
+ * opens a connection, which is then used until it ends. Every attempt, from its
  * wait to its hook, has an AbortController of its own, and every connection is
  * an object of its own, so that a late event of an old one changes nothing.
  *
- * A rotation is a series like any other, made while the old connection lives. Its
- * failures are reported and change nothing else. If the old connection ends
- * first, the attempt in progress simply becomes the reconnect.
+ * A rotation is a series like any other, made while the old connection is open.
+ * Its failures are reported and have no other effect. If the old connection
+ * ends first, the attempt in progress becomes the reconnect.
  *
  * @module
  */
@@ -51,7 +51,7 @@ export interface LoopHost extends ConnectionHost, WaitParts {
   /** Makes the transport; called at the first attempt. */
   makeTransport(): Promise<Transport>;
   onState(state: "connecting" | "open" | "waiting"): void;
-  /** The loop itself failed: reports it and gives the error to end with. */
+  /** The loop itself failed: reports it, and returns the error to end with. */
   onBug(cause: unknown): WSError;
   /**
    * Called once, at the end, with the error that ended the client, if there is
@@ -69,10 +69,13 @@ export interface CloseWith {
 }
 
 const NORMAL: CloseWith = Object.freeze({ code: 1000, reason: "" });
-/** How long a server may take to close a connection whose hook has failed. */
+/**
+ * How long a server may take to close a connection whose hook has failed, in
+ * milliseconds.
+ */
 const CLOSE_CODE_WAIT = 250;
 
-/** Why nothing is dialled any more; what is open is closed. */
+/** Why no more attempts are made; open connections are being closed. */
 type Ending =
   /** By `stop()`. */
   | { readonly tag: "stopped"; readonly closeWith: CloseWith }
@@ -91,7 +94,7 @@ interface Series {
 type Attempt =
   | {
     readonly tag: "waiting" | "dialling";
-    /** Begins the attempt again. */
+    /** Aborted to start the attempt again. */
     readonly skip: AbortController;
     readonly connection?: undefined;
   }
@@ -116,7 +119,7 @@ export class ReconnectLoop {
 
   #series: Series | undefined;
   #attempt: Attempt | undefined;
-  /** How long the last set-up took, hook included, in milliseconds. */
+  /** How long the last dial and its connect hook took, in milliseconds. */
   #setupTime = 0;
 
   /** The connection in use. */
@@ -128,7 +131,9 @@ export class ReconnectLoop {
   #rotateWith = NORMAL;
   /** Old connections that are being closed after rotations. */
   #retired = NO_CONNECTIONS;
-  /** Their end, and that of connections that `reconnect()` has left. */
+  /**
+   * Resolves when these have ended, and connections that `reconnect()` ended.
+   */
   #retiring: Promise<void> | undefined;
 
   constructor(host: LoopHost) {
@@ -190,7 +195,7 @@ export class ReconnectLoop {
     );
   }
 
-  /** Ends the run; open connections are closed in order first. */
+  /** Ends the run, after a close handshake on open connections. */
   stop(code: number, reason: string): void {
     if (this.#ending !== undefined) return;
     this.#ending = { tag: "stopped", closeWith: { code, reason } };
@@ -206,7 +211,7 @@ export class ReconnectLoop {
   }
 
   /**
-   * Drops the connection, or the dial in progress, and dials now; ends a wait.
+   * Ends the current connection, attempt or wait, and makes a new attempt.
    * Graceful: replaces the open connection.
    */
   reconnect(graceful: boolean, closeWith: CloseWith | undefined): void {
@@ -217,7 +222,7 @@ export class ReconnectLoop {
       return;
     }
     const opened = this.#attempt?.connection;
-    // A new connection that was to replace the old one goes on.
+    // A rotation that has opened its connection goes on.
     if (this.#current === undefined || opened === undefined) {
       this.#waits.requestSkip();
       this.#attempt?.skip.abort();
@@ -253,7 +258,7 @@ export class ReconnectLoop {
   // A series of attempts ---------------------------------------------------------
 
   /**
-   * Attempts until there is a connection that may be used.
+   * Makes attempts until there is a connection that may be used.
    * @throws the error of the last attempt, or the stop signal's reason
    */
   async #open(): Promise<Connection> {
@@ -261,16 +266,16 @@ export class ReconnectLoop {
     if (this.#ending !== undefined) stop.abort();
     const series: Series = this.#series = { stop };
     try {
-      // The policy counts the failures, because onDisconnect must tell whether
-      // there is another attempt before retry() would know.
+      // The policy counts the failures, because onDisconnect must report
+      // whether there will be another attempt, before retry() knows.
       return await (series.opened = retry(
         () => this.#attemptOnce(stop.signal),
         {
           maxAttempts: Number.MAX_SAFE_INTEGER,
           minTimeout: 0,
           jitter: 0,
-          // Anything but a WSError is a bug, or a transport that did not load: it
-          // would fail again at once, and for ever.
+          // Anything but a WSError is a bug, or a transport that did not load:
+          // it would fail again at once, endlessly.
           isRetriable: (error) =>
             error instanceof WSError && this.#policy.allowsRetry,
           signal: stop.signal,
@@ -281,7 +286,10 @@ export class ReconnectLoop {
     }
   }
 
-  /** An attempt; one that `reconnect()` ends is no failure, and begins again. */
+  /**
+   * Makes an attempt. One that `reconnect()` ends is not a failure: it starts
+   * again.
+   */
   async #attemptOnce(stop: AbortSignal): Promise<Connection> {
     for (;;) {
       const skip = new AbortController();
@@ -361,15 +369,15 @@ export class ReconnectLoop {
    * @throws {WSError} the set-up failed; the failure is reported
    */
   async #setUp(connection: Connection, signal: AbortSignal): Promise<void> {
-    // stop() and reconnect() may have come while the dial was completed, or come
-    // in onGap.
+    // stop() and reconnect() may have been called while the dial completed, or
+    // are called in onGap.
     if (!signal.aborted && !this.#isRotating) this.#endOutage();
     if (signal.aborted) return await this.#discard(connection, signal);
     const result = await this.#runHook(connection, signal);
     if (result === "passed" && await this.#holds(connection)) return;
     if (result instanceof WSError) {
-      // In order and not at once, so that the server's own close code is still
-      // seen: servers answer our close frame with our code.
+      // Not at once, so that the server's own close code arrives first: servers
+      // answer our close frame with our code.
       if (result.severity === "transient") {
         await sleepUntil(connection.closed, CLOSE_CODE_WAIT);
       }
@@ -405,7 +413,7 @@ export class ReconnectLoop {
       signal,
       onAbandoned: (settled) => this.#waits.planHook(settled),
       onLateError: (error) => {
-        // A connection that is in use shows that the error is out of date.
+        // If another connection is in use, the error is out of date.
         const ends = error.severity === "fatal" &&
           this.#current === undefined && this.#ending === undefined;
         if (ends) this.fail(error);
@@ -425,7 +433,7 @@ export class ReconnectLoop {
     return connection.isOpen;
   }
 
-  /** A connection was opened and did not get through its set-up. */
+  /** A connection was opened, and its set-up failed. */
   async #setUpFailed(
     connection: Connection,
     signal: AbortSignal,
@@ -450,13 +458,13 @@ export class ReconnectLoop {
     throw error;
   }
 
-  /** We have ended a connection before it was used. */
+  /** The client has ended a connection before it was used. */
   #endedByUs({ url, openedAt }: Connection): void {
     if (this.#ending !== undefined) return;
     this.#startOutage(reconnectRequested(url), openedAt);
   }
 
-  /** An attempt failed; `end` is there if a connection had been opened. */
+  /** An attempt failed; `end` is given if a connection had been opened. */
   #attemptFailed(error: WSError, end?: ConnectionEnd): void {
     if (!this.#isRotating) {
       return this.#conclude(error, this.#policy.failed(error, now()), end);
@@ -470,7 +478,8 @@ export class ReconnectLoop {
   // The connection in use ----------------------------------------------------------
 
   /**
-   * Replaces a connection, or reconnects if it ends first; the next connection.
+   * Replaces a connection, or reconnects if it ends first; returns the next
+   * one.
    * @throws the client has ended
    */
   async #rotate(old: Connection): Promise<Connection> {
@@ -503,8 +512,9 @@ export class ReconnectLoop {
   }
 
   /**
-   * Lets one connection take over from another. Two TCP connections keep no order
-   * between them, so the queue moves when the old one has answered its close.
+   * Uses a new connection instead of an old one. Messages on two TCP
+   * connections may overtake each other, so the queue moves only when the
+   * server has answered the close of the old one, or too much time has passed.
    */
   async #replace(old: Connection, connection: Connection): Promise<void> {
     const { config, log, queue } = this.#host;
@@ -563,7 +573,8 @@ export class ReconnectLoop {
       return;
     }
     this.#conclude(error, this.#policy.ended(error, openFor, now()), end);
-    // A wait or an attempt for the connection that has ended is over.
+    // A rotation that was waiting or dialling starts again as the reconnect,
+    // unless the client ends.
     if (attempt !== undefined && attempt.tag !== "ready") {
       attempt.skip.abort();
       attempt.connection?.terminate();
@@ -571,7 +582,7 @@ export class ReconnectLoop {
     if (this.#ending !== undefined) throw error;
   }
 
-  /** Reports a failure and what follows from it. */
+  /** Reports a failure, and plans the retry or the end that follows. */
   #conclude(error: WSError, next: Next, end: ConnectionEnd | undefined): void {
     this.#lastError = error;
     switch (next.kind) {

@@ -1,7 +1,8 @@
 /**
- * All messages of one client that are not settled, and everything that keeps
- * track of them: room, keys, deadlines, signals, ids, rows on the disk, callers
- * of `flush`.
+ * The unsettled messages of one client, and the parts that track them: room,
+ * keys, deadlines, signals, ids, rows on the disk, callers of `flush`. A
+ * message is settled when it has left the socket (with acknowledgements: when
+ * it is acknowledged), or when it is dropped.
  *
  * ```text
  *  inFlight <--- returned, queued <--- staged <------- waiting
@@ -15,8 +16,9 @@
  *   the socket, or by {@linkcode SendQueue.drop}.
  * - Messages on their way to the disk, and those that the server has not
  *   acknowledged, take up room as if they were queued.
- * - Waiting senders are served in the order in which they came. Nobody overtakes
- *   them, but a message may take the place of one with its key.
+ * - Waiting senders are admitted in the order of their calls. No later message
+ *   overtakes them, except one that replaces a queued message with the same
+ *   key.
  *
  * @module
  */
@@ -41,10 +43,10 @@ import {
 import { Spool } from "./spool.ts";
 import { nextTurn } from "./turns.ts";
 
-/** What became of a message that was offered. */
+/** The result of offering a message. */
 export type Offered = "accepted" | "dropped" | "full" | WSError;
 
-/** What was accepted and not settled when the client ended. */
+/** The messages that were accepted and not settled when the client ended. */
 export interface Unsent {
   readonly unsent: number;
   readonly unsentBytes: number;
@@ -54,8 +56,8 @@ export interface Unsent {
 export const NOTHING: Unsent = Object.freeze({ unsent: 0, unsentBytes: 0 });
 
 /**
- * Messages, and about how many bytes, that are written to the disk in one turn
- * of the event loop.
+ * At most this many messages, and about this many bytes, are written to the
+ * disk in one turn of the event loop.
  */
 const BATCH_COUNT = 2_000;
 const BATCH_BYTES = 4 * 1024 * 1024;
@@ -66,7 +68,10 @@ type Keys = Map<string | undefined, Item>;
 /** The queue of one sender. */
 export class SendQueue {
   readonly inFlight: InFlight;
-  /** A connection that has ended had them: they are neither replaced nor dropped. */
+  /**
+   * Messages that were in the socket of a connection that ended. They are
+   * neither replaced nor dropped to make room.
+   */
   readonly returned: ItemList = new ItemList();
   readonly queued: ItemList = new ItemList();
   readonly staged: ItemList = new ItemList();
@@ -82,9 +87,11 @@ export class SendQueue {
    * sent again.
    */
   lost = 0;
-  /** How often a message was given to a socket for a second time. */
+  /** How often a message was written to a socket again. */
   redelivered = 0;
-  /** Messages, and bytes, given to sockets so far, each time counted. */
+  /**
+   * Messages, and bytes, written to sockets so far; a message counts each time.
+   */
   takenCount = 0;
   takenBytes = 0;
   readonly #config: SendConfig;
@@ -97,10 +104,10 @@ export class SendQueue {
   readonly #waitingKeys = new Map<string | undefined, number>();
   #deadlines: Deadlines | undefined;
   #signals: Signals | undefined;
-  /** Of those lost, what the last connection took along. */
+  /** The messages that were lost with the last connection. */
   #lastLost = NOTHING;
 
-  /** `onChange` is called when something has happened by itself. */
+  /** `onChange` is called after a change that no method call caused. */
   constructor(config: SendConfig, hooks: SenderHooks, onChange: () => void) {
     const { redeliver, spool } = config;
     const { turn = nextTurn, clock = SYSTEM_CLOCK, openSpool } = hooks;
@@ -124,13 +131,15 @@ export class SendQueue {
 
   // Coming in ---------------------------------------------------------------------
 
-  /** Queues a plain item, for which there is room; no sender may be waiting. */
+  /** Queues a plain item. There must be room, and no waiting sender. */
   push(item: Item): void {
     item.sequence = this.#nextSequence++;
     this.queued.push(item);
   }
 
-  /** Queues a message from the spool: it comes before all that was sent since. */
+  /**
+   * Queues a message from the spool: it comes before all messages sent since.
+   */
   restore(item: Item, sequence: number): void {
     item.sequence = sequence;
     this.#queue(item);
@@ -138,7 +147,7 @@ export class SendQueue {
     this.#watch(item);
   }
 
-  /** Lets a message in if there is room, or if the policy makes some. */
+  /** Admits a message if there is room, or if `overflow` makes room. */
   offer(item: Item): Offered {
     const { sendQueueMaxBytes, overflow } = this.#config;
     if (item.size > sendQueueMaxBytes) {
@@ -181,7 +190,10 @@ export class SendQueue {
     return "dropped";
   }
 
-  /** Lets the sender of a message wait, unless it would wait for itself. */
+  /**
+   * Lets the sender of a message wait; rejects with `refusal` if it would wait
+   * for itself.
+   */
   wait(item: Item, refusal: WSError | undefined): Promise<void> {
     if (refusal !== undefined) return rejected(refusal);
     const sender = item.sender ??= Promise.withResolvers();
@@ -191,7 +203,7 @@ export class SendQueue {
     return handled(sender.promise);
   }
 
-  /** Admits waiting senders while there is room; whether there was any. */
+  /** Admits waiting senders while there is room; whether any was admitted. */
   admitWaiting(): boolean {
     let any = false;
     for (
@@ -206,7 +218,7 @@ export class SendQueue {
     return any;
   }
 
-  /** Lets an item in, for which there is room. */
+  /** Admits an item for which there is room. */
   #admit(item: Item): void {
     const old = this.#placeOf(item.key);
     item.sequence = old?.sequence ?? this.#nextSequence++;
@@ -223,7 +235,7 @@ export class SendQueue {
     this.spool.commitSoon();
     if (old === undefined) return;
     this.#forget(old);
-    // Its sender is told when the disk has the newer one.
+    // Its sender's call settles when the newer one is on the disk.
     if (old.sender !== undefined) {
       item.older = old;
     } else {
@@ -246,7 +258,7 @@ export class SendQueue {
 
   // Room --------------------------------------------------------------------------
 
-  /** Messages accepted that no socket has. */
+  /** Accepted messages that are not in a socket. */
   get count(): number {
     return this.returned.count + this.queued.count + this.staged.count;
   }
@@ -256,7 +268,7 @@ export class SendQueue {
     return this.returned.bytes + this.queued.bytes + this.staged.bytes;
   }
 
-  /** How much takes up room. */
+  /** The messages and bytes that take up room. */
   get #held(): { readonly count: number; readonly bytes: number } {
     const { count, bytes, inFlight } = this;
     return this.acknowledgements === undefined
@@ -277,7 +289,9 @@ export class SendQueue {
       (bytes - old.size <= sendQueueMaxBytes || size <= old.size);
   }
 
-  /** Whether the message may enter now, as far as others wait. */
+  /**
+   * Whether there is room for the message, and no waiting sender goes first.
+   */
   #mayEnter(item: Item): boolean {
     if (this.waiting.count === 0) return this.#fits(item);
     return this.#placeOf(item.key) !== undefined && this.#fits(item) &&
@@ -285,9 +299,8 @@ export class SendQueue {
   }
 
   /**
-   * Whether there would be room if all queued messages were dropped that no
-   * socket has had: what one has had may have arrived, and what follows may rely
-   * on that.
+   * Whether dropping all queued messages that were never in a socket would make
+   * room. The others may have arrived, and later messages may depend on them.
    */
   #canMakeRoomFor({ size }: Item): boolean {
     const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
@@ -297,8 +310,8 @@ export class SendQueue {
   }
 
   /**
-   * The message whose place in the queue one with this key takes at once. One
-   * that has to go to the disk first takes no queued message's place until then.
+   * The message that a new one with this key replaces at once. With a spool, a
+   * new message replaces a queued one only when it is on the disk.
    */
   #placeOf(key: string | undefined): Item | undefined {
     const keys = this.spool === undefined ? this.#queuedKeys : this.#stagedKeys;
@@ -314,7 +327,10 @@ export class SendQueue {
 
   // The disk ------------------------------------------------------------------------
 
-  /** From the monotonic to the wall clock, by which messages on the disk expire. */
+  /**
+   * The offset from the monotonic clock to the wall clock, by which messages on
+   * the disk expire.
+   */
   get wallOffset(): number {
     return this.#clock.wall() - this.#clock.monotonic();
   }
@@ -326,7 +342,9 @@ export class SendQueue {
     if (this.staged.count > 0) this.spool.commitSoon();
   }
 
-  /** Writes what is staged, some of it, and tells its senders. */
+  /**
+   * Writes a batch of staged messages, and settles the calls of their senders.
+   */
   #writeSome(spool: Spool): void {
     const items: Item[] = [];
     let bytes = 0;
@@ -349,7 +367,7 @@ export class SendQueue {
     const old = this.#queuedKeys.get(item.key);
     if (old !== undefined) {
       item.sequence = old.sequence;
-      // Its row belongs to what replaces it.
+      // Its row now belongs to the message that replaces it.
       old.row = 0;
     }
     this.#queue(item, old);
@@ -376,7 +394,9 @@ export class SendQueue {
     return this.returned.first ?? this.queued.first;
   }
 
-  /** The next message is given to the socket now. */
+  /**
+   * Takes the next message out of the queue: it is written to the socket now.
+   */
   take(item: Item): void {
     if (item.list === this.returned) this.redelivered++;
     this.#takeOut(item);
@@ -388,20 +408,22 @@ export class SendQueue {
     if (isPlain) reuse(item);
   }
 
-  /** A plain message is given to the socket without having been queued. */
+  /** A plain message is written to the socket without having been queued. */
   takeNew(data: Message, size: number): void {
     this.takenCount++;
     this.takenBytes += size;
     this.inFlight.push(data, size, this.#nextSequence++);
   }
 
-  /** The socket still has so many bytes; see {@linkcode InFlight.flushTo}. */
+  /**
+   * The socket still has `buffered` bytes; see {@linkcode InFlight.flushTo}.
+   */
   flushTo(buffered: number, afterTurn: boolean): void {
     this.inFlight.flushTo(buffered, afterTurn);
     this.flushes.settleTo(this.settledTo);
   }
 
-  /** Settles what an inbound message acknowledges. */
+  /** Settles the messages that an inbound message acknowledges. */
   acknowledge(data: Message): void {
     const ids = this.acknowledgements?.acknowledgedBy(data) ?? [];
     if (ids instanceof WSError) return this.reports.add(ids);
@@ -413,7 +435,10 @@ export class SendQueue {
     }
   }
 
-  /** The place before which everything is settled; `Infinity` if nothing is left. */
+  /**
+   * The sequence number before which all messages are settled; `Infinity` if
+   * none is left.
+   */
   get settledTo(): number {
     const first = this.inFlight.firstSequence ??
       (this.next ?? this.staged.first)?.sequence;
@@ -421,7 +446,7 @@ export class SendQueue {
     return this.waiting.count > 0 ? this.end : Infinity;
   }
 
-  /** The place after all that is accepted. */
+  /** The sequence number of the next message. */
   get end(): number {
     return this.#nextSequence;
   }
@@ -434,8 +459,8 @@ export class SendQueue {
   }
 
   /**
-   * A connection has ended: what is in flight goes back to the head of the
-   * queue, unless it has arrived or is sent at most once.
+   * A connection has ended: the messages in flight go back to the head of the
+   * queue, unless they have arrived or are sent at most once.
    */
   disconnected({ flushed, tooLarge = false }: DetachInfo): void {
     const { redeliver } = this.#config;
@@ -455,9 +480,9 @@ export class SendQueue {
   }
 
   /**
-   * Without this a message that is too large for the server would be sent again
-   * and again. Where a larger one has left the socket, that is the one, and it
-   * will not come back.
+   * Drops the message that was too large for the server: it would end every
+   * connection. If a larger one has left the socket, that was the one, and it
+   * is not sent again anyway.
    */
   #dropLargest(items: readonly Item[], largestSettled: number): Item[] {
     let largest: Item | undefined;
@@ -489,14 +514,18 @@ export class SendQueue {
       item.expires <= this.#clock.monotonic();
   }
 
-  /** Takes out what has expired. */
+  /**
+   * Drops expired messages; rejects waiting senders whose message has expired.
+   */
   expire(): void {
     for (const item of this.#deadlines?.takeDue() ?? []) {
       this.#takeBack(item, "expired");
     }
   }
 
-  /** Watches for what may take the item out before a socket has it. */
+  /**
+   * Watches the deadline and the signal of an item, until it is in a socket.
+   */
   #watch(item: Item): void {
     if (item.expires !== Infinity) {
       this.#deadlines ??= new Deadlines(
@@ -540,7 +569,7 @@ export class SendQueue {
     }
   }
 
-  /** The item is in no list any more. */
+  /** Stops tracking an item that is in no list any more. */
   #forget(item: Item): void {
     this.#deadlines?.remove(item);
     this.#signals?.remove(item);
@@ -552,14 +581,14 @@ export class SendQueue {
   drop(item: Item, reason: DropReason): void {
     this.#takeOut(item);
     this.#forget(item);
-    // On its way to the disk: it was accepted, and is dropped.
+    // A message on its way to the disk counts as accepted, then dropped.
     item.sender?.resolve();
     item.sender = undefined;
     this.#dropOlder(item);
     this.#reportDrop(item, reason);
   }
 
-  /** Drops what the item replaced on the way to the disk. */
+  /** Drops the messages that the item replaced on its way to the disk. */
   #dropOlder(item: Item): void {
     for (const older of item.takeOlder()) {
       older.sender?.resolve();
@@ -572,7 +601,9 @@ export class SendQueue {
     this.reports.add({ data, reason });
   }
 
-  /** Drops all that is accepted and that no socket has; returns how much that was. */
+  /**
+   * Drops all accepted messages that are not in a socket; returns their number.
+   */
   clear(): number {
     let count = 0;
     for (const list of [this.returned, this.queued, this.staged]) {
@@ -586,13 +617,13 @@ export class SendQueue {
 
   // The end ---------------------------------------------------------------------------
 
-  /** Rejects all waiting calls with this error; returns how much is not sent. */
+  /** Rejects all waiting calls with this error; returns how much is unsent. */
   close(error: WSError): Unsent {
     while (this.spool?.isOpen && this.staged.count > 0) {
       this.#writeSome(this.spool);
     }
     for (const item of this.#here()) {
-      // What is staged now has a spool that was never open.
+      // Messages that are still staged have a spool that was never open.
       for (const older of item.takeOlder()) older.sender?.reject(error);
       if (item.sender === undefined) continue;
       this.#takeOut(item);
@@ -617,7 +648,7 @@ export class SendQueue {
     this.reports.deliverAll();
   }
 
-  /** The messages that no socket has. */
+  /** The messages that are not in a socket. */
   *#here(): Generator<Item, undefined> {
     yield* this.returned;
     yield* this.queued;
@@ -632,7 +663,7 @@ export function aborted(cause: unknown): WSError {
   return refusal("ABORTED", text, cause);
 }
 
-/** The error of one message, which goes to its sender alone. */
+/** The error of one message, for its sender only. */
 function refusal(code: WSErrorCode, text: string, cause?: unknown): WSError {
   return new WSError(text, { code, severity: "transient", cause });
 }

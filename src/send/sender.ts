@@ -9,10 +9,10 @@
  *          wait, reject or drop              what is not known to have left
  * ```
  *
- * Every operation ends in {@linkcode Sender.#advance}: it admits the senders for
- * whose messages there is room, gives the socket what it has room for, and only
- * then tells the program what happened. So a callback finds a queue at rest,
- * whatever it does.
+ * Every operation ends in {@linkcode Sender.#advance}: it admits waiting
+ * senders while there is room, writes to the socket while that has room, and
+ * only then reports to the program. So a callback finds the queue in a
+ * consistent state, whatever it does.
  *
  * @module
  */
@@ -37,7 +37,7 @@ import { nextTurn, Parts } from "./turns.ts";
 
 export type { SendConfig, SenderHooks } from "./send_config.ts";
 
-/** What `send` returns when the message is accepted at once: always the same. */
+/** The promise that `send` returns when it accepts a message at once. */
 const ACCEPTED = Promise.resolve();
 
 /** The sending half of a client. */
@@ -49,7 +49,7 @@ export class Sender {
   /** The queue, while a message without options may enter it at once. */
   #plainQueue: SendQueue | undefined;
   readonly #rate: RateLimiter | undefined;
-  /** Of the attached connection, as are the next three. */
+  /** Of the attached connection, like the next three fields. */
   #socket: SendSocket | undefined;
   #target: object | undefined;
   #isPaused = false;
@@ -65,7 +65,7 @@ export class Sender {
   }
 
   /**
-   * Opens the spool, if there is one: what is in it comes first.
+   * Opens the spool, if there is one. Its messages are sent first.
    * @throws {WSError} `SPOOL` or `PERMISSION`, fatal, when it cannot be opened
    */
   async open(): Promise<void> {
@@ -80,10 +80,11 @@ export class Sender {
   // Sending ----------------------------------------------------------------------
 
   /**
-   * Resolves when the message is accepted, or dropped as the policy says. A
-   * message with a `target` waits for that connection.
+   * Resolves when the message is accepted, or dropped by the `overflow` policy.
+   * A message with a `target` waits for that connection.
    * @throws {WSError} `QUEUE_FULL`, `TOO_LARGE`, `EXPIRED`, `ABORTED`, `SPOOL`,
-   * `CALLBACK` when `redeliver.id` gives no id, or what ended the client
+   * `CALLBACK` when `redeliver.id` gives no id, or the error that ended the
+   * client
    * @throws {TypeError | RangeError} a wrong message or option
    */
   send(data: Message, options?: SendOptions, target?: object): Promise<void> {
@@ -131,9 +132,10 @@ export class Sender {
   }
 
   /**
-   * Waits until all that was accepted so far is on the network, or
-   * acknowledged; `false` when `ms` ran out, or some of it was lost.
-   * @throws {WSError} what ended the client before
+   * Waits until every message accepted so far has left the socket or, with
+   * acknowledgements, is acknowledged; `false` if `ms` ran out or a message was
+   * lost.
+   * @throws {WSError} the error that ended the client
    */
   flush(ms = Infinity): Promise<boolean> {
     if (this.#end !== undefined) return rejected(this.#end.error);
@@ -147,7 +149,7 @@ export class Sender {
   }
 
   /**
-   * Waits at most `ms` until nothing is left to send. Never rejects;
+   * Waits until nothing is left to send, but at most `ms`. Never rejects;
    * `undefined` if there is nothing to wait for.
    */
   drain(ms: number): Promise<void> | undefined {
@@ -158,7 +160,7 @@ export class Sender {
     return queue.flushes.wait(Infinity, ms).then(() => {}, () => {});
   }
 
-  /** Drops all that is queued; returns how much that was. */
+  /** Drops all queued messages; returns their number. */
   clearQueue(): number {
     const count = this.#queue?.clear() ?? 0;
     this.#advance();
@@ -179,7 +181,7 @@ export class Sender {
     this.#advance();
   }
 
-  /** The socket gets no more from the queue, and is still looked at. */
+  /** Writes no more to the socket, but still watches what leaves it. */
   pause(): void {
     if (this.#socket === undefined) return;
     this.#isPaused = true;
@@ -193,8 +195,9 @@ export class Sender {
   }
 
   /**
-   * The connection is closed. What it is not known to have delivered goes back
-   * to the head of the queue, unless `redeliver` is `"none"`.
+   * The connection is closed. Messages that are not known to have left its
+   * socket, or are not acknowledged, go back to the head of the queue, unless
+   * `redeliver` is `"none"`.
    */
   detach(how: DetachInfo): void {
     this.#detach(how);
@@ -203,7 +206,7 @@ export class Sender {
 
   /**
    * The connection `target` failed before it was attached: its messages go to
-   * whatever connection comes.
+   * the next connection.
    */
   release(target: object): void {
     this.#queue?.release(target);
@@ -211,8 +214,8 @@ export class Sender {
   }
 
   /**
-   * Sends at once, ahead of the queue, and never again; `false` without an
-   * attached open socket.
+   * Sends a message at once, ahead of the queue, and never sends it again;
+   * `false` without an attached open socket.
    */
   sendUrgent(data: Message): boolean {
     const socket = this.#socket;
@@ -236,8 +239,8 @@ export class Sender {
   }
 
   /**
-   * Ends it with this error, which all waiting calls get. What is not sent is
-   * dropped as `"ended"`, unless it stays in a spool.
+   * Rejects all waiting and later calls with this error. Unsent messages are
+   * dropped as `"ended"`, unless they stay in a spool.
    */
   end(error: WSError): Unsent {
     if (this.#end !== undefined) return this.#end.unsent;
@@ -251,7 +254,7 @@ export class Sender {
 
   // Looking ------------------------------------------------------------------------
 
-  /** Messages accepted and not handed to a socket. */
+  /** Accepted messages that are not in a socket. */
   get queued(): number {
     return this.#queue?.count ?? 0;
   }
@@ -261,14 +264,14 @@ export class Sender {
     return this.#queue?.bytes ?? 0;
   }
 
-  /** Messages handed to the socket that the server has not acknowledged. */
+  /** Messages written to the socket that the server has not acknowledged. */
   get unacknowledged(): number {
     return typeof this.#config.redeliver === "string"
       ? 0
       : this.#queue?.inFlight.count ?? 0;
   }
 
-  /** Whether a call waits, and the server has yet to acknowledge messages. */
+  /** Whether a call waits while there are unacknowledged messages. */
   get awaitsAcknowledgements(): boolean {
     const queue = this.#queue;
     return queue !== undefined && this.unacknowledged > 0 &&
@@ -293,12 +296,12 @@ export class Sender {
     return this.#queue?.lost ?? 0;
   }
 
-  /** Messages handed over once more. */
+  /** How often a message was written to a socket again. */
   get redelivered(): number {
     return this.#queue?.redelivered ?? 0;
   }
 
-  /** Messages handed to sockets, each time counted. */
+  /** Messages written to sockets; a message counts each time. */
   get messagesSent(): number {
     return this.#queue?.takenCount ?? 0;
   }
@@ -323,7 +326,9 @@ export class Sender {
     return this.#queue;
   }
 
-  /** Accepts a message without options, if nothing speaks against it. */
+  /**
+   * Accepts a message without options, if it can be queued or written at once.
+   */
   #sendPlain(data: Message): boolean {
     const queue = this.#plainQueue;
     if (queue === undefined) return false;
@@ -334,7 +339,7 @@ export class Sender {
     if (
       queue.count >= sendQueueMaxSize || queue.bytes + size > sendQueueMaxBytes
     ) return false;
-    // The sender may use the memory of a binary message again.
+    // The program may reuse the memory of a binary message.
     const own = isText ? data : new Uint8Array(data);
     if (this.#isPaused || !this.#pump?.sendPlain(own, size)) {
       queue.push(plainItem(own, size));
@@ -344,7 +349,11 @@ export class Sender {
     return true;
   }
 
-  /** Of such a message only its bytes are known; no sender may be waiting. */
+  /**
+   * A plain message has no id and no row, so it is possible only without
+   * acknowledgements and without a spool. It must not overtake a waiting
+   * sender.
+   */
   #updatePlain(): void {
     const { redeliver, spool } = this.#config;
     const isPlain = this.#end === undefined && spool === undefined &&
@@ -368,7 +377,7 @@ export class Sender {
       : checkSendOptions(options);
     if (signal?.aborted) throw aborted(signal.reason);
     const id = acknowledgements?.idOf(data);
-    // That may have ended the client.
+    // `redeliver.id` may have ended the client.
     this.#throwIfEnded();
     if (id instanceof WSError) {
       reports.add(id);
@@ -390,7 +399,7 @@ export class Sender {
 
   // The spool ------------------------------------------------------------------------
 
-  /** Puts the messages from the spool before those sent meanwhile. */
+  /** Queues the messages from the spool before those sent meanwhile. */
   async #restore(messages: readonly Stored[]): Promise<void> {
     const queue = this.#useQueue();
     const parts = new Parts();
@@ -400,7 +409,7 @@ export class Sender {
       item.row = row;
       item.key = key;
       item.expires = expires - queue.wallOffset;
-      // Without an id it is sent without waiting for the server.
+      // Without an id it is sent, and no acknowledgement is expected.
       if (id instanceof WSError) queue.reports.add(id);
       else item.id = id;
       queue.restore(item, index - messages.length);
@@ -424,12 +433,12 @@ export class Sender {
     queue.reports.deliver();
   }
 
-  /** Gives the socket what it has room for. */
+  /** Writes to the socket while it has room. */
   #pumpOut(): void {
     const socket = this.#socket;
     const queue = this.#queue;
     if (socket === undefined || queue === undefined) return;
-    // What is in the spool comes first.
+    // The messages in the spool are sent first.
     if (queue.spool?.isOpen === false) return;
     const pump = this.#pump ??= new Pump({
       socket,
