@@ -1,18 +1,18 @@
 /**
- * Promises that may be handed out without anybody awaiting them.
+ * Promises that the program need not await.
  *
  * @module
  */
 
-/** The same promise; when it rejects and nobody awaits it no program ends. */
+/** The same promise; an unhandled rejection of it does not end the program. */
 export function handled<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;
 }
 
 /**
- * Whether a function of the program returned a promise, where it must not; the
- * promise may reject and ends no program.
+ * Whether a function of the program returned a promise, where it must not; a
+ * rejection of the promise does not end the program.
  */
 export function isPromise(value: unknown): boolean {
   if (!(value instanceof Promise)) return false;
@@ -20,7 +20,7 @@ export function isPromise(value: unknown): boolean {
   return true;
 }
 
-/** A promise that has rejected, and ends no program. */
+/** A rejected promise that does not end the program. */
 export function rejected(error: unknown): Promise<never> {
   return handled(Promise.reject(error));
 }

@@ -28,8 +28,8 @@
  *    waiting in the socket is read.
  *
  * All durations are monotonic. The wall clock stamps `lastMessageAt`; when it
- * jumps forward the machine may have slept, so a ping goes out at once. It has
- * its full time, as somebody may just have set the clock.
+ * jumps forward the machine may have slept, so a ping goes out at once. Its
+ * answer has the full `pingTimeout`, as somebody may just have set the clock.
  *
  * @module
  */
@@ -121,12 +121,12 @@ export class Heartbeat implements TimerEntry {
   #wait = 0;
   #lookedAt = 0;
   #wallAt = 0;
-  /** Watched time in milliseconds; all deadlines below are told in it. */
+  /** Watched time in milliseconds; all deadlines below are measured in it. */
   #time = 0;
   #pingDue = Infinity;
   #pongDue = Infinity;
   #pongTimeout = 0;
-  /** When so much has left the socket, the last ping has too. */
+  /** The last ping has left when this many bytes have left the socket. */
   #pingEnd = -Infinity;
   #idleDue = Infinity;
   #staleDue = Infinity;
@@ -213,7 +213,7 @@ export class Heartbeat implements TimerEntry {
     if (this.#isRunning) this.#setTimer(this.#untilNextLook());
   }
 
-  /** Looks at the connection. */
+  /** Checks the connection. */
   onTimer(): void {
     const now = Math.round(this.#clock.monotonic());
     const passed = Math.max(this.#wait, now - this.#lookedAt);
@@ -304,10 +304,10 @@ export class Heartbeat implements TimerEntry {
     // time limit.
     const { bytesWritten, bufferedAmount = 0 } = this.#socket;
     this.#writes.look(bytesWritten, bufferedAmount, this.#time);
-    // A few bytes may only just have been given to the socket: the kernel takes
-    // them on a dead link too.
+    // A few bytes may just have been written: the kernel accepts them on a dead
+    // connection too.
     if (bufferedAmount < BACKLOG) return;
-    // A write stall is found by a deadline of its own.
+    // A write stall has a deadline of its own.
     if (this.#pongDue !== Infinity) {
       this.#pongDue = this.#time + this.#pongTimeout;
     }
@@ -331,8 +331,8 @@ export class Heartbeat implements TimerEntry {
     this.#pingDue = this.#time + this.#times.pingInterval;
     const { bufferedAmount, bytesWritten } = this.#socket;
     if (bufferedAmount === undefined) return;
-    // While a ping is in the socket another one behind it tells nothing more,
-    // and when the server reads nothing they would pile up.
+    // While a ping is in the socket another one behind it gives no more
+    // information, and when the server reads nothing they would pile up.
     if (bytesWritten - bufferedAmount < this.#pingEnd) return;
     if (!this.#pings?.send(this.#times.pingTimeout)) return;
     this.#pingEnd = this.#socket.bytesWritten;
@@ -384,9 +384,9 @@ export class Heartbeat implements TimerEntry {
 const UNIT = 1024 * 1024;
 
 /**
- * Whether bytes that were given to a socket leave it. The server may have
- * stopped reading, or be gone. Then not even its close is noticed, because the
- * native socket reads no further until it has written its answer.
+ * Whether bytes written to a socket leave it. The server may have stopped
+ * reading, or be gone. Then not even its close is noticed, because the native
+ * socket reads no further until it has written its answer.
  */
 export class WriteStall {
   /**
@@ -416,7 +416,7 @@ export class WriteStall {
   }
 
   /**
-   * Looks at the socket: the payload `written` to it so far (see
+   * Checks the socket: the payload `written` to it so far (see
    * `Socket.bytesWritten`) and the bytes `buffered` in it. A full socket may be
    * a busy one, so only both together tell.
    */

@@ -1,6 +1,6 @@
 /**
- * What arrived before the connect hook has passed: the hook takes from it, and
- * the rest is delivered when the hook has settled.
+ * Messages that arrived before the connect hook has passed: the hook reads some
+ * of them, and the rest is delivered when the hook has settled.
  *
  * @module
  */
@@ -67,7 +67,9 @@ export class ReceiveBuffer {
     return next;
   }
 
-  /** Waits for the next message; rejects with what ended the reads. */
+  /**
+   * Waits for the next message; rejects with the error that ended the reads.
+   */
   read(): Promise<Message> {
     const read = Promise.withResolvers<Message>();
     if (this.#end === undefined) this.#pendingReads.push(read);

@@ -10,7 +10,7 @@
  *    as it could never be received otherwise. And with `"pause"` nothing is
  *    dropped: messages that arrive before the socket stops are kept.
  * 3. Messages that were dropped in a row are one range. It is reported before
- *    the reader gets the message behind it, at the latest when the reader ends.
+ *    the reader gets the next message, or at the latest when the reader ends.
  *    The clock is read when a range begins and when it is reported, never for
  *    each message.
  * 4. After the end, buffered messages can still be read; then comes the error,
@@ -71,7 +71,7 @@ const ENDED: State = { kind: "ended" };
 
 /** The bounded buffer of one reader, and the iterator that empties it. */
 export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
-  /** What errors call this reader. */
+  /** The name of this reader in errors. */
   readonly name: string;
   /** Its bounds, and what happens when it is full. */
   readonly bounds: ReadBounds;
@@ -135,7 +135,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
       case "drop-newest":
         if (!this.#fits(bytes)) return this.#countDropped();
         if (this.#dropped > 0) {
-          // The callback may read from this buffer or end it: begin again.
+          // The callback may read from this buffer or end it: start again.
           this.#reportDropped();
           return this.push(message);
         }
@@ -157,7 +157,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
   /** The next message, the error or the end, as soon as there is one. */
   next(): Promise<Result> {
     this.#wasRead = true;
-    // The range lies before the oldest message, or behind the newest one.
+    // The range is before the oldest message, or after the newest one.
     if (this.#dropped > 0 && (this.#dropsOldest || this.size === 0)) {
       this.#reportDropped();
     }
@@ -182,7 +182,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     return Promise.resolve(DONE);
   }
 
-  /** Ends this reader behind its buffered messages. */
+  /** Ends this reader after its buffered messages. */
   end(error?: WSError): void {
     if (this.#state.kind === "ended") return;
     const wasFull = this.#state.kind === "full";

@@ -32,7 +32,7 @@ export type ReceiveConfig = Pick<
   | "pingTimeout"
 >;
 
-/** What brings the messages. */
+/** The source of the messages. */
 export interface MessageSource {
   /**
    * `"disconnect"`: a reader could not take a message; the connection that
@@ -227,9 +227,9 @@ export class Readers implements ReadBufferEvents {
   }
 
   /**
-   * A loop that reads and awaits `send` waits for ever when acknowledgements are
-   * behind messages for which it has no room. Nothing can be read without
-   * breaking the bound, so that is reported, once in a pause.
+   * A loop that reads and awaits `send` waits for ever when acknowledgements
+   * come after messages for which the reader has no room. They cannot be read
+   * without breaking the bound, so this is reported, once in a pause.
    */
   #watchPause(reader: Reader): void {
     const { redeliver, pingTimeout } = this.#config;

@@ -78,9 +78,9 @@ export interface Sink {
     message: Message,
     options: { readonly signal: AbortSignal },
   ): Promise<void>;
-  /** Resolves when everything accepted is on the network. */
+  /** As the client's `flush()`. */
   flush(): Promise<unknown>;
-  /** A message was refused, and no caller can be told. */
+  /** A message was refused, and there is no caller to reject. */
   onError(error: WSError): void;
 }
 
@@ -88,14 +88,14 @@ export interface Sink {
  * The queue as a stream.
  *
  * A write is done when the queue has accepted the message, so that writers feel
- * a full queue with every `overflow` policy: a message refused with
+ * backpressure with every `overflow` policy: a message refused with
  * `QUEUE_FULL` is offered again once there is room. The promise of a write
  * cannot reject without ending the whole stream, so a refusal that concerns one
- * message only (`TOO_LARGE`, `SPOOL`) goes to `onError`, and the stream goes on.
+ * message only (`TOO_LARGE`, `SPOOL`) goes to `onError`, and the stream goes
+ * on.
  *
- * Closing waits until everything is on the network and does not stop the
- * client. Aborting drops the messages that the queue has not accepted and takes
- * nothing else back.
+ * Closing waits as `flush()` does, and does not stop the client. Aborting drops
+ * the messages that the queue has not accepted; accepted ones are still sent.
  */
 export class WritableSide {
   readonly #sink: Sink;
@@ -125,7 +125,7 @@ export class WritableSide {
   }
 }
 
-/** How long a refused message waits at least before it is offered again. */
+/** The shortest wait before a refused message is offered again. */
 const ROOM_CHECK_MS = 1;
 
 /** One stream, and the sink under it. */

@@ -64,7 +64,8 @@ export async function attempt(options: AttemptOptions): Promise<Socket> {
     }
     const { activity, url, cause } = progress;
     if (!deadline.signal.aborted) {
-      // Nothing that a transport should throw. Its text may hold anything.
+      // Not an error that a transport should throw: its text may contain
+      // secrets.
       const detail = error instanceof Error ? error.name : typeof error;
       throw classify({ kind: "unknown", detail, cause: error }, url);
     }

@@ -20,7 +20,7 @@ import { checkHeartbeatTimes } from "../method_options.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
 import { hookTimeout } from "../transport/classify.ts";
 
-/** What a hook is called with. */
+/** How a hook is called. */
 export interface HookOptions {
   readonly call: (session: Session) => unknown;
   readonly cause: Session["cause"];
@@ -32,15 +32,18 @@ export interface HookOptions {
   >;
   /** Whose hook it is, for {@linkcode findPendingHook}. */
   readonly owner: object;
-  /** Once it aborts the hook is not waited for. */
+  /** When it aborts, the hook is no longer awaited. */
   readonly signal: AbortSignal;
-  /** The connection has ended, and the hook has not settled; when it will. */
+  /**
+   * The connection has ended before the hook has settled; `settled` resolves
+   * when it has.
+   */
   readonly onAbandoned: (settled: Promise<unknown>) => void;
   /** A rejection of a hook that is no longer awaited. */
   readonly onLateError: (error: WSError) => void;
 }
 
-/** What became of a hook: it passed, its rejection, or its connection ended. */
+/** The result of a hook: it passed, its rejection, or its connection ended. */
 export type HookResult = "passed" | WSError | "closed";
 
 /** A hook that runs. */
@@ -48,7 +51,7 @@ export interface PendingHook {
   readonly owner: object;
   readonly connection: Connection;
   isPending: boolean;
-  /** Why its session cannot be used, if nobody waits for the hook any more. */
+  /** Why its session cannot be used, if the hook is no longer awaited. */
   goneError: WSError | undefined;
   /** The hook of another client, inside which this one began. */
   readonly outer: PendingHook | undefined;
@@ -86,7 +89,7 @@ export async function runConnectHook(
     async () => await call(sessionOf(hook, options)),
   )
     .then((): HookResult => "passed", (cause) => {
-      // What send() or receive() threw is the connection's own error.
+      // The connection's own error, thrown by send() or receive().
       if (cause === connection.goneError) return "closed";
       const error = cause instanceof WSError
         ? cause

@@ -1,5 +1,5 @@
 /**
- * What follows a failure: another attempt after how long, or the end. Pure: time
+ * What follows a failure: another attempt after a delay, or the end. Pure: time
  * and chance are arguments.
  *
  * A series is a run of attempts without a stable connection. The policy counts
@@ -9,7 +9,7 @@
  * Only a connection that held for `stableAfter` starts a new series: a reset at
  * every open would hammer a server that accepts and closes.
  *
- * A slow reader of ours costs no retry, no budget and no failover.
+ * A slow reader costs no retry, no budget and no failover.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export type Next =
   }
   | {
     readonly kind: "end";
-    /** What the client ends with; `undefined` for a normal close. */
+    /** The error that ends the client; `undefined` for a normal close. */
     readonly error: WSError | undefined;
   };
 
@@ -107,7 +107,7 @@ export class RetryPolicy {
     return Math.max(0, this.#since + this.#config.retryBudget - now);
   }
 
-  /** So many milliseconds were spent waiting for a slow reader of ours. */
+  /** `ms` milliseconds were spent waiting for a slow reader. */
   waitedForReader(ms: number): void {
     this.#since += ms;
   }
@@ -130,15 +130,15 @@ export class RetryPolicy {
   }
 
   /**
-   * A connection ended that was open for so many milliseconds, and is replaced
-   * at once: by the attempt in progress, or by a new one.
+   * A connection ended that was open for `openFor` milliseconds, and is
+   * replaced at once: by the attempt in progress, or by a new one.
    */
   dropped(openFor: number, now: number, isReplacing: boolean): void {
     if (!isReplacing) this.#failover.resume();
     if (this.#isStable(openFor)) this.#startSeries(now);
   }
 
-  /** A connection ended that was open for so many milliseconds. */
+  /** A connection ended that was open for `openFor` milliseconds. */
   ended(error: WSError, openFor: number, now: number): Next {
     const wasStable = this.#isStable(openFor);
     this.#failover.resume();
@@ -168,7 +168,7 @@ export class RetryPolicy {
    */
   rotationFailed(error: WSError, now: number): number {
     const step = this.#failoverAfter(error, false, now);
-    // One URL or many: an open connection is no reason to hurry.
+    // With several URLs too: while a connection is open there is no hurry.
     const delay = this.#backoffAfter(this.#rounds++);
     if (step === "round") this.#failover.startRound(now + delay);
     return this.#withRetryAfter(delay, now);

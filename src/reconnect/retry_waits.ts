@@ -22,7 +22,7 @@ export interface Wait {
   readonly ms: number;
   /** The argument of `onRetry`; with `undefined`, `onRetry` is not called. */
   readonly retry: Omit<RetryInfo, "delay"> | undefined;
-  /** Whether it comes from our own slowness. */
+  /** Whether a slow reader caused it. */
   readonly isForReader: boolean;
 }
 
@@ -52,7 +52,7 @@ export class RetryWaits {
     this.#policy = policy;
   }
 
-  /** The next attempt waits so. */
+  /** Plans the wait before the next attempt. */
   plan(wait: Wait): void {
     this.#next = wait;
   }
@@ -71,7 +71,7 @@ export class RetryWaits {
     this.#isSkipRequested = true;
   }
 
-  /** There is a connection: nothing is waited for. */
+  /** Forgets all planned waits. */
   clear(): void {
     this.#hook = undefined;
     this.#next = undefined;

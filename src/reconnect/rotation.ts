@@ -1,5 +1,5 @@
 /**
- * When a connection is replaced, and what is waited for.
+ * When a connection is replaced, and how long the parts of that may take.
  *
  * @module
  */
@@ -9,7 +9,10 @@ import type { ResolvedConfig } from "../resolve_config.ts";
 
 /** How long a new connection must hold before it replaces the old one, in ms. */
 export const ROTATION_HOLD = 100;
-/** How long the queue waits for the answer to a close that it does not need. */
+/**
+ * How long the queue waits for the answer to a close while no message in the
+ * old socket is unsent, in milliseconds.
+ */
 const ROTATION_CLOSE = 500;
 
 /**
@@ -54,8 +57,8 @@ function rotationAge(
 }
 
 /**
- * How long the queue waits until the old connection has answered its close: two
- * TCP connections keep no order between them.
+ * How long the queue waits until the old connection has answered its close:
+ * messages on two TCP connections may overtake each other.
  */
 export function closeAnswerLimit(
   { closeTimeout }: Pick<ResolvedConfig, "closeTimeout">,

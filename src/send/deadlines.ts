@@ -11,8 +11,8 @@ import type { Item } from "./item.ts";
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
- * The messages that may expire: a heap by the time at which they do, and one
- * timer. Sixty thousand messages cost what a few do.
+ * The messages that may expire: a heap by the time of expiry, and one timer. So
+ * sixty thousand messages need no more timers than a few.
  */
 export class Deadlines {
   readonly #now: () => number;
@@ -36,7 +36,7 @@ export class Deadlines {
     this.#schedule();
   }
 
-  /** Watches an item no more. */
+  /** Stops watching an item. */
   remove(item: Item): void {
     const { heapIndex } = item;
     if (heapIndex < 0) return;
@@ -63,7 +63,7 @@ export class Deadlines {
     return due;
   }
 
-  /** Watches nothing any more. */
+  /** Stops watching. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#due = Infinity;

@@ -1,35 +1,35 @@
 /**
- * Callers of `flush` and `drain`, who wait until what was accepted before is
- * settled.
+ * Calls of `flush` and `drain`, which wait until the messages accepted before
+ * them are settled.
  *
  * @module
  */
 
-/** One that waits. */
+/** One waiting call. */
 interface Waiter {
-  /** It waits for what is before this place; `Infinity`: for everything. */
+  /** It waits for messages before this place; `Infinity`: for all. */
   readonly place: number;
   readonly result: PromiseWithResolvers<boolean>;
   readonly timer: ReturnType<typeof setTimeout> | undefined;
-  /** Whether something was lost that it waits for. */
+  /** Whether a message that it waits for was lost. */
   hasLost: boolean;
 }
 
 /** A timer that is set for longer fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** All that wait for one queue. */
+/** All calls that wait for one queue. */
 export class FlushWaiters {
   readonly #waiters = new Set<Waiter>();
 
-  /** How many callers wait. */
+  /** How many calls wait. */
   get count(): number {
     return this.#waiters.size;
   }
 
   /**
    * Waits until everything before this place is settled; `false` if that takes
-   * longer than `ms`, or if some of it was lost.
+   * longer than `ms`, or if a message was lost.
    */
   wait(place: number, ms: number): Promise<boolean> {
     const result = Promise.withResolvers<boolean>();
@@ -41,7 +41,10 @@ export class FlushWaiters {
     return result.promise;
   }
 
-  /** Everything before this place is settled: resolves those that wait for it. */
+  /**
+   * Everything before this place is settled: resolves the calls that wait for
+   * it.
+   */
   settleTo(place: number): void {
     for (const waiter of this.#waiters) {
       if (waiter.place <= place) this.#resolve(waiter, !waiter.hasLost);

@@ -12,7 +12,7 @@
 import type { Message } from "../message.ts";
 import { Item, ItemList, plainItem } from "./item.ts";
 
-/** Of a new ring; a power of two, as it stays when it grows. */
+/** The slots of a new ring. Their number is always a power of two. */
 const FEWEST_SLOTS = 16;
 
 /** The messages of one connection that are not settled. */
@@ -20,7 +20,10 @@ export class InFlight {
   /** Messages, and bytes, that are not known to have left the socket. */
   inSocket = 0;
   #bytesInSocket = 0;
-  /** On the network, and to be acknowledged. They come before those. */
+  /**
+   * Messages that have left the socket and await an acknowledgement. They are
+   * older than those in the socket.
+   */
   readonly flushed: ItemList = new ItemList();
   /** The largest message that has left and is settled. */
   largestSettled = 0;
@@ -29,13 +32,13 @@ export class InFlight {
   /** What is in the socket; `undefined` where it was settled before it left. */
   #entries: (Item | Message | undefined)[] = [];
   #sizes: number[] = [];
-  /** Where each message ends in the bytes that sockets were given. */
+  /** Where each message ends in all bytes written to sockets. */
   #ends: number[] = [];
   #sequences: number[] = [];
   #mask = -1;
   #head = 0;
   #tail = 0;
-  /** All bytes that sockets were given. */
+  /** All bytes written to sockets. */
   #given = 0;
   /** Before this position, empty messages were next to leave, a turn ago. */
   #leaving = 0;
@@ -54,7 +57,7 @@ export class InFlight {
     return this.flushed.bytes + this.#bytesInSocket;
   }
 
-  /** The place of the first message in the order of all that was accepted. */
+  /** The place of the first message in the order of all accepted messages. */
   get firstSequence(): number | undefined {
     if (this.flushed.first !== undefined) return this.flushed.first.sequence;
     for (let at = this.#head; at < this.#tail; at++) {
@@ -73,7 +76,10 @@ export class InFlight {
     return list === this || list === this.flushed;
   }
 
-  /** A message is given to the socket now: an item, or the data of a plain one. */
+  /**
+   * A message is written to the socket now: an item, or the data of a plain
+   * one.
+   */
   push(entry: Item | Message, size: number, sequence: number): void {
     if (this.#tail - this.#head > this.#mask) this.#grow();
     const slot = this.#tail & this.#mask;
@@ -96,15 +102,14 @@ export class InFlight {
     this.#clear(item.position & this.#mask, item);
   }
 
-  /** These bytes, nobody's message, are given to the socket now. */
+  /** Bytes that belong to no queued message are written to the socket now. */
   addUrgent(bytes: number): void {
     this.#given += bytes;
   }
 
   /**
-   * The socket still has so many bytes: the last ones that it was given.
-   * `afterTurn`: what it was given before, it has had for a turn of the event
-   * loop.
+   * The socket still buffers this many bytes: the last ones written to it.
+   * `afterTurn`: the call is made in a new turn of the event loop.
    */
   flushTo(buffered: number, afterTurn: boolean): void {
     const left = this.#given - buffered;
@@ -131,7 +136,7 @@ export class InFlight {
     this.#leaving = at;
   }
 
-  /** Takes out all of them, as the connection has ended. */
+  /** Takes out all messages, as the connection has ended. */
   takeAll(): Item[] {
     const items = [...this.flushed];
     for (const item of items) this.flushed.remove(item);
@@ -146,7 +151,7 @@ export class InFlight {
       item.sequence = this.#sequences[slot] ?? 0;
       items.push(item);
     }
-    // Its memory is given back.
+    // Frees the memory of the ring.
     this.#entries = [];
     this.#mask = -1;
     this.largestSettled = 0;
@@ -162,7 +167,7 @@ export class InFlight {
 
   #flushed(entry: Item | Message, size: number): void {
     const isItem = entry instanceof Item;
-    // Without an id nobody knows what acknowledges it.
+    // A message without an id cannot be acknowledged.
     if (isItem && this.#awaitsAcks && entry.id !== undefined) {
       this.flushed.push(entry);
       return;

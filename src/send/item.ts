@@ -6,18 +6,18 @@
 
 import type { Message } from "../message.ts";
 
-/** One message. It is in at most one list, which says how far it is. */
+/** One message. It is in at most one list, which shows how far it has come. */
 export class Item {
   data: Message;
   /** The length on the wire. */
   size: number;
-  /** For the lists alone, as are the next two. */
+  /** Used only by the lists, like the next two fields. */
   list: { remove(item: Item): void } | undefined = undefined;
   next: Item | undefined = undefined;
   previous: Item | undefined = undefined;
-  /** Where it is among those in flight. For these alone. */
+  /** Its position in the ring of messages in flight; used only there. */
   position = 0;
-  /** Its place in the order of all that was accepted. */
+  /** Its place in the order of all accepted messages. */
   sequence = 0;
   /** It has no options, and nothing keeps track of it. */
   readonly isPlain: boolean;
@@ -29,15 +29,15 @@ export class Item {
   expires = Infinity;
   /** Takes it out of the queue when it aborts. */
   signal: AbortSignal | undefined = undefined;
-  /** What the server acknowledges it by. */
+  /** The id by which the server acknowledges it. */
   id: string | number | undefined = undefined;
-  /** Its sender, while that waits for room or for the disk. */
+  /** The call that sent it, while that waits for room or for the disk. */
   sender: PromiseWithResolvers<void> | undefined = undefined;
   /** Its row in the spool; 0 if it is not there. */
   row = 0;
   /** A message that it replaced before either was on the disk. */
   older: Item | undefined = undefined;
-  /** Its place in the heap of deadlines. For that alone. */
+  /** Its place in the heap of deadlines; used only there. */
   heapIndex = -1;
 
   constructor(data: Message, size: number, isPlain = false) {
@@ -57,7 +57,7 @@ export class Item {
   }
 }
 
-/** Items in order: each is added and taken out in no time, wherever it is. */
+/** Items in order: adding and removing one takes constant time. */
 export class ItemList {
   count = 0;
   bytes = 0;
@@ -112,7 +112,7 @@ export class ItemList {
     this.bytes += item.size - old.size;
   }
 
-  /** The items; the one that was returned last may be taken out meanwhile. */
+  /** The items; the last one that was returned may be removed meanwhile. */
   *[Symbol.iterator](): Generator<Item, undefined> {
     let item = this.first;
     while (item !== undefined) {
@@ -123,11 +123,11 @@ export class ItemList {
   }
 }
 
-/** Plain items that were used: about as many as wait for a socket by default. */
+/** Used plain items, about as many as the queue holds by default. */
 const spare: Item[] = [];
 const MOST_SPARE = 1024;
 
-/** An item without options; made of a used one, so that it takes no memory. */
+/** An item without options; uses a spare one, so that nothing is allocated. */
 export function plainItem(data: Message, size: number): Item {
   const item = spare.pop();
   if (item === undefined) return new Item(data, size, true);

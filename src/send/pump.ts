@@ -1,13 +1,12 @@
 /**
- * Gives one socket the queue.
+ * Writes the queue to one socket.
  *
  * A socket buffers without bound, and gets slower and larger the more it has.
- * So it gets up to a window at a time, and the next when half of it is gone.
+ * So the pump writes up to a window, and goes on when half of it has left.
  *
- * Our own transport reports its progress. The native socket does not: in
- * between the pump looks once a turn of the event loop, and when several looks
- * in a row saw nothing move, less and less often, so that a peer that has
- * stalled costs no CPU.
+ * Our own transport reports its progress. The native socket does not: the pump
+ * checks it once a turn of the event loop, and less and less often when several
+ * checks in a row found no progress, so that a stalled server costs no CPU.
  *
  * @module
  */
@@ -19,13 +18,13 @@ import type { Clock, SendConfig, SendRate } from "./send_config.ts";
 import type { SendQueue } from "./send_queue.ts";
 import type { Turn } from "./turns.ts";
 
-/** What is used of a socket. */
+/** The parts of a socket that are used. */
 export type SendSocket = Pick<
   Socket,
   "send" | "bufferedAmount" | "sendWindow"
 >;
 
-/** What a pump works with. */
+/** The parts that a pump uses. */
 export interface PumpParts {
   readonly socket: SendSocket;
   /** The identity of the connection. */
@@ -35,15 +34,15 @@ export interface PumpParts {
   readonly rate: RateLimiter | undefined;
   readonly clock: Clock;
   readonly turn: Turn;
-  /** Half of the window is free, or what kept the queue back may be over. */
+  /** Half of the window is free, or the queue may no longer be held back. */
   readonly onRoom: () => void;
 }
 
-/** Looks that saw nothing move before the pump waits for a timer. */
+/** Checks without progress after which the pump uses a timer. */
 const IDLE_TURNS = 32;
-/** Of the timer, in milliseconds. */
+/** The longest delay of the timer, in milliseconds. */
 const LONGEST_DELAY = 16;
-/** How long a failed erasure keeps the queue back, in milliseconds. */
+/** How long a failed erasure holds the queue back, in milliseconds. */
 const ERASE_RETRY = 250;
 
 /** The pump of one attached socket. */
@@ -55,7 +54,7 @@ export class Pump {
   readonly #windowBytes: number;
   readonly #windowMessages: number;
   readonly #reportsProgress: boolean;
-  /** Bytes in the socket: as of the last look, and what it was given since. */
+  /** Bytes in the socket at the last check, plus those written since. */
   #bytes: number;
   #isFilling = false;
   #idleTurns = 0;
@@ -64,7 +63,7 @@ export class Pump {
     this.look(true);
   };
   #cancelLook: (() => void) | undefined;
-  /** Goes on when the rate, or the disk, may let a message leave. */
+  /** Goes on when the rate or the disk may allow a message to leave. */
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: PumpParts) {
@@ -77,13 +76,13 @@ export class Pump {
     this.#windowBytes = bytes;
     this.#windowMessages = messages;
     this.#reportsProgress = reportsProgress;
-    // What the connect hook has sent.
+    // These bytes were sent by the connect hook.
     this.#bytes = socket.bufferedAmount ?? 0;
   }
 
-  /** Gives the socket what it has room for. */
+  /** Writes to the socket while it has room. */
   fill(): void {
-    // What the socket reports meanwhile is the business of the loop that runs.
+    // When the socket reports progress meanwhile, the running loop goes on.
     if (this.#isFilling || !this.#hasRoom) return;
     const queue = this.#queue;
     this.#isFilling = true;
@@ -106,7 +105,10 @@ export class Pump {
     this.#isFilling = false;
   }
 
-  /** Sends a plain message, if nothing is before it and nothing holds it back. */
+  /**
+   * Sends a plain message, if no message is before it and nothing holds it
+   * back.
+   */
   sendPlain(data: Message, size: number): boolean {
     if (
       this.#queue.next !== undefined || this.#rate !== undefined ||
@@ -117,7 +119,7 @@ export class Pump {
     this.#bytes += size;
     this.#socket.send(data);
     this.#isFilling = false;
-    // What was sent meanwhile.
+    // For messages that were queued meanwhile.
     this.fill();
     this.watch();
     return true;
@@ -132,7 +134,7 @@ export class Pump {
     this.watch();
   }
 
-  /** Looks at the socket, and goes on when half of the window is free. */
+  /** Checks the socket, and goes on when half of the window is free. */
   look(afterTurn: boolean): void {
     if (!this.sample(afterTurn)) return;
     const isLow = this.#bytes <= this.#windowBytes / 2 &&
@@ -141,7 +143,7 @@ export class Pump {
     else this.watch();
   }
 
-  /** Settles what has left the socket; `false` when that is not open. */
+  /** Settles messages that have left the socket; `false` if it is not open. */
   sample(afterTurn: boolean): boolean {
     const buffered = this.#socket.bufferedAmount;
     if (buffered === undefined) return false;
@@ -152,7 +154,7 @@ export class Pump {
     return true;
   }
 
-  /** Looks again in time, if there is anything to see. */
+  /** Schedules the next check, if there may be any progress to see. */
   watch(): void {
     if (this.#cancelLook !== undefined) return;
     const { inSocket, isNextEmpty } = this.#queue.inFlight;
@@ -165,7 +167,7 @@ export class Pump {
       : this.#delay(2 ** (this.#idleTurns - IDLE_TURNS));
   }
 
-  /** Looks no more. */
+  /** Stops checking. */
   stop(): void {
     this.#cancelLook?.();
     this.#cancelLook = undefined;
@@ -178,7 +180,7 @@ export class Pump {
       this.#queue.inFlight.inSocket < this.#windowMessages;
   }
 
-  /** Whether the next item may be given to the socket now. */
+  /** Whether the next item may be written to the socket now. */
   #mayLeave(item: Item): boolean {
     const { target, config } = this.#parts;
     if (item.target !== undefined && item.target !== target) return false;
@@ -191,8 +193,8 @@ export class Pump {
   }
 
   /**
-   * At most once: what the socket is about to get must not be on the disk any
-   * more. Whether it could be erased.
+   * At most once: messages must be erased from the disk before they are written
+   * to the socket. Returns whether that was possible.
    */
   #eraseNext(): boolean {
     const { target, clock } = this.#parts;
@@ -247,7 +249,7 @@ export class RateLimiter {
   readonly #rate: SendRate;
   /** When each of the last `messages` messages left; a ring when it is full. */
   readonly #times: number[] = [];
-  /** Where the oldest of them is, once the ring is full. */
+  /** The index of the oldest time, once the ring is full. */
   #oldest = 0;
 
   constructor(rate: SendRate) {

@@ -10,7 +10,7 @@ import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import type { Turn } from "./turns.ts";
 
-/** Who is told. Neither may throw. */
+/** The receiver of the reports. Neither method may throw. */
 export interface ReportHooks {
   /** A message was dropped. */
   onDrop(data: Message, reason: DropReason): void;
@@ -18,34 +18,36 @@ export interface ReportHooks {
   onError(error: WSError): void;
 }
 
-/** One thing to tell. */
+/** One report. */
 type Report =
   | { readonly data: Message; readonly reason: DropReason }
   | WSError;
 
 /**
- * What is to be told, in order. What follows from what the program does while it
- * is told is told after a turn of the event loop: else a program that sends
- * again what was dropped might never come back.
+ * The reports, in order. Reports that the program causes during a report are
+ * delivered after a turn of the event loop; otherwise a program that sends
+ * dropped messages again might block the event loop for ever.
  */
 export class Reports {
   readonly #hooks: ReportHooks;
   readonly #turn: Turn;
   readonly #onTurn: () => void;
   #reports: Report[] = [];
-  /** How many of those are told. */
+  /** How many of them are delivered. */
   #told = 0;
   #telling: Report | undefined;
   #cancelTurn: (() => void) | undefined;
 
-  /** `onTurn` is called when it is time to deliver what came up meanwhile. */
+  /**
+   * `onTurn` is called when it is time to deliver the reports added meanwhile.
+   */
   constructor(hooks: ReportHooks, turn: Turn, onTurn: () => void) {
     this.#hooks = hooks;
     this.#turn = turn;
     this.#onTurn = onTurn;
   }
 
-  /** Why the message was dropped that the program is being told of. */
+  /** The reason of the drop that is being reported now, if there is one. */
   get reason(): DropReason | undefined {
     const telling = this.#telling;
     return telling === undefined || telling instanceof WSError
@@ -59,25 +61,25 @@ export class Reports {
       this.#cancelTurn === undefined;
   }
 
-  /** To be told by the next `deliver`. */
+  /** Adds a report for the next `deliver`. */
   add(report: Report): void {
     this.#reports.push(report);
   }
 
-  /** To be told after a turn of the event loop. */
+  /** Adds a report that is delivered after a turn of the event loop. */
   addSoon(report: Report): void {
     this.#reports.push(report);
     this.#deliverSoon();
   }
 
-  /** Tells the program what has happened by now. */
+  /** Delivers the reports added so far. */
   deliver(): void {
     if (!this.isDue) return;
     this.#deliverTo(this.#reports.length);
     if (this.#reports.length > 0) this.#deliverSoon();
   }
 
-  /** Tells the program everything: nothing can follow from it any more. */
+  /** Delivers all reports, at the end: no others can follow. */
   deliverAll(): void {
     this.#cancelTurn?.();
     this.#cancelTurn = undefined;

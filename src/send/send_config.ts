@@ -1,5 +1,5 @@
 /**
- * What a sender is made with: options, and the client that it serves.
+ * The options of a sender, and the client that it serves.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { ReportHooks } from "./reports.ts";
 import type { OpenSpool } from "./spool_opening.ts";
 import type { Turn } from "./turns.ts";
 
-/** The options of a client that are about sending. */
+/** The options of a client that concern sending. */
 export interface SendConfig {
   readonly sendQueueMaxSize: number;
   readonly sendQueueMaxBytes: number;
@@ -20,14 +20,14 @@ export interface SendConfig {
   readonly sendRate?: SendRate | undefined;
 }
 
-/** At most so many messages in any time of this length. */
+/** At most `messages` messages in any interval of this length. */
 export interface SendRate {
   readonly messages: number;
   /** In milliseconds. */
   readonly interval: number;
 }
 
-/** What a sender tells and asks its client. */
+/** What a sender reports to its client, and asks it. */
 export interface SenderHooks extends ReportHooks {
   /**
    * Asked before a sender or `flush()` waits: an error rejects at once instead,
@@ -52,7 +52,7 @@ export interface DetachInfo {
 
 /** Two clocks, in milliseconds. */
 export interface Clock {
-  /** One that never jumps. */
+  /** A clock that never jumps. */
   monotonic(): number;
   /** The time since the epoch. */
   wall(): number;

@@ -6,10 +6,13 @@
 
 import { clearImmediate, setImmediate } from "node:timers";
 
-/** Calls back after a turn of the event loop; returns what calls it off. */
+/**
+ * Calls back after a turn of the event loop; returns a function that cancels
+ * it.
+ */
 export type Turn = (then: () => void) => () => void;
 
-/** The event loop's own. Not unref'd: on Deno 2.6 that one never comes. */
+/** The event loop's own turn. Not unref'd: on Deno 2.6 it would never come. */
 export const nextTurn: Turn = (then) => {
   const immediate = setImmediate(then);
   return () => clearImmediate(immediate);
