@@ -8,6 +8,7 @@ import {
   namesNoMachine,
   nothingIsLeftToDo,
   nothingIsSilenced,
+  processIsLeftAlone,
   protocolDoesNoIo,
   reconnectKnowsNoRuntime,
   type Rule,
@@ -118,6 +119,18 @@ const CASES: readonly Case[] = [
     kept: [
       file("src/transport/native/a.ts", "const socket = new WebSocket(url);"),
       file("src/reconnect/a.ts", " // Deno.permissions asks.\nretry(b);"),
+    ],
+  },
+  {
+    name: "tests that run in parallel leave their process as it is",
+    rule: processIsLeftAlone,
+    breaches: [
+      file("tests/a_test.ts", "Deno.chdir(folder);"),
+      file("tests/cli/a_test.ts", 'Deno.env.set("TZ", "UTC");'),
+    ],
+    kept: [
+      file("tests/alone/a_test.ts", "Deno.chdir(folder);"),
+      file("tests/a_test.ts", 'Deno.env.get("TZ");'),
     ],
   },
   {

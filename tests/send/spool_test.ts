@@ -276,22 +276,6 @@ Deno.test("a spool that cannot be opened is a fatal error, which tells why, and 
   other.end(folder);
 });
 
-Deno.test("names that mean something to SQLite are names of files", async () => {
-  using file = new TempFile();
-  const before = Deno.cwd();
-  Deno.chdir(file.folder);
-  try {
-    for (const name of [":memory:", "file:x?mode=memory"]) {
-      const { sender } = setUp({ spool: name });
-      await sender.open();
-      sender.end(STOPPED);
-      assertEquals(file.names().includes(name), true, name);
-    }
-  } finally {
-    Deno.chdir(before);
-  }
-});
-
 Deno.test("damage anywhere in the file is reported, and what can be read is kept", async () => {
   const damages: ((bytes: Uint8Array) => Uint8Array)[] = [
     (bytes) => bytes.fill(65, 0, 2000),

@@ -137,6 +137,18 @@ const RUNTIME_API = /\bDeno\.|\bnew WebSocket\(|\bfetch\(/;
 
 const TIME = /\b(set(Timeout|Interval|Immediate)|performance|Date)\b/;
 
+/** Tests in parallel share one process: only tests that run alone change it. */
+export const processIsLeftAlone: Rule = (sources) =>
+  linesThat(
+    /\bDeno\.(chdir|umask|env\.(set|delete))\(/,
+    sources
+      .filter(({ path }) =>
+        path.startsWith("tests/") && !path.startsWith("tests/alone/") &&
+        path !== "tests/house_test.ts"
+      )
+      .map(withoutComments),
+  );
+
 /** The errors know nobody, so that everybody can know them. */
 export const errorsImportNobody: Rule = (sources) =>
   sources

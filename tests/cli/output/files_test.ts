@@ -167,19 +167,6 @@ Deno.test("two that write to the same name do not get in each other's way", asyn
   assertEquals(folder.files, { "x": "11", "x.2": "2" });
 });
 
-Deno.test("a name without a folder is in the current one", async () => {
-  await using folder = new Folder();
-  const before = Deno.cwd();
-  Deno.chdir(folder.path);
-  try {
-    using files = folder.open("", { template: "x" });
-    write(files, "a");
-  } finally {
-    Deno.chdir(before);
-  }
-  assertEquals(folder.files, { "x": "a" });
-});
-
 Deno.test("a folder that cannot be made is an error of the write", async () => {
   await using folder = new Folder();
   folder.put("file", "");
