@@ -56,7 +56,7 @@ export interface DisconnectInfo {
   readonly wasClean: boolean;
   /** What ended it; `undefined` after `stop()` and for rotations. */
   readonly error: WSError | undefined;
-  /** Whether the client will dial again. */
+  /** Whether the client will make another attempt. */
   readonly willRetry: boolean;
   /** How long it was connected, in milliseconds. */
   readonly connectedFor: number;
@@ -193,11 +193,12 @@ export interface WSCallbacks {
    */
   readonly onMessage?: (data: Message) => unknown;
   /**
-   * The connect hook. What it sends with `session.send` goes out before the
-   * queue, which waits until the returned promise settles. A rejection ends the
-   * connection: for good if it is a fatal {@linkcode WSError}. It may take
-   * `connectTimeout`. When its connection ends first, that is told at once, and
-   * the next attempt waits for the hook for at most `closeTimeout`.
+   * The connect hook. Messages that it sends with `session.send` leave before
+   * the queue, which waits until the returned promise settles. A rejection ends
+   * the connection, and a fatal {@linkcode WSError} also the client, unless
+   * there are other URLs. The hook may take `connectTimeout`. If its connection
+   * ends first, that is reported at once, and the next attempt waits for the
+   * hook for at most `closeTimeout`.
    */
   readonly onConnect?: (session: Session) => unknown;
   /** A connection has ended. */

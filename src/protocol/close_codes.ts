@@ -28,7 +28,7 @@ const CLOSE_CODES: ReadonlyMap<number, CloseCode> = new Map([
   [1015, { name: "TLS failure", inFrame: false }],
 ]);
 
-/** What the registry calls this code; `undefined` if it has no name. */
+/** The name of this code in the registry; `undefined` if it has no name. */
 export function closeCodeName(code: number): string | undefined {
   return CLOSE_CODES.get(code)?.name;
 }

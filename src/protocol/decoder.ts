@@ -133,7 +133,7 @@ export class Decoder {
 
   /**
    * Decodes the whole frames in `bytes` from `from` to `to`; unmasks them in
-   * place. What follows a close frame is ignored (section 5.5.1).
+   * place. Data after a close frame is ignored (section 5.5.1).
    * @returns where the bytes begin that were not decoded
    * @throws {ProtocolError} the decoder is of no use afterwards
    */

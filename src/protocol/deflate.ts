@@ -58,7 +58,7 @@ class Direction {
     }
   }
 
-  /** What is pending is rejected. */
+  /** Pending calls are rejected. */
   close(): void {
     this.#isClosed = true;
     this.#free();
@@ -69,7 +69,7 @@ class Direction {
     this.#stream = undefined;
   }
 
-  /** Writes the inputs, flushes, and collects what comes out. */
+  /** Writes the inputs, flushes, and collects the output. */
   async #transform(
     stream: DeflateRaw | InflateRaw,
     inputs: readonly Uint8Array[],
@@ -166,7 +166,7 @@ export class MessageDeflate {
     return this.#inflate.pass(payload, TAIL);
   }
 
-  /** Frees the memory of zlib. What is pending is rejected. */
+  /** Frees the memory of zlib. Pending calls are rejected. */
   close(): void {
     this.#deflate.close();
     this.#inflate.close();

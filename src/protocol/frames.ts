@@ -67,7 +67,7 @@ export function headerSize(length: number, masked: boolean): number {
 
 /**
  * Writes a header up to the masking key, which is the caller's to write.
- * @returns the offset behind what was written
+ * @returns the offset after the written bytes
  */
 export function writeHeader(
   target: Uint8Array,

@@ -17,8 +17,8 @@ export class GrowingBytes {
 
   /**
    * Appends. The memory doubles when it is full, which keeps this linear, but
-   * stops at the `expected` length: what was merely announced costs no more
-   * than twice what has arrived.
+   * stops at the `expected` length: bytes that were only announced cost no more
+   * than twice those that arrived.
    */
   append(bytes: Uint8Array, expected = 0): void {
     const length = this.#length + bytes.length;
@@ -38,7 +38,7 @@ export class GrowingBytes {
     return this.#buffer.subarray(start, this.#length);
   }
 
-  /** Empties it; what it held is the caller's. Copies only if it must. */
+  /** Empties it, and gives the bytes to the caller. Copies only if it must. */
   take(): Uint8Array<ArrayBuffer> {
     const isFull = this.#buffer.length === this.#length;
     const bytes = isFull ? this.#buffer : this.view().slice();

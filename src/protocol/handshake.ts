@@ -50,7 +50,7 @@ function toBase64(bytes: Uint8Array): string {
 
 // --- The client's side ---
 
-/** What a client asks for. */
+/** The request of a client. */
 export interface ClientHandshake {
   /** The value of `Host`. */
   readonly host: string;
@@ -65,7 +65,7 @@ export interface ClientHandshake {
   readonly deflate?: DeflateOffer;
 }
 
-/** What a server agreed to. */
+/** The parameters that a server agreed to. */
 export interface Agreement {
   /** The subprotocol that the server chose; empty if none. */
   readonly subprotocol: string;
@@ -206,7 +206,7 @@ export function chooseSubprotocol(
   return supported.find((name) => offered.includes(name));
 }
 
-/** What a server agrees to. */
+/** The parameters that a server agrees to. */
 export interface Acceptance {
   readonly key: string;
   readonly subprotocol?: string;

@@ -1,6 +1,6 @@
 /**
- * The queue's copy on the disk (`spool`): what is staged is written once a turn
- * of the event loop, in one transaction, and what has left is erased.
+ * The queue's copy on the disk (`spool`): staged messages are written once a
+ * turn of the event loop, in one transaction, and settled messages are erased.
  *
  * - When a write fails, the batch is split in halves, smallest messages first:
  *   one message that is too large for the disk does not make the others fail.
@@ -18,9 +18,9 @@ import type { Turn } from "./turns.ts";
 
 /** What a spool reports. */
 export interface SpoolHooks {
-  /** It is time to write what is staged. */
+  /** It is time to write the staged messages. */
   onCommit(): void;
-  /** The file is damaged, or what has left cannot be erased. */
+  /** The file is damaged, or settled messages cannot be erased. */
   onError(error: WSError): void;
 }
 
@@ -52,7 +52,7 @@ export class Spool {
   #state: State = { is: "unopened" };
   #lastRow = 0;
   #erased: number[] = [];
-  /** Whether the file may be larger than it need be. */
+  /** Whether the file may be larger than necessary. */
   #hasUnusedRoom = false;
   /** Whether the last erasure failed, which was reported. */
   #isFailing = false;
@@ -76,7 +76,7 @@ export class Spool {
   }
 
   /**
-   * Opens the file; `restore` gets what is in it.
+   * Opens the file; `restore` gets the messages in it.
    * @throws {WSError} `PERMISSION` or `SPOOL`, fatal
    */
   async open(
@@ -96,7 +96,7 @@ export class Spool {
     this.commitSoon();
   }
 
-  /** Writes what is staged after a turn of the event loop. */
+  /** Writes the staged messages after a turn of the event loop. */
   commitSoon(): void {
     if (this.#state.is !== "open") return;
     this.#cancelCommit ??= this.#turn(() => {
@@ -140,7 +140,10 @@ export class Spool {
     return isErased;
   }
 
-  /** Erases what is to be erased, which may be all there is, and closes the file. */
+  /**
+   * Erases the remaining settled messages, and closes the file. `isAll`: there
+   * are no other messages in it.
+   */
   close(isAll: boolean): void {
     if (this.#erased.length > 0) {
       this.#erase((file) => isAll ? file.clear() : file.erase(this.#erased));
@@ -195,7 +198,7 @@ export class Spool {
     });
   }
 
-  /** Not all at once: that would stop the event loop. */
+  /** Not all at once: that would block the event loop. */
   #eraseSome(erase: (rows: readonly number[]) => void): void {
     const rows = this.#erased.slice(0, ERASED_AT_A_TIME);
     erase(rows);
@@ -210,7 +213,7 @@ export class Spool {
       this.#isFailing = false;
       return true;
     } catch (cause) {
-      // The rows stay listed: the next transaction takes them along.
+      // The rows stay listed: the next transaction erases them too.
       if (!this.#isFailing) this.#hooks.onError(this.#cannotWrite(cause));
       this.#isFailing = true;
       return false;

@@ -3,8 +3,8 @@
  *
  * - Data is on the disk when {@linkcode SqliteSpool.write} returns: with
  *   `synchronous=FULL` each commit is synced and survives a power cut.
- * - The lock is SQLite's own, on the file, so that the kernel frees it when the
- *   process dies, however it dies.
+ * - The lock is SQLite's own, on the file, so that the kernel frees it whenever
+ *   the process ends, even by a signal.
  * - Texts are kept as bytes beside a flag: SQLite's own texts end at a NUL.
  * - Each row has a checksum: SQLite does not notice when a message is damaged.
  *
@@ -28,11 +28,11 @@ export interface Stored {
 export interface SpoolFile {
   /** Keeps messages, and erases rows: all of it, or nothing if it throws. */
   write(messages: readonly Stored[], erased: readonly number[]): void;
-  /** Erases rows; should the power be cut, they may be back. */
+  /** Erases rows; after a power cut they may be there again. */
   erase(rows: readonly number[]): void;
-  /** Erases all, in next to no time. */
+  /** Erases all rows, which is faster than one by one. */
   clear(): void;
-  /** Gives unused room back to the disk, some at a time; whether there is more. */
+  /** Gives some unused room back to the disk; whether there is more. */
   shrink(): boolean;
   close(): void;
 }
@@ -61,10 +61,10 @@ const SCHEMA = `
     key TEXT,
     checksum INTEGER NOT NULL
   )`;
-/** What no other program's file has in its first page. */
+/** A text that no other program's file has in its first page. */
 const SCHEMA_MARK = "is_text INTEGER NOT NULL";
 
-/** Of SQLite's files, in bytes. */
+/** The smallest page of SQLite's files, in bytes. */
 const SMALLEST_PAGE = 512;
 const PAGE_SIZE = 4096;
 
@@ -96,14 +96,14 @@ export class SqliteSpool implements SpoolFile {
   /** Whether there is nothing in it yet, after `lock`. */
   isNew: boolean;
 
-  /** Opens the file, without a look at it. */
+  /** Opens the file without reading it. */
   constructor(path: string, readOnly = false) {
     const size = sizeOf(path);
     this.#path = path;
     this.isNew = size === 0;
-    // SQLite would take it for a new one.
+    // SQLite would treat it as a new one.
     if (size > 0 && size < SMALLEST_PAGE) throw this.#notASpool();
-    // A name that SQLite reads no special meaning into.
+    // A name that has no special meaning for SQLite.
     const name = /^(:|file:)/.test(path) ? `./${path}` : path;
     this.#db = this.#try(() => new DatabaseSync(name, { readOnly }));
   }
@@ -130,8 +130,8 @@ export class SqliteSpool implements SpoolFile {
    */
   prepare(hasLog: boolean): void {
     this.#pragma(`journal_mode = ${hasLog ? "WAL" : "TRUNCATE"}`);
-    // When the log starts anew nothing old is left in it: what its end looks
-    // like then tells damage from a process that was killed.
+    // When the log starts anew, nothing old is left in it: then its end shows
+    // whether it is damaged or a process was killed.
     this.#pragma("journal_size_limit = 0");
     this.#pragma("synchronous = FULL");
     if (!this.isNew) return;
@@ -144,7 +144,7 @@ export class SqliteSpool implements SpoolFile {
 
   /** The messages, in order. */
   *messages(): Generator<Stored, undefined> {
-    // Not by `iterate`, which ends without a word where the file is damaged.
+    // Not by `iterate`, which ends silently where the file is damaged.
     const some = "SELECT * FROM message WHERE row > ? ORDER BY row LIMIT ?";
     let last = 0;
     while (true) {
@@ -165,7 +165,7 @@ export class SqliteSpool implements SpoolFile {
 
   /**
    * The messages of a damaged file that can be read: from both ends, each until
-   * what is damaged comes, so that many of them come twice.
+   * the damaged part, so that many messages come twice.
    */
   *readableMessages(): Generator<Stored, undefined> {
     for (const order of ["ASC", "DESC"]) {
@@ -176,17 +176,17 @@ export class SqliteSpool implements SpoolFile {
           if (stored !== undefined) yield stored;
         }
       } catch {
-        // As far as it could be read.
+        // The rest cannot be read.
       }
     }
   }
 
-  /** From now on what is written is on the disk once the file is synced. */
+  /** From now on writes are on the disk only after the file is synced. */
   dontSync(): void {
     this.#pragma("synchronous = OFF");
   }
 
-  /** Looks through the whole file. */
+  /** Checks the whole file. */
   check(): void {
     const state = this.#pragma("quick_check(1)");
     if (state === "ok") return;
@@ -231,7 +231,7 @@ export class SqliteSpool implements SpoolFile {
   shrink(): boolean {
     const unused = Number(this.#pragma("freelist_count"));
     if (unused <= PAGES_AT_A_TIME) return false;
-    // It does one page a step.
+    // Each step of the statement frees one page.
     this.#db.prepare(`PRAGMA incremental_vacuum(${PAGES_AT_A_TIME})`).all();
     const hasMore = unused > 2 * PAGES_AT_A_TIME;
     if (!hasMore) this.#emptyLog();
@@ -244,7 +244,7 @@ export class SqliteSpool implements SpoolFile {
       // else.
       this.#pragma("journal_mode = DELETE");
     } catch {
-      // The disk is full, say: the log stays, and is read the next time.
+      // The disk may be full: the log stays, and is read the next time.
     }
     this.#db.close();
   }
@@ -291,7 +291,7 @@ export class SqliteSpool implements SpoolFile {
       try {
         this.#run("ROLLBACK");
       } catch {
-        // When the disk is full SQLite has done so by itself.
+        // When the disk is full, SQLite has already rolled back.
       }
       throw error;
     }
@@ -301,12 +301,12 @@ export class SqliteSpool implements SpoolFile {
     try {
       return this.#pragma("wal_checkpoint(TRUNCATE)") === 0;
     } catch {
-      // The disk takes nothing at all: the first error says so.
+      // The disk is completely full, as the first error says.
       return false;
     }
   }
 
-  /** Not prepared once for all: some of them work while they are prepared. */
+  /** Not cached: some of them take effect while they are prepared. */
   #pragma(text: string): unknown {
     const row = this.#try(() => this.#db.prepare(`PRAGMA ${text}`).get());
     return row === undefined ? undefined : Object.values(row)[0];
@@ -374,7 +374,7 @@ export function firstPage(path: string): Uint8Array<ArrayBuffer> {
   return page;
 }
 
-/** Rows that follow each other as the first and last of them. */
+/** The first and last row of each run of consecutive rows. */
 function ranges(rows: readonly number[]): [number, number][] {
   const found: [number, number][] = [];
   for (const row of rows) {
@@ -385,7 +385,7 @@ function ranges(rows: readonly number[]): [number, number][] {
   return found;
 }
 
-/** `undefined`: it is not as it was written. */
+/** `undefined` if the row is damaged. */
 function readRow(found: Record<string, unknown>): Stored | undefined {
   const { row, data, is_text, expires, key, checksum } = found;
   if (

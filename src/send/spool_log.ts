@@ -1,10 +1,10 @@
 /**
  * Reads the write-ahead log of a spool.
  *
- * SQLite takes a log to end at the first frame that is not sound, and forgets
- * what comes after it. After a `kill -9` that is right; when the log is damaged
- * in its middle, messages that were accepted are lost without a word. So the log
- * is looked through before SQLite may write.
+ * For SQLite a log ends at the first frame that is not sound, and it ignores
+ * what comes after. After a `kill -9` that is right; but if the middle of the
+ * log is damaged, accepted messages are lost silently. So the log is checked
+ * before SQLite may write.
  *
  * The format: https://www.sqlite.org/fileformat2.html#walformat
  *
@@ -14,10 +14,10 @@
 import { sizeOf } from "./spool_file.ts";
 import { Parts } from "./turns.ts";
 
-/** What SQLite adds to the name of its file for its log. */
+/** The suffix of SQLite's log file. */
 export const LOG = "-wal";
 
-/** Of a log whose checksums are made of words with the lowest byte first. */
+/** The magic number of a log whose checksums use little-endian words. */
 const MAGIC = 0x377f0682;
 const HEADER_SIZE = 32;
 const FRAME_HEADER_SIZE = 24;
@@ -30,9 +30,11 @@ interface Frame {
   readonly content: Uint8Array;
   /** Whether it is the last one of its transaction. */
   readonly isCommit: boolean;
-  /** Whether it belongs to the log as it was begun last. */
+  /** Whether it was written since the log was last started anew. */
   readonly isCurrent: boolean;
-  /** Whether it is as it was written, as far as the frame before tells. */
+  /**
+   * Whether its checksum, which continues that of the frame before, is right.
+   */
   readonly isSound: boolean;
 }
 
@@ -48,7 +50,7 @@ async function* framesOf(path: string): AsyncGenerator<Frame, undefined> {
   const sum = checksum(header.subarray(0, 24), [0, 0]);
   const hasSoundHeader = head.getUint32(0) === MAGIC &&
     sum[0] === head.getUint32(24) && sum[1] === head.getUint32(28);
-  // With a damaged header what is usual is tried, and the first frame's salt.
+  // With a damaged header, the usual page size and the first frame's salt.
   const pageSize = hasSoundHeader ? head.getUint32(8) : USUAL_PAGE_SIZE;
   const salt = header.subarray(...(hasSoundHeader ? [16, 24] : [40, 48]));
   let before = hasSoundHeader ? sum : undefined;
@@ -74,7 +76,7 @@ async function* framesOf(path: string): AsyncGenerator<Frame, undefined> {
 }
 
 /**
- * Whether the log is damaged. That its last frame is not whole is no damage: the
+ * Whether the log is damaged. An incomplete last frame is not damage: the
  * process was killed while it wrote.
  */
 export async function isLogDamaged(path: string): Promise<boolean> {
@@ -86,10 +88,10 @@ export async function isLogDamaged(path: string): Promise<boolean> {
   return false;
 }
 
-/** Writes what is sound in the log into a copy of its database. */
+/** Writes the sound transactions of the log into a copy of its database. */
 export async function applyLog(path: string, copy: string): Promise<void> {
   using file = Deno.openSync(copy, { read: true, write: true });
-  /** Of the transaction whose end has not come. */
+  /** The pages of the transaction that has not ended yet. */
   let pages = new Map<number, Uint8Array>();
   for await (const { isSound, page, content, isCommit } of framesOf(path)) {
     if (!isSound || page === 0) continue;

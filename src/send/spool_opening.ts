@@ -1,6 +1,6 @@
 /**
- * Opens the file behind the queue. A damaged one is set aside under a name that
- * tells when, and what can be read of it goes into a new one.
+ * Opens the file behind the queue. A damaged file is renamed with the current
+ * time, and its readable messages are copied into a new one.
  *
  * @module
  */
@@ -29,18 +29,18 @@ export type OpenSpool = (
   onDamaged: (error: WSError) => void,
 ) => Promise<Opened>;
 
-/** A file, and what is in it. */
+/** A file, and the messages in it. */
 interface Opened {
   readonly file: SpoolFile;
   readonly messages: readonly Stored[];
 }
 
-/** The times that the lock is tried, some milliseconds apart. */
+/** How often the lock is tried, some milliseconds apart. */
 const MOST_TRIES = 15;
-/** A file up to this size is looked through as a whole. */
+/** A file up to this size is checked completely. */
 const QUICKLY_CHECKED = 2 * 1024 * 1024;
 
-/** Opens the spool, or begins a new one. See {@linkcode OpenSpool}. */
+/** Opens the spool, or creates a new one. See {@linkcode OpenSpool}. */
 export const openSpool: OpenSpool = async (path, now, onDamaged) => {
   if (!isAllowed(path)) {
     throw fatal(
@@ -73,8 +73,8 @@ async function openSound(path: string, aside: string): Promise<Opened> {
     throw new SpoolFault("damaged", "its repair was not finished");
   }
   const mayUseLog = isAllowed(path + LOG) && isAllowed(aside);
-  // In this order: in a file that another process has begun meanwhile there are
-  // messages before there is a log.
+  // In this order: when another process has created the file meanwhile, it has
+  // messages before it has a log.
   const logSize = mayUseLog ? sizeOf(path + LOG) : 0;
   if (logSize > 0 && sizeOf(path) === 0) {
     setAside(path, aside);
@@ -98,7 +98,7 @@ async function openSound(path: string, aside: string): Promise<Opened> {
   }
 }
 
-/** Begins a new file with what can be read of the damaged one. */
+/** Creates a new file with the readable messages of the damaged one. */
 async function openRepaired(
   path: string,
   aside: string,
@@ -171,7 +171,7 @@ function giveUp(
   file.abandon();
 }
 
-/** What SQLite cannot read of a log it deletes. */
+/** SQLite deletes the part of a log that it cannot read. */
 function checkHasNoLog(path: string): void {
   // A log is never changed through a database that is read only.
   const file = new SqliteSpool(path, true);
@@ -192,7 +192,7 @@ function isDamage(error: unknown): error is SpoolFault {
   return error instanceof SpoolFault && error.kind === "damaged";
 }
 
-/** Asked beforehand: on a terminal Deno would begin a dialogue. */
+/** Queried beforehand, because on a terminal Deno would prompt. */
 function isAllowed(path: string): boolean {
   return (["read", "write"] as const).every((name) =>
     Deno.permissions.querySync({ name, path }).state === "granted"

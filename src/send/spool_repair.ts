@@ -1,10 +1,10 @@
 /**
- * Sets a damaged spool aside, with all that belongs to it, and makes a new one
- * of what can be read.
+ * Sets a damaged spool aside, with the files that belong to it, and makes a new
+ * one from the readable messages.
  *
- * Meanwhile a note is in the place of the file, so that a process which is
- * killed before the new one is whole does not leave an empty spool behind: the
- * process that opens it next goes on with the repair.
+ * Meanwhile a note takes the place of the file. So if the process is killed
+ * before the new file is complete, it leaves no empty spool behind: the next
+ * process to open it goes on with the repair.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { firstPage, sizeOf, SqliteSpool, type Stored } from "./spool_file.ts";
 import { applyLog, LOG } from "./spool_log.ts";
 import { Parts } from "./turns.ts";
 
-/** What SQLite may have put beside its file. */
+/** The suffixes of files that SQLite may have put beside its own. */
 const COMPANIONS = [LOG, "-journal", "-shm"];
 /** Of the header: https://www.sqlite.org/fileformat2.html#the_database_header */
 const PAGE_COUNT = 28;
@@ -45,7 +45,7 @@ export function setAside(path: string, aside: string): void {
 export async function repair(path: string, aside: string): Promise<void> {
   moveCompanions(path, aside);
   const made = `${aside}.new`;
-  // Of several that repair it one gets the lock.
+  // Of several processes that repair it, one gets the lock.
   const file = makeEmpty(made);
   try {
     await salvage(aside, file);
@@ -62,8 +62,8 @@ export async function repair(path: string, aside: string): Promise<void> {
 }
 
 /**
- * Puts what can be read of a damaged file into a new one. It reads a copy, so
- * that what was set aside stays as it is.
+ * Copies the readable messages of a damaged file into a new one. It works on a
+ * copy, so that the file set aside is not changed.
  */
 async function salvage(aside: string, into: SqliteSpool): Promise<void> {
   const copy = `${aside}.copy`;
@@ -131,7 +131,10 @@ function remove(path: string): void {
   }
 }
 
-/** SQLite would let others read it. Its other files get the same mode. */
+/**
+ * With SQLite's own mode others could read it. SQLite's other files get the
+ * same mode.
+ */
 export function createPrivate(path: string): void {
   try {
     Deno.openSync(path, { createNew: true, write: true, mode: 0o600 }).close();

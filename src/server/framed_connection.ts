@@ -41,7 +41,7 @@ export interface ConnectionOwner {
   pause(): Promise<void> | undefined;
 }
 
-/** What a connection needs. */
+/** The options of a connection. */
 export interface FramedConnectionOptions {
   readonly transport: Transport;
   /** Makes the writer, which reports a failed write. */
@@ -95,7 +95,7 @@ export class FramedConnection {
   #closeFrame: { code: number; reason: string } | undefined;
   /** Reading waits for it, while it is there. */
   #stopped: PromiseWithResolvers<void> | undefined;
-  /** The compressed message that holds up what follows it. */
+  /** The compressed message for which the next ones have to wait. */
   #inflating: Promise<void> | undefined;
 
   constructor(options: FramedConnectionOptions) {
@@ -212,7 +212,7 @@ export class FramedConnection {
       from = 0;
       to = rest.length;
       const count = await this.#transport.read(buffer.subarray(to));
-      // What a pending read still brought is of no interest.
+      // Data of a read that was still pending is ignored.
       if (!this.#isReading) return;
       if (count === null) return this.#finish();
       to += count;

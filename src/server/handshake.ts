@@ -23,7 +23,7 @@ import type { Transport } from "./listener.ts";
 
 export type { Refusal } from "../protocol/handshake.ts";
 
-/** What the client asked for. */
+/** The request of the client. */
 export interface HandshakeRequest {
   readonly method: string;
   /** The request target: path and query, as sent. */
@@ -34,7 +34,7 @@ export interface HandshakeRequest {
   readonly remote: Deno.NetAddr;
 }
 
-/** A sound request, its key, and what came after it in the same read. */
+/** A valid request, its key, and the bytes after it in the same read. */
 export interface Handshake {
   readonly request: HandshakeRequest;
   readonly key: string;
@@ -42,8 +42,8 @@ export interface Handshake {
 }
 
 /**
- * What the bytes so far must look like: the beginning of a request line. Input
- * of another protocol, such as a TLS handshake, never ends like a head does.
+ * How the bytes so far must look: the beginning of a request line. Input of
+ * another protocol, such as a TLS handshake, never ends like a head does.
  */
 const REQUEST_LINE =
   /^[A-Z]{1,20}(?: [^\s]*(?: (?:H|HT|HTT|HTTP|HTTP\/|HTTP\/1|HTTP\/1\.|HTTP\/1\.1\r?(?:\n[^]*)?)?)?)?$/;

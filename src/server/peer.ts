@@ -23,19 +23,19 @@ export interface PeerCompression {
   readonly threshold: number;
 }
 
-/** What the server makes a peer of. */
+/** The parts of which the server makes a peer. */
 export interface PeerOptions {
   readonly id: number;
   readonly request: HandshakeRequest;
   readonly protocol: string;
   readonly compression: PeerCompression | undefined;
   readonly transport: Transport;
-  /** What the client sent right behind its handshake. */
+  /** The bytes that the client sent right after its handshake. */
   readonly rest: Uint8Array;
   readonly maxMessageBytes: number;
   /** How long closing may take, ms. */
   readonly closeTimeout: number;
-  /** Gets what a message callback threw. */
+  /** Gets an exception of a message callback. */
   readonly onError: (error: unknown) => void;
   readonly plan: FaultPlan | undefined;
   /** Called when the plan strikes. */
@@ -116,8 +116,8 @@ export class Peer implements AsyncIterable<Message> {
   }
 
   /**
-   * Gets every message, in order, beginning with those that were kept. What it
-   * throws goes to the server's `onError`, and the peer is closed with 1011.
+   * Gets every message, in order, beginning with those that were kept. An
+   * exception goes to the server's `onError`, and the peer is closed with 1011.
    */
   get onmessage(): ((data: Message) => unknown) | undefined {
     return this.#messages.callback;
@@ -236,9 +236,9 @@ export class Peer implements AsyncIterable<Message> {
   }
 
   /**
-   * From now on nothing is read, answered or written, but the socket stays:
-   * what a client sees when the network between has gone. It ends by `drop`,
-   * `reset`, `close`, the server's end, or after ten minutes.
+   * From now on nothing is read, answered or written, but the socket stays: to
+   * the client it looks like a broken network. It ends by `drop`, `reset`,
+   * `close`, the server's end, or after ten minutes.
    */
   blackhole(): void {
     this.#connection.blackhole();

@@ -326,8 +326,8 @@ function describeFailure(
 }
 
 /**
- * The program's own decisions: `fatalCloseCodes`, then `classify`. What one of
- * them throws is reported, and our decision stands.
+ * The program's own decisions: `fatalCloseCodes`, then `classify`. An exception
+ * of one of them is reported, and our decision stands.
  */
 export function applyOverrides(
   error: WSError,

@@ -196,7 +196,7 @@ export type HandshakeFailureKind =
   | "provider-value"
   /** A redirect that must not be followed; see `detail`. */
   | "redirect"
-  /** The attempt took too long; `detail` is what it was doing. */
+  /** The attempt took too long; `detail` says which step was running. */
   | "timeout";
 
 /** What is known of a handshake that failed. */
@@ -210,7 +210,7 @@ export interface HandshakeFacts {
   readonly headers?: Headers;
   /** The start of the answer's body, as text; at most a few KiB. */
   readonly body?: string;
-  /** What the user can do about it that only the transport knows. */
+  /** Advice for the user that only the transport can give. */
   readonly advice?: string;
   /** The original exception. */
   readonly cause?: unknown;

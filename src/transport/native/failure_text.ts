@@ -1,5 +1,6 @@
 /**
- * What the runtime's text for a failed handshake says. Text is all it tells.
+ * Reads the facts in the runtime's text for a failed handshake; there is
+ * nothing but the text.
  *
  * The texts were gathered from Deno 2.6.10 and 2.9.6 (see the table in
  * `tests/transport/native/failure_text_test.ts`). An unknown text is a failure
@@ -100,7 +101,10 @@ function adviceFor(text: string): string | undefined {
   return undefined;
 }
 
-/** The part of the text that tells something, without the URL: it has secrets. */
+/**
+ * The part of the text with information, without the URL, which may have
+ * secrets.
+ */
 export function gist(text: string): string {
   return text
     .replace(/^(?:\w*Error: )?failed to connect to WebSocket: /, "")

@@ -2,10 +2,10 @@
  * Deno's `WebSocket` as a {@linkcode Transport}.
  *
  * The runtime hides why a handshake failed: on `wss://` altogether, on `ws://`
- * it tells an HTTP status without the headers. Then the same request is made
- * once more through `fetch()`, within the attempt's deadline. What the first
- * answer said stands: the second one adds headers when its status is the same,
- * and otherwise changes nothing.
+ * it gives an HTTP status without the headers. Then the same request is made
+ * once more through `fetch()`, within the attempt's deadline. The first answer
+ * holds: the second one adds headers if its status is the same, and otherwise
+ * changes nothing.
  *
  * @module
  */
@@ -99,9 +99,9 @@ export class NativeTransport implements Transport {
   }
 
   /**
-   * The runtime says the same of a server that spoke before it was asked, such
-   * as an SSH server, and of one that hung up before it was asked. Only a look
-   * at the bytes tells them apart.
+   * The runtime gives the same text for a server that sends first, such as an
+   * SSH server, and for one that hangs up at once. Only the bytes show which it
+   * is.
    */
   async #canceledKind(
     url: URL,
@@ -163,18 +163,18 @@ export class NativeTransport implements Transport {
   }
 }
 
-/** What the runtime says of a handshake that failed. */
+/** The runtime's report of a handshake that failed. */
 interface FailedDial {
   readonly text: string;
   readonly cause: unknown;
 }
 
-/** What the runtime says when the server acts before it is asked. */
+/** The runtime's text for a server that sends first or hangs up at once. */
 const CANCELED = /operation was canceled/;
 /** How long a server may take to speak first, in milliseconds. */
 const GREETING_WAIT = 1_000;
 
-/** Whether the server says something before it is asked. */
+/** Whether the server sends something before it gets a request. */
 async function speaksFirst(url: URL, signal: AbortSignal): Promise<boolean> {
   try {
     using conn = await Deno.connect({
@@ -254,12 +254,12 @@ function hiddenFacts(detail: string): HandshakeFacts {
   return { kind: "unknown", detail, cause: hiddenCause() };
 }
 
-/** What the runtime says is about HTTP/2, and would mislead the reader. */
+/** The runtime's text is about HTTP/2, and would mislead the reader. */
 function hiddenCause(): Error {
   return new Error("the runtime tells only of its second try, over HTTP/2");
 }
 
-/** The known facts; a probe that was answered in the same way tells more. */
+/** The known facts; a probe with the same status adds headers and body. */
 function withHeadersOf(
   known: HandshakeFacts,
   result: ProbeResult | undefined,

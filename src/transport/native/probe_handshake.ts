@@ -31,8 +31,8 @@ const BODY_BYTES = 2048;
 const BODY_TIMEOUT = 500;
 
 /**
- * Makes the handshake once more and looks at the answer. A connection that is
- * opened by it is dropped at once.
+ * Makes the handshake once more and checks the answer. If that opens a
+ * connection, it is closed at once.
  * @throws the signal's reason, once it aborts
  */
 export async function probeHandshake(
@@ -109,7 +109,7 @@ async function readStart(
       bytes += value.length;
     }
   } catch {
-    // What has come is enough.
+    // The part that has arrived is enough.
   } finally {
     clearTimeout(limit);
     cancel();
@@ -117,7 +117,7 @@ async function readStart(
   return text;
 }
 
-/** With its causes: in newer Denos the text that tells is in one of them. */
+/** With its causes: in newer Denos the informative text is in one of them. */
 function fullText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined

@@ -16,7 +16,7 @@
  *   that handles all events costs least.
  * - A server that never answers a close frame keeps the native socket alive for
  *   ever, and nothing can end it. {@linkcode NativeSocket.terminate} detaches
- *   from it: nobody hears of it any more, and it goes when the server does.
+ *   from it: it reports nothing more, and it ends when the server hangs up.
  *
  * @module
  */
@@ -43,7 +43,7 @@ const SEND_WINDOW: SendWindow = Object.freeze({
   reportsProgress: false,
 });
 
-/** What a native socket reports of an open connection. */
+/** The events that a native socket reports of an open connection. */
 const EVENTS = ["message", "error", "close"] as const;
 
 /** The runtime's words for frames that break RFC 6455. */
@@ -79,7 +79,7 @@ export class NativeSocket implements Socket {
     return SEND_WINDOW;
   }
 
-  /** What the runtime says of a handshake that failed. */
+  /** The runtime's report of a handshake that failed. */
   get failureText(): string {
     return this.#error?.message ?? "the connection closed";
   }
@@ -162,7 +162,7 @@ function failureOf(text: string, error: unknown): ConnectionFailure {
   return { kind, detail: gist(text), cause: error ?? new Error(text) };
 }
 
-/** Keeps what arrives until somebody listens. */
+/** Keeps events until there is a listener. */
 class EarlyEvents implements SocketListener {
   readonly messages: Message[] = [];
   end: SocketEnd | undefined;

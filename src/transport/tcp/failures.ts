@@ -1,5 +1,6 @@
 /**
- * What the runtime's exceptions say about a connection that was not opened.
+ * Reads the facts in the runtime's exceptions for a connection that was not
+ * opened.
  *
  * @module
  */

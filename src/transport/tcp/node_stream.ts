@@ -20,7 +20,7 @@ export const NEEDS_NODE_SOCKET = /^2\.[67]\./.test(Deno.version.deno);
 export class NodeStream implements ByteStream {
   readonly socket: Socket;
   readonly #below: StreamDuplex | undefined;
-  /** What was read and did not fit. */
+  /** Bytes that were read and did not fit. */
   #rest: Uint8Array | undefined;
   /** Resolved when something has happened on the socket. */
   #changed: PromiseWithResolvers<void> | undefined;
@@ -86,7 +86,7 @@ export class NodeStream implements ByteStream {
 
   write(bytes: Uint8Array): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    // The socket keeps what it is given: it gets bytes of its own.
+    // The socket keeps the bytes that it gets, so it gets a copy.
     this.socket.write(bytes.slice(), (error) => {
       // The first error is the cause.
       if (error) reject(this.#error ?? error);

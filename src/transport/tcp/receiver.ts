@@ -185,7 +185,9 @@ export class Receiver implements FrameSink {
     }
   }
 
-  /** Decodes what is there, up to what has to be waited for. */
+  /**
+   * Decodes the bytes that are there, up to a message that has to be awaited.
+   */
   #deliver(): void {
     if (this.#state !== "delivering") {
       this.#start = this.#end;
@@ -246,7 +248,7 @@ export class Receiver implements FrameSink {
     this.#busySince = performance.now();
   }
 
-  /** The state, past what was known before a wait or a callback. */
+  /** The current state, which may have changed in a wait or a callback. */
   #isStopped(): boolean {
     return this.#state === "stopped";
   }

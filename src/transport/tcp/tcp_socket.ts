@@ -29,7 +29,7 @@ export interface OpenConnection {
   /** The text of the 101's head. */
   readonly head: string;
   readonly stream: ByteStream;
-  /** What the server sent behind its 101. */
+  /** The bytes that the server sent after its 101. */
   readonly rest: Uint8Array<ArrayBuffer>;
   readonly maxMessageBytes: number;
   readonly compression?: Compression;
@@ -259,7 +259,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     this.#stream.closeWrite().catch(() => {});
   }
 
-  /** Reading tells more: the server may have said why before it hung up. */
+  /** Reading goes on: the server may have sent a reason before it hung up. */
   onWriteError(): void {
     if (this.#state.kind === "ending" && this.#readEnded) {
       this.#finish(this.#state.end);

@@ -29,7 +29,7 @@ import { unixParts } from "./dial.ts";
 export interface Upgrade extends Agreement {
   /** The text of the 101's head. */
   readonly head: string;
-  /** What the server sent behind its 101, in a buffer of its own. */
+  /** The bytes that the server sent after its 101, in a buffer of their own. */
   readonly rest: Uint8Array<ArrayBuffer>;
 }
 
@@ -77,7 +77,7 @@ export async function upgrade(
   return { ...await checkAnswer(answer, handshake), head, rest };
 }
 
-/** A 101 that nobody has checked. */
+/** A 101 that is not checked yet. */
 export interface Answer extends Pick<Upgrade, "head" | "rest"> {
   readonly response: ResponseHead;
 }
@@ -139,7 +139,7 @@ class HeadReader {
     return this.#head;
   }
 
-  /** What came behind the last head, in the buffer that it was read into. */
+  /** The bytes after the last head, in the buffer that they were read into. */
   get rest(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(this.#start, this.#length);
   }
@@ -238,7 +238,7 @@ async function readBody(
       have += count;
     }
   } catch {
-    // What has arrived is all there will be.
+    // The part that has arrived is enough.
   } finally {
     clearTimeout(timer);
   }
