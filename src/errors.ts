@@ -198,7 +198,9 @@ function decodeOrKeep(text: string): string {
   }
 }
 
-/** For what was only meant to be a URL: all that could be a secret is cut off. */
+/**
+ * For a text that is not a valid URL: cuts off all parts that could be secret.
+ */
 function redactText(text: string): string {
   return text
     .replace(/[?#].*@.*$/s, "@***")

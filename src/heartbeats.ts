@@ -68,7 +68,7 @@ export function graphqlWs(): PingConfig {
  * WebSocket each packet is a message of its own.
  *
  * The server dictates the interval in its first message. Pass it on in the
- * connect hook: if no ping comes for so long, the connection is dead.
+ * connect hook: if no ping comes for this long, the connection is dead.
  *
  * @example
  * ```ts
@@ -106,7 +106,7 @@ const CENTRIFUGO_PINGS_ONLY = /^(?:\{\}\s*)+$/;
  * `{}` included.
  *
  * The server dictates the interval, in seconds, in its reply to `connect`. Pass
- * it on in the connect hook: if no ping comes for so long, the connection is
+ * it on in the connect hook: if no ping comes for this long, the connection is
  * dead.
  *
  * @example

@@ -44,7 +44,7 @@ function complain(line: string): void {
     let rest = new TextEncoder().encode(`${line}\n`);
     while (rest.length > 0) rest = rest.subarray(Deno.stderr.writeSync(rest));
   } catch {
-    // Nobody is left to be told.
+    // There is no other place to report it.
   }
 }
 

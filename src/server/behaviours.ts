@@ -89,7 +89,7 @@ export function feed(options: FeedOptions = {}): (peer: Peer) => Promise<void> {
   };
 }
 
-/** Waits so long, or until the signal. */
+/** Waits for this time, or until the signal aborts. */
 async function wakeAfter(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await delay(ms, { signal });

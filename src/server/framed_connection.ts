@@ -140,7 +140,7 @@ export class FramedConnection {
     });
   }
 
-  /** Stops reading after what is being read, until `resumeReading`. */
+  /** Stops reading after the current read, until `resumeReading`. */
   stopReading(): void {
     this.#stopped ??= Promise.withResolvers();
   }
@@ -161,7 +161,7 @@ export class FramedConnection {
     else if (this.#state.kind === "open") this.#sendClose(body);
   }
 
-  /** Writes what was sent, then ends TCP (FIN) without a close frame. */
+  /** Writes sent messages, then ends TCP (FIN) without a close frame. */
   drop(): void {
     this.#hangUp(() => this.#finish());
   }

@@ -202,8 +202,8 @@ export async function writeAll(
 
 /**
  * Sends a FIN and reads on until the client has hung up too. Closing at once,
- * with input unread, would send a reset, and what was written last could be
- * lost with it. It does not bound the time: closing the transport ends it.
+ * with input unread, would send a reset, with which the last written bytes
+ * could be lost. It does not bound the time: closing the transport ends it.
  */
 export async function linger(transport: Transport): Promise<void> {
   const rest = new Uint8Array(4096);
@@ -215,7 +215,7 @@ export async function linger(transport: Transport): Promise<void> {
   }
 }
 
-/** Closes it, if nobody has. */
+/** Closes it, if it is not closed yet. */
 export function closeQuietly(transport: Transport): void {
   try {
     transport.close();

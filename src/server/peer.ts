@@ -196,7 +196,7 @@ export class Peer implements AsyncIterable<Message> {
     return pong.promise;
   }
 
-  /** Stops reading after what is being read, until `resumeReading`. */
+  /** Stops reading after the current read, until `resumeReading`. */
   stopReading(): void {
     this.#connection.stopReading();
   }

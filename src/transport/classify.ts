@@ -165,7 +165,7 @@ export function isRefusal({ code, status }: WSError): boolean {
   return code === "HTTP_STATUS" && (status === 401 || status === 403);
 }
 
-/** After so many refusals in a row a client that was open gives up, too. */
+/** After this many refusals in a row, a client that was open gives up too. */
 const MAX_REFUSALS = 3;
 
 /** Statuses that ask to come back later by themselves. */

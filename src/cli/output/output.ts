@@ -42,10 +42,11 @@ export class Output {
   #failed = false;
 
   /**
-   * @param delimiter what ends each message
+   * @param delimiter the text that ends each message
    * @param onError called once, when the sink fails; from then on nothing is
    * written
-   * @param batch how much is gathered; with 0 each message is written by itself
+   * @param batch how much is gathered; with 0 each message is written
+   * separately
    */
   constructor(
     sink: Sink,
@@ -87,7 +88,7 @@ export class Output {
   }
 
   #encode(text: string): Uint8Array {
-    // A batch with one long message at its end is encoded by itself.
+    // A batch with one long message at its end is encoded separately.
     if (text.length > 2 * BATCH) return this.#encoder.encode(text);
     // Three bytes of UTF-8 are the most for a UTF-16 code unit.
     if (this.#room.length < 3 * text.length) {

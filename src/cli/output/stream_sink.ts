@@ -9,10 +9,10 @@
  * becomes TCP backpressure towards the server, and no message is lost. A signal
  * or the deadline ends the block at once, which a blocking write could not.
  *
- * Where keys are typed, the second thread reads them too, so that Ctrl-C is seen
- * at once. It comes as a byte: where the kernel makes a signal of it, it also
- * discards what the terminal has not read, and a write that waits for room there
- * is not told of it (Linux, `pty_flush_buffer`) and may wait for ever.
+ * Where keys are typed, the second thread reads them too, so that Ctrl-C is
+ * seen at once. It comes as a byte: where the kernel makes a signal of it, it
+ * also discards what the terminal has not read, and a write that waits for room
+ * there is not woken (Linux, `pty_flush_buffer`) and may wait for ever.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export type StreamTarget =
   /** A FIFO or a device. */
   | { readonly kind: "path"; readonly path: string };
 
-/** Owns the stream: sets a deadline, and is told of signals and failures. */
+/** Owns the stream: sets a deadline, and gets signals and failures. */
 export interface StreamOwner {
   /** The time at which a block ends, as `performance.now()`; often Infinity. */
   readonly deadline: number;
@@ -82,7 +82,7 @@ const WORD = {
   signals: 10,
 } as const;
 
-/** What the second thread starts with. */
+/** The data with which the second thread starts. */
 interface WorkerSetup {
   readonly memory: Int32Array<SharedArrayBuffer>;
   readonly word: typeof WORD;

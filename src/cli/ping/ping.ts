@@ -108,7 +108,7 @@ function pingConfig(flags: Flags, url: string): WSConfig {
   };
 }
 
-/** A server that answers nothing for so long is gone, in milliseconds. */
+/** A server that answers nothing for this long is gone, in milliseconds. */
 const LONG = 60_000;
 
 /** How answers are printed: for people, with `-q` only at the end, as JSON. */

@@ -119,7 +119,7 @@ function certificateOf(socket: TLSSocket): Certificate | undefined {
   };
 }
 
-/** Deno 2.6 cannot tell. */
+/** Deno 2.6 does not know the protocol: then it is empty. */
 function protocolOf(socket: { getProtocol?: () => string | null }): string {
   return socket.getProtocol?.() ?? "";
 }

@@ -34,14 +34,14 @@ import {
 } from "./end_reason.ts";
 import { after, every, Limit } from "./timers.ts";
 
-/** What a run consists of. */
+/** The parts of a run. */
 export interface RunParts extends Limits {
   /** One client, or several at once. */
   readonly config: WSConfig | readonly WSConfig[];
   readonly events: ConnectionEvents;
   /** Takes each message; false: it is not printed, and does not count. */
   readonly deliver: (data: Message, source: Source) => unknown;
-  /** What each connection begins with, before the queue may move. */
+  /** The first steps on each connection, before the queue may move. */
   readonly steps?: ConnectSteps;
   /** Called once the clients have been started. */
   readonly begin?: (run: ClientRun) => unknown;
@@ -59,15 +59,15 @@ export interface RunParts extends Limits {
 
 /** What ends a run, and how often it reports its numbers. */
 export interface Limits {
-  /** End after so many printed messages. */
+  /** End after this number of printed messages. */
   readonly count?: number;
   /** End at the first message that matches. */
   readonly until?: RegExp;
-  /** End at the first message after the steps; what comes before is dropped. */
+  /** End at the first message after the steps; earlier messages are dropped. */
   readonly once?: boolean;
-  /** End with 124 after so many milliseconds. */
+  /** End with 124 after this time, in milliseconds. */
   readonly timeout?: number;
-  /** End with 0 after so many milliseconds. */
+  /** End with 0 after this time, in milliseconds. */
   readonly duration?: number;
   readonly failOnGap?: boolean;
   /** Report the numbers at this interval, in milliseconds. */

@@ -40,7 +40,7 @@ export interface Source {
   readonly url: string;
 }
 
-/** Takes what happens to the connections of a run. */
+/** Gets the events of the connections of a run. */
 export interface ConnectionEvents {
   readonly open: (session: Session, source: Source) => void;
   readonly close: (info: DisconnectInfo, source: Source) => void;

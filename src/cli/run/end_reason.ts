@@ -1,6 +1,6 @@
 /**
  * The reasons for which a run ends: the exit status of each, how long the
- * shutdown may take, and what is said at the end.
+ * shutdown may take, and the text at the end.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export interface CloseFrame {
 export type EndReason =
   /** The client ended by itself. */
   | { readonly kind: "ended"; readonly error: WSError | undefined }
-  /** What was asked for is done. */
+  /** The task of the command line is done. */
   | { readonly kind: "done"; readonly close?: CloseFrame }
   /** The input is sent, and no answer came for the time of `--linger`. */
   | { readonly kind: "input-over" }
@@ -147,7 +147,7 @@ export function exitCodeOf(error: WSError): ExitCode {
     case "HANDSHAKE":
       return 3;
     case "PERMISSION":
-    // A spool that cannot be opened: what it cannot write ends no client.
+    // A spool that cannot be opened; a failed write does not end the client.
     case "SPOOL":
       return 2;
     case "CLOSED":
@@ -210,7 +210,7 @@ export function statsLine(stats: WSStats, state: string): string {
 }
 
 /**
- * Says why the run ended, and what it came to.
+ * Says why the run ended, with a summary.
  *
  * @param spool where messages stay that were not sent
  */

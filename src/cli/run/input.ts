@@ -19,7 +19,7 @@ import { matches, type TextOrFile, UsageError } from "../args/values.ts";
 import { showBytes } from "../format.ts";
 import type { ClientRun } from "./client_run.ts";
 
-/** What is read from, as `Deno.stdin`. */
+/** The source of input, such as `Deno.stdin`. */
 export interface Reader {
   read(buffer: Uint8Array): Promise<number | null>;
 }
@@ -164,7 +164,7 @@ function indexOf(bytes: Uint8Array, part: Uint8Array, from: number): number {
   }
 }
 
-/** What the sending of input depends on. */
+/** The options and parts that sending input depends on. */
 export interface SendInputOptions extends InputOptions {
   readonly source: Reader;
   readonly decode: Decode;
@@ -194,7 +194,7 @@ export async function sendInput(
     run.end({ kind: "input-over" });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    // What came before a bad message is sent.
+    // Messages before a bad one are sent.
     if (isBadInput(error)) await flush(run);
     // What ended the client ends the run too, with its own exit code.
     if (run.isOver || run.client.state === "closed") return;
@@ -245,7 +245,7 @@ async function send(
   }
 }
 
-/** Waits until no message has come for so long. */
+/** Waits until no message has come for `linger` milliseconds. */
 async function quiet(run: ClientRun, linger: number): Promise<void> {
   run.watchMessages();
   for (;;) {
@@ -258,7 +258,8 @@ async function quiet(run: ClientRun, linger: number): Promise<void> {
 /**
  * Greets a new connection.
  *
- * @param deliver takes what comes in meanwhile, which is payload too
+ * @param deliver takes the messages that arrive meanwhile, which are payload
+ * too
  */
 export type ConnectSteps = (
   session: Session,

@@ -1,6 +1,6 @@
 /**
  * Protocol pings (RFC 6455, section 5.5.2) through the client, which sends them
- * at an interval and tells the latest round-trip time.
+ * at an interval and reports the latest round-trip time.
  *
  * @module
  */

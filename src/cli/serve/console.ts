@@ -17,7 +17,7 @@ import { RawMode, readKeys, Terminal } from "../terminal/terminal.ts";
 /** A prompt, and where to print meanwhile. */
 export interface Console extends Disposable {
   readonly notices: Stderr;
-  /** Shows the prompt; `end` is called when somebody leaves. */
+  /** Shows the prompt; `end` is called when the user leaves. */
   readonly start: (
     server: WebSocketServer,
     end: (status: ExitStatus) => void,

@@ -1,6 +1,6 @@
 /**
- * `connect` where stdin and stdout are terminals: what is typed is sent, what
- * arrives is printed above the prompt, and commands begin with a slash.
+ * `connect` where stdin and stdout are terminals: typed lines are sent,
+ * messages are printed above the prompt, and commands begin with a slash.
  *
  * @module
  */
@@ -198,7 +198,7 @@ function withPongs(config: WSConfig, onPong: () => void): WSConfig {
   };
 }
 
-/** What `/ping` sends; undefined if no answer to it could be told. */
+/** What `/ping` sends; undefined if its answer could not be recognized. */
 function pingOf({ ping, pong }: Flags): Message | undefined {
   if (ping === undefined || pong === undefined) return undefined;
   return textOf("--ping", ping);
@@ -209,8 +209,8 @@ export interface CommandParts {
   readonly notices: Stderr;
   readonly decode: Decode;
   /**
-   * What `/ping` sends, or sends a protocol ping; undefined if no answer could
-   * be told.
+   * What `/ping` sends, or a function that sends a protocol ping; undefined if
+   * the answer could not be recognized.
    */
   readonly ping: Message | (() => void) | undefined;
   /** Stops the program until the shell continues it. */
@@ -227,7 +227,7 @@ const HELP = [
   "Alt-Enter or a paste puts several lines into one message; Ctrl-R searches.",
 ];
 
-/** Executes what is typed. */
+/** Runs a typed line. */
 export class Commands {
   readonly #run: ClientRun;
   readonly #parts: CommandParts;
@@ -355,7 +355,7 @@ export class Commands {
     this.#run.end({ kind: "done", close: { code, reason } });
   }
 
-  /** Prints what was asked for, even with `-q`. */
+  /** Prints the answer to a command, even with `-q`. */
   #tell(text: string): void {
     const { notices } = this.#parts;
     for (const part of wrap(text, terminalWidth() - 2)) {

@@ -113,7 +113,7 @@ function createClient({ tls, proxy }: NativeOptions): Deno.HttpClient {
 
 function proxyOf(proxy: URL): Deno.Proxy {
   const { url, credentials: basicAuth } = splitCredentials(proxy);
-  // Deno 2.6 does not see by itself what kind of proxy the URL names.
+  // Deno 2.6 does not derive the kind of the proxy from its URL.
   const transport = url.protocol === "socks5:"
     ? "socks5"
     : url.protocol === "https:"

@@ -1,5 +1,5 @@
 /**
- * Sockets of `node:net` and `node:tls` as streams of ours, and the reverse.
+ * Sockets of `node:net` and `node:tls` as byte streams, and the reverse.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { type ByteStream, writeAll } from "./byte_stream.ts";
  */
 export const NEEDS_NODE_SOCKET = /^2\.[67]\./.test(Deno.version.deno);
 
-/** A socket of Node's as a stream of ours. It reads only when asked. */
+/** A socket of Node as a byte stream. It reads only when asked. */
 export class NodeStream implements ByteStream {
   readonly socket: Socket;
   readonly #below: StreamDuplex | undefined;
@@ -31,7 +31,9 @@ export class NodeStream implements ByteStream {
     this.#changed = undefined;
   };
 
-  /** @param below what the socket reads from, if that is a stream of ours */
+  /**
+   * @param below the byte stream under the socket, if there is one
+   */
   constructor(socket: Socket, below?: StreamDuplex) {
     this.socket = socket;
     this.#below = below;
@@ -132,8 +134,8 @@ function isRefused(socket: Socket): boolean {
 }
 
 /**
- * A stream of ours as one of Node's. It reads only while it flows: `node:tls`
- * takes what there is, without a bound.
+ * A byte stream as a stream of Node. It reads only while it flows: `node:tls`
+ * reads without a bound.
  */
 export class StreamDuplex extends Duplex {
   readonly #stream: ByteStream;

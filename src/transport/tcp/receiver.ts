@@ -32,9 +32,11 @@ const SMALL = 2 * 1024;
 const MEDIUM = 16 * 1024;
 const LARGE = 256 * 1024;
 
-/** The event loop gets a turn after so much time in a row, ms. */
+/** The longest time without a turn of the event loop, in milliseconds. */
 const SLICE = 4;
-/** The clock is read once in so many messages, fragments, pings and pongs. */
+/**
+ * The clock is read once per this many messages, fragments, pings and pongs.
+ */
 const BETWEEN_LOOKS = 16;
 
 /** Large buffers that are not in use: at most 1 MiB. */

@@ -45,7 +45,7 @@ const MAX_BODY = 4096;
 /** So much of an answer that is not HTTP is shown, characters. */
 const SHOWN = 60;
 
-/** A body without an end is waited for so long, ms. */
+/** The longest wait for the end of a body, in milliseconds. */
 const BODY_TIMEOUT = 300;
 
 /** The handshake that makes a request (RFC 6455, section 4.1). */

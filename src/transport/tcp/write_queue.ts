@@ -21,7 +21,7 @@ const SMALL = 4 * 1024;
 const LARGE = 256 * 1024;
 /** Room for control frames that wait for the write in progress, bytes. */
 const CONTROL = 1024;
-/** The event loop gets a turn after so much time in a row, ms. */
+/** The longest time without a turn of the event loop, in milliseconds. */
 const SLICE = 4;
 
 /** Buffers for the next batches of all connections. */
@@ -179,7 +179,7 @@ export class WriteQueue {
     this.#control = undefined;
   }
 
-  /** A buffer with so much room, after what is in the ones before. */
+  /** A buffer with room for `size` bytes, after the data in earlier ones. */
   #bufferFor(size: number): FrameBuffer {
     const isFirst = this.#open === undefined;
     if (this.#open !== undefined) {
