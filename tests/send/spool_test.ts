@@ -358,7 +358,7 @@ Deno.test("a process that is killed while it repairs a spool leaves nothing unre
   const opening = sender.open().finally(() => isOpen = true);
   for (let moment = 0; !isOpen; moment++) {
     await turn();
-    if (moment % 5 > 0) continue;
+    if (moment % 2 > 0) continue;
     const folder = `${killed.folder}/${moment}`;
     Deno.mkdirSync(folder);
     for (const name of file.names()) {
