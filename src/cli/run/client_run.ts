@@ -325,7 +325,7 @@ export class ClientRun implements StreamOwner {
       this.#stopClients(decided),
       aborted(this.#closeLimit.signal),
     ]);
-    const unsent = this.#stats().queued;
+    const queued = this.#stats().queued;
     const { error } = decided.kind === "ended" ? decided : {};
     this.#parts.events.end(error);
     this.#parts.finish?.();
@@ -335,12 +335,13 @@ export class ClientRun implements StreamOwner {
     this.#writeLimit.clear();
     const reason = this.#outputFailure ?? this.#decided ?? decided;
     const goal = this.#goal();
+    const unsent = Math.max(queued, this.#unsent);
     return {
-      status: exitStatusOf(reason, { lost: this.#lost, goal }),
+      status: exitStatusOf(reason, { lost: this.#lost, goal, unsent }),
       reason,
       goal,
       stats: this.#stats(),
-      unsent: Math.max(unsent, this.#unsent),
+      unsent,
       unwritten: isUrgent(reason) && reason.kind !== "output-closed"
         ? unwritten
         : 0,

@@ -45,10 +45,15 @@ export type Goal = "none" | "met" | "missed";
  * The exit status of the program.
  *
  * @param lost whether `--fail-on-gap` was given and something may be missing
+ * @param unsent how many messages were not sent
  */
 export function exitStatusOf(
   reason: EndReason,
-  { lost, goal }: { readonly lost: boolean; readonly goal: Goal },
+  { lost, goal, unsent }: {
+    readonly lost: boolean;
+    readonly goal: Goal;
+    readonly unsent: number;
+  },
 ): ExitStatus {
   switch (reason.kind) {
     case "ended": {
@@ -56,7 +61,7 @@ export function exitStatusOf(
       if (code !== 0) return code;
       if (lost) return 9;
       // A normal close, but too early.
-      return goal === "missed" ? 4 : 0;
+      return goal === "missed" || unsent > 0 ? 4 : 0;
     }
     case "done":
       return lost ? 9 : 0;
@@ -225,7 +230,7 @@ export function printSummary(
   switch (reason.kind) {
     case "ended":
       if (reason.error !== undefined) notices.fatal(errorText(reason.error));
-      else if (missed) {
+      else if (missed || unsent > 0) {
         notices.fatal("the server closed the connection too early");
       }
       break;

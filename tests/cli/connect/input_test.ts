@@ -71,6 +71,22 @@ Deno.test("--one-message sends all of stdin as one message", async () => {
   assertEquals(heard, ['{\n "a": 1\n}\n']);
 });
 
+Deno.test("a server that closes before it has all of the input is told, even with -q: 4", async () => {
+  await using server = serve({
+    onPeer: async (peer) => {
+      await peer.receive();
+      await peer.close(1000);
+    },
+  });
+  const flags = ["-q", "--no-reconnect", "--send-rate", "1/m"];
+  const result = await cli(server.url, ...flags).input("1\n2\n3\n").run();
+  assertEquals(
+    result.stderr,
+    "ws-stream: the server closed the connection too early\n",
+  );
+  assertEquals(result.code, 4);
+});
+
 Deno.test("--send-rate bounds how fast the input is sent", async () => {
   const times: number[] = [];
   await using server = serve({

@@ -49,7 +49,7 @@ function each(judge: (reason: EndReason) => unknown): Record<string, unknown> {
 }
 
 Deno.test("each reason has its exit code, or the signal to exit by", () => {
-  const facts = { lost: false, goal: "none" } as const;
+  const facts = { lost: false, goal: "none", unsent: 0 } as const;
   assertEquals(each((reason) => exitStatusOf(reason, facts)), {
     ended: 0,
     refused: 8,
@@ -70,10 +70,10 @@ Deno.test("each reason has its exit code, or the signal to exit by", () => {
 
 Deno.test("what was lost turns success into 9, and hides no other failure", () => {
   const before = each((reason) =>
-    exitStatusOf(reason, { lost: false, goal: "none" })
+    exitStatusOf(reason, { lost: false, goal: "none", unsent: 0 })
   );
   const after = each((reason) =>
-    exitStatusOf(reason, { lost: true, goal: "none" })
+    exitStatusOf(reason, { lost: true, goal: "none", unsent: 0 })
   );
   for (const [name, status] of Object.entries(before)) {
     const isFine = status === 0 && name !== "outputClosed";
@@ -82,7 +82,7 @@ Deno.test("what was lost turns success into 9, and hides no other failure", () =
 });
 
 Deno.test("an end before the wanted messages came is no success", () => {
-  const facts = { lost: false, goal: "missed" } as const;
+  const facts = { lost: false, goal: "missed", unsent: 0 } as const;
   const { ended, closed, inputOver, planned, refused, interrupted } = each(
     (reason) => exitStatusOf(reason, facts),
   );
@@ -97,6 +97,15 @@ Deno.test("an end before the wanted messages came is no success", () => {
       interrupted: "SIGINT",
     },
   );
+});
+
+Deno.test("a normal close before the input was sent is no success", () => {
+  const facts = { goal: "none", unsent: 1 } as const;
+  const { ended, closed } = OUTCOMES;
+  for (const reason of [ended, closed]) {
+    assertEquals(exitStatusOf(reason, { ...facts, lost: false }), 4);
+    assertEquals(exitStatusOf(reason, { ...facts, lost: true }), 9);
+  }
 });
 
 function error(
