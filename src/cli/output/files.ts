@@ -41,12 +41,19 @@ export class OutputFiles implements Sink, Disposable {
   readonly #options: RotationOptions;
   readonly #now: () => number;
   #open: OpenFile | undefined;
+  #path: string;
   #failed = false;
 
   /** @param now the clock, in milliseconds since the epoch */
   constructor(options: RotationOptions, now: () => number = Date.now) {
     this.#options = options;
     this.#now = now;
+    this.#path = options.template;
+  }
+
+  /** The final name of the file that is written, or was last. */
+  get path(): string {
+    return this.#path;
   }
 
   /** Opens the first file, to see whether that can be done. */
@@ -94,11 +101,11 @@ export class OutputFiles implements Sink, Disposable {
   #begin(): OpenFile {
     const { template, host } = this.#options;
     const now = this.#now();
-    const base = this.#base(now);
+    const base = this.#path = this.#base(now);
     const folder = base.replace(/[^/\\]*$/, "");
     if (folder !== "") Deno.mkdirSync(folder, { recursive: true });
     for (let n = 1;; n++) {
-      const path = fileName(template, { now, host, n });
+      const path = this.#path = fileName(template, { now, host, n });
       const file = exists(path) ? undefined : createNew(`${path}.part`);
       if (file !== undefined) return { file, path, base, since: now, size: 0 };
     }

@@ -266,17 +266,15 @@ function openFiles(
   batch: number | undefined,
   { delimiter, owner }: OutputOptions,
 ): OpenOutput {
+  const failure = (error: unknown) =>
+    `--output ${files.path} cannot be written: ${asError(error).message}`;
   try {
     files.begin();
   } catch (error) {
-    throw new UsageError(
-      `--output cannot be written: ${asError(error).message}`,
-    );
+    throw new UsageError(failure(error));
   }
   const fail = (error: unknown) =>
-    owner().outputFailed(
-      new Error(`--output cannot be written: ${asError(error).message}`),
-    );
+    owner().outputFailed(new Error(failure(error)));
   const guarded = (action: () => void) => {
     try {
       action();

@@ -117,6 +117,8 @@ export class StreamSink implements Sink, StderrThread {
   #direct: number;
   #onStdin: (bytes: Uint8Array | null) => void = () => {};
   #failed = false;
+  /** Resolves once the owner is told that the stream failed. */
+  readonly #failure = Promise.withResolvers<void>();
   #interrupted = false;
   /** What found no room when a block was interrupted. */
   #rest: Uint8Array = new Uint8Array();
@@ -164,6 +166,8 @@ export class StreamSink implements Sink, StderrThread {
     for (;;) {
       const events = Atomics.load(this.#memory, WORD.events);
       if (this.#hasFailed || this.#failed) {
+        // The second thread reports the error a little later.
+        await Promise.race([this.#failure.promise, aborted(signal)]);
         return false;
       }
       this.#rest = this.#put(this.#rest);
@@ -277,7 +281,7 @@ export class StreamSink implements Sink, StderrThread {
       // A parent may have given us a pipe with O_NONBLOCK set.
       if (error instanceof Deno.errors.WouldBlock) return rest;
       if (error instanceof Deno.errors.BrokenPipe) this.#fail(error);
-      else if (error instanceof Error) this.#fail(this.#failure(error.message));
+      else if (error instanceof Error) this.#fail(this.#errorOf(error.message));
       else throw error;
       return new Uint8Array();
     }
@@ -312,7 +316,7 @@ export class StreamSink implements Sink, StderrThread {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }: MessageEvent<WorkerReport>) => {
       if (typeof data !== "string") this.#onStdin(data);
-      else this.#fail(this.#isBroken ? brokenPipe() : this.#failure(data));
+      else this.#fail(this.#isBroken ? brokenPipe() : this.#errorOf(data));
     };
     const setup: WorkerSetup = {
       memory: this.#memory,
@@ -347,7 +351,7 @@ export class StreamSink implements Sink, StderrThread {
     }
   }
 
-  #failure(why: string): Error {
+  #errorOf(why: string): Error {
     const what = this.#target.kind === "stdout"
       ? "stdout"
       : `--output ${this.#target.path}`;
@@ -360,6 +364,7 @@ export class StreamSink implements Sink, StderrThread {
     // Writing to a terminal fails once it is closed, a little before SIGHUP.
     if (this.#isTerminal) this.#owner().interrupt("SIGHUP");
     else this.#owner().outputFailed(error);
+    this.#failure.resolve();
   }
 }
 
@@ -381,6 +386,7 @@ function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) =>
     signal.addEventListener("abort", () => resolve(), { once: true })
   );

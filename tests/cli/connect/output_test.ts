@@ -103,7 +103,7 @@ Deno.test("-o is told before the start if it cannot be written", async (t) => {
   const nowhere = "ws://127.0.0.1:9";
   const cases: readonly (readonly [string, RegExp])[] = [
     [`${temp.folder}/dir`, /--output is a folder/],
-    ["/dev/null/file", /--output cannot be written/],
+    ["/dev/null/file", /--output \/dev\/null\/file cannot be written/],
   ];
   for (const [path, pattern] of cases) {
     await t.step(path.replace(temp.folder, ""), async () => {
@@ -170,22 +170,50 @@ Deno.test({
     const line = 'trap "" XFSZ; ulimit -f 100; exec "$@"';
     const result = await cli().program("sh", "-c", line, "sh", ...words)
       .run();
-    assertMatch(result.stderr, /--output cannot be written: File too large/);
+    assertMatch(
+      result.stderr,
+      /--output \S+\/feed\.txt cannot be written: File too large/,
+    );
     assertEquals(result.code, 1);
     assertEquals(temp.names(), ["feed.txt.part"]);
   },
 });
 
 Deno.test({
-  name: "a full disk behind stdout is told, and is 1",
+  name: "a full disk behind stdout or a device is told, and is 1",
   ignore: Deno.build.os !== "linux",
-  fn: async () => {
-    await using server = serve({ onPeer: (peer) => peer.send("x") });
-    const { words } = cli(server.url);
-    const result = await cli()
-      .program("sh", "-c", '"$@" > /dev/full', "sh", ...words).run();
-    assertMatch(result.stderr, /stdout cannot be written: No space left/);
-    assertEquals(result.code, 1);
+  fn: async (t) => {
+    // More than the main thread writes by itself.
+    const long = "x".repeat(10_000);
+    const cases = {
+      "stdout, a short message": { data: "x", flags: [], what: "stdout" },
+      "stdout, a long message": { data: long, flags: [], what: "stdout" },
+      "-o": {
+        data: "x",
+        flags: ["-o", "/dev/full"],
+        what: "--output /dev/full",
+      },
+    };
+    for (const [name, { data, flags, what }] of Object.entries(cases)) {
+      await t.step(name, async () => {
+        await using server = serve({
+          onPeer: async (peer) => {
+            await peer.send(data);
+            peer.close(1000);
+          },
+        });
+        const { words } = cli(server.url, "--no-reconnect", ...flags)
+          .allow("-A");
+        const result = await cli()
+          .program("sh", "-c", '"$@" > /dev/full', "sh", ...words).run();
+        assertEquals(
+          result.stderr,
+          `ws-stream: ${what} cannot be written: ` +
+            "No space left on device (os error 28)\n",
+        );
+        assertEquals(result.code, 1);
+      });
+    }
   },
 });
 

@@ -35,7 +35,7 @@ Deno.test("an output that cannot be written is told before anything starts", asy
   const { code, stderr } = await cli(
     ...["ws://127.0.0.1:9", "-o", `${temp.path}/feed.txt`],
   ).allow("--allow-net", "--allow-read", "--allow-write").run();
-  assertMatch(stderr, /^ws-stream: --output cannot be written: .*mkdir/);
+  assertMatch(stderr, /^ws-stream: --output \S+ cannot be written: .*mkdir/);
   assertEquals(code, 2);
 });
 
