@@ -220,7 +220,10 @@ export class ClientRun implements StreamOwner {
     return this.#over.signal;
   }
 
-  /** Resolves once every client has been open. */
+  /**
+   * Resolves once every client has been open or has ended; rejects if none has
+   * been open.
+   */
   get opened(): Promise<void> {
     return this.#opened;
   }
@@ -262,9 +265,7 @@ export class ClientRun implements StreamOwner {
     after(duration, this.over, () => this.end({ kind: "planned" }));
     every(statsEvery, this.over, () => this.#reportStats());
     this.#endWithClients();
-    this.#opened = Promise.all(
-      this.#clients.map((client) => client.start()),
-    ).then(() => {});
+    this.#opened = this.#open();
     // The input awaits it, if there is any.
     this.#opened.catch(() => {});
     begin?.(this);
@@ -293,6 +294,17 @@ export class ClientRun implements StreamOwner {
         throw error;
       }
       throw new UsageError(inFlags(error.message));
+    }
+  }
+
+  async #open(): Promise<void> {
+    const results = await Promise.allSettled(
+      this.#clients.map((client) => client.start()),
+    );
+    const failures = results.filter(({ status }) => status === "rejected");
+    const [first] = failures;
+    if (first?.status === "rejected" && failures.length === results.length) {
+      throw first.reason;
     }
   }
 

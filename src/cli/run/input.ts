@@ -191,15 +191,23 @@ export async function sendInput(
     await run.opened;
     await flush(run);
     await quiet(run, options.linger);
-    run.end({ kind: "input-over" });
+    if (hasEnded(run)) return;
+    const error = await endError(run);
+    run.end(
+      error === undefined ? { kind: "input-over" } : { kind: "ended", error },
+    );
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     // Messages before a bad one are sent.
     if (isBadInput(error)) await flush(run);
-    // What ended the client ends the run too, with its own exit code.
-    if (run.isOver || run.client.state === "closed") return;
+    if (hasEnded(run)) return;
     run.end({ kind: "failed", error, code: 2 });
   }
+}
+
+/** What ended the clients ends the run too, with its own exit code. */
+function hasEnded({ isOver, clients }: ClientRun): boolean {
+  return isOver || clients.every(({ state }) => state === "closed");
 }
 
 function isBadInput(error: Error): boolean {
@@ -208,7 +216,21 @@ function isBadInput(error: Error): boolean {
 }
 
 async function flush(run: ClientRun): Promise<void> {
-  await Promise.all(run.clients.map((client) => client.flush()));
+  await Promise.all(run.clients.map(async (client) => {
+    try {
+      await client.flush();
+    } catch (error) {
+      // With `--merge` the messages of the other clients still leave.
+      if (client.state !== "closed") throw error;
+    }
+  }));
+}
+
+/** The error that has ended one of the clients, if there is one. */
+async function endError(run: ClientRun): Promise<WSError | undefined> {
+  const closed = run.clients.filter(({ state }) => state === "closed");
+  const errors = await Promise.all(closed.map((client) => client.closed));
+  return errors.find((error) => error !== undefined);
 }
 
 async function sendAll(
@@ -238,6 +260,8 @@ async function send(
   try {
     await client.send(data);
   } catch (error) {
+    // With `--merge` the other clients still get the input.
+    if (client.state === "closed") return;
     const isFull = error instanceof WSError && error.code === "QUEUE_FULL";
     if (!isFull) throw error;
     // `--overflow reject`: this message is lost, the next may fit.

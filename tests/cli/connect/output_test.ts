@@ -54,6 +54,29 @@ Deno.test("--merge with --json tags every event", async () => {
   assertEquals(code, 4);
 });
 
+Deno.test("--merge sends the input although one URL is dead, and is 7", async (t) => {
+  await using server = serve({ onPeer: echo });
+  const dead = "ws://127.0.0.1:4";
+  const cases = { first: [dead, server.url], last: [server.url, dead] };
+  for (const [name, urls] of Object.entries(cases)) {
+    await t.step(`it is the ${name}`, async () => {
+      const flags = ["--merge", "--no-reconnect", ...SHORTLY];
+      const session = cli(...urls, ...flags).typing().start();
+      await session.type("early\n");
+      await session.stderr.waitFor("127.0.0.1:4: nobody listens");
+      await session.type("late\n");
+      await session.close();
+      const { stdout, stderr, code } = await session.end;
+      assertEquals(
+        stdout,
+        `${server.url}/ early\n${server.url}/ late\n`,
+      );
+      assertMatch(stderr, /^ws-stream: 1 message was not sent$/m);
+      assertEquals(code, 7);
+    });
+  }
+});
+
 Deno.test("--decompress shows what exchanges send compressed", async (t) => {
   const text = JSON.stringify({ price: 1.5, name: "ä" });
   const cases = {
