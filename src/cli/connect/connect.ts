@@ -166,10 +166,20 @@ async function pipe(
 
 /** Stdin; empty if it is a terminal and `--once` has its request in a step. */
 function inputOf({ once, steps }: Flags): Reader {
-  if (!Deno.stdin.isTerminal()) return Deno.stdin;
+  if (!Deno.stdin.isTerminal()) return { read: readStdin };
   if (once && steps.length > 0) return { read: () => Promise.resolve(null) };
   // Reading fails once the terminal is closed, a little before SIGHUP.
   return { read: (buffer) => Deno.stdin.read(buffer).catch(() => null) };
+}
+
+/** @throws {UsageError} it is a folder, for example */
+async function readStdin(buffer: Uint8Array): Promise<number | null> {
+  try {
+    return await Deno.stdin.read(buffer);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`stdin cannot be read: ${why}`);
+  }
 }
 
 function filtered(

@@ -25,6 +25,7 @@ import type {
   Session,
   WSError,
 } from "../../../mod.ts";
+import { inFlags } from "../args/client_config.ts";
 
 /** What an event says of an error. */
 export interface ErrorFacts {
@@ -114,7 +115,8 @@ export function errorEvent(error: WSError): JsonEvent {
 }
 
 function factsOf(error: WSError): ErrorFacts {
-  const { code, severity, status, closeCode, reason, message } = error;
+  const { code, severity, status, closeCode, reason } = error;
+  const message = inFlags(error.message);
   return { code, severity, status, closeCode, reason, message };
 }
 

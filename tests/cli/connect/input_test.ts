@@ -208,3 +208,16 @@ Deno.test("a file that vanishes is named", async () => {
     new RegExp(`--bearer-file cannot be read from ${temp.path}: No such file`),
   );
 });
+
+Deno.test({
+  name: "a stdin that cannot be read is named, and is 2",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using server = serve({ onPeer: echo });
+    const { words } = cli(server.url);
+    const { stderr, code } = await cli()
+      .program("sh", "-c", '"$@" < /', "sh", ...words).run();
+    assertMatch(stderr, /^ws-stream: stdin cannot be read: Is a directory/);
+    assertEquals(code, 2);
+  },
+});

@@ -107,17 +107,15 @@ Deno.test("--decompress tells of a message that it cannot decompress", async () 
       await peer.send("plain");
     },
   });
-  const { stdout, stderr } = await cli(
-    server.url,
-    "--decompress",
-    "gzip",
-    "--for",
-    "1s",
-  ).run();
+  const flags = ["--decompress", "gzip", "--for", "1s"];
+  const { stdout, stderr } = await cli(server.url, ...flags).run();
   assertEquals(stdout, "plain\n");
   assertMatch(stderr, /^ws-stream: --decompress failed for a message: /m);
   assertMatch(stderr, /^ws-stream: missed 1 message$/m);
   assertNotMatch(stderr, /connected again|decode/);
+  const events = await cli(server.url, "--json", ...flags).run();
+  assertMatch(events.stdout, /"error".*"--decompress failed for a message: /);
+  assertNotMatch(events.stdout, /decode/);
 });
 
 Deno.test("-o is told before the start if it cannot be written", async (t) => {
