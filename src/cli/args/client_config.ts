@@ -206,8 +206,8 @@ function secret(flag: string, path: string, form: RegExp, rule: string) {
 
 /**
  * The certificates.
- * @throws {UsageError} a file that cannot be read, one of two that need each
- * other, or two that do not belong together
+ * @throws {UsageError} a file that cannot be read or holds no PEM text, one of
+ * two that need each other, or two that do not belong together
  */
 export function tlsOf(flags: Flags): TlsConfig | undefined {
   const { ca, cert, key, insecure, "server-name": serverName } = flags;
@@ -220,14 +220,23 @@ export function tlsOf(flags: Flags): TlsConfig | undefined {
   const tls = {
     serverName,
     insecure: insecure || undefined,
-    caCerts: ca.map((path) => readFlagText("--ca", path)),
-    cert: cert === undefined ? undefined : readFlagText("--cert", cert),
-    key: key === undefined ? undefined : readFlagText("--key", key),
+    caCerts: ca.map((path) => readPem("--ca", path)),
+    cert: cert === undefined ? undefined : readPem("--cert", cert),
+    key: key === undefined ? undefined : readPem("--key", key),
   };
   if (tls.cert !== undefined && tls.key !== undefined) {
     checkPair(tls.cert, tls.key);
   }
   return tls;
+}
+
+/** The client would refuse other text too, but does not know the file. */
+function readPem(flag: string, path: string): string {
+  const text = readFlagText(flag, path);
+  if (text.includes("-----BEGIN ")) return text;
+  throw new UsageError(
+    `${flag} must hold PEM text ("-----BEGIN ..."): ${path} does not`,
+  );
 }
 
 /**

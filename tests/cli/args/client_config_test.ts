@@ -164,7 +164,7 @@ Deno.test("what needs no file is the same for each attempt", () => {
 });
 
 Deno.test("a file that cannot be read is an error of its flag, before anything starts", () => {
-  using folder = folderWith({ there: "x" });
+  using folder = folderWith({ there: "-----BEGIN X-----" });
   const there = `${folder.path}/there`;
   const wrong = {
     "--header": ["--header=@none"],
@@ -225,11 +225,17 @@ Deno.test("a key must belong to its certificate", async () => {
 });
 
 Deno.test("certificates are read from their files", () => {
-  using folder = folderWith({ ca: "CA\n", ca2: "CA2", cert: "C", key: "K" });
+  const pem = (name: string) => `-----BEGIN ${name}-----`;
+  using folder = folderWith({
+    ca: `${pem("CA")}\n`,
+    ca2: pem("CA2"),
+    cert: pem("C"),
+    key: pem("K"),
+  });
   const file = (name: string) => `${folder.path}/${name}`;
   assertEquals(tlsOf(flags()), undefined);
   assertEquals(tlsOf(flags("--ca", file("ca"), "--ca", file("ca2"))), {
-    caCerts: ["CA", "CA2"],
+    caCerts: [pem("CA"), pem("CA2")],
     cert: undefined,
     insecure: undefined,
     serverName: undefined,
@@ -242,12 +248,35 @@ Deno.test("certificates are read from their files", () => {
     ).tls,
     {
       caCerts: [],
-      cert: "C",
+      cert: pem("C"),
       insecure: undefined,
-      key: "K",
+      key: pem("K"),
       serverName: undefined,
     },
   );
+});
+
+Deno.test("a file without a certificate or key is named, and not shown", () => {
+  using folder = folderWith({
+    empty: "",
+    other: "secret",
+    pem: "-----BEGIN X",
+  });
+  const file = (name: string) => `${folder.path}/${name}`;
+  for (const name of ["empty", "other"]) {
+    const cases = {
+      "--ca": ["--ca", file(name)],
+      "--cert": ["--cert", file(name), "--key", file("pem")],
+      "--key": ["--cert", file("pem"), "--key", file(name)],
+    };
+    for (const [flag, args] of Object.entries(cases)) {
+      assertEquals(
+        refusal(...args),
+        `${flag} must hold PEM text ("-----BEGIN ..."): ` +
+          `${file(name)} does not`,
+      );
+    }
+  }
 });
 
 Deno.test("a proxy is an http, https or socks5 URL, and is not shown: it may hold a password", () => {

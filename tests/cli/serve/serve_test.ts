@@ -117,7 +117,7 @@ Deno.test({
 Deno.test("a certificate that cannot be used is wrong usage", async () => {
   const { good } = await certificates();
   using temp = new TempFile();
-  const files = { bad: "bad", cert: good.cert };
+  const files = { bad: "-----BEGIN X-----", cert: good.cert };
   for (const [name, text] of Object.entries(files)) {
     await Deno.writeTextFile(`${temp.folder}/${name}`, text);
   }
