@@ -160,7 +160,8 @@ async function pipe(
     traceHeaders(">", headerListOf(flags), notices);
   }
   const result = await run.run();
-  printSummary(result, notices, flags.spool);
+  // No event has the messages that were not sent, or the output not written.
+  printSummary(result, stderrNotices(flags), flags.spool);
   return result.status;
 }
 

@@ -63,15 +63,20 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-Deno.test("--timeout ends the program though nobody reads its output", async () => {
-  await using server = flood();
-  const session = cli(server.url, "--timeout", "1s").start();
-  session.stdout.pause();
-  await session.stdout.waitFor("x");
-  await session.stderr.waitFor("--timeout");
-  session.stdout.resume();
-  assertEquals((await session.end).code, 124);
-});
+for (const flags of [[], ["--json"]]) {
+  const name = ["--timeout", ...flags].join(" with ");
+  Deno.test(`${name} ends the program though nobody reads its output`, async () => {
+    await using server = flood();
+    const session = cli(server.url, "--timeout", "1s", ...flags).start();
+    session.stdout.pause();
+    await session.stdout.waitFor("\n");
+    await session.stderr.waitFor("--timeout");
+    session.stdout.resume();
+    const { code, stderr } = await session.end;
+    assertMatch(stderr, /were not written: the reader was too slow/);
+    assertEquals(code, 124);
+  });
+}
 
 for (const transport of ["native", "tcp"] as const) {
   for (const stalls of [false, true]) {

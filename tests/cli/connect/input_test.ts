@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { echo } from "../../../src/server/behaviours.ts";
 import type { Peer } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
@@ -85,6 +85,19 @@ Deno.test("a server that closes before it has all of the input is told, even wit
     "ws-stream: the server closed the connection too early\n",
   );
   assertEquals(result.code, 4);
+});
+
+Deno.test("with --json, too, the messages that were not sent are on stderr", async () => {
+  await using server = serve({
+    onPeer: async (peer) => {
+      await peer.receive();
+      await peer.close(1000);
+    },
+  });
+  const flags = ["--json", "--no-reconnect", "--send-rate", "1/m"];
+  const result = await cli(server.url, ...flags).input("1\n2\n3\n").run();
+  assertMatch(result.stderr, /^ws-stream: 2 messages were not sent$/m);
+  assert(!result.stdout.includes("not sent"));
 });
 
 Deno.test("--send-rate bounds how fast the input is sent", async () => {
