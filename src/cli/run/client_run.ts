@@ -98,8 +98,10 @@ export interface RunResult {
   readonly reason: EndReason;
   readonly goal: Goal;
   readonly stats: WSStats;
-  /** Messages that were accepted and not sent. */
+  /** Messages that were read or accepted, and not sent. */
   readonly unsent: number;
+  /** Those of them that no queue has accepted. */
+  readonly unaccepted: number;
   /** Bytes of output that were not read in time. */
   readonly unwritten: number;
 }
@@ -135,6 +137,7 @@ export class ClientRun implements StreamOwner {
   #lost = false;
   #dropped = 0;
   #unsent = 0;
+  #unaccepted = 0;
   /** How many messages are still to be printed. */
   #left: number;
   #goalMet = false;
@@ -248,6 +251,16 @@ export class ClientRun implements StreamOwner {
     this.#lose();
   }
 
+  /** Messages were read from the input, each for every client. */
+  read(count: number): void {
+    this.#unaccepted += count * this.#clients.length;
+  }
+
+  /** A client has accepted one of them, or has reported it as dropped. */
+  accepted(): void {
+    this.#unaccepted--;
+  }
+
   /** Runs until something ends it. */
   async run(): Promise<RunResult> {
     const { begin, restore, timeout, duration, statsEvery, output } =
@@ -347,13 +360,15 @@ export class ClientRun implements StreamOwner {
     this.#writeLimit.clear();
     const reason = this.#outputFailure ?? this.#decided ?? decided;
     const goal = this.#goal();
-    const unsent = Math.max(queued, this.#unsent);
+    const unaccepted = this.#unaccepted;
+    const unsent = Math.max(queued, this.#unsent) + unaccepted;
     return {
       status: exitStatusOf(reason, { lost: this.#lost, goal, unsent }),
       reason,
       goal,
       stats: this.#stats(),
       unsent,
+      unaccepted,
       unwritten: isUrgent(reason) && reason.kind !== "output-closed"
         ? unwritten
         : 0,

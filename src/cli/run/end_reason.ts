@@ -264,16 +264,26 @@ export function printSummary(
     );
   }
   // Of a spool that could not be opened nothing is known.
-  const isKept = spool !== undefined && unsent > 0 &&
-    !(reason.kind === "ended" && reason.error?.code === "SPOOL");
-  const kept = isKept
-    ? `, and ${unsent === 1 ? "stays" : "stay"} in ${spool}`
-    : "";
+  const isUnknown = reason.kind === "ended" && reason.error?.code === "SPOOL";
+  const kept = isUnknown ? "" : keptText(result, spool);
   if (reason.kind === "signal") return notices.good(summary + kept);
   const { dropped } = stats;
   if (dropped > 0) notices.trouble(`${were(dropped)} dropped`);
   if (unsent > 0) notices.trouble(`${were(unsent)} not sent${kept}`);
   notices.detail(summary);
+}
+
+/** Which of the messages that were not sent stay in the spool. */
+function keptText(
+  { unsent, unaccepted }: Pick<RunResult, "unsent" | "unaccepted">,
+  spool: string | undefined,
+): string {
+  const kept = unsent - unaccepted;
+  if (spool === undefined || kept === 0) return "";
+  const stay = `${kept === 1 ? "stays" : "stay"} in ${spool}`;
+  if (unaccepted === 0) return `, and ${stay}`;
+  return `: ${showMany(kept, "message")} ${stay}, ` +
+    `${were(unaccepted)} read and not kept`;
 }
 
 /** `1 message was`, `3 messages were`. */

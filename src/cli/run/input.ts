@@ -240,12 +240,14 @@ async function sendAll(
   let sent = false;
   for await (const messages of readMessages(options.source, options)) {
     sent = true;
+    run.read(messages.length);
     for (const bytes of messages) {
       if (run.isOver) return sent;
       const data = options.decode(bytes);
       options.onSend?.(data);
       for (const client of run.clients) {
-        if (!client.trySend(data)) await send(run, client, data);
+        if (client.trySend(data)) run.accepted();
+        else await send(run, client, data);
       }
     }
   }
@@ -267,6 +269,7 @@ async function send(
     // `--overflow reject`: this message is lost, the next may fit.
     run.dropped("overflow");
   }
+  run.accepted();
 }
 
 /** Waits until no message has come for `linger` milliseconds. */

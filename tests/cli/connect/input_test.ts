@@ -100,6 +100,38 @@ Deno.test("with --json, too, the messages that were not sent are on stderr", asy
   assert(!result.stdout.includes("not sent"));
 });
 
+/** More lines than the queue holds, and less than one read of a pipe. */
+const MANY = Array.from({ length: 5_000 }, (_, i) => `${i}\n`).join("");
+
+Deno.test("lines that were read and did not fit into the queue count as not sent", async (t) => {
+  await t.step("when the time is up", async () => {
+    const { server } = noting();
+    await using _ = server;
+    const flags = ["--send-rate", "1/m", "--timeout", "1s"];
+    const { stderr, code } = await cli(server.url, ...flags).input(MANY).run();
+    assertMatch(stderr, /^ws-stream: 4,999 messages were not sent$/m);
+    assertEquals(code, 124);
+  });
+
+  await t.step("without a connection", async () => {
+    const url = "ws://127.0.0.1:9";
+    const { stderr, code } = await cli(url, "--no-reconnect").input(MANY).run();
+    assertMatch(stderr, /^ws-stream: 5,000 messages were not sent$/m);
+    assertEquals(code, 7);
+  });
+
+  await t.step("with a spool, which keeps those of the queue", async () => {
+    using temp = new TempFile();
+    const flags = ["--spool", temp.path, "--timeout", "1s"];
+    const { stderr } = await cli("ws://127.0.0.1:9", ...flags)
+      .allow("--allow-net", "--allow-read", "--allow-write").input(MANY).run();
+    assertMatch(
+      stderr,
+      /5,000 messages were not sent: 1,000 messages stay in \/\S+, 4,000 messages were read and not kept$/m,
+    );
+  });
+});
+
 Deno.test("--send-rate bounds how fast the input is sent", async () => {
   const times: number[] = [];
   await using server = serve({
