@@ -31,6 +31,16 @@ async function eventually(holds: () => boolean): Promise<void> {
 
 for (const transport of TRANSPORTS) testAll(transport);
 
+/** Accepts the first request, and refuses the others for a minute. */
+function refusingAllButTheFirst() {
+  let requests = 0;
+  const headers = { "retry-after": "60" };
+  return {
+    accept: () => requests++ === 0 ? undefined : { status: 503, headers },
+    count: () => requests,
+  };
+}
+
 function testAll(
   { name, world: worldOf, openWorld, guest, requestsPerRefusal }: TransportCase,
 ): void {
@@ -159,33 +169,19 @@ function testAll(
   }
 
   test("Retry-After delays the next attempt of a rotation", async () => {
-    let requests = 0;
-    await using world = await openWorld({
-      server: {
-        accept: () =>
-          requests++ === 0
-            ? undefined
-            : { status: 503, headers: { "retry-after": "60" } },
-      },
-    });
+    const { accept, count } = refusingAllButTheFirst();
+    await using world = await openWorld({ server: { accept } });
     world.client.reconnect(GRACEFUL);
     const { retryAfter } = await world.calls.next("error");
     assertEquals(retryAfter, 60_000);
     await sleep(300);
-    assertEquals(requests, 1 + requestsPerRefusal);
+    assertEquals(count(), 1 + requestsPerRefusal);
     assertEquals(world.client.state, "open");
   });
 
   test("a connection that ends while its rotation waits is retried as any other", async () => {
-    let requests = 0;
-    await using world = await openWorld({
-      server: {
-        accept: () =>
-          requests++ === 0
-            ? undefined
-            : { status: 503, headers: { "retry-after": "60" } },
-      },
-    });
+    const { accept } = refusingAllButTheFirst();
+    await using world = await openWorld({ server: { accept } });
     world.client.reconnect(GRACEFUL);
     await world.calls.next("error");
     await nextAttempt();

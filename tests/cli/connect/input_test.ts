@@ -22,6 +22,16 @@ function noting() {
   return { server, heard };
 }
 
+/** A server that closes normally after one message. */
+function closingAfterOne() {
+  return serve({
+    onPeer: async (peer) => {
+      await peer.receive();
+      await peer.close(1000);
+    },
+  });
+}
+
 Deno.test("the lines of PowerShell, with a byte order mark and carriage returns, are clean messages", async () => {
   const { server, heard } = noting();
   await using _ = server;
@@ -72,12 +82,7 @@ Deno.test("--one-message sends all of stdin as one message", async () => {
 });
 
 Deno.test("a server that closes before it has all of the input is told, even with -q: 4", async () => {
-  await using server = serve({
-    onPeer: async (peer) => {
-      await peer.receive();
-      await peer.close(1000);
-    },
-  });
+  await using server = closingAfterOne();
   const flags = ["-q", "--no-reconnect", "--send-rate", "1/m"];
   const result = await cli(server.url, ...flags).input("1\n2\n3\n").run();
   assertEquals(
@@ -88,12 +93,7 @@ Deno.test("a server that closes before it has all of the input is told, even wit
 });
 
 Deno.test("with --json, too, the messages that were not sent are on stderr", async () => {
-  await using server = serve({
-    onPeer: async (peer) => {
-      await peer.receive();
-      await peer.close(1000);
-    },
-  });
+  await using server = closingAfterOne();
   const flags = ["--json", "--no-reconnect", "--send-rate", "1/m"];
   const result = await cli(server.url, ...flags).input("1\n2\n3\n").run();
   assertMatch(result.stderr, /^ws-stream: 2 messages were not sent$/m);
