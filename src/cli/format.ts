@@ -6,6 +6,8 @@
  * @module
  */
 
+import { isGranted } from "./permissions.ts";
+
 /** `0.42 ms`, `4.2 ms`, `850 ms`, `1.3 s`, `2 m 5 s`, `3 h 20 m`. */
 export function showDuration(ms: number): string {
   if (ms < 0.995) return `${ms.toFixed(2)} ms`;
@@ -169,6 +171,6 @@ export function terminalWidth(): number {
  */
 export function isDumbTerminal(): boolean {
   const variable = { name: "env", variable: "TERM" } as const;
-  return Deno.permissions.querySync(variable).state === "granted" &&
+  return isGranted(variable) &&
     Deno.env.get("TERM") === "dumb";
 }

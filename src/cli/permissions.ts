@@ -56,7 +56,7 @@ export function urlNeeds(url: string): Need[] {
 /** Deno 2.6 knows no permission for Unix sockets besides those of the file. */
 function isKnown(need: Need): boolean {
   try {
-    isGranted(need);
+    isMet(need);
     return true;
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
@@ -83,15 +83,13 @@ export function fileNeeds(path: string): Need[] {
  * @throws {MissingPermissionError} with the exact flags
  */
 export function requirePermissions(needs: readonly Need[]): void {
-  const missing = needs.filter((need) => !isGranted(need));
+  const missing = needs.filter((need) => !isMet(need));
   if (missing.length === 0) return;
   throw new MissingPermissionError(
     permissionHint(missing, needs, {
       standalone: Deno.build.standalone,
       mainModule: Deno.mainModule,
-      granted: PERMISSIONS.filter((name) =>
-        Deno.permissions.querySync({ name }).state === "granted"
-      ),
+      granted: PERMISSIONS.filter((name) => isGranted({ name })),
     }),
   );
 }
@@ -106,10 +104,16 @@ const PERMISSIONS = [
   "ffi",
 ] as const;
 
-function isGranted(need: Need): boolean {
-  const descriptor: Deno.PermissionDescriptor = need.kind === "net"
-    ? { name: "net", host: need.host }
-    : { name: need.kind, path: need.path };
+function isMet(need: Need): boolean {
+  return isGranted(
+    need.kind === "net"
+      ? { name: "net", host: need.host }
+      : { name: need.kind, path: need.path },
+  );
+}
+
+/** Whether the program has a permission. Deno asks nobody for it. */
+export function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(descriptor).state === "granted";
 }
 

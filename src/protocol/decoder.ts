@@ -414,7 +414,7 @@ function notMinimal(): ProtocolError {
  * @throws {ProtocolError} 1002 for a code that no frame may carry, 1007 for a
  * reason that is not UTF-8
  */
-export function decodeCloseBody(
+function decodeCloseBody(
   body: Uint8Array<ArrayBuffer>,
 ): { readonly code: number; readonly reason: string } {
   if (body.length === 0) return { code: 1005, reason: "" };

@@ -96,7 +96,7 @@ export function writeHeader(
 }
 
 /** Writes a number of 32 bits, the most significant byte first. */
-export function writeUint32(
+function writeUint32(
   target: Uint8Array,
   offset: number,
   value: number,

@@ -60,7 +60,7 @@ const HELP = [
 ];
 
 /** Executes the lines that are typed at the prompt of a server. */
-export class ServerCommands {
+class ServerCommands {
   readonly #server: Pick<WebSocketServer, "peers">;
   readonly #notices: Stderr;
   readonly #end: (status: ExitStatus) => void;

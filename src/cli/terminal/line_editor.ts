@@ -8,6 +8,7 @@
 
 import { unicodeWidth } from "@std/cli/unicode-width";
 import { escapeLine } from "../format.ts";
+import { isGranted } from "../permissions.ts";
 import type { Key } from "./keys.ts";
 
 /** The effect of a key that does more than edit the line. */
@@ -26,7 +27,7 @@ export interface View {
 }
 
 /** How many lines are remembered. */
-export const HISTORY_SIZE = 500;
+const HISTORY_SIZE = 500;
 
 type Mode =
   /** `at`: the entry of the history that is shown; its length: a new line. */
@@ -338,8 +339,4 @@ export function defaultHistory(): string | undefined {
   const mayUse = isGranted({ name: "read", path }) &&
     isGranted({ name: "write", path });
   return mayUse ? path : undefined;
-}
-
-function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
-  return Deno.permissions.querySync(descriptor).state === "granted";
 }
