@@ -124,13 +124,13 @@ export class Connection implements SocketListener, HeartbeatTarget {
   readonly #socket: Socket;
   readonly #host: ConnectionHost;
   readonly #heartbeat: Heartbeat;
-  readonly #looksAtMessages: boolean;
+  readonly #needsMessages: boolean;
   #state: State = OPEN;
   /** Made at the first use. */
   #closed: PromiseWithResolvers<ConnectionEnd> | undefined;
   #resolveUse: ((result: ConnectionEnd | "replace") => void) | undefined;
   #isReplacementRequested = false;
-  #goneError: WSError | undefined;
+  #closedError: WSError | undefined;
   /** The socket of an abandoned connection has ended. */
   #onAbandonedEnd: (() => void) | undefined;
   /** Keeps messages until they are delivered. */
@@ -145,7 +145,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     this.#host = host;
     this.#buffer = new ReceiveBuffer(host.config);
     this.#heartbeat = new Heartbeat(host.config, socket, this);
-    this.#looksAtMessages = this.#heartbeat.looksAtMessages;
+    this.#needsMessages = this.#heartbeat.needsMessages;
     this.#heartbeat.start();
     socket.listen(this);
   }
@@ -212,10 +212,10 @@ export class Connection implements SocketListener, HeartbeatTarget {
   // For the connect hook ---------------------------------------------------------
 
   /** The error of sends and reads once the connection cannot be used. */
-  get goneError(): WSError {
+  get closedError(): WSError {
     const state = this.#state;
     const known = state.tag === "closed" ? state.end.error : undefined;
-    return this.#goneError ??= known ?? connectionClosed(this.url);
+    return this.#closedError ??= known ?? connectionClosed(this.url);
   }
 
   /**
@@ -231,7 +231,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
       state.closeCode === undefined;
     // The hook first gets what the server sent before it hung up: no throw yet.
     if (isEndedByServer) return;
-    if (state.tag !== "open") throw this.goneError;
+    if (state.tag !== "open") throw this.closedError;
     this.#socket.send(data);
     this.#host.queue.countUnqueued();
   }
@@ -241,7 +241,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
    */
   read(): Promise<Message> {
     const buffer = this.#buffer;
-    if (buffer === undefined) return rejected(this.goneError);
+    if (buffer === undefined) return rejected(this.closedError);
     const next = buffer.shift();
     if (next === undefined) return buffer.read();
     if (this.#isPausedForHook && buffer.isHalfEmpty) {
@@ -360,7 +360,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
       if (decoded === undefined) return;
       data = decoded;
     }
-    if (this.#looksAtMessages && this.#heartbeat.intercept(data)) return;
+    if (this.#needsMessages && this.#heartbeat.intercept(data)) return;
     this.delivered++;
     if (this.#buffer === undefined) this.#host.deliver(data);
     else this.#keep(this.#buffer, data);
@@ -521,7 +521,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     // Before the socket is terminated: `bufferedAmount` is unknown after that.
     this.#detachQueue({ flushed, tooLarge: end.code === 1009 });
     if (this.#isReleased) this.#deliverKept();
-    this.endReads(this.goneError);
+    this.endReads(this.closedError);
     this.#closed?.resolve(ended);
     this.#resolveUse?.(ended);
   }

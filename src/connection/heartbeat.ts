@@ -119,7 +119,7 @@ export class Heartbeat implements TimerEntry {
 
   /** How long the timer waits, in milliseconds. */
   #wait = 0;
-  #lookedAt = 0;
+  #checkedAt = 0;
   #wallAt = 0;
   /** Watched time in milliseconds; all deadlines below are measured in it. */
   #time = 0;
@@ -162,8 +162,8 @@ export class Heartbeat implements TimerEntry {
   }
 
   /** Whether inbound messages may belong to the heartbeat. */
-  get looksAtMessages(): boolean {
-    return this.#pings?.looksAtMessages === true;
+  get needsMessages(): boolean {
+    return this.#pings?.needsMessages === true;
   }
 
   /** Whether the message belongs to the heartbeat and is not to be delivered. */
@@ -188,10 +188,10 @@ export class Heartbeat implements TimerEntry {
   /** Starts watching. */
   start(): void {
     this.#isRunning = true;
-    this.#lookedAt = Math.round(this.#clock.monotonic());
+    this.#checkedAt = Math.round(this.#clock.monotonic());
     this.#wallAt = this.#clock.wall();
     this.#restartDeadlines();
-    this.#setTimer(this.#untilNextLook());
+    this.#setTimer(this.#untilNextCheck());
   }
 
   /** Stops watching; nothing is called after it. */
@@ -210,23 +210,23 @@ export class Heartbeat implements TimerEntry {
     };
     this.#writes.timeout = this.#times.pingTimeout;
     this.#restartDeadlines();
-    if (this.#isRunning) this.#setTimer(this.#untilNextLook());
+    if (this.#isRunning) this.#setTimer(this.#untilNextCheck());
   }
 
   /** Checks the connection. */
   onTimer(): void {
     const now = Math.round(this.#clock.monotonic());
-    const passed = Math.max(this.#wait, now - this.#lookedAt);
+    const passed = Math.max(this.#wait, now - this.#checkedAt);
     const wall = this.#clock.wall();
     const isLate = passed - this.#wait > this.#tolerance;
     const hasJumped = wall - this.#wallAt - passed > WALL_JUMP;
-    this.#lookedAt = now;
+    this.#checkedAt = now;
     this.#wallAt = wall;
     this.#time += isLate ? this.#wait : passed;
     this.#stamp();
-    this.#lookForArrivals(passed);
-    this.#lookForWrites();
-    this.#pings?.onLook();
+    this.#checkArrivals(passed);
+    this.#checkWrites();
+    this.#pings?.onCheck();
     if (isLate) this.#probe();
     else if (hasJumped && this.#pingDue !== Infinity) {
       this.#pingDue = this.#time;
@@ -283,7 +283,7 @@ export class Heartbeat implements TimerEntry {
     this.#lastMessageAt = this.#clock.wall();
   }
 
-  #lookForArrivals(passed: number): void {
+  #checkArrivals(passed: number): void {
     const { delivered, isPaused } = this.#target;
     const arrived = this.#arrivals;
     this.#silence += passed;
@@ -299,11 +299,11 @@ export class Heartbeat implements TimerEntry {
     }
   }
 
-  #lookForWrites(): void {
+  #checkWrites(): void {
     // A connection that is not open is about to end, or closes within its own
     // time limit.
     const { bytesWritten, bufferedAmount = 0 } = this.#socket;
-    this.#writes.look(bytesWritten, bufferedAmount, this.#time);
+    this.#writes.check(bytesWritten, bufferedAmount, this.#time);
     // A few bytes may just have been written: the kernel accepts them on a dead
     // connection too.
     if (bufferedAmount < BACKLOG) return;
@@ -342,20 +342,20 @@ export class Heartbeat implements TimerEntry {
   }
 
   #decide(): void {
-    const finding = this.#finding();
-    if (finding === undefined) {
+    const reason = this.#deadReason();
+    if (reason === undefined) {
       this.#confirmed = 0;
-      this.#setTimer(this.#untilNextLook());
+      this.#setTimer(this.#untilNextCheck());
     } else if (this.#confirmed < CONFIRMATIONS) {
       this.#confirmed++;
       this.#setTimer(CONFIRMATION_DELAY);
     } else {
       this.stop();
-      this.#target.onDead(finding);
+      this.#target.onDead(reason);
     }
   }
 
-  #finding(): string | undefined {
+  #deadReason(): string | undefined {
     if (this.#time >= this.#pongDue) {
       return `nothing arrived for ${this.#pongTimeout} ms after a ping`;
     }
@@ -365,10 +365,10 @@ export class Heartbeat implements TimerEntry {
     if (this.#time >= this.#staleDue) {
       return `nothing was delivered for ${this.#options.staleTimeout} ms`;
     }
-    return this.#time >= this.#writes.due ? this.#writes.finding : undefined;
+    return this.#time >= this.#writes.due ? this.#writes.reason : undefined;
   }
 
-  #untilNextLook(): number {
+  #untilNextCheck(): number {
     const due = Math.min(
       this.#pingDue,
       this.#pongDue,
@@ -411,7 +411,7 @@ export class WriteStall {
   }
 
   /** What is wrong, in a few words. */
-  get finding(): string {
+  get reason(): string {
     return `${this.#buffered} bytes have not moved for ${this.#limit} ms`;
   }
 
@@ -420,7 +420,7 @@ export class WriteStall {
    * `Socket.bytesWritten`) and the bytes `buffered` in it. A full socket may be
    * a busy one, so only both together tell.
    */
-  look(written: number, buffered: number, now: number): void {
+  check(written: number, buffered: number, now: number): void {
     const left = written - buffered;
     if (buffered === 0 || left > this.#left) this.#since = now;
     this.#left = left;

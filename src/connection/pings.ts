@@ -69,7 +69,7 @@ export class Pings {
   }
 
   /** Whether inbound messages may belong to the heartbeat. */
-  get looksAtMessages(): boolean {
+  get needsMessages(): boolean {
     return this.#config.isPong !== undefined ||
       this.#config.answer !== undefined;
   }
@@ -108,8 +108,8 @@ export class Pings {
   }
 
   /** Called at each check of the heartbeat. */
-  onLook(): void {
-    this.#lookAtReplies();
+  onCheck(): void {
+    this.#checkReplies();
     const reply = this.#nextReply;
     if (reply === undefined || this.#replyBytes > 0) return;
     this.#nextReply = undefined;
@@ -158,12 +158,12 @@ export class Pings {
 
   #hasRoomFor(bytes: number): boolean {
     if (this.#replyBytes + bytes <= MAX_REPLY_BYTES) return true;
-    this.#lookAtReplies();
+    this.#checkReplies();
     return this.#replyBytes === 0 ||
       this.#replyBytes + bytes <= MAX_REPLY_BYTES;
   }
 
-  #lookAtReplies(): void {
+  #checkReplies(): void {
     const { bufferedAmount = 0 } = this.#socket;
     this.#replyBytes = Math.min(this.#replyBytes, bufferedAmount);
   }

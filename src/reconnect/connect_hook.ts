@@ -52,7 +52,7 @@ export interface PendingHook {
   readonly connection: Connection;
   isPending: boolean;
   /** Why its session cannot be used, if the hook is no longer awaited. */
-  goneError: WSError | undefined;
+  closedError: WSError | undefined;
   /** The hook of another client, inside which this one began. */
   readonly outer: PendingHook | undefined;
 }
@@ -81,7 +81,7 @@ export async function runConnectHook(
     owner,
     connection,
     isPending: true,
-    goneError: undefined,
+    closedError: undefined,
     outer: context.getStore(),
   };
   const work = context.run(
@@ -90,7 +90,7 @@ export async function runConnectHook(
   )
     .then((): HookResult => "passed", (cause) => {
       // The connection's own error, thrown by send() or receive().
-      if (cause === connection.goneError) return "closed";
+      if (cause === connection.closedError) return "closed";
       const error = cause instanceof WSError
         ? cause
         : callbackError("onConnect", cause);
@@ -120,7 +120,7 @@ export async function runConnectHook(
   );
   try {
     const result = await Promise.race([work, given.promise]);
-    if (result === "closed") hook.goneError = connection.goneError;
+    if (result === "closed") hook.closedError = connection.closedError;
     return result;
   } finally {
     hook.isPending = false;
@@ -156,8 +156,8 @@ function sessionOf(
   };
 }
 
-function unusable({ goneError }: PendingHook, method: string): Error {
-  return goneError ?? new TypeError(
+function unusable({ closedError }: PendingHook, method: string): Error {
+  return closedError ?? new TypeError(
     `Cannot use session.${method}() as onConnect has settled: ` +
       "use the client instead",
   );

@@ -452,7 +452,7 @@ export class ReconnectLoop {
     const error = close !== undefined &&
         (rejection === undefined || close.severity === "fatal")
       ? close
-      : this.#override(rejection ?? connection.goneError);
+      : this.#override(rejection ?? connection.closedError);
     this.#startOutage(error, connection.openedAt);
     this.#attemptFailed(error, end);
     throw error;

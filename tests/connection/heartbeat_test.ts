@@ -261,7 +261,7 @@ Deno.test("pongs and answered pings are kept from delivery", () => {
   });
   world.run(20 * SECOND);
   const { heartbeat } = world;
-  assertEquals(heartbeat.looksAtMessages, true);
+  assertEquals(heartbeat.needsMessages, true);
   assertEquals(
     ["data", "2", "pong"].map((data) => heartbeat.intercept(data)),
     [false, true, true],
@@ -272,7 +272,7 @@ Deno.test("pongs and answered pings are kept from delivery", () => {
 
 Deno.test("without isPong and answer no message is looked at", () => {
   using world = new World(PING);
-  assertEquals(world.heartbeat.looksAtMessages, false);
+  assertEquals(world.heartbeat.needsMessages, false);
   assertEquals(world.heartbeat.intercept("ping"), false);
 });
 

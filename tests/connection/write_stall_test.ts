@@ -7,21 +7,21 @@ const MIB = 1024 * 1024;
 Deno.test("an empty socket is never stalled", () => {
   const stall = new WriteStall(100);
   for (let now = 0; now < 1_000; now += 50) {
-    stall.look(0, 0, now);
+    stall.check(0, 0, now);
     assertEquals(stall.due, now + 100);
   }
 });
 
 Deno.test("the time runs from when bytes last left", () => {
   const stall = new WriteStall(100);
-  stall.look(10, 10, 0);
-  stall.look(10, 10, 50);
+  stall.check(10, 10, 0);
+  stall.check(10, 10, 50);
   assertEquals(stall.due, 100);
-  stall.look(10, 9, 60);
+  stall.check(10, 9, 60);
   assertEquals(stall.due, 160);
-  stall.look(10, 9, 90);
+  stall.check(10, 9, 90);
   assertEquals(stall.due, 160);
-  assertEquals(stall.finding, "9 bytes have not moved for 100 ms");
+  assertEquals(stall.reason, "9 bytes have not moved for 100 ms");
 });
 
 Deno.test("each MiB has the timeout, and less than one has all of it", () => {
@@ -34,7 +34,7 @@ Deno.test("each MiB has the timeout, and less than one has all of it", () => {
       [MIB * 16, 1_600],
     ] as const
   ) {
-    stall.look(buffered, buffered, 0);
+    stall.check(buffered, buffered, 0);
     assertEquals(stall.due, timeout);
   }
 });
@@ -51,13 +51,13 @@ Deno.test("it is stalled if and only if nothing leaves, however much is written"
       const stall = new WriteStall(100);
       let written = 0;
       let buffered = 65_536;
-      stall.look(written, buffered, 0);
+      stall.check(written, buffered, 0);
       steps.forEach(({ characters, bytesEach }, index) => {
         written += characters;
         // The queue writes as much as has left.
         if (!leaves) buffered += characters * bytesEach;
         else if (characters === 0) buffered--;
-        stall.look(written, buffered, index + 1);
+        stall.check(written, buffered, index + 1);
       });
       // Less than a MiB: the timeout is 100.
       assertEquals(stall.due - 100, leaves ? steps.length : 0);
