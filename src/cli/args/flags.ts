@@ -90,7 +90,8 @@ export const FLAGS = {
     of: CONNECT,
     help: "Connect to all URLs at once, instead of failover. Each " +
       "message is printed with its URL; input goes to every " +
-      "connection.",
+      "connection. While one cannot be reached and another one is " +
+      "open, it misses the input that its queue has no room for.",
   }),
   "binary": word(["raw", "base64", "hex"], {
     group: "Messages",

@@ -119,7 +119,7 @@ const CLOCK_EVERY = 1024;
 export class ClientRun implements StreamOwner {
   readonly #parts: RunParts;
   readonly #clients: readonly WebSocketStreamClient[];
-  readonly #sources: ClientSource[] = [];
+  readonly #sources = new Map<WebSocketStreamClient, ClientSource>();
   readonly #start = performance.now();
   /** Aborts when it is decided how the run ends. */
   readonly #over = new AbortController();
@@ -242,13 +242,18 @@ export class ClientRun implements StreamOwner {
     return this.#lastMessageAt;
   }
 
-  /** A message to send was dropped. */
-  dropped(reason: DropReason): void {
-    // The summary has the number of messages that were not sent.
-    if (reason === "ended") return;
-    this.#dropped++;
-    this.#parts.events.drop(reason);
-    this.#lose();
+  /** The queue of a client is full, and has refused a message of the input. */
+  refused(client: WebSocketStreamClient): void {
+    const source = this.#sources.get(client);
+    if (source !== undefined) this.#drop("overflow", source);
+  }
+
+  /**
+   * Aborts when the input waits no longer for room in the queue of a client:
+   * the client cannot connect, and another one is connected.
+   */
+  patience(client: WebSocketStreamClient): AbortSignal | undefined {
+    return this.#sources.get(client)?.patience.signal;
   }
 
   /** Messages were read from the input, each for every client. */
@@ -295,13 +300,16 @@ export class ClientRun implements StreamOwner {
     const source: ClientSource = {
       url: typeof url === "string" ? displayUrl(url) : "",
       isEnding: false,
+      hasFailed: false,
+      patience: new AbortController(),
     };
-    this.#sources.push(source);
     try {
-      return new WebSocketStreamClient(
+      const client = new WebSocketStreamClient(
         { ...config, signal: this.#urgent.signal },
         this.#callbacks(source),
       );
+      this.#sources.set(client, source);
+      return client;
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof RangeError)) {
         throw error;
@@ -411,8 +419,34 @@ export class ClientRun implements StreamOwner {
         events.error(error, source);
       },
       onGap: (gap) => this.#gap(gap, !source.isEnding, source),
-      onDrop: (_, reason) => this.dropped(reason),
+      onDrop: (_, reason) => this.#drop(reason, source),
+      onStateChange: (state, previous) => {
+        if (state === "open") source.hasFailed = false;
+        // An attempt has failed; a lost connection may soon be back.
+        if (state === "waiting" && previous === "connecting") {
+          source.hasFailed = true;
+        }
+        this.#renewPatience();
+      },
     };
+  }
+
+  #renewPatience(): void {
+    const isAnyOpen = this.#clients.some(({ state }) => state === "open");
+    for (const source of this.#sources.values()) {
+      if (isAnyOpen && source.hasFailed) source.patience.abort();
+      else if (source.patience.signal.aborted) {
+        source.patience = new AbortController();
+      }
+    }
+  }
+
+  #drop(reason: DropReason, source: Source): void {
+    // The summary has the number of messages that were not sent.
+    if (reason === "ended") return;
+    this.#dropped++;
+    this.#parts.events.drop(reason, source);
+    this.#lose();
   }
 
   /** Nothing that comes now is printed. */
@@ -480,6 +514,9 @@ interface ClientSource extends Source {
   url: string;
   /** Whether the client will not dial again. */
   isEnding: boolean;
+  /** Whether the last attempt to connect has failed. */
+  hasFailed: boolean;
+  patience: AbortController;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

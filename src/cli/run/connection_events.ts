@@ -48,7 +48,8 @@ export interface ConnectionEvents {
   /** `back`: there is a connection again; if not, the run ended without. */
   readonly gap: (gap: Gap, back: boolean, source: Source) => void;
   readonly error: (error: WSError, source: Source) => void;
-  readonly drop: (reason: DropReason) => void;
+  /** A message to send was dropped. */
+  readonly drop: (reason: DropReason, source: Source) => void;
   /** The run is over; who ends it reports this error. */
   readonly end: (error: Error | undefined) => void;
 }
@@ -60,10 +61,10 @@ export interface ConnectionEvents {
  */
 export function sentences(notices: Notices, hint?: string): ConnectionEvents {
   let isHinted = hint === undefined;
-  let dropped: DropReason | undefined;
   /** Of each client: where it was connected last. */
   const last = new Map<Source, string>();
   const back = new Set<Source>();
+  const dropped = new Map<Source, DropReason>();
   const unreported = new UnreportedError((error) =>
     notices.trouble(errorText(error))
   );
@@ -80,6 +81,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       }
       last.set(source, here);
       back.delete(source);
+      dropped.delete(source);
     },
     close({ code, reason, error, connectedFor }) {
       // The retry or the end that follows reports the error.
@@ -124,11 +126,13 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       if (says !== "") notices.detail(`the server says: ${says}`);
       unreported.set(error);
     },
-    drop(reason) {
+    drop(reason, source) {
       // One line for many: the summary has the number.
-      if (reason === dropped) return;
-      dropped = reason;
-      notices.trouble(`messages to send are being dropped (${reason})`);
+      if (reason === dropped.get(source)) return;
+      dropped.set(source, reason);
+      notices.trouble(
+        `messages to ${source.url} are being dropped (${reason})`,
+      );
     },
     end: (error) => unreported.end(error),
   };
@@ -266,7 +270,7 @@ export function both(
     retry: (...args) => (first.retry(...args), second.retry(...args)),
     gap: (...args) => (first.gap(...args), second.gap(...args)),
     error: (...args) => (first.error(...args), second.error(...args)),
-    drop: (reason) => (first.drop(reason), second.drop(reason)),
+    drop: (...args) => (first.drop(...args), second.drop(...args)),
     end: (error) => (first.end(error), second.end(error)),
   };
 }

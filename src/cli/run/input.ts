@@ -260,16 +260,21 @@ async function send(
   data: Message,
 ): Promise<void> {
   try {
-    await client.send(data);
+    await client.send(data, { signal: run.patience(client) });
   } catch (error) {
     // With `--merge` the other clients still get the input.
     if (client.state === "closed") return;
-    const isFull = error instanceof WSError && error.code === "QUEUE_FULL";
-    if (!isFull) throw error;
-    // `--overflow reject`: this message is lost, the next may fit.
-    run.dropped("overflow");
+    // `--overflow reject`, or `--merge` and no connection: this message is
+    // lost, the next may fit.
+    if (!isFull(error)) throw error;
+    run.refused(client);
   }
   run.accepted();
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof WSError &&
+    (error.code === "QUEUE_FULL" || error.code === "ABORTED");
 }
 
 /** Waits until no message has come for `linger` milliseconds. */

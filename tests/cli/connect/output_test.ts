@@ -78,6 +78,47 @@ Deno.test("--merge sends the input although one URL is dead, and is 7", async (t
   }
 });
 
+/** This many lines: more than the queue of a URL holds. */
+function lines(count: number): string {
+  return Array.from({ length: count }, (_, i) => `${i}\n`).join("");
+}
+
+Deno.test("--merge sends all the input to the other URLs while one cannot be reached", async () => {
+  await using server = serve({ onPeer: echo });
+  const dead = "ws://127.0.0.1:4";
+  const flags = ["--merge", "-n", "1500"];
+  const session = cli(dead, server.url, ...flags).input(lines(1500)).start();
+  const { stdout, stderr, code } = await session.end;
+  assertEquals(stdout, lines(1500).replaceAll(/^(?=.)/gm, `${server.url}/ `));
+  assertMatch(stderr, /^ws-stream: messages to .*:4\/ are being dropped/m);
+  assertMatch(stderr, /^ws-stream: 500 messages were dropped$/m);
+  assertMatch(stderr, /^ws-stream: 1,000 messages were not sent$/m);
+  assertEquals(code, 0);
+});
+
+Deno.test("--merge drops no input while a URL is being dialled for the first time", async () => {
+  await using server = serve({ onPeer: echo });
+  const opens = Promise.withResolvers<void>();
+  const heard: unknown[] = [];
+  await using slow = serve({
+    accept: async () => {
+      await opens.promise;
+      return undefined;
+    },
+    onPeer: (peer) => {
+      peer.onmessage = (data) => void heard.push(data);
+    },
+  });
+  const session = cli(slow.url, server.url, "--merge", ...SHORTLY)
+    .input(lines(1500)).start();
+  await session.stdout.waitFor(" 999\n");
+  opens.resolve();
+  const { stderr, code } = await session.end;
+  assertEquals(heard.length, 1500);
+  assertEquals(stderr, "");
+  assertEquals(code, 0);
+});
+
 Deno.test("--decompress shows what exchanges send compressed", async (t) => {
   const text = JSON.stringify({ price: 1.5, name: "ä" });
   const cases = {
