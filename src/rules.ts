@@ -25,7 +25,17 @@ export function show(value: unknown): string {
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const name = builtInClass(value);
+  return name === undefined ? "an object" : `an object of the class ${name}`;
+}
+
+/** The name of the runtime's own class that made the object, if one has. */
+function builtInClass(value: object): string | undefined {
+  const name = Object.prototype.toString.call(value).slice(8, -1);
+  if (name === "Object") return undefined;
+  const made: unknown = Reflect.get(globalThis, name);
+  return typeof made === "function" && value instanceof made ? name : undefined;
 }
 
 /** The error for a value of the wrong kind. */
@@ -176,10 +186,16 @@ export function abortSignal(key: string, value: unknown): AbortSignal {
   return value;
 }
 
-/** An object, for options. */
+/**
+ * An object, for options. One of the runtime's own classes has no keys, so an
+ * `AbortSignal` or a `URL` in the wrong place would pass for no options.
+ */
 export function object<T>(name: string, value: T): T & object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw wrongSecret(name, "an object", value);
+  }
+  if (builtInClass(value) !== undefined) {
+    throw wrongSecret(name, "an object with options", value);
   }
   return value;
 }

@@ -85,3 +85,23 @@ Deno.test("connect() rejects when its options are no object", async () => {
     );
   }
 });
+
+Deno.test("connect() rejects a signal, or anything else, in the place of its options", async () => {
+  const { signal } = new AbortController();
+  const url = "ws://127.0.0.1:9";
+  for (
+    const [args, name] of [
+      [[url, signal], "WSConfig"],
+      [[url, {}, signal], "WSCallbacks"],
+      [[url, {}, {}, signal], "start()"],
+    ] as const
+  ) {
+    const connecting: unknown = Reflect.apply(connect, undefined, args);
+    await assertRejects(
+      async () => await connecting,
+      TypeError,
+      `'${name}' as it must be an object with options: ` +
+        "current value is an object of the class AbortSignal",
+    );
+  }
+});

@@ -192,6 +192,41 @@ Deno.test("a value that is not an object is refused", () => {
   }
 });
 
+Deno.test("an object of the runtime's own classes is not taken for no options", () => {
+  for (
+    const value of [
+      new AbortController().signal,
+      new URL("ws://secret"),
+      new Headers(),
+      new Map(),
+      new Date(),
+      new Uint8Array(),
+      Promise.resolve(),
+      new Error("secret"),
+    ]
+  ) {
+    const error = assertThrows(
+      () => onlyKnownKeys("WSConfig", value, []),
+      TypeError,
+    );
+    assertEquals(
+      error.message,
+      "Cannot use 'WSConfig' as it must be an object with options: " +
+        `current value is an object of the class ${value.constructor.name}`,
+    );
+  }
+});
+
+Deno.test("an object of the program's own is taken, whatever made it", () => {
+  class Options {
+    readonly a = 1;
+    readonly [Symbol.toStringTag] = "Options";
+  }
+  for (const value of [new Options(), Object.create(null), import.meta]) {
+    onlyKnownKeys("tls", value, Object.keys(value));
+  }
+});
+
 Deno.test("a value of the wrong kind is named with key, rule and value", () => {
   assertEquals(
     wrongKind("url", "a URL", "here").message,
