@@ -8,7 +8,8 @@
  *
  * While many bytes wait in the socket and still leave it the first two do not
  * run: a ping waits behind them, and so does its pong. While reading is paused
- * the first three do not run, because nothing could be seen to arrive.
+ * the first three do not run, because nothing could be seen to arrive; the first
+ * check after it at which nothing more arrives sends a ping.
  *
  * One timer checks the counters of the connection periodically; nothing is done
  * when a message arrives. So a check sees a message slightly after its arrival,
@@ -133,6 +134,8 @@ export class Heartbeat implements TimerEntry {
   /** Milliseconds of silence, by the monotonic clock. */
   #silence = 0;
   #arrived = 0;
+  /** Nobody has looked since reading was paused whether the server is there. */
+  #wasPaused = false;
   #delivered = 0;
   #confirmed = 0;
   #stampedMessages = 0;
@@ -287,6 +290,12 @@ export class Heartbeat implements TimerEntry {
     const { delivered, isPaused } = this.#target;
     const arrived = this.#arrivals;
     this.#silence += passed;
+    if (isPaused) this.#wasPaused = true;
+    else if (this.#wasPaused && arrived === this.#arrived) {
+      // What had arrived during the pause is read: it was no sign of life.
+      this.#wasPaused = false;
+      if (this.#pingDue !== Infinity) this.#pingDue = this.#time;
+    }
     if (arrived !== this.#arrived || isPaused) {
       this.#arrived = arrived;
       this.#silence = 0;

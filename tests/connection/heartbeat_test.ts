@@ -484,12 +484,34 @@ Deno.test("a connection whose reading is paused is not silent", () => {
     world.assertAlive();
     world.target.isPaused = false;
     const resumed = world.now;
-    world.run(14 * SECOND);
+    world.run(9 * SECOND);
     world.assertAlive();
     world.run(60 * SECOND);
     assertEquals(world.deaths.length, 1);
     assertGreaterOrEqual(world.deaths[0]?.at ?? 0, resumed + 9 * SECOND);
   }
+});
+
+Deno.test("a ping goes out soon after reading resumes, and finds a dead connection", () => {
+  using world = new World({ ...PING, pingInterval: 60 * SECOND });
+  world.target.isPaused = true;
+  world.run(65 * SECOND);
+  assertEquals(world.sentAt, [60 * SECOND]);
+  world.target.isPaused = false;
+  // What had arrived before is read now, and is no sign of life.
+  world.target.received += 100;
+  world.run(14 * SECOND);
+  assertEquals(world.sent.length, 2);
+  world.assertDead(77 * SECOND, /^nothing arrived for 10000 ms after a ping$/);
+});
+
+Deno.test("pauses of a busy connection send no pings of their own", () => {
+  using world = new World(PING);
+  world.run(65 * SECOND, () => {
+    world.target.received++;
+    world.target.isPaused = !world.target.isPaused;
+  });
+  assertEquals(world.sentAt, [20, 40, 60].map((s) => s * SECOND));
 });
 
 Deno.test("a paused connection whose bytes do not move is dead", () => {
