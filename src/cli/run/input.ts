@@ -259,8 +259,14 @@ async function send(
   client: WebSocketStreamClient,
   data: Message,
 ): Promise<void> {
+  const patience = run.patience(client);
+  // Of this wait alone: what the queue has accepted must stay in it.
+  const wait = new AbortController();
+  const abort = () => wait.abort();
+  patience?.addEventListener("abort", abort);
+  if (patience?.aborted) abort();
   try {
-    await client.send(data, { signal: run.patience(client) });
+    await client.send(data, { signal: wait.signal });
   } catch (error) {
     // With `--merge` the other clients still get the input.
     if (client.state === "closed") return;
@@ -268,6 +274,8 @@ async function send(
     // lost, the next may fit.
     if (!isFull(error)) throw error;
     run.refused(client);
+  } finally {
+    patience?.removeEventListener("abort", abort);
   }
   run.accepted();
 }

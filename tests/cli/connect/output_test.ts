@@ -119,6 +119,35 @@ Deno.test("--merge drops no input while a URL is being dialled for the first tim
   assertEquals(code, 0);
 });
 
+Deno.test("--merge keeps the input that the queue of an unreachable URL has accepted", async () => {
+  await using server = serve({ onPeer: echo });
+  const opens = Promise.withResolvers<void>();
+  let isUp = true;
+  await using failing = serve({
+    accept: async () => {
+      await opens.promise;
+      return isUp ? undefined : { status: 503, headers: {}, body: "" };
+    },
+    onPeer: async (peer) => {
+      await peer.receive();
+      isUp = false;
+      await peer.drop();
+    },
+  });
+  const flags = ["--queue-max", "1", "--send-rate", "1/1h"];
+  const session = cli(failing.url, server.url, "--merge", ...flags)
+    .typing().start();
+  await session.type("one\ntwo\n");
+  await session.stdout.waitFor("one\n");
+  // By now the second one waits for room in the queue.
+  opens.resolve();
+  await session.stderr.waitFor("503");
+  session.kill("SIGTERM");
+  const { stderr } = await session.end;
+  assertNotMatch(stderr, /being dropped|messages? dropped/);
+  assertMatch(stderr, /2 messages not sent/);
+});
+
 Deno.test("--decompress shows what exchanges send compressed", async (t) => {
   const text = JSON.stringify({ price: 1.5, name: "ä" });
   const cases = {
