@@ -6,14 +6,12 @@
  */
 
 import {
-  type ClientState,
   type DropReason,
   type Gap,
   type Message,
   WebSocketStreamClient,
   type WSCallbacks,
   type WSConfig,
-  type WSStats,
 } from "../../../mod.ts";
 import type { Flags } from "../args/flags.ts";
 import { inFlags } from "../args/client_config.ts";
@@ -31,6 +29,8 @@ import {
   exitStatusOf,
   type Goal,
   isUrgent,
+  type RunStats,
+  runStats,
 } from "./end_reason.ts";
 import { after, every, Limit } from "./timers.ts";
 
@@ -54,7 +54,7 @@ export interface RunParts extends Limits {
    * second signal ends the program.
    */
   readonly restore?: () => void;
-  readonly onStats?: (stats: WSStats, state: ClientState) => void;
+  readonly onStats?: (stats: RunStats, state: string) => void;
 }
 
 /** What ends a run, and how often it reports its numbers. */
@@ -97,7 +97,7 @@ export interface RunResult {
   readonly status: ExitStatus;
   readonly reason: EndReason;
   readonly goal: Goal;
-  readonly stats: WSStats;
+  readonly stats: RunStats;
   /** Messages that were read or accepted, and not sent. */
   readonly unsent: number;
   /** Those of them that no queue has accepted. */
@@ -340,11 +340,21 @@ export class ClientRun implements StreamOwner {
   }
 
   #reportStats(): void {
-    this.#parts.onStats?.(this.#stats(), this.client.state);
+    this.#parts.onStats?.(this.stats, this.state);
   }
 
-  #stats(): WSStats {
-    const stats = this.#clients.map((client) => client.stats).reduce(addStats);
+  /** The state of the client, or how many of several are open. */
+  get state(): string {
+    const { length } = this.#clients;
+    if (length === 1) return this.client.state;
+    const open = this.#clients.filter(({ state }) => state === "open");
+    return `${open.length} of ${length} open`;
+  }
+
+  /** The numbers of all clients together. */
+  get stats(): RunStats {
+    const stats = this.#clients.map((client) => runStats(client.stats))
+      .reduce(addStats);
     // With the refused ones, which no client has accepted.
     return { ...stats, dropped: this.#dropped };
   }
@@ -358,7 +368,7 @@ export class ClientRun implements StreamOwner {
       this.#stopClients(decided),
       aborted(this.#closeLimit.signal),
     ]);
-    const queued = this.#stats().queued;
+    const queued = this.stats.queued;
     const { error } = decided.kind === "ended" ? decided : {};
     this.#parts.events.end(error);
     this.#parts.finish?.();
@@ -374,7 +384,7 @@ export class ClientRun implements StreamOwner {
       status: exitStatusOf(reason, { lost: this.#lost, goal, unsent }),
       reason,
       goal,
-      stats: this.#stats(),
+      stats: this.stats,
       unsent,
       unaccepted,
       unwritten: isUrgent(reason) && reason.kind !== "output-closed"
@@ -527,7 +537,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** The numbers of two clients together. */
-function addStats(one: WSStats, other: WSStats): WSStats {
+function addStats(one: RunStats, other: RunStats): RunStats {
   return {
     ...one,
     messagesSent: one.messagesSent + other.messagesSent,
@@ -536,6 +546,7 @@ function addStats(one: WSStats, other: WSStats): WSStats {
     bytesReceived: one.bytesReceived + other.bytesReceived,
     connects: one.connects + other.connects,
     disconnects: one.disconnects + other.disconnects,
+    reconnects: one.reconnects + other.reconnects,
     retries: one.retries + other.retries,
     rotations: one.rotations + other.rotations,
     queued: one.queued + other.queued,

@@ -184,11 +184,22 @@ function closeExitCode(code: number | undefined): ExitCode {
   return code === undefined || code === 1006 ? 5 : 4;
 }
 
+/** The numbers of a run: of one client, or of several together. */
+export interface RunStats extends WSStats {
+  /** Connections but the first one of each client, and rotations. */
+  readonly reconnects: number;
+}
+
+/** The numbers of a run of one client. */
+export function runStats(stats: WSStats): RunStats {
+  const { connects, rotations } = stats;
+  return { ...stats, reconnects: Math.max(0, connects - rotations - 1) };
+}
+
 /** `received 3 messages (45 B), sent 1 message (12 B), 2 reconnects, ...` */
-export function summaryLine(stats: WSStats, unsent = 0): string {
+export function summaryLine(stats: RunStats, unsent = 0): string {
   const { messagesReceived, bytesReceived, messagesSent, bytesSent } = stats;
-  const { connects, rotations, dropped, downtime } = stats;
-  const reconnects = Math.max(0, connects - rotations - 1);
+  const { reconnects, dropped, downtime } = stats;
   const parts = [
     `received ${showMany(messagesReceived, "message")}` +
     (messagesReceived > 0 ? ` (${showBytes(bytesReceived)})` : ""),
@@ -207,7 +218,7 @@ export function summaryLine(stats: WSStats, unsent = 0): string {
 }
 
 /** The line of `--stats`. */
-export function statsLine(stats: WSStats, state: string): string {
+export function statsLine(stats: RunStats, state: string): string {
   const { queued, rtt } = stats;
   const queue = queued > 0 ? `, ${showMany(queued, "message")} queued` : "";
   const trip = rtt === undefined ? "" : `, rtt ${showDuration(rtt.last)}`;

@@ -275,7 +275,7 @@ export class Commands {
         return this.#ping();
       case "/stats":
         return this.#tell(
-          statsLine(this.#run.client.stats, this.#run.client.state),
+          statsLine(this.#run.stats, this.#run.state),
         );
       case "/reconnect":
         return this.#run.client.reconnect();

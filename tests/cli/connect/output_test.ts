@@ -32,11 +32,12 @@ Deno.test("--timestamps puts the time of arrival before each message", async () 
 Deno.test("--merge prints the messages of every URL, each with its URL", async () => {
   await using one = serve({ onPeer: (peer) => peer.send("from one") });
   await using two = serve({ onPeer: (peer) => peer.send("from two") });
-  const result = await cli(one.url, two.url, "--merge", "-n", "2").run();
+  const result = await cli(one.url, two.url, "--merge", "-n", "2", "-v").run();
   assertEquals(
     result.stdout.trimEnd().split("\n").sort(),
     [`${one.url}/ from one`, `${two.url}/ from two`].sort(),
   );
+  assertNotMatch(result.stderr, /reconnect/);
   assertEquals(result.code, 0);
 });
 

@@ -14,6 +14,8 @@ import {
   type EndReason,
   exitCodeOf,
   exitStatusOf,
+  type RunStats,
+  runStats,
   statsLine,
   summaryLine,
 } from "../../../src/cli/run/end_reason.ts";
@@ -179,9 +181,9 @@ Deno.test("each exit code has its meaning, in one line", () => {
 });
 
 /** The numbers of a client that has not begun, but for these. */
-function statsWith(numbers: Partial<WSStats>): WSStats {
+function statsWith(numbers: Partial<WSStats>): RunStats {
   const { stats } = new WebSocketStreamClient({ url: "ws://127.0.0.1" });
-  return { ...stats, ...numbers };
+  return runStats({ ...stats, ...numbers });
 }
 
 Deno.test("what was received and sent is told, with its size", () => {
