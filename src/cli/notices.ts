@@ -16,6 +16,8 @@ import { printToStderr } from "./stdio.ts";
 
 /** Where notices go: good news, trouble, what `-v` wants, what `-vv` wants. */
 export interface Notices {
+  /** Whether even trouble is not printed. */
+  readonly isQuiet: boolean;
   readonly good: (text: string) => void;
   readonly trouble: (text: string) => void;
   readonly detail: (text: string) => void;
@@ -65,6 +67,7 @@ export function stderrNotices(
       : () => {};
   return {
     style,
+    isQuiet: flags.quiet,
     fatal: tell(true, style.red),
     trouble: tell(!flags.quiet, style.yellow),
     good: tell(!flags.quiet, style.green),

@@ -102,6 +102,8 @@ export interface RunResult {
   readonly unsent: number;
   /** Those of them that no queue has accepted. */
   readonly unaccepted: number;
+  /** Whether people have been told of the error that ended the run. */
+  readonly isTold: boolean;
   /** Bytes of output that were not read in time. */
   readonly unwritten: number;
 }
@@ -370,7 +372,7 @@ export class ClientRun implements StreamOwner {
     ]);
     const queued = this.stats.queued;
     const { error } = decided.kind === "ended" ? decided : {};
-    this.#parts.events.end(error);
+    const isTold = this.#parts.events.end(error);
     this.#parts.finish?.();
     const unwritten = await output?.finish(this.#writeLimit) ?? 0;
     this.#parts.restore?.();
@@ -387,6 +389,7 @@ export class ClientRun implements StreamOwner {
       stats: this.stats,
       unsent,
       unaccepted,
+      isTold,
       unwritten: isUrgent(reason) && reason.kind !== "output-closed"
         ? unwritten
         : 0,

@@ -50,8 +50,11 @@ export interface ConnectionEvents {
   readonly error: (error: WSError, source: Source) => void;
   /** A message to send was dropped. */
   readonly drop: (reason: DropReason, source: Source) => void;
-  /** The run is over; who ends it reports this error. */
-  readonly end: (error: Error | undefined) => void;
+  /**
+   * The run is over because of this error, if there is one. Returns whether
+   * people have been told of it.
+   */
+  readonly end: (error: Error | undefined) => boolean;
 }
 
 /**
@@ -134,7 +137,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
         `messages to ${source.url} are being dropped (${reason})`,
       );
     },
-    end: (error) => unreported.end(error),
+    end: (error) => unreported.end(error) && !notices.isQuiet,
   };
 }
 
@@ -160,6 +163,7 @@ const PATIENCE = 200;
  */
 class UnreportedError {
   readonly #report: (error: WSError) => void;
+  readonly #reported = new WeakSet<Error>();
   #error: WSError | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -178,13 +182,19 @@ class UnreportedError {
   report(): void {
     const error = this.#error;
     this.forget();
-    if (error !== undefined) this.#report(error);
+    if (error === undefined) return;
+    this.#reported.add(error);
+    this.#report(error);
   }
 
-  /** Reports it unless it is this one, or its cause. */
-  end(error: Error | undefined): void {
+  /**
+   * Reports it unless it is this one, or its cause. Returns whether this one
+   * has been reported.
+   */
+  end(error: Error | undefined): boolean {
     if (this.#error === error || this.#error === error?.cause) this.forget();
     this.report();
+    return error !== undefined && this.#reported.has(error);
   }
 
   forget(): void {
@@ -255,7 +265,7 @@ export function jsonLines(print: (line: string) => void): ConnectionEvents {
     gap: (gap, _back, source) => emit(gapEvent(gap), source),
     error: (error, source) => emit(errorEvent(error), source),
     drop: () => {},
-    end: () => {},
+    end: () => false,
   };
 }
 
@@ -271,6 +281,6 @@ export function both(
     gap: (...args) => (first.gap(...args), second.gap(...args)),
     error: (...args) => (first.error(...args), second.error(...args)),
     drop: (...args) => (first.drop(...args), second.drop(...args)),
-    end: (error) => (first.end(error), second.end(error)),
+    end: (error) => [first.end(error), second.end(error)].includes(true),
   };
 }

@@ -235,13 +235,14 @@ export function printSummary(
   notices: Stderr,
   spool?: string,
 ): void {
-  const { reason, goal, stats, unsent, unwritten } = result;
+  const { reason, goal, stats, unsent, unwritten, isTold } = result;
   const summary = summaryLine(stats, unsent);
   const missed = goal === "missed";
   switch (reason.kind) {
     case "ended":
-      if (reason.error !== undefined) notices.fatal(errorText(reason.error));
-      else if (missed || unsent > 0) {
+      if (reason.error !== undefined) {
+        if (!isTold) notices.fatal(errorText(reason.error));
+      } else if (missed || unsent > 0) {
         notices.fatal("the server closed the connection too early");
       }
       break;

@@ -120,6 +120,27 @@ Deno.test("--merge drops no input while a URL is being dialled for the first tim
   assertEquals(code, 0);
 });
 
+for (const quiet of [[], ["-q"], ["--json"]]) {
+  const name = ["--merge", ...quiet].join(" ");
+  Deno.test(`${name} tells once on stderr why one URL cannot be reached`, async () => {
+    await using server = serve({
+      onPeer: async (peer) => {
+        await peer.receive();
+        await peer.close(1000);
+      },
+    });
+    const dead = "ws://127.0.0.1:4";
+    const flags = ["--merge", "--no-reconnect", ...quiet];
+    const session = cli(dead, server.url, ...flags).typing().start();
+    // Without -q it is told a little after it happened.
+    if (quiet.length === 0) await session.stderr.waitFor("nobody listens");
+    await session.type("bye\n");
+    const { stderr, code } = await session.end;
+    assertEquals(stderr.match(/127\.0\.0\.1:4: nobody listens/g)?.length, 1);
+    assertEquals(code, 7);
+  });
+}
+
 Deno.test("--merge keeps the input that the queue of an unreachable URL has accepted", async () => {
   await using server = serve({ onPeer: echo });
   const opens = Promise.withResolvers<void>();

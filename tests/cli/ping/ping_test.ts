@@ -233,6 +233,7 @@ function pinger(count: number, pong?: RegExp, wait = 500) {
   const run = new ClientRun({
     config: { url: "ws://127.0.0.1:9" },
     events: sentences({
+      isQuiet: true,
       good: ignore,
       trouble: ignore,
       detail: ignore,
@@ -352,6 +353,7 @@ async function pingEcho(count: number, message?: string, pong?: RegExp) {
   const run = new ClientRun({
     config: { url: server.url },
     events: sentences({
+      isQuiet: true,
       good: ignore,
       trouble: ignore,
       detail: ignore,

@@ -335,6 +335,7 @@ function commands(
   const run = new ClientRun({
     config: { url, sendQueueMaxSize: 2, initialBackoff: 1 },
     events: sentences({
+      isQuiet: true,
       good: ignore,
       trouble: ignore,
       detail: ignore,
