@@ -1,5 +1,6 @@
 /**
- * What `--json` prints: one object a line, version 1 of the schema.
+ * The lines of `--json` and of recordings: one object each, version 1 of the
+ * schema. What `connect` prints:
  *
  * ```text
  * every event   v: 1, type, ts: when it was printed (epoch ms), url (without
@@ -73,8 +74,17 @@ export type JsonEvent =
     | ({ readonly type: "error" } & ErrorFacts)
   );
 
-/** The line of an event, without its newline. */
-export function eventLine(event: JsonEvent, url: string, ts: number): string {
+/**
+ * The line of an event, without its newline.
+ *
+ * @param url of the connection, without secrets
+ * @param ts the time of the event, milliseconds since the epoch
+ */
+export function eventLine<T extends { readonly type: string }>(
+  event: T,
+  url: string,
+  ts: number = Date.now(),
+): string {
   const { type, ...facts } = event;
   return safeJson({ v: 1, type, ts, url, ...facts });
 }
@@ -124,7 +134,7 @@ function factsOf(error: WSError): ErrorFacts {
  * A value as JSON that drives no terminal: what `escapeControls` writes out and
  * JSON lets through is escaped too.
  */
-export function safeJson(value: unknown): string {
+function safeJson(value: unknown): string {
   return JSON.stringify(value).replace(
     /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => {

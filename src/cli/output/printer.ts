@@ -63,8 +63,7 @@ export function printerOf(
 ): Printer {
   const form = flags.binary ?? "base64";
   if (flags.json) {
-    return (data, url) =>
-      output.text(eventLine(messageEvent(data), url, Date.now()));
+    return (data, url) => output.text(eventLine(messageEvent(data), url));
   }
   if (flags.format !== undefined) {
     return formatPrinter(flags.format, form, output);

@@ -12,7 +12,7 @@ import { matches, onlyUrl } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { displayUrl, showDuration, toMicros } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
-import { safeJson } from "../output/json_events.ts";
+import { eventLine } from "../output/json_events.ts";
 import { openStream } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { ClientRun } from "../run/client_run.ts";
@@ -119,13 +119,14 @@ function reportTo(
 ) {
   if (flags.json) {
     const shown = displayUrl(url);
-    const event = (type: string, facts: object) =>
-      print(safeJson({ v: 1, type, ts: Date.now(), url: shown, ...facts }));
+    const emit = <T extends { readonly type: string }>(event: T) =>
+      print(eventLine(event, shown));
     return {
       answer: ({ seq, time }: Answer) =>
-        event("pong", { seq, rtt: toMicros(time) }),
-      lost: (seq: number) => event("lost", { seq }),
-      end: (trips: RoundTrips) => event("summary", pingSummary(trips)),
+        emit({ type: "pong", seq, rtt: toMicros(time) }),
+      lost: (seq: number) => emit({ type: "lost", seq }),
+      end: (trips: RoundTrips) =>
+        emit({ type: "summary", ...pingSummary(trips) }),
     };
   }
   // The URL of a Unix socket has no host.

@@ -29,7 +29,7 @@ import {
   wrap,
 } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
-import { safeJson } from "../output/json_events.ts";
+import { eventLine } from "../output/json_events.ts";
 import { requirePermissions } from "../permissions.ts";
 import { exitCodeOf } from "../run/end_reason.ts";
 import { printToStdout } from "../stdio.ts";
@@ -136,33 +136,26 @@ function reportOf(flags: Flags, url: URL, proxy: URL | undefined): Report {
 type Advise = (failure: ProbeFailure) => string;
 
 function jsonReport(first: URL, advise: Advise): Report {
-  const event = (type: string, facts: object) =>
-    print(safeJson({ v: 1, type, ts: Date.now(), ...facts }));
   let shown = displayUrl(first.href);
   return {
     step({ name, url, ok, result, time, facts }) {
       shown = displayUrl(url.href);
       const step = name.toLowerCase();
-      event("step", {
-        url: shown,
-        step,
-        ok,
-        result,
-        time: toMicros(time),
-        ...facts,
-      });
+      const event = { type: "step", step, ok, result, time: toMicros(time) };
+      print(eventLine({ ...event, ...facts }, shown));
     },
     end(failure, exitCode, time) {
       const advice = failure === undefined ? undefined : advise(failure);
       const ok = failure === undefined;
-      event("result", {
-        url: shown,
+      const event = {
+        type: "result",
         ok,
         failure: failure?.facts.kind,
         exitCode,
         time: toMicros(time),
         advice,
-      });
+      };
+      print(eventLine(event, shown));
     },
   };
 }

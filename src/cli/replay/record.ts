@@ -16,7 +16,8 @@ import type { ExitStatus } from "../exit_status.ts";
 import { printSummary, statsLine } from "../run/end_reason.ts";
 import { onlyUrl } from "../args/values.ts";
 import { connectSteps, type Reader, readMessages } from "../run/input.ts";
-import { safeJson } from "../output/json_events.ts";
+import { toMicros } from "../format.ts";
+import { eventLine, messageEvent } from "../output/json_events.ts";
 import { both, jsonLines, sentences } from "../run/connection_events.ts";
 import { stderrNotices } from "../notices.ts";
 import { openOutput, outputNeeds } from "../output/output.ts";
@@ -82,11 +83,7 @@ export function recordLine(
   ts: number,
   t: number,
 ): string {
-  const head = `{"v":1,"type":"message","ts":${ts},"url":${safeJson(url)},` +
-    `"t":${t.toFixed(3)},"data":`;
-  return typeof data === "string"
-    ? `${head}${safeJson(data)}}`
-    : `${head}"${data.toBase64()}","encoding":"base64"}`;
+  return eventLine({ ...messageEvent(data), t: toMicros(t) }, url, ts);
 }
 
 /** The longest line: a message of the client's largest size, escaped. */

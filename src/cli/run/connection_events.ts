@@ -257,7 +257,7 @@ function closeText(code: number, reason: string): string {
 /** Prints one JSON object for each event. */
 export function jsonLines(print: (line: string) => void): ConnectionEvents {
   const emit = (event: JsonEvent, { url }: Source) =>
-    print(eventLine(event, url, Date.now()));
+    print(eventLine(event, url));
   return {
     open: (session, source) => emit(openEvent(session), source),
     close: (info, source) => emit(closeEvent(info), source),
