@@ -10,6 +10,7 @@
  * close         code (1006: no close frame), reason, wasClean
  * retry         attempt, delay (ms)
  * gap           from, to (epoch ms), cause (as error), attempts, count?
+ * drop          reason, count: messages to send that were dropped
  * error         code, severity, status?, closeCode?, reason?, message
  * ```
  *
@@ -20,6 +21,7 @@
 
 import type {
   DisconnectInfo,
+  DropReason,
   Gap,
   Message,
   RetryInfo,
@@ -70,6 +72,11 @@ export type JsonEvent =
       readonly cause: ErrorFacts;
       readonly attempts: number;
       readonly count?: number;
+    }
+    | {
+      readonly type: "drop";
+      readonly reason: DropReason;
+      readonly count: number;
     }
     | ({ readonly type: "error" } & ErrorFacts)
   );

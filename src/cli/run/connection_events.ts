@@ -258,15 +258,56 @@ function closeText(code: number, reason: string): string {
 export function jsonLines(print: (line: string) => void): ConnectionEvents {
   const emit = (event: JsonEvent, { url }: Source) =>
     print(eventLine(event, url));
+  const drops = new DropCounts(emit);
   return {
     open: (session, source) => emit(openEvent(session), source),
     close: (info, source) => emit(closeEvent(info), source),
     retry: (info, source) => emit(retryEvent(info), source),
     gap: (gap, _back, source) => emit(gapEvent(gap), source),
     error: (error, source) => emit(errorEvent(error), source),
-    drop: () => {},
-    end: () => false,
+    drop: (reason, source) => drops.add(reason, source),
+    end: () => {
+      drops.report();
+      return false;
+    },
   };
+}
+
+/** From one `drop` event to the next, in milliseconds. */
+const DROPS_EVERY = 1_000;
+
+/**
+ * Counts dropped messages, of which there may be many in a second, and reports
+ * their number at most once a second.
+ */
+class DropCounts {
+  readonly #report: (event: JsonEvent, source: Source) => void;
+  readonly #counts = new Map<Source, Map<DropReason, number>>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(report: (event: JsonEvent, source: Source) => void) {
+    this.#report = report;
+  }
+
+  add(reason: DropReason, source: Source): void {
+    const counts = this.#counts.get(source) ?? new Map<DropReason, number>();
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    this.#counts.set(source, counts);
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => this.report(), DROPS_EVERY);
+    Deno.unrefTimer(Number(this.#timer));
+  }
+
+  report(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const [source, counts] of this.#counts) {
+      for (const [reason, count] of counts) {
+        this.#report({ type: "drop", reason, count }, source);
+      }
+    }
+    this.#counts.clear();
+  }
 }
 
 /** One after the other. */

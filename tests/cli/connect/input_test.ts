@@ -92,6 +92,30 @@ Deno.test("a server that closes before it has all of the input is told, even wit
   assertEquals(result.code, 4);
 });
 
+Deno.test("with --json a drop event counts the messages that a full queue drops", async () => {
+  await using server = serve({ onPeer: () => {} });
+  const flags = ["--json", "--send-rate", "1/1h", "--queue-max", "10"];
+  const session = cli(server.url, ...flags, "--overflow", "drop-oldest")
+    .typing().start();
+  await session.stdout.waitFor('"type":"open"');
+  await session.type(`${"x\n".repeat(31)}`);
+  // While it runs: a program that reads it may act.
+  await session.stdout.waitFor('"type":"drop"');
+  await session.type(`${"x\n".repeat(5)}`);
+  await session.stdout.waitFor(/"type":"drop".*"type":"drop"/s);
+  session.kill("SIGTERM");
+  const { stdout } = await session.end;
+  const drops = stdout.trimEnd().split("\n").map((line) => JSON.parse(line))
+    .filter(({ type }) => type === "drop");
+  assertEquals(
+    drops.map(({ url, reason, count }) => ({ url, reason, count })),
+    [
+      { url: `${server.url}/`, reason: "overflow", count: 20 },
+      { url: `${server.url}/`, reason: "overflow", count: 5 },
+    ],
+  );
+});
+
 Deno.test("with --json, too, the messages that were not sent are on stderr", async () => {
   await using server = closingAfterOne();
   const flags = ["--json", "--no-reconnect", "--send-rate", "1/m"];
