@@ -46,7 +46,9 @@ function kindOf(
   step: Step,
 ): HandshakeFailureKind {
   if (error instanceof Deno.errors.NotCapable) return "permission";
-  if (/failed to lookup address|ENOTFOUND|EAI_/.test(text)) return "dns";
+  if (/failed to lookup address|invalid host|ENOTFOUND|EAI_/.test(text)) {
+    return "dns";
+  }
   const found = TLS_TEXTS.find(([pattern]) => pattern.test(text));
   if (found !== undefined) return found[1];
   if (

@@ -14,6 +14,11 @@ const CASES: readonly (readonly [Step, unknown, HandshakeFailureKind])[] = [
   ],
   [
     "connect",
+    new Error("invalid host 'a..b': empty label found in FQDN"),
+    "dns",
+  ],
+  [
+    "connect",
     new Deno.errors.ConnectionRefused("Connection refused (os error 111)"),
     "unreachable",
   ],
