@@ -10,6 +10,25 @@ import { Buffer } from "node:buffer";
 export type Message = string | Uint8Array;
 
 /**
+ * Whether it is a message. Bytes whose memory the program has transferred, to a
+ * worker for example, are none: every access to them would throw.
+ */
+export function isMessage(value: unknown): value is Message {
+  return typeof value === "string" ||
+    value instanceof Uint8Array && !isDetached(value);
+}
+
+function isDetached(bytes: Uint8Array): boolean {
+  if (bytes.byteLength > 0) return false;
+  try {
+    new Uint8Array(bytes);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/**
  * The length in bytes of the message on the wire, without frame headers: texts
  * are sent as UTF-8, a lone surrogate as U+FFFD (three bytes).
  */

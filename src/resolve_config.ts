@@ -20,6 +20,7 @@ import type {
   WSConfig,
 } from "./config.ts";
 import { redactUrl } from "./errors.ts";
+import { isMessage } from "./message.ts";
 import {
   abortSignal,
   boolean,
@@ -384,9 +385,8 @@ function checkPing(_: string, ping: PingConfig): PingConfig {
   const { message, isPong, answer } = ping;
   if (isPong !== undefined) callable("ping.isPong", isPong);
   if (answer !== undefined) callable("ping.answer", answer);
-  const isMessage = typeof message === "string" ||
-    message instanceof Uint8Array || typeof message === "function";
-  if (message !== undefined && !isMessage) {
+  const isValid = typeof message === "function" || isMessage(message);
+  if (message !== undefined && !isValid) {
     const rule = "a string, a Uint8Array or a function";
     throw wrongSecret("ping.message", rule, message);
   }
@@ -399,7 +399,9 @@ function checkPing(_: string, ping: PingConfig): PingConfig {
         "a pong answers a ping of ours",
     );
   }
-  return Object.freeze({ message, isPong, answer });
+  // The program may reuse the memory of a binary message.
+  const own = message instanceof Uint8Array ? new Uint8Array(message) : message;
+  return Object.freeze({ message: own, isPong, answer });
 }
 
 type Pinging = Pick<WSConfig, "transport" | "ping">;

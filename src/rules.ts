@@ -47,6 +47,14 @@ export function wrongKind(
   return new TypeError(refusal(key, rule, show(value)));
 }
 
+/** The error for what is no message. */
+export function noMessage(key: string, value: unknown): TypeError {
+  const rule = value instanceof Uint8Array
+    ? "a Uint8Array that is not detached"
+    : "a string or a Uint8Array";
+  return wrongKind(key, rule, value);
+}
+
 /** As {@linkcode wrongKind}, for a value that may be or hold a secret. */
 export function wrongSecret(
   key: string,
@@ -317,7 +325,11 @@ export function checkHeaders(value: unknown): Headers {
 }
 
 function toHeaders(value: unknown): Headers {
-  if (typeof value !== "object" || value === null) {
+  // A promise, for example, has no keys and would pass for no headers.
+  if (
+    typeof value !== "object" || value === null ||
+    !isIterable(value) && builtInClass(value) !== undefined
+  ) {
     throw wrongSecret("headers", "a Headers object, a record or pairs", value);
   }
   try {

@@ -482,7 +482,7 @@ const WRONG_KINDS: readonly (readonly [key: string, values: unknown[]])[] = [
   ["classify", ["fatal", {}]],
   ["signal", [{}, new AbortController(), "abort"]],
   ["fatalCloseCodes", [4001, "4001", {}, ["4001"]]],
-  ["headers", ["a: b", 5, [["a"]]]],
+  ["headers", ["a: b", 5, [["a"]], Promise.resolve({}), new Date()]],
   ["subprotocols", [5, "a b", ["a", "a"], ["a", "A"], [""], "a,b"]],
   ["ping", ["ping", {}, { message: 5 }, { isPong: () => true }]],
   ["tls", [
@@ -529,6 +529,13 @@ Deno.test("headers and subprotocols may be functions, which are not called here"
     subprotocols: fail,
   });
   assertEquals([headers, subprotocols], [fail, fail]);
+});
+
+Deno.test("a ping that is changed later changes nothing", () => {
+  const message = Uint8Array.of(1);
+  const { ping } = resolve({ transport: "tcp", ping: { message } });
+  message[0] = 2;
+  assertEquals(ping?.message, Uint8Array.of(1));
 });
 
 Deno.test("headers and subprotocols that are changed later change nothing", () => {
