@@ -5,7 +5,13 @@
  * @module
  */
 
-import { assert, assertEquals, assertLess } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import type { Message } from "../mod.ts";
 import { serve } from "../src/server/server.ts";
 import { forEachTransport } from "./support/transports.ts";
@@ -162,5 +168,58 @@ forEachTransport(
     bytes.fill(2);
     const message = await arrivals.next("message");
     assertEquals(message, new Uint8Array(100_000).fill(1));
+  },
+);
+
+forEachTransport(
+  "bytes that the program has transferred are no message, and break nothing",
+  async (transport) => {
+    const detached = () => {
+      const bytes = Uint8Array.of(1, 2, 3);
+      bytes.buffer.transfer();
+      return bytes;
+    };
+    const says = "as it must be a Uint8Array that is not detached";
+    const arrivals = new Recorder<{ message: Message }>();
+    await using world = await transport.openWorld({
+      config: {
+        ping: {
+          message: detached,
+          answer: (data) => data === "ping" ? detached() : undefined,
+        },
+        pingInterval: 20,
+        decode: (data) => data === "zipped" ? detached() : data,
+      },
+      callbacks: {
+        onConnect(session) {
+          assertThrows(() => session.send(detached()), TypeError, says);
+        },
+      },
+      server: {
+        onPeer: (peer) => void (peer.onmessage = arrivals.on("message")),
+      },
+    });
+    const { client, calls, peer } = world;
+    await assertRejects(() => client.send(detached()), TypeError, says);
+    await assertRejects(
+      () => client.sendBinary(detached(), {}),
+      TypeError,
+      says,
+    );
+    assertThrows(() => client.trySend(detached()), TypeError, says);
+    for (const message of ["ping", "zipped", "last"]) peer.send(message);
+    // A message whose answer is none is delivered.
+    assertEquals(await calls.next("message"), "ping");
+    assertEquals(await calls.next("message"), "last");
+    const threw = (name: string) =>
+      calls.all("error").some(({ code, message }) =>
+        code === "CALLBACK" && message.startsWith(`${name} threw`)
+      );
+    for (const name of ["ping.message", "ping.answer", "decode"]) {
+      await calls.until(() => threw(name), `an error of ${name}`);
+    }
+    await client.send(new Uint8Array());
+    assertEquals(await arrivals.next("message"), new Uint8Array());
+    assertEquals(client.stats.disconnects, 0);
   },
 );

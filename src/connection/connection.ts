@@ -27,11 +27,11 @@ import { clearImmediate, setImmediate } from "node:timers";
 import type { HandshakeResponse } from "../callbacks.ts";
 import { callbackError, type WSError } from "../errors.ts";
 import { isPromise, rejected } from "../handled.ts";
-import type { Message } from "../message.ts";
+import { isMessage, type Message } from "../message.ts";
 import type { HeartbeatTimes } from "../method_options.ts";
 import type { Notifier } from "../notifier.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
-import { wrongKind } from "../rules.ts";
+import { noMessage, wrongKind } from "../rules.ts";
 import type { ConnectionLog } from "../stats.ts";
 import {
   closeError,
@@ -223,9 +223,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
    * @throws {WSError} the connection has ended, or is being closed
    */
   sendDirectly(data: Message): void {
-    if (typeof data !== "string" && !(data instanceof Uint8Array)) {
-      throw wrongKind("data", "a string or a Uint8Array", data);
-    }
+    if (!isMessage(data)) throw noMessage("data", data);
     const state = this.#state;
     const isEndedByServer = state.tag === "ending" &&
       state.closeCode === undefined;
@@ -424,9 +422,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
   ): Message | undefined {
     try {
       const decoded: unknown = decode(data);
-      if (typeof decoded === "string" || decoded instanceof Uint8Array) {
-        return decoded;
-      }
+      if (isMessage(decoded)) return decoded;
       isPromise(decoded); // of an async function: it must not end the program
       throw wrongKind(
         "decode",

@@ -16,7 +16,7 @@
 import type { PingConfig } from "../config.ts";
 import { callbackError, type WSError } from "../errors.ts";
 import { isPromise } from "../handled.ts";
-import { byteLength, type Message } from "../message.ts";
+import { byteLength, isMessage, type Message } from "../message.ts";
 import { wrongKind } from "../rules.ts";
 import type { Socket } from "../transport/transport.ts";
 
@@ -203,7 +203,7 @@ function requireAnswer(value: unknown): boolean {
 }
 
 function requireMessage(value: unknown): Message {
-  if (typeof value === "string" || value instanceof Uint8Array) return value;
+  if (isMessage(value)) return value;
   isPromise(value); // of an async function: it must not end the program
   throw wrongKind("ping", "a function that returns a message", value);
 }

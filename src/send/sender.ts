@@ -19,9 +19,9 @@
 
 import { WSError } from "../errors.ts";
 import { handled, rejected } from "../handled.ts";
-import { byteLength, type Message } from "../message.ts";
+import { byteLength, isMessage, type Message } from "../message.ts";
 import { checkSendOptions, type SendOptions } from "../method_options.ts";
-import { wrongKind } from "../rules.ts";
+import { noMessage } from "../rules.ts";
 import { Item, plainItem } from "./item.ts";
 import { Pump, RateLimiter, type SendSocket } from "./pump.ts";
 import {
@@ -332,15 +332,14 @@ export class Sender {
   #sendPlain(data: Message): boolean {
     const queue = this.#plainQueue;
     if (queue === undefined) return false;
-    const isText = typeof data === "string";
-    if (!isText && !(data instanceof Uint8Array)) return false;
+    if (!isMessage(data)) return false;
     const size = byteLength(data);
     const { sendQueueMaxSize, sendQueueMaxBytes } = this.#config;
     if (
       queue.count >= sendQueueMaxSize || queue.bytes + size > sendQueueMaxBytes
     ) return false;
     // The program may reuse the memory of a binary message.
-    const own = isText ? data : new Uint8Array(data);
+    const own = typeof data === "string" ? data : new Uint8Array(data);
     if (this.#isPaused || !this.#pump?.sendPlain(own, size)) {
       queue.push(plainItem(own, size));
       this.#pumpOut();
@@ -368,9 +367,7 @@ export class Sender {
    */
   #compose(data: Message, options?: SendOptions, target?: object): Item {
     this.#throwIfEnded();
-    if (typeof data !== "string" && !(data instanceof Uint8Array)) {
-      throw wrongKind("data", "a string or a Uint8Array", data);
-    }
+    if (!isMessage(data)) throw noMessage("data", data);
     const { acknowledgements, reports } = this.#useQueue();
     const { ttl = Infinity, key, signal } = options === undefined
       ? {}
