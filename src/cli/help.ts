@@ -235,6 +235,12 @@ const NOTES: readonly (readonly [title: string, text: string])[] = [
     "summary; a second one exits at once. Without a terminal HUP is ignored.",
   ],
   [
+    "Unsent input",
+    "What was read and not sent when the program ends is counted on stderr. It " +
+    "changes the exit code only when the server closed the connection " +
+    "(4); with -n, --until and --for the exit code is about messages received.",
+  ],
+  [
     "Retries",
     "A failed connection is tried again, unless another try would fail in the " +
     "same way (401, a bad certificate). When retries are used up, the exit " +

@@ -215,7 +215,8 @@ export const FLAGS = {
     value: "TIME",
     group: "Ending",
     of: [...STAYS, "ping", "replay", "serve"],
-    help: "Exit with 0 after this time (a planned end).",
+    help: "Exit with 0 after this time (a planned end), even if input " +
+      "was not sent.",
   }),
   "timeout": one(positiveDuration, {
     value: "TIME",

@@ -140,6 +140,7 @@ export class ClientRun implements StreamOwner {
   #dropped = 0;
   #unsent = 0;
   #unaccepted = 0;
+  #isBegun = false;
   /** How many messages are still to be printed. */
   #left: number;
   #goalMet = false;
@@ -263,6 +264,11 @@ export class ClientRun implements StreamOwner {
     this.#unaccepted += count * this.#clients.length;
   }
 
+  /** Whether the beginning of one more message was read. */
+  begun(isBegun: boolean): void {
+    this.#isBegun = isBegun;
+  }
+
   /** A client has accepted one of them, or has reported it as dropped. */
   accepted(): void {
     this.#unaccepted--;
@@ -380,7 +386,8 @@ export class ClientRun implements StreamOwner {
     this.#writeLimit.clear();
     const reason = this.#outputFailure ?? this.#decided ?? decided;
     const goal = this.#goal();
-    const unaccepted = this.#unaccepted;
+    const begun = this.#isBegun ? this.#clients.length : 0;
+    const unaccepted = this.#unaccepted + begun;
     const unsent = Math.max(queued, this.#unsent) + unaccepted;
     return {
       status: exitStatusOf(reason, { lost: this.#lost, goal, unsent }),

@@ -44,6 +44,8 @@ export interface InputOptions {
   readonly isText?: boolean;
   /** Lines: a carriage return at their end is no part of them. */
   readonly isLines?: boolean;
+  /** Told after each chunk whether it ends with the beginning of a message. */
+  readonly onBegun?: (isBegun: boolean) => void;
 }
 
 /** A message of stdin's is longer than the queue can hold. */
@@ -69,7 +71,7 @@ export async function* readMessages(
   source: Reader,
   options: InputOptions,
 ): AsyncGenerator<readonly Uint8Array[]> {
-  const { delimiter, maxBytes, isWhole, isText, isLines } = options;
+  const { delimiter, maxBytes, isWhole, isText, isLines, onBegun } = options;
   let buffer = new Uint8Array(CHUNK);
   let used = 0;
   let isStart = true;
@@ -96,12 +98,14 @@ export async function* readMessages(
       : delimiter.length === 0
       ? piece(bytes, isText ? completeLength(bytes) : used)
       : cut(bytes, delimiter, from, maxBytes);
+    onBegun?.(used > end);
     if (messages.length > 0) yield messages.map(trimmed);
     buffer.copyWithin(0, end, used);
     used -= end;
     if (used > maxBytes) throw new InputTooLongError(maxBytes);
     if (used > buffer.length / 2) buffer = doubled(buffer);
   }
+  onBegun?.(false);
   if (used > 0) yield [trimmed(buffer.subarray(0, used))];
 }
 
@@ -238,7 +242,11 @@ async function sendAll(
   options: SendInputOptions,
 ): Promise<boolean> {
   let sent = false;
-  for await (const messages of readMessages(options.source, options)) {
+  const input = readMessages(options.source, {
+    ...options,
+    onBegun: (isBegun) => run.begun(isBegun),
+  });
+  for await (const messages of input) {
     sent = true;
     run.read(messages.length);
     for (const bytes of messages) {

@@ -144,6 +144,33 @@ Deno.test("lines that were read and did not fit into the queue count as not sent
     assertEquals(code, 7);
   });
 
+  await t.step("the beginning of a line, too", async () => {
+    await using server = serve({ onPeer: echo });
+    const session = cli(server.url).typing().start();
+    await session.type("one\ntwo\nthr");
+    await session.stdout.waitFor("two\n");
+    session.kill("SIGTERM");
+    const { stderr } = await session.end;
+    assertMatch(stderr, /sent 2 messages \(6 B\), 1 message not sent$/m);
+  });
+
+  await t.step("the beginning of --one-message, for each URL", async () => {
+    await using one = serve({ onPeer: (peer) => peer.send("hello") });
+    await using two = serve({ onPeer: (peer) => peer.send("hello") });
+    const flags = ["--merge", "--one-message", "--timeout", "1s"];
+    const session = cli(one.url, two.url, ...flags).typing().start();
+    await session.type("one\n");
+    const { stderr } = await session.end;
+    assertMatch(stderr, /^ws-stream: 2 messages were not sent$/m);
+  });
+
+  await t.step("not after the end of the input", async () => {
+    await using server = serve({ onPeer: echo });
+    const { stdout, stderr } = await cli(server.url, ...SHORTLY)
+      .input("one\ntwo").run();
+    assertEquals([stdout, stderr], ["one\ntwo\n", ""]);
+  });
+
   await t.step("with a spool, which keeps those of the queue", async () => {
     using temp = new TempFile();
     const flags = ["--spool", temp.path, "--timeout", "1s"];
