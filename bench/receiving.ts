@@ -41,6 +41,7 @@ const NAMES = [
   "native, for await",
   "ws-stream, for await",
   "ws-stream tcp, for await",
+  "ws-stream tcp, readable",
   "npm ws",
   "websockets",
   "aiohttp",
@@ -48,7 +49,7 @@ const NAMES = [
 ];
 
 /** Those that trust the server's certificate. */
-const OVER_TLS = NAMES.slice(0, 6);
+const OVER_TLS = NAMES.slice(0, 7);
 
 async function compare(
   clients: Clients,

@@ -80,6 +80,7 @@ const CLIENTS: Readonly<Record<string, Client>> = {
   "ws-stream, trySend": { sender: trySendAll("native") },
   "ws-stream tcp, onMessage": { open: onMessage("tcp") },
   "ws-stream tcp, for await": { open: forAwait("tcp") },
+  "ws-stream tcp, readable": { open: fromReadable("tcp") },
   "ws-stream tcp, send": { sender: sendAll("tcp") },
   "ws-stream tcp, trySend": { sender: trySendAll("tcp") },
   "reconnecting-websocket": {
@@ -163,6 +164,14 @@ function forAwait(transport: "native" | "tcp"): Open {
   return async (job, receive) => {
     const client = await connect(job.url, config(transport, job));
     pass(client, receive);
+    return (text) => client.trySend(text);
+  };
+}
+
+function fromReadable(transport: "native" | "tcp"): Open {
+  return async (job, receive) => {
+    const client = await connect(job.url, config(transport, job));
+    pass(client.readable, receive);
     return (text) => client.trySend(text);
   };
 }

@@ -154,16 +154,25 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     if (overflow === "pause" && this.#isFull()) this.#becomeFull();
   }
 
-  /** The next message, the error or the end, as soon as there is one. */
-  next(): Promise<Result> {
+  /** The next message, if there is one. */
+  take(): Message | undefined {
     this.#wasRead = true;
     // The range is before the oldest message, or after the newest one.
     if (this.#dropped > 0 && (this.#dropsOldest || this.size === 0)) {
       this.#reportDropped();
     }
     const message = this.#shift();
+    if (
+      message !== undefined && this.#state.kind === "full" &&
+      this.#isHalfEmpty()
+    ) this.#drained();
+    return message;
+  }
+
+  /** The next message, the error or the end, as soon as there is one. */
+  next(): Promise<Result> {
+    const message = this.take();
     if (message !== undefined) {
-      if (this.#state.kind === "full" && this.#isHalfEmpty()) this.#drained();
       return Promise.resolve({ value: message, done: false });
     }
     const read = Promise.withResolvers<Result>();

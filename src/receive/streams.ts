@@ -9,7 +9,11 @@ import { delay } from "@std/async/delay";
 import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
 
-type Reader = AsyncIterableIterator<Message, undefined>;
+/** The reader behind a {@linkcode ReadableSide}. */
+export interface Reader extends AsyncIterableIterator<Message, undefined> {
+  /** The next message, if there is one. */
+  take(): Message | undefined;
+}
 
 type ReadableState =
   | {
@@ -52,14 +56,24 @@ export class ReadableSide {
     else controller.error(error);
   }
 
-  async #pull(
+  #pull(
     controller: ReadableStreamDefaultController<Message>,
-  ): Promise<void> {
+  ): Promise<void> | void {
     if (this.#state.kind === "unread") {
       this.#state = { kind: "reading", reader: this.#makeReader() };
     }
     if (this.#state.kind === "closed") return;
-    const next = await this.#state.reader.next();
+    const { reader } = this.#state;
+    const message = reader.take();
+    if (message !== undefined) return controller.enqueue(message);
+    return this.#pullNext(reader, controller);
+  }
+
+  async #pullNext(
+    reader: Reader,
+    controller: ReadableStreamDefaultController<Message>,
+  ): Promise<void> {
+    const next = await reader.next();
     if (!next.done) controller.enqueue(next.value);
     else if (this.#state.kind === "reading") {
       this.#state = CLOSED;
