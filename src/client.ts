@@ -605,6 +605,10 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
     return this.#readers?.isPaused === true;
   }
 
+  get hasUnread(): boolean {
+    return this.#readers?.hasUnread === true;
+  }
+
   /** In this order: acknowledgements, the callback, the readers. */
   deliver(data: Message): void {
     this.queue.acknowledge(data);

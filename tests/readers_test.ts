@@ -13,6 +13,7 @@ import {
 } from "@std/assert";
 import type { Message, ReadOptions, TransportName } from "../mod.ts";
 import { World } from "./support/client_world.ts";
+import { spin } from "./support/spin.ts";
 
 const TRANSPORTS: readonly TransportName[] = ["native", "tcp"];
 
@@ -93,6 +94,45 @@ overEach(
     assertEquals([gap.cause.code, gap.count], ["SLOW_CONSUMER", 2]);
   },
 );
+
+// Bursts -----------------------------------------------------------------------------
+
+for (const how of ["for await", "readable"] as const) {
+  Deno.test(`tcp: ${how} gets a burst as it is received`, async () => {
+    await using world = await World.open({ config: { transport: "tcp" } });
+    const { client, peer } = world;
+    const messages = how === "readable" ? client.readable : client.messages();
+    const count = 20_000;
+    peer.sendMany(Array.from({ length: count }, (_, i) => `${i}`.padEnd(64)));
+    let next = 0;
+    let most = 0;
+    for await (const message of messages) {
+      most = Math.max(most, client.stats.messagesReceived - next);
+      assertEquals(Number(message), next);
+      if (++next === count) break;
+    }
+    // The first read of 256 KiB brings 4,000.
+    assertGreater(1_000, most);
+  });
+
+  Deno.test(`tcp: ${how} with slow code does not keep timers waiting`, async () => {
+    await using world = await World.open({ config: { transport: "tcp" } });
+    const { client, peer } = world;
+    const messages = how === "readable" ? client.readable : client.messages();
+    let left = 500;
+    peer.sendMany(Array.from({ length: left }, String));
+    let most = 0;
+    let sinceTurn = 0;
+    const timer = setInterval(() => sinceTurn = 0, 1);
+    for await (const _ of messages) {
+      most = Math.max(most, ++sinceTurn);
+      spin(1);
+      if (--left === 0) break;
+    }
+    clearInterval(timer);
+    assertGreater(100, most);
+  });
+}
 
 // Pausing --------------------------------------------------------------------------
 

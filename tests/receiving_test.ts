@@ -27,6 +27,7 @@ import {
 import type { Peer } from "../src/server/peer.ts";
 import { serve, type WebSocketServer } from "../src/server/server.ts";
 import { Recorder } from "./support/events.ts";
+import { spin } from "./support/spin.ts";
 import { forEachTransport, type TransportCase } from "./support/transports.ts";
 import { TcpPeer, upgrade } from "./support/tcp_peer.ts";
 import { ToxicProxy, type Toxics } from "./support/toxic_proxy.ts";
@@ -618,12 +619,6 @@ class Sleeper implements AsyncDisposable {
 
 function repeat<T>(count: number, value: T): T[] {
   return Array.from({ length: count }, () => value);
-}
-
-/** Blocks the event loop. */
-function spin(ms: number): void {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
 }
 
 function every(ms: number, call: () => void): Disposable {

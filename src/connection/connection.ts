@@ -81,6 +81,8 @@ export interface ConnectionHost {
   readonly notifier: Notifier;
   /** Whether reading is to be paused because a reader is full. */
   readonly isReadingPaused: boolean;
+  /** Whether messages wait in the buffers of readers. */
+  readonly hasUnread: boolean;
   /** Called for each message, in order. */
   deliver(data: Message): void;
 }
@@ -381,6 +383,10 @@ export class Connection implements SocketListener, HeartbeatTarget {
       closeCode: state.tag === "closing" ? state.closeCode : undefined,
       turn: setImmediate(() => this.#ended(end)),
     };
+  }
+
+  get hasUnread(): boolean {
+    return this.#host.hasUnread;
   }
 
   onPong(id: number): void {

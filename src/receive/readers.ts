@@ -121,6 +121,11 @@ export class Readers implements ReadBufferEvents {
     return this.#readers.some(isPausing);
   }
 
+  /** Whether a reader has messages to read. */
+  get hasUnread(): boolean {
+    return this.#readers.some(hasUnread);
+  }
+
   /**
    * Gives a message to the readers that existed when it arrived; a reader that
    * was made since then, in `onMessage`, starts with the next message.
@@ -251,6 +256,10 @@ function pauses(reader: Reader): boolean {
 
 function isPausing(reader: Reader): boolean {
   return reader.isFull && pauses(reader);
+}
+
+function hasUnread(reader: Reader): boolean {
+  return reader.size > 0;
 }
 
 function isTooSlow(reader: Reader): boolean {

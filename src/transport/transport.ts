@@ -100,6 +100,11 @@ export interface SocketListener {
   onMessage(data: Message): void;
   /** Called once, after the last message. */
   onEnd(end: SocketEnd): void;
+  /**
+   * Whether messages wait in the buffers of readers. A socket that can should
+   * let the readers run before it reads more.
+   */
+  readonly hasUnread?: boolean;
   /** A pong arrived that carries the number of one of our pings. */
   onPong?(id: number): void;
   /** `bufferedAmount` has fallen (if `sendWindow.reportsProgress`). */

@@ -8,6 +8,7 @@
  */
 
 import { WebSocketStreamClient, type WSConfig } from "../../mod.ts";
+import { spin } from "./spin.ts";
 
 const config: WSConfig = JSON.parse(Deno.args[0] ?? "{}");
 
@@ -18,18 +19,13 @@ const client = new WebSocketStreamClient({
   onConnect: (session) => tell("connect", String(session.reconnected)),
   onMessage: (data) => {
     const [, ms] = /^block (\d+)$/.exec(String(data)) ?? [];
-    if (ms !== undefined) block(Number(ms));
+    if (ms !== undefined) spin(Number(ms));
     tell("message", String(data));
   },
   onError: (error) => tell("error", error.message),
 });
 await client.start();
 await client.closed;
-
-function block(ms: number): void {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
-}
 
 function tell(name: string, detail: string): void {
   const line = new TextEncoder().encode(`${name} ${detail}\n`);

@@ -10,6 +10,8 @@ import type { ByteStream } from "./byte_stream.ts";
 /** The events of a {@linkcode Receiver}. */
 export interface ReceiveEvents {
   onMessage(data: Message): void;
+  /** Whether messages wait in the buffers of readers. */
+  readonly hasUnread: boolean;
   onPing(payload: Uint8Array): void;
   onPong(payload: Uint8Array): void;
   /** The server's close frame; nothing is delivered after it. */
@@ -38,6 +40,33 @@ const SLICE = 4;
  * The clock is read once per this many messages, fragments, pings and pongs.
  */
 const BETWEEN_LOOKS = 16;
+/** Readers get a turn after this many messages at the latest. */
+const MOST_UNREAD = 256;
+
+/** A read that takes longer has probably waited for bytes, in milliseconds. */
+const WAIT = 1;
+/** So many such reads, of all connections, before the guess is checked. */
+const MOST_GUESSES = 8;
+let guesses = 0;
+let checkedSince = Infinity;
+
+/**
+ * Whether a read has waited, and so given the event loop its turn. A read takes
+ * long also if other processes or other microtasks ran meanwhile, and nothing
+ * in the runtime tells these apart. So from time to time an immediate checks
+ * the guess: until it has run, no read that began later has waited.
+ */
+function hasWaited(from: number, to: number): boolean {
+  if (to - from <= WAIT || from >= checkedSince) return false;
+  if (++guesses === MOST_GUESSES) {
+    checkedSince = to;
+    setImmediate(() => {
+      guesses = 0;
+      checkedSince = Infinity;
+    });
+  }
+  return true;
+}
 
 /** Large buffers that are not in use: at most 1 MiB. */
 const SPARE: Buffer<ArrayBuffer>[] = [];
@@ -91,9 +120,16 @@ export class Receiver implements FrameSink {
   #resumed: PromiseWithResolvers<void> | undefined;
   /** A compressed message, which all that follows has to wait for. */
   #compressed: { payload: Uint8Array; isText: boolean } | undefined;
-  /** Since when the event loop has had no turn, as far as is known. */
-  #busySince = 0;
+  /** When the event loop last had a turn, as far as is known. */
+  #turnedAt = 0;
+  /** Frames since then that count: all but the close frame. */
   #frames = 0;
+  /**
+   * How many frames may come in a turn that leaves messages unread: as many as
+   * the readers take in a slice.
+   */
+  #portion = BETWEEN_LOOKS;
+  #betweenLooks = BETWEEN_LOOKS;
   #yields = false;
 
   constructor(
@@ -152,7 +188,7 @@ export class Receiver implements FrameSink {
     this.#buffer = Buffer.from(first.buffer);
     this.#start = first.byteOffset;
     this.#end = first.byteOffset + first.length;
-    this.#busySince = performance.now();
+    this.#turnedAt = performance.now();
     try {
       for (;;) {
         while (this.#start < this.#end || this.#state === "paused") {
@@ -164,20 +200,25 @@ export class Receiver implements FrameSink {
           else if (this.#state === "delivering") break;
         }
         if (this.#state === "stopped") return;
+        let before = performance.now();
+        if (this.#owesTurn(before)) {
+          await this.#yield();
+          if (this.#isStopped()) return;
+          if (this.#isPaused()) continue;
+          before = this.#turnedAt;
+        }
         this.#prepare();
         const room = this.#buffer.subarray(this.#end);
-        const before = performance.now();
         const count = await this.#stream.read(room);
         if (this.#isStopped()) return;
         if (count === null) break;
         const now = performance.now();
-        // A read that took time has given the event loop its turn.
-        if (now - before > 1) this.#busySince = now;
-        else if (now - this.#busySince > SLICE) await this.#yield();
+        const waited = hasWaited(before, now);
+        if (waited) this.#beginTurn(now);
         this.#bytesRead += count;
         this.#end += count;
         this.#filled = count === room.length;
-        this.#busy = count >= SMALL && now - before <= 1;
+        this.#busy = count >= SMALL && !waited;
       }
       await this.#untilResumed();
       if (!this.#isStopped()) this.#events.onReadEnd();
@@ -244,15 +285,43 @@ export class Receiver implements FrameSink {
     }
   }
 
-  async #yield(): Promise<void> {
-    this.#yields = false;
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#busySince = performance.now();
+  /**
+   * Whether the event loop is to have a turn before the next read: once in a
+   * slice, and in a burst also when messages are unread. Reads that succeed at
+   * once would fill the buffers of the readers before these run.
+   */
+  #owesTurn(now: number): boolean {
+    return this.#yields || now - this.#turnedAt > SLICE ||
+      (this.#busy || this.#frames >= this.#portion) && this.#events.hasUnread;
   }
 
-  /** The current state, which may have changed in a wait or a callback. */
+  async #yield(): Promise<void> {
+    const before = performance.now();
+    const { hasUnread } = this.#events;
+    await new Promise((resolve) => setImmediate(resolve));
+    const now = performance.now();
+    this.#beginTurn(now);
+    if (!hasUnread) return;
+    this.#portion = now - before > SLICE
+      ? Math.ceil(this.#portion / 2)
+      : Math.min(MOST_UNREAD, 2 * this.#portion);
+    this.#betweenLooks = Math.min(BETWEEN_LOOKS, this.#portion);
+  }
+
+  #beginTurn(now: number): void {
+    this.#turnedAt = now;
+    this.#frames = 0;
+    this.#yields = false;
+  }
+
+  // The current state, which may have changed in a wait or a callback.
+
   #isStopped(): boolean {
     return this.#state === "stopped";
+  }
+
+  #isPaused(): boolean {
+    return this.#state === "paused";
   }
 
   async #inflate(): Promise<void> {
@@ -274,12 +343,12 @@ export class Receiver implements FrameSink {
   // --- What the decoder finds ---
 
   onMessage(data: Message): void {
-    this.#lookAtClock();
     this.#events.onMessage(data);
+    this.#countFrame();
   }
 
   onFragment(): void {
-    this.#lookAtClock();
+    this.#countFrame();
   }
 
   onCompressed(payload: Uint8Array, isText: boolean): void {
@@ -288,12 +357,12 @@ export class Receiver implements FrameSink {
   }
 
   onPing(payload: Uint8Array): void {
-    this.#lookAtClock();
+    this.#countFrame();
     this.#events.onPing(payload);
   }
 
   onPong(payload: Uint8Array): void {
-    this.#lookAtClock();
+    this.#countFrame();
     this.#events.onPong(payload);
   }
 
@@ -302,10 +371,12 @@ export class Receiver implements FrameSink {
     this.#events.onClose(code, reason);
   }
 
-  #lookAtClock(): void {
+  #countFrame(): void {
+    const frames = ++this.#frames;
+    if (frames % this.#betweenLooks !== 0) return;
     if (
-      ++this.#frames % BETWEEN_LOOKS === 0 &&
-      performance.now() - this.#busySince > SLICE
+      performance.now() - this.#turnedAt > SLICE ||
+      frames >= this.#portion && this.#events.hasUnread
     ) {
       this.#yields = true;
       this.#decoder.stop();

@@ -186,6 +186,10 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     this.#listener?.onMessage(data);
   }
 
+  get hasUnread(): boolean {
+    return this.#listener?.hasUnread === true;
+  }
+
   onPing(payload: Uint8Array): void {
     this.#writes.addPong(payload);
   }

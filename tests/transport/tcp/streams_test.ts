@@ -1,9 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ByteStream } from "../../../src/transport/tcp/byte_stream.ts";
-import { Receiver } from "../../../src/transport/tcp/receiver.ts";
+import {
+  type ReceiveEvents,
+  Receiver,
+} from "../../../src/transport/tcp/receiver.ts";
 import { WriteQueue } from "../../../src/transport/tcp/write_queue.ts";
 import { concat, Feed, frame, Opcode } from "../../protocol/frames.ts";
 import { Recorder } from "../../support/events.ts";
+import { spin } from "../../support/spin.ts";
 
 /** A stream whose reads and writes end when the test says so. */
 class FakeStream implements ByteStream {
@@ -56,17 +60,23 @@ class FakeStream implements ByteStream {
 
 const KIB = 1024;
 
+const IGNORED: ReceiveEvents = {
+  onMessage: () => {},
+  hasUnread: false,
+  onPing: () => {},
+  onPong: () => {},
+  onClose: () => {},
+  onViolation: () => {},
+  onReadEnd: () => {},
+};
+
 Deno.test("a read waits with a small buffer, which grows under load and shrinks again", async () => {
   const stream = new FakeStream();
   const { events } = stream;
   let messages = 0;
   const receiver = new Receiver(stream, {
+    ...IGNORED,
     onMessage: () => messages++,
-    onPing: () => {},
-    onPong: () => {},
-    onClose: () => {},
-    onViolation: () => {},
-    onReadEnd: () => {},
   }, { maxMessageBytes: 1_000_000 });
   const running = receiver.run(new Uint8Array(2 * KIB).subarray(0, 0));
   const message = frame("server", Opcode.text, "x".repeat(98));
@@ -96,12 +106,8 @@ Deno.test("the buffer grows for a frame that needs it", async () => {
   const { events } = stream;
   const seen: unknown[] = [];
   const receiver = new Receiver(stream, {
+    ...IGNORED,
     onMessage: (data) => seen.push(data),
-    onPing: () => {},
-    onPong: () => {},
-    onClose: () => {},
-    onViolation: () => {},
-    onReadEnd: () => {},
   }, { maxMessageBytes: 1_000_000 });
   const running = receiver.run(new Uint8Array(2 * KIB).subarray(0, 0));
   const text = "x".repeat(10_000);
@@ -114,6 +120,26 @@ Deno.test("the buffer grows for a frame that needs it", async () => {
   assertEquals(seen, [text]);
   stream.end();
   await running;
+});
+
+Deno.test("reads that take long without waiting do not keep timers waiting", async () => {
+  const message = frame("server", Opcode.text, "x");
+  let hasFired = false;
+  let reads = 0;
+  // The bytes are always there, and other work takes the processor meanwhile.
+  const stream: ByteStream = Object.assign(new FakeStream(), {
+    read(into: Uint8Array) {
+      spin(2);
+      if (hasFired || ++reads === 200) return Promise.resolve(null);
+      into.set(message);
+      return Promise.resolve(message.length);
+    },
+  });
+  const receiver = new Receiver(stream, IGNORED, { maxMessageBytes: 100 });
+  const timer = setTimeout(() => hasFired = true, 0);
+  await receiver.run(new Uint8Array(2 * KIB).subarray(0, 0));
+  clearTimeout(timer);
+  assert(hasFired, `no timer fired during ${reads} reads`);
 });
 
 function makeQueue(stream: FakeStream) {

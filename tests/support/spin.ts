@@ -1,0 +1,5 @@
+/** Blocks the event loop. */
+export function spin(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
