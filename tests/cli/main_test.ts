@@ -112,7 +112,7 @@ Deno.test("what is wrong is named before anything starts", async () => {
     [["ws://h", "--bogus"], /unknown flag "--bogus"/],
     [["ws://h", "--linger", "soon"], /--linger must be a duration.*"soon"/],
     [["ws://h", "--await", "("], /--await must be a regular expression/],
-    [["ws://h", "-H", "nonsense"], /--header must be NAME: VALUE.*"nonsense"/],
+    [["ws://h", "-H", "nonsense"], /--header must be NAME: VALUE/],
     [["ws://h", "--cert", "x"], /--cert and --key need each other/],
     [["ws://h", "--pong", "x"], /--pong needs --ping/],
     [["ws://h", "--ca", "/no/such/file"], /--ca cannot be read from \/no/],

@@ -26,6 +26,7 @@ const OPTION_FLAGS: Readonly<Record<string, string>> = {
   "ping.message": "--ping",
   "reconnect": "--no-reconnect",
   "sendQueueMaxSize": "--queue-max",
+  "sendRate.interval": "--send-rate",
   "subprotocols": "--subprotocol",
   "tls": "--ca, --cert, --key",
   "tls.caCerts": "--ca",
@@ -56,6 +57,10 @@ export function inFlags(message: string): string {
       "before one matched --await: more than can be kept",
     )
     .replace(/as sendQueueMaxBytes is (\d+)/, "as the queue holds $1 at most")
+    .replace(
+      /a number of milliseconds .* 2147483647: current value is \d+$/,
+      "24 days at most",
+    )
     .replace(/'([\w.]+)'/g, (quoted, option) => flagOf(option) ?? quoted);
 }
 
@@ -170,7 +175,7 @@ function headerPairs(given: HeaderFlag): [string, string][] {
         if (!(error instanceof UsageError)) throw error;
         // The line may hold a secret: only its number is shown.
         throw new UsageError(
-          `--header ${error.message}: line ${i + 1} of ${given.file} is not`,
+          `--header ${error.message} (line ${i + 1} of ${given.file})`,
         );
       }
     });

@@ -12,6 +12,7 @@ import {
   number,
   positiveDuration,
   regex,
+  subprotocol,
   text,
   textOrFile,
   wholeNumber,
@@ -29,13 +30,15 @@ export const CONNECTION_FLAGS = {
   "header": many(header, {
     short: "H",
     value: "NAME: VALUE",
+    secret: true,
     group: "Handshake",
     of: DIALS,
     brief: "Send a header in the handshake",
     help: "Send a header in the handshake; @FILE holds one a line.",
   }),
-  "subprotocol": many(text, {
+  "subprotocol": many(subprotocol, {
     value: "NAME",
+    secret: true,
     group: "Handshake",
     of: CERTIFIED,
     help: "Offer a subprotocol, the best first (serve: accept it).",

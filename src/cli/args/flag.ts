@@ -82,6 +82,8 @@ export interface Many<T> extends FlagFacts {
   readonly kind: "many";
   readonly value: string;
   readonly parse: (text: string) => T;
+  /** Whether the value may be a secret, which no error may show. */
+  readonly secret?: true;
 }
 
 /** Any flag. */

@@ -6,7 +6,12 @@
  */
 
 import { parseArgs } from "@std/cli/parse-args";
-import { COMMAND_NAMES, type CommandName, type Flag } from "./flag.ts";
+import {
+  COMMAND_NAMES,
+  type CommandName,
+  type Flag,
+  type Toggle,
+} from "./flag.ts";
 import {
   FLAG_NAMES,
   type FlagName,
@@ -238,11 +243,11 @@ function readFlag(name: FlagName, flag: Flag, value: unknown): unknown {
       return value;
     case "many":
       return Array.isArray(value)
-        ? value.map((text) => parseValue(name, flag.parse, String(text)))
+        ? value.map((text) => parseValue(name, flag, String(text)))
         : [];
     case "one":
       if (value === false && "off" in flag) return flag.off;
-      if (typeof value === "string") return parseValue(name, flag.parse, value);
+      if (typeof value === "string") return parseValue(name, flag, value);
       return flag.default === undefined ? undefined : flag.parse(flag.default);
     default:
       return flag satisfies never;
@@ -251,7 +256,7 @@ function readFlag(name: FlagName, flag: Flag, value: unknown): unknown {
 
 function parseValue(
   name: FlagName,
-  parse: (text: string) => unknown,
+  flag: Exclude<Flag, Toggle>,
   text: string,
 ): unknown {
   if (text === "") {
@@ -260,10 +265,12 @@ function parseValue(
     );
   }
   try {
-    return parse(text);
+    return flag.parse(text);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    throw new UsageError(`--${name} ${error.message}: got ${show(text)}`);
+    const isSecret = flag.kind === "many" && flag.secret;
+    const got = isSecret ? "" : `: got ${show(text)}`;
+    throw new UsageError(`--${name} ${error.message}${got}`);
   }
 }
 

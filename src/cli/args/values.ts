@@ -174,21 +174,32 @@ export function header(text: string): HeaderFlag {
   return "file" in given ? given : headerLine(given.text);
 }
 
+/** A token, as RFC 9110, section 5.6.2, defines it. */
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+
 /** `NAME: VALUE`, checked as RFC 9110, section 5, wants it. */
 export function headerLine(text: string): Header {
   const colon = text.indexOf(":");
   const name = text.slice(0, Math.max(colon, 0)).trim();
   const value = text.slice(colon + 1).trim();
-  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) {
+  if (!TOKEN.test(name)) {
     throw new UsageError("must be NAME: VALUE with the name of a header");
   }
   // deno-lint-ignore no-control-regex -- control characters are the point
   if (/[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]/.test(value)) {
     throw new UsageError(
-      "must have a value without control characters, in Latin-1",
+      `must give ${name} a value without control characters, in Latin-1`,
     );
   }
   return { name, value };
+}
+
+/** The name of one subprotocol (RFC 6455, section 4.1). */
+export function subprotocol(text: string): string {
+  if (TOKEN.test(text)) return text;
+  throw new UsageError(
+    "must be one name without spaces and commas; repeat it to offer more",
+  );
 }
 
 /** `4001,4100-4199`: close codes (RFC 6455, section 7.4) from 1000 to 4999. */
@@ -256,12 +267,17 @@ export function messageFormat(template: string): readonly FormatPart[] {
 
 /** A `ws://`, `wss://` or `ws+unix:` URL. */
 export function webSocketUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^(wss?|ws\+unix):$/.test(url.protocol)) {
+  const url = URL.parse(text);
+  if (!/^(wss?:\/\/|ws\+unix:)/i.test(text)) {
     const guess = guessUrl(text);
     const hint = guess === undefined ? "" : ` (do you mean ${guess}?)`;
     throw new UsageError(
       `the URL must begin with ws:// or wss://: got ${shownUrl(text)}${hint}`,
+    );
+  }
+  if (url === null) {
+    throw new UsageError(
+      `the URL must have a valid host and port: got ${shownUrl(text)}`,
     );
   }
   if (url.hash !== "") {
@@ -288,7 +304,8 @@ export function onlyUrl(command: string, operands: readonly string[]): string {
 
 /** As it was typed, without the parts that may be secret. */
 function shownUrl(text: string): string {
-  const open = text.replace(/\/\/[^/]*@/, "//***@").replace(/\?[^#]*/s, "?***");
+  const open = text.replace(/\/\/[^/]*@/, "//***@")
+    .replace(/\?[^#]*/s, "?***").replace(/#.*/s, "#***");
   return JSON.stringify(open);
 }
 

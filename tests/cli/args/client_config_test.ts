@@ -126,8 +126,8 @@ Deno.test("a wrong line of a file of headers is told by its number alone", () =>
   const path = `${folder.path}/wrong`;
   assertEquals(
     refusal(`-H@${path}`),
-    "--header must be NAME: VALUE with the name of a header: " +
-      `line 3 of ${path} is not`,
+    "--header must be NAME: VALUE with the name of a header " +
+      `(line 3 of ${path})`,
   );
 });
 
@@ -400,6 +400,8 @@ Deno.test("no message of the module names an option of the module", async (t) =>
     refusals: 0,
     now: 0,
   };
+  const refused = (options: Omit<WSConfig, "url">) =>
+    assertThrows(() => resolveConfig({ url, ...options }), RangeError).message;
   const failed = (kind: HandshakeFailureKind, detail?: string) =>
     handshakeError({ kind, detail }, context).message;
   const messages = [
@@ -413,6 +415,8 @@ Deno.test("no message of the module names an option of the module", async (t) =>
     hookTimeout(10_000, url.href).message,
     "Cannot send 20000000 bytes as sendQueueMaxBytes is 16777216",
     "The server closed the connection and 'reconnect' is off",
+    refused({ idleTimeout: 2 ** 31 }),
+    refused({ sendRate: { messages: 1, interval: 2 ** 31 } }),
   ];
   for (const message of messages) {
     await t.step(message, () => {

@@ -262,6 +262,14 @@ Deno.test("a wrong value is told with flag, rule and what came", () => {
   );
 });
 
+Deno.test("a wrong value that may be a secret is not shown", () => {
+  const wrong = ["-HAuthorization secret", "-HCookie: secret\r\nx"];
+  for (const word of [...wrong, "--subprotocol=auth secret"]) {
+    assertNotMatch(refusal(word), /secret/);
+  }
+  assertStringIncludes(refusal("-HCookie: secret\x07"), "Cookie");
+});
+
 Deno.test("a long wrong value is cut", () => {
   const message = refusal(`--count=${"9".repeat(500)}x`);
   assertEquals(message.length < 150, true, message);

@@ -22,6 +22,7 @@ import {
   regex,
   size,
   speed,
+  subprotocol,
   text,
   textOrFile,
   UsageError,
@@ -182,7 +183,7 @@ Deno.test("a header has a name that HTTP allows", () => {
 });
 
 Deno.test("no value of a header can break out of its line", () => {
-  const rule = "must have a value without control characters";
+  const rule = "must give a a value without control characters";
   assertRefused(header, rule, "a: b\r\nc: d", "a: \0b", "a: b\x7f", "a: 世");
   fc.assert(fc.property(brokenText, (any) => {
     let value: string;
@@ -194,6 +195,11 @@ Deno.test("no value of a header can break out of its line", () => {
     }
     assertMatch(value, /^[\t\x20-\x7e\x80-\xff]*$/);
   }));
+});
+
+Deno.test("a subprotocol is one name", () => {
+  assertEquals(subprotocol("graphql-ws"), "graphql-ws");
+  assertRefused(subprotocol, "must be one name", "a,b", "a b", "ä", "");
 });
 
 Deno.test("close codes are single ones and ranges", () => {
@@ -275,12 +281,18 @@ Deno.test("no secret of a wrong URL is shown", () => {
     "example.com?token=secret",
     "wss://example.com/?token=secret#x",
     "wss://me:secret@example.com/#x",
+    "wss://example.com/#access_token=secret",
     "htp://a:secret@b@example.com?x=secret",
   ];
   for (const message of refusals(webSocketUrl, ...wrong)) {
     assertNotMatch(message, /secret/);
     assertStringIncludes(message, "example.com");
   }
+});
+
+Deno.test("a URL with a wrong host or port is told so", () => {
+  const rule = "must have a valid host and port";
+  assertRefused(webSocketUrl, rule, "ws://", "ws://h:99999", "wss://a b/");
 });
 
 Deno.test("a URL has no fragment", () => {
