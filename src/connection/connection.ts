@@ -23,7 +23,6 @@
  * @module
  */
 
-import { clearImmediate, setImmediate } from "node:timers";
 import type { HandshakeResponse } from "../callbacks.ts";
 import { callbackError, type WSError } from "../errors.ts";
 import { isPromise, rejected } from "../handled.ts";
@@ -45,6 +44,7 @@ import {
   type SocketEnd,
   type SocketListener,
 } from "../transport/transport.ts";
+import { nextTurn } from "../turns.ts";
 import { Heartbeat, type HeartbeatTarget } from "./heartbeat.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 
@@ -108,7 +108,7 @@ type State =
   | {
     readonly tag: "ending";
     readonly closeCode: number | undefined;
-    readonly turn: ReturnType<typeof setImmediate>;
+    readonly cancelTurn: () => void;
   }
   | { readonly tag: "closed"; readonly end: ConnectionEnd };
 
@@ -266,7 +266,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
   release(): void {
     if (this.isClosed) return;
     this.#isReleased = true;
-    setImmediate(() => this.#deliverKept());
+    nextTurn(() => this.#deliverKept());
   }
 
   /** Attaches the queue to the socket, if that is still open. */
@@ -381,7 +381,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     this.#state = {
       tag: "ending",
       closeCode: state.tag === "closing" ? state.closeCode : undefined,
-      turn: setImmediate(() => this.#ended(end)),
+      cancelTurn: nextTurn(() => this.#ended(end)),
     };
   }
 
@@ -515,7 +515,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
   ): void {
     const state = this.#state;
     if (state.tag === "closed") return;
-    if (state.tag === "ending") clearImmediate(state.turn);
+    if (state.tag === "ending") state.cancelTurn();
     const connectedFor = performance.now() - this.openedAt;
     const ended: ConnectionEnd = { ...end, error, connectedFor };
     this.#state = { tag: "closed", end: ended };

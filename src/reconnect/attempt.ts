@@ -50,11 +50,14 @@ export async function attempt(options: AttemptOptions): Promise<Socket> {
   signal.throwIfAborted();
   const progress: Progress = { activity: "preparing" };
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), timeout);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const startTimer = () => {
+    timer ??= setTimeout(() => deadline.abort(), timeout);
+  };
   try {
     return await withEither(
       [signal, deadline.signal],
-      (either) => connect(options, either, progress),
+      (either) => connect(options, either, progress, startTimer),
     );
   } catch (error) {
     signal.throwIfAborted();
@@ -80,18 +83,25 @@ async function connect(
   options: AttemptOptions,
   signal: AbortSignal,
   progress: Progress,
+  startTimer: () => void,
 ): Promise<Socket> {
   const redirects = new Redirects(options.followRedirects);
   let request: HandshakeRequest = await resolveRequest(
     options,
     signal,
-    (key) => progress.activity = `waiting for the function '${key}'`,
+    (key) => {
+      progress.activity = `waiting for the function '${key}'`;
+      startTimer();
+    },
   );
   for (;;) {
     progress.activity = "connecting";
     progress.url = request.url;
     try {
-      return await options.transport.connect(request, signal);
+      const opening = options.transport.connect(request, signal);
+      // The first timer loads the timers (see turns.ts): dial before that.
+      startTimer();
+      return await opening;
     } catch (error) {
       if (!(error instanceof HandshakeFailure)) throw error;
       progress.cause = error;

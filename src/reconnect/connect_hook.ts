@@ -10,8 +10,7 @@
  * @module
  */
 
-import { AsyncLocalStorage } from "node:async_hooks";
-import { setImmediate } from "node:timers";
+import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Session } from "../callbacks.ts";
 import type { Connection } from "../connection/connection.ts";
 import { callbackError, WSError } from "../errors.ts";
@@ -19,6 +18,7 @@ import { handled, rejected } from "../handled.ts";
 import { checkHeartbeatTimes } from "../method_options.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
 import { hookTimeout } from "../transport/classify.ts";
+import { nextTurn } from "../turns.ts";
 
 /** How a hook is called. */
 export interface HookOptions {
@@ -57,12 +57,24 @@ export interface PendingHook {
   readonly outer: PendingHook | undefined;
 }
 
-/** Which hook a call comes from, across awaits. */
-const context = new AsyncLocalStorage<PendingHook>();
+/** Which hook a call comes from, across awaits; see {@linkcode loadContext}. */
+let context: AsyncLocalStorage<PendingHook> | undefined;
+
+/**
+ * Loads what hooks need, once: not with this module, because the first dial
+ * would wait for it (see turns.ts).
+ */
+export async function loadContext(): Promise<AsyncLocalStorage<PendingHook>> {
+  if (context === undefined) {
+    const { AsyncLocalStorage } = await import("node:async_hooks");
+    context ??= new AsyncLocalStorage();
+  }
+  return context;
+}
 
 /** The pending hook of that owner inside which the caller runs. */
 export function findPendingHook(owner: object): PendingHook | undefined {
-  let hook = context.getStore();
+  let hook = context?.getStore();
   while (hook !== undefined) {
     if (hook.isPending && hook.owner === owner) return hook;
     hook = hook.outer;
@@ -77,14 +89,15 @@ export async function runConnectHook(
 ): Promise<HookResult> {
   const { call, owner, signal, onAbandoned, onLateError } = options;
   const { connectTimeout } = options.config;
+  const storage = context ?? await loadContext();
   const hook: PendingHook = {
     owner,
     connection,
     isPending: true,
     closedError: undefined,
-    outer: context.getStore(),
+    outer: storage.getStore(),
   };
-  const work = context.run(
+  const work = storage.run(
     hook,
     async () => await call(sessionOf(hook, options)),
   )
@@ -113,7 +126,7 @@ export async function runConnectHook(
     connectTimeout,
   );
   connection.closed.then(() =>
-    setImmediate(() => {
+    nextTurn(() => {
       if (hook.isPending) onAbandoned(work);
       giveUp();
     })

@@ -37,7 +37,11 @@ import {
 } from "../transport/classify.ts";
 import { DROPPED, type Transport } from "../transport/transport.ts";
 import { attempt } from "./attempt.ts";
-import { type HookResult, runConnectHook } from "./connect_hook.ts";
+import {
+  type HookResult,
+  loadContext,
+  runConnectHook,
+} from "./connect_hook.ts";
 import { type Next, RetryPolicy } from "./retry_policy.ts";
 import { RetryWaits, type WaitParts } from "./retry_waits.ts";
 import { closeAnswerLimit, ROTATION_HOLD, useUntilTooOld } from "./rotation.ts";
@@ -320,6 +324,7 @@ export class ReconnectLoop {
     }
     const startedAt = now();
     const connection = await this.#dial(signal);
+    await loadContext();
     this.#attempt = { tag: "setting-up", skip, connection };
     await this.#setUp(connection, signal);
     this.#setupTime = now() - startedAt;

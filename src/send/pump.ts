@@ -16,7 +16,7 @@ import type { Socket } from "../transport/transport.ts";
 import type { Item } from "./item.ts";
 import type { Clock, SendConfig, SendRate } from "./send_config.ts";
 import type { SendQueue } from "./send_queue.ts";
-import type { Turn } from "./turns.ts";
+import type { Turn } from "../turns.ts";
 
 /** The parts of a socket that are used. */
 export type SendSocket = Pick<

@@ -8,7 +8,7 @@
 import type { DropReason } from "../callbacks.ts";
 import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
-import type { Turn } from "./turns.ts";
+import type { Turn } from "../turns.ts";
 
 /** The receiver of the reports. Neither method may throw. */
 export interface ReportHooks {

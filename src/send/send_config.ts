@@ -8,7 +8,7 @@ import type { Redelivery, SendOverflow } from "../config.ts";
 import type { WSError } from "../errors.ts";
 import type { ReportHooks } from "./reports.ts";
 import type { OpenSpool } from "./spool_opening.ts";
-import type { Turn } from "./turns.ts";
+import type { Turn } from "../turns.ts";
 
 /** The options of a client that concern sending. */
 export interface SendConfig {

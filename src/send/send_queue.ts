@@ -41,7 +41,7 @@ import {
   SYSTEM_CLOCK,
 } from "./send_config.ts";
 import { Spool } from "./spool.ts";
-import { nextTurn } from "./turns.ts";
+import { nextTurn } from "../turns.ts";
 
 /** The result of offering a message. */
 export type Offered = "accepted" | "dropped" | "full" | WSError;

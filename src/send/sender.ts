@@ -33,7 +33,7 @@ import {
 } from "./send_config.ts";
 import { aborted, NOTHING, SendQueue, type Unsent } from "./send_queue.ts";
 import type { Stored } from "./spool_file.ts";
-import { nextTurn, Parts } from "./turns.ts";
+import { nextTurn, Parts } from "../turns.ts";
 
 export type { SendConfig, SenderHooks } from "./send_config.ts";
 

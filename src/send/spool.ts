@@ -14,7 +14,7 @@ import { WSError } from "../errors.ts";
 import type { Item } from "./item.ts";
 import type { SpoolFile, Stored } from "./spool_file.ts";
 import type { OpenSpool } from "./spool_opening.ts";
-import type { Turn } from "./turns.ts";
+import type { Turn } from "../turns.ts";
 
 /** What a spool reports. */
 export interface SpoolHooks {

@@ -12,7 +12,7 @@
  */
 
 import { sizeOf } from "./spool_file.ts";
-import { Parts } from "./turns.ts";
+import { Parts } from "../turns.ts";
 
 /** The suffix of SQLite's log file. */
 export const LOG = "-wal";

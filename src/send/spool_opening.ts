@@ -17,7 +17,7 @@ import {
 } from "./spool_file.ts";
 import { isLogDamaged, LOG } from "./spool_log.ts";
 import { asideOf, createPrivate, repair, setAside } from "./spool_repair.ts";
-import { Parts } from "./turns.ts";
+import { Parts } from "../turns.ts";
 
 /**
  * Opens the file, and reads the messages in it, in order.

@@ -12,7 +12,7 @@
 import { basename, dirname, join } from "node:path";
 import { firstPage, sizeOf, SqliteSpool, type Stored } from "./spool_file.ts";
 import { applyLog, LOG } from "./spool_log.ts";
-import { Parts } from "./turns.ts";
+import { Parts } from "../turns.ts";
 
 /** The suffixes of files that SQLite may have put beside its own. */
 const COMPANIONS = [LOG, "-journal", "-shm"];

@@ -5,11 +5,11 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { Message } from "../message.ts";
 import type { MessageDeflate } from "../protocol/deflate.ts";
 import { FrameBuffer } from "../protocol/encoder.ts";
 import { FIN, headerSize, Opcode, RSV1 } from "../protocol/frames.ts";
+import { nextTurn } from "../turns.ts";
 
 /** Accepts frames and writes them in order. */
 export interface FrameWriter {
@@ -206,7 +206,7 @@ export class BatchWriter implements FrameWriter {
 
 /** Lets the event loop turn. */
 function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => nextTurn(resolve));
 }
 
 /** What a {@linkcode QueuedWriter} does with frames before they are written. */

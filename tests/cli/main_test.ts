@@ -4,6 +4,7 @@ import { runCommand } from "../../src/cli/main.ts";
 import { COMMAND_NAMES } from "../../src/cli/args/flag.ts";
 import { UsageError } from "../../src/cli/args/values.ts";
 import { installed, testWith } from "../support/foreign_server.ts";
+import { loads } from "../support/loads.ts";
 import { cli } from "./session.ts";
 
 Deno.test("help and version go to stdout and need no permission", async (t) => {
@@ -61,36 +62,6 @@ Deno.test({
     assertEquals(code, 1);
   },
 });
-
-/** What a module loads at once: everything but dynamic imports. */
-async function loads(path: string): Promise<string[]> {
-  const root = new URL("../../", import.meta.url);
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", path],
-    cwd: root,
-  }).output();
-  const { modules }: { modules: Module[] } = JSON.parse(
-    new TextDecoder().decode(stdout),
-  );
-  const loaded = new Set<string>([new URL(path, root).href]);
-  for (const specifier of loaded) {
-    const module = modules.find((module) => module.specifier === specifier);
-    for (const { code, isDynamic } of module?.dependencies ?? []) {
-      if (code?.specifier !== undefined && !isDynamic) {
-        loaded.add(code.specifier);
-      }
-    }
-  }
-  return [...loaded].map((specifier) => specifier.replace(root.href, ""));
-}
-
-interface Module {
-  readonly specifier: string;
-  readonly dependencies?: readonly {
-    readonly code?: { readonly specifier?: string };
-    readonly isDynamic?: boolean;
-  }[];
-}
 
 Deno.test("the version loads nothing, the help no client and no server", async () => {
   assertEquals(await loads("src/cli/main.ts"), [

@@ -1,6 +1,6 @@
 import { byteLength, type Message } from "../../src/message.ts";
 import type { SendSocket } from "../../src/send/pump.ts";
-import type { Turn } from "../../src/send/turns.ts";
+import type { Turn } from "../../src/turns.ts";
 import type { SendWindow } from "../../src/transport/transport.ts";
 
 /** The window of the native socket. */

@@ -13,7 +13,7 @@ import fc from "fast-check";
 import { WSError } from "../../src/errors.ts";
 import type { Message } from "../../src/message.ts";
 import type { SendConfig, Sender } from "../../src/send/sender.ts";
-import { nextTurn } from "../../src/send/turns.ts";
+import { nextTurn } from "../../src/turns.ts";
 import { TempFile } from "../support/temp_file.ts";
 import { FakeSocket, TCP } from "./fake_socket.ts";
 import { outcome, setUp, STOPPED } from "./set_up.ts";

@@ -7,7 +7,7 @@ import type { SendOverflow } from "../../src/config.ts";
 import { WSError } from "../../src/errors.ts";
 import type { SendConfig, Sender } from "../../src/send/sender.ts";
 import type { SpoolFile } from "../../src/send/spool_file.ts";
-import { nextTurn } from "../../src/send/turns.ts";
+import { nextTurn } from "../../src/turns.ts";
 import { FakeSocket, TCP, toText } from "./fake_socket.ts";
 import { outcome, setUp, STOPPED } from "./set_up.ts";
 

@@ -86,8 +86,11 @@ export const importsGoDown: Rule = (sources) =>
       ...MAY_IMPORT[from],
     ];
     return relativeImports(path, text)
-      // The program tells its version from there.
-      .filter((target) => !(from === "cli" && target === "deno.json"))
+      // The program's version, and the event loop, which is nobody's part.
+      .filter((target) =>
+        from !== "cli" ||
+        target !== "deno.json" && target !== "src/turns.ts"
+      )
       .filter((target) => {
         if (from === "protocol" && isMessage(target)) return false;
         const to = partOf(target);

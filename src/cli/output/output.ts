@@ -7,7 +7,7 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
+import { nextTurn } from "../../turns.ts";
 import type { Flags } from "../args/flags.ts";
 import { UsageError } from "../args/values.ts";
 import { fileNeeds, type Need } from "../permissions.ts";
@@ -114,7 +114,7 @@ export class Output {
 
   #schedule(): void {
     this.#scheduled = true;
-    setImmediate(() => {
+    nextTurn(() => {
       this.#scheduled = false;
       this.flush();
     });

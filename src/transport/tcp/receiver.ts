@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
-import { setImmediate } from "node:timers";
 import type { Message } from "../../message.ts";
 import { Decoder, type FrameSink } from "../../protocol/decoder.ts";
 import type { MessageDeflate } from "../../protocol/deflate.ts";
 import { ProtocolError } from "../../protocol/frames.ts";
 import { decodeText } from "../../protocol/text.ts";
+import { nextTurn } from "../../turns.ts";
 import type { ByteStream } from "./byte_stream.ts";
 
 /** The events of a {@linkcode Receiver}. */
@@ -298,7 +298,7 @@ export class Receiver implements FrameSink {
   async #yield(): Promise<void> {
     const before = performance.now();
     const { hasUnread } = this.#events;
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => nextTurn(resolve));
     const now = performance.now();
     this.#beginTurn(now);
     if (!hasUnread) return;

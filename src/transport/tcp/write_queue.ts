@@ -1,8 +1,8 @@
-import { setImmediate } from "node:timers";
 import { byteLength, type Message } from "../../message.ts";
 import { FrameBuffer, frameSize } from "../../protocol/encoder.ts";
 import { FIN, MAX_HEADER, Opcode, RSV1 } from "../../protocol/frames.ts";
 import { vectorMemory } from "../../protocol/masking.ts";
+import { nextTurn } from "../../turns.ts";
 import type { ByteStream } from "./byte_stream.ts";
 
 /** The events of a {@linkcode WriteQueue}. */
@@ -206,7 +206,7 @@ export class WriteQueue {
         const now = performance.now();
         if (now - begun < SLICE) continue;
         // Writes that succeed at once would keep all timers waiting.
-        await new Promise((resolve) => setImmediate(resolve));
+        await new Promise<void>((resolve) => nextTurn(resolve));
         if (this.#isStopped()) return;
         begun = now;
       }

@@ -4,7 +4,12 @@
  * @module
  */
 
-import { clearImmediate, setImmediate } from "node:timers";
+// The globals, for which Deno 2.6 has no types. Newer ones load them, and
+// `setTimeout`, together with much else of Node's, at the first use, which takes
+// 6 ms. That may be while a dial waits for its server; an import of
+// `node:timers` would do it when the program starts.
+declare function setImmediate(callback: () => void): object;
+declare function clearImmediate(immediate: object): void;
 
 /**
  * Calls back after a turn of the event loop; returns a function that cancels
