@@ -14,7 +14,9 @@ Deno.test("the module loads nothing of Node's, no server and no other transport"
 const UNUSED = [
   "node:",
   "src/cli/",
+  "src/protocol/handshake.ts",
   "src/send/spool_",
   "src/server/",
+  "src/transport/native/probe_handshake.ts",
   "src/transport/tcp/",
 ];

@@ -20,7 +20,7 @@ import {
 } from "../transport.ts";
 import { gist, parseFailureText } from "./failure_text.ts";
 import { HttpClientPool, type NativeOptions } from "./http_client_pool.ts";
-import { probeHandshake, type ProbeResult } from "./probe_handshake.ts";
+import type { ProbeResult } from "./probe_handshake.ts";
 import { NativeSocket } from "./socket.ts";
 
 /** Opens native sockets with one configuration. */
@@ -91,6 +91,8 @@ export class NativeTransport implements Transport {
     this.#probedOpen = undefined;
     if (wasOpen) return undefined;
     const client = this.#clients.forRequest();
+    // Most programs never need it.
+    const { probeHandshake } = await import("./probe_handshake.ts");
     const result = await probeHandshake(request, client, signal);
     const isOpen = result.kind === "answer" && result.status === 101 &&
       result.invalidUpgrade === undefined;
