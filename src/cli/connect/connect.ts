@@ -250,5 +250,6 @@ function displayOf(flags: Flags): DisplayOptions | undefined {
     style: styleOf(wantsColor(flags.color, true)),
     width: terminalWidth(),
     binary: flags.binary,
+    raw: flags.raw,
   };
 }

@@ -23,7 +23,6 @@ export type PrintFlags = Pick<
   | "format"
   | "timestamps"
   | "merge"
-  | "raw"
 >;
 
 /** Prints a message of the connection to this URL. */
@@ -66,7 +65,11 @@ export function printerOf(
     return (data, url) => output.text(eventLine(messageEvent(data), url));
   }
   if (flags.format !== undefined) {
-    return formatPrinter(flags.format, form, output);
+    return formatPrinter(
+      flags.format,
+      display === undefined ? pipedPayload(form) : shownPayload(form),
+      output,
+    );
   }
   const prefix = prefixOf(flags);
   if (display !== undefined) {
@@ -108,16 +111,29 @@ function isoTime(): string {
   return new Date().toISOString();
 }
 
+/** How `--format` writes a payload. */
+type PayloadForm = (data: Message) => Message;
+
+function pipedPayload(form: "raw" | "base64" | "hex"): PayloadForm {
+  return (data) =>
+    typeof data === "string" || form === "raw" ? data : encodeText(form, data);
+}
+
+/** Safe for a terminal. */
+function shownPayload(form: "raw" | "base64" | "hex"): PayloadForm {
+  return (data) =>
+    typeof data === "string"
+      ? escapeControls(data)
+      : encodeText(form === "raw" ? "hex" : form, data);
+}
+
 function formatPrinter(
   parts: readonly FormatPart[],
-  form: "raw" | "base64" | "hex",
+  payloadOf: PayloadForm,
   output: Output,
 ): Printer {
   return (data, url) => {
-    const isRaw = form === "raw" && typeof data !== "string";
-    const payload = typeof data === "string" || form === "raw"
-      ? data
-      : encodeText(form, data);
+    const payload = payloadOf(data);
     const pieces = parts.map((part): Message => {
       switch (part.kind) {
         case "text":
@@ -134,8 +150,8 @@ function formatPrinter(
           return part satisfies never;
       }
     });
-    if (isRaw) output.bytes(joined(pieces));
-    else output.text(pieces.join(""));
+    if (typeof payload === "string") output.text(pieces.join(""));
+    else output.bytes(joined(pieces));
   };
 }
 
@@ -170,16 +186,18 @@ export interface DisplayOptions {
   readonly width: number;
   /** `--binary`; without it binary messages are cut short. */
   readonly binary: "raw" | "base64" | "hex" | undefined;
+  /** `--raw`: JSON is not laid out. */
+  readonly raw: boolean;
 }
 
 /** The message, safe for a terminal. */
 export function displayMessage(
   data: Message,
-  { style, width, binary }: DisplayOptions,
+  { style, width, binary, raw }: DisplayOptions,
 ): string {
   if (typeof data === "string") {
     const safe = escapeControls(data);
-    return displayJson(safe, width, style) ?? safe;
+    return (raw ? undefined : displayJson(safe, width, style)) ?? safe;
   }
   if (binary === "base64" || binary === "hex") return encodeText(binary, data);
   const hex = encodeText("hex", data.subarray(0, SHOWN_BYTES));

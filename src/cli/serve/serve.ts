@@ -169,7 +169,8 @@ function showMessages(peer: Peer, notices: Stderr): void {
 function messageLine(data: Message): string {
   if (typeof data !== "string") {
     const style = styleOf(false);
-    return displayMessage(data, { style, width: 0, binary: undefined });
+    const options = { style, width: 0, binary: undefined, raw: true };
+    return displayMessage(data, options);
   }
   const text = escapeLine(data.slice(0, SHOWN));
   return data.length > SHOWN ? `${text}… (${data.length} characters)` : text;

@@ -12,7 +12,6 @@ import { UsageError } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import {
   displayUrl,
-  escapeControls,
   isDumbTerminal,
   showDuration,
   type Style,
@@ -174,10 +173,9 @@ function interactiveNotices(
 
 /** A message behind a mark, with its further lines indented. */
 function received(data: Message, flags: Flags, style: Style): string {
-  const options = { style, width: terminalWidth() - 2, binary: flags.binary };
-  const text = flags.raw && typeof data === "string"
-    ? escapeControls(data)
-    : displayMessage(data, options);
+  const { binary, raw } = flags;
+  const width = terminalWidth() - 2;
+  const text = displayMessage(data, { style, width, binary, raw });
   return `${style.cyan("<")} ${text.replaceAll("\n", "\n  ")}`;
 }
 

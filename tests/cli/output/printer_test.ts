@@ -4,7 +4,10 @@ import {
   displayJson,
   displayMessage,
   type DisplayOptions,
+  printerOf,
 } from "../../../src/cli/output/printer.ts";
+import { parseCommandLine } from "../../../src/cli/args/parse.ts";
+import { Output } from "../../../src/cli/output/output.ts";
 import { styleOf } from "../../../src/cli/format.ts";
 import { brokenText } from "../../support/texts.ts";
 
@@ -12,10 +15,50 @@ const plain: DisplayOptions = {
   style: styleOf(false),
   width: 40,
   binary: undefined,
+  raw: false,
 };
+
+/** What stdout gets of a message when it is a terminal. */
+function shownOnTerminal(message: string | Uint8Array, ...words: string[]) {
+  const request = parseCommandLine(["ws://h", ...words]);
+  if (request.kind !== "run") throw new TypeError("not a command to run");
+  const { flags } = request;
+  let shown = "";
+  const sink = {
+    write: (bytes: Uint8Array) =>
+      void (shown += new TextDecoder().decode(bytes)),
+  };
+  const output = new Output(sink, "\n", (error) => {
+    throw error;
+  });
+  const { binary, raw } = flags;
+  printerOf(flags, output, { ...plain, binary, raw })(message, "ws://h/");
+  output.flush();
+  return shown.replace(/\n$/, "");
+}
 
 Deno.test("a text is shown with its controls written out", () => {
   assertEquals(displayMessage("a\tb\n\x1b[2J", plain), "a\tb\n\\x1b[2J");
+});
+
+Deno.test("--raw leaves JSON as it came, but for its controls", () => {
+  const message = '{"a":[1,2],"b":"\x9b"}';
+  assertEquals(
+    displayMessage(message, { ...plain, raw: true }),
+    '{"a":[1,2],"b":"\\x9b"}',
+  );
+  assertEquals(shownOnTerminal('{"a":1}'), '{"a": 1}');
+  assertEquals(shownOnTerminal('{"a":1}', "--raw"), '{"a":1}');
+});
+
+Deno.test("no message drives the terminal through --format", () => {
+  assertEquals(
+    shownOnTerminal("\x1b[2J", "--format=<%s>\\x07"),
+    "<\\x1b[2J>\x07",
+  );
+  const bytes = Uint8Array.of(0x1b, 0x5b);
+  assertEquals(shownOnTerminal(bytes, "--format=%s", "--binary=raw"), "1b5b");
+  assertEquals(shownOnTerminal(bytes, "--format=%s"), "G1s=");
 });
 
 Deno.test("JSON is set out for reading", () => {
