@@ -22,6 +22,8 @@ export interface Launch {
   readonly mainModule: string;
   /** The permissions that it has without a limit. */
   readonly granted: readonly Deno.PermissionName[];
+  /** The environment variables that it may read, of those that it uses. */
+  readonly variables: readonly string[];
 }
 
 /** Thrown before anything starts; exit code 2. */
@@ -90,6 +92,9 @@ export function requirePermissions(needs: readonly Need[]): void {
       standalone: Deno.build.standalone,
       mainModule: Deno.mainModule,
       granted: PERMISSIONS.filter((name) => isGranted({ name })),
+      variables: ["HOME", "TERM"].filter((variable) =>
+        isGranted({ name: "env", variable })
+      ),
     }),
   );
 }
@@ -124,42 +129,52 @@ export function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
 export function permissionHint(
   missing: readonly Need[],
   needs: readonly Need[],
-  { standalone, mainModule, granted }: Launch,
+  launch: Launch,
 ): string {
-  const flags = permissionFlags(needs);
+  const { standalone, mainModule, granted } = launch;
   const head = `missing permission: ${permissionFlags(missing)}`;
   if (standalone) {
-    const kinds = [...new Set(["net", ...needs.map(({ kind }) => kind)])];
-    const all = kinds.map((kind) => `--allow-${kind}`).join(" ");
+    const kinds = needs.map(({ kind }) => kind)
+      .filter((kind) => kind !== "net" && !granted.includes(kind));
+    const more = [...new Set(kinds)].map((kind) => `--allow-${kind}`);
+    const all = [...keptFlags(withNet(launch)), ...more].join(" ");
     return `${head}\n` +
       `this program was compiled without it; compile one that has it:\n` +
       `  deno compile ${all} --output ws-stream jsr:@ws-stream/client/cli`;
   }
+  const run = `deno run ${flagsFor(needs, launch)}`;
   if (mainModule.startsWith("file:")) {
     const script = mainModule.split("/").at(-1) ?? mainModule;
-    return `${head}\nrun it as:\n  deno run ${flags} ${script} ...`;
+    return `${head}\nrun it as:\n  ${run} ${script} ...`;
   }
   return `${head}\nrun it once with it, or install it again: ` +
     "that keeps what it may do already\n" +
-    `  deno run ${flags} ${mainModule} ...\n` +
-    `  deno install --global --force ${installFlags(needs, granted)} ` +
+    `  ${run} ${mainModule} ...\n` +
+    `  deno install --global --force ${flagsFor(needs, withNet(launch))} ` +
     `--name ws-stream ${mainModule}`;
 }
 
 /**
- * The granted permissions and the needed ones. Deno does not show which hosts are
- * allowed, so the network is allowed as a whole.
+ * Deno does not show which hosts are allowed. A program that is made for later
+ * runs, too, is allowed the network as a whole.
  */
-function installFlags(
-  needs: readonly Need[],
-  granted: readonly Deno.PermissionName[],
-): string {
-  const kinds = new Set<Deno.PermissionName>(["net", ...granted]);
-  const more = needs.filter(({ kind }) => !kinds.has(kind));
-  return [
-    ...[...kinds].map((kind) => `--allow-${kind}`),
-    ...more.length === 0 ? [] : [permissionFlags(more)],
-  ].join(" ");
+function withNet(launch: Launch): Launch {
+  const granted = new Set<Deno.PermissionName>(["net", ...launch.granted]);
+  return { ...launch, granted: [...granted] };
+}
+
+/** The flags of the granted permissions and of the needed ones. */
+function flagsFor(needs: readonly Need[], launch: Launch): string {
+  const more = needs.filter(({ kind }) => !launch.granted.includes(kind));
+  const flags = more.length === 0 ? [] : [permissionFlags(more)];
+  return [...keptFlags(launch), ...flags].join(" ");
+}
+
+function keptFlags({ granted, variables }: Launch): string[] {
+  const env = granted.includes("env") || variables.length === 0
+    ? []
+    : [`--allow-env=${variables.join(",")}`];
+  return [...granted.map((kind) => `--allow-${kind}`), ...env];
 }
 
 function permissionFlags(needs: readonly Need[]): string {

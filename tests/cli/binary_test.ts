@@ -66,8 +66,8 @@ Deno.test({
         assertEquals(stderr.split("\n").slice(0, 3), [
           "ws-stream: missing permission: --allow-read=. --allow-write=.",
           "this program was compiled without it; compile one that has it:",
-          "  deno compile --allow-net --allow-read --allow-write " +
-          "--output ws-stream jsr:@ws-stream/client/cli",
+          "  deno compile --allow-net --allow-env=HOME,TERM --allow-read " +
+          "--allow-write --output ws-stream jsr:@ws-stream/client/cli",
         ]);
         assertEquals(code, 2);
       },

@@ -51,6 +51,7 @@ const source = {
   standalone: false,
   mainModule: "file:///srv/ws/cli.ts",
   granted: [],
+  variables: [],
 };
 
 Deno.test("what is missing is named as Deno's flags, to be typed as they are", () => {
@@ -82,6 +83,15 @@ Deno.test("what to type keeps what was granted already", () => {
     "run it as:",
     "  deno run --allow-net=a.com:443 --allow-write=feeds cli.ts ...",
   ]);
+  const more = { ...source, granted: ["read", "net"] } as const;
+  assertStringIncludes(
+    permissionHint(missing, [net, ...missing], {
+      ...more,
+      variables: ["HOME", "TERM"],
+    }),
+    "  deno run --allow-read --allow-net --allow-env=HOME,TERM " +
+      "--allow-write=feeds cli.ts ...",
+  );
 });
 
 Deno.test("an installed program keeps what it may do when it is installed again", () => {
@@ -91,7 +101,7 @@ Deno.test("an installed program keeps what it may do when it is installed again"
     { kind: "read", path: "ca.pem" },
   ];
   const lines = (granted: readonly ("net" | "read" | "env")[]) =>
-    permissionHint(needs, needs, { standalone: false, mainModule, granted })
+    permissionHint(needs, needs, { ...source, mainModule, granted })
       .split("\n").slice(2);
   assertEquals(lines([]), [
     `  deno run --allow-net=a:1 --allow-read=ca.pem ${mainModule} ...`,
@@ -115,6 +125,16 @@ Deno.test("a compiled program is compiled with it, and with the network in any c
   assertStringIncludes(
     hint([{ kind: "net", host: "a:1" }]),
     "deno compile --allow-net --output",
+  );
+});
+
+Deno.test("a compiled program keeps what it was compiled with", () => {
+  const missing: Need[] = [{ kind: "read", path: "token" }];
+  const launch = { ...source, standalone: true, variables: ["HOME", "TERM"] };
+  assertStringIncludes(
+    permissionHint(missing, missing, { ...launch, granted: ["net", "write"] }),
+    "\n  deno compile --allow-net --allow-write --allow-env=HOME,TERM " +
+      "--allow-read --output ws-stream jsr:",
   );
 });
 
