@@ -60,7 +60,7 @@ function hasWaited(from: number, to: number): boolean {
   if (to - from <= WAIT || from >= checkedSince) return false;
   if (++guesses === MOST_GUESSES) {
     checkedSince = to;
-    setImmediate(() => {
+    nextTurn(() => {
       guesses = 0;
       checkedSince = Infinity;
     });
