@@ -12,6 +12,7 @@ import {
   WebSocketStreamClient,
   type WSCallbacks,
   type WSConfig,
+  type WSError,
 } from "../../../mod.ts";
 import type { Flags } from "../args/flags.ts";
 import { inFlags } from "../args/client_config.ts";
@@ -234,6 +235,13 @@ export class ClientRun implements StreamOwner {
     return this.#opened;
   }
 
+  /** What ended the last connection of a client that has none now. */
+  get connectionError(): WSError | undefined {
+    return [...this.#sources].find(([{ state }, { error }]) =>
+      state !== "open" && error !== undefined
+    )?.[1].error;
+  }
+
   /** From now on `lastMessageAt` is kept: it costs a look at the clock each. */
   watchMessages(): void {
     this.#isWatching = true;
@@ -430,6 +438,7 @@ export class ClientRun implements StreamOwner {
       },
       onDisconnect: (info) => {
         if (!info.willRetry) source.isEnding = true;
+        source.error = info.error;
         events.close(info, source);
       },
       onRetry: (info) => events.retry(info, source),
@@ -534,6 +543,8 @@ interface ClientSource extends Source {
   url: string;
   /** Whether the client will not dial again. */
   isEnding: boolean;
+  /** What ended its last connection, unless that was a normal close. */
+  error?: WSError;
   /** Whether the last attempt to connect has failed. */
   hasFailed: boolean;
   patience: AbortController;

@@ -230,11 +230,14 @@ async function flush(run: ClientRun): Promise<void> {
   }));
 }
 
-/** The error that has ended one of the clients, if there is one. */
+/**
+ * The error that has ended one of the clients, or one of the connections: the
+ * server may not have read what was sent on it.
+ */
 async function endError(run: ClientRun): Promise<WSError | undefined> {
   const closed = run.clients.filter(({ state }) => state === "closed");
   const errors = await Promise.all(closed.map((client) => client.closed));
-  return errors.find((error) => error !== undefined);
+  return errors.find((error) => error !== undefined) ?? run.connectionError;
 }
 
 async function sendAll(

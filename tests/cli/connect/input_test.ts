@@ -92,6 +92,33 @@ Deno.test("a server that closes before it has all of the input is told, even wit
   assertEquals(result.code, 4);
 });
 
+Deno.test("a connection that is lost when the time for answers is over is told", async (t) => {
+  const ends: readonly (readonly [string, number, (peer: Peer) => unknown])[] =
+    [
+      ["dropped", 5, (peer) => peer.drop()],
+      ["closed with 4001", 4, (peer) => peer.close(4001)],
+      ["closed with 1000", 0, (peer) => peer.close(1000)],
+    ];
+  for (const [name, expected, end] of ends) {
+    await t.step(`${name}: ${expected}`, async () => {
+      await using server = serve({
+        onPeer: (peer) => {
+          peer.onmessage = () => void end(peer);
+        },
+      });
+      const flags = ["-q", "--initial-backoff", "1h", "--jitter", "0"];
+      const { code, stderr } = await cli(
+        server.url,
+        ...flags,
+        "--max-backoff=1h",
+        ...SHORTLY,
+      ).input("1\n").run();
+      assertEquals(code, expected);
+      assertEquals(stderr === "", expected === 0, stderr);
+    });
+  }
+});
+
 Deno.test("with --json a drop event counts the messages that a full queue drops", async () => {
   await using server = serve({ onPeer: () => {} });
   const flags = ["--json", "--send-rate", "1/1h", "--queue-max", "10"];
