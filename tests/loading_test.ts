@@ -10,6 +10,15 @@ Deno.test("the module loads nothing of Node's, no server and no other transport"
   );
 });
 
+Deno.test("the tcp transport loads no TLS and no compression of Node's", async () => {
+  const loaded = await loads("src/transport/tcp/tcp_transport.ts");
+  assert(loaded.includes("src/transport/tcp/receiver.ts"));
+  assertEquals(
+    loaded.filter((path) => path.startsWith("node:")),
+    ["node:buffer"],
+  );
+});
+
 /** What a native connection without a spool has no use for. */
 const UNUSED = [
   "node:",

@@ -1,26 +1,26 @@
 /**
  * The compression of messages (RFC 7692, section 7.2), on the streams of
- * `node:zlib`: its synchronous functions keep no window between messages.
+ * `node:zlib`: its synchronous functions keep no window between messages. It is
+ * loaded for the first compressed message: that takes 20 ms, and a connection
+ * without compression needs none of it.
  *
  * @module
  */
 
-import {
-  constants,
-  createDeflateRaw,
-  createInflateRaw,
-  type DeflateRaw,
-  type InflateRaw,
-} from "node:zlib";
+import type { DeflateRaw, InflateRaw } from "node:zlib";
 import type { DeflateParameters } from "./deflate_parameters.ts";
 import { ProtocolError, type Side } from "./frames.ts";
 
 /** A sync flush ends with these, which no message carries (RFC 7692, 7.2.1). */
 const TAIL = Uint8Array.of(0x00, 0x00, 0xff, 0xff);
 
+type Zlib = typeof import("node:zlib");
+
+let zlib: Zlib | undefined;
+
 /** One direction of a connection: one message at a time. */
 class Direction {
-  readonly #make: () => DeflateRaw | InflateRaw;
+  readonly #make: (zlib: Zlib) => DeflateRaw | InflateRaw;
   readonly #keepsWindow: boolean;
   readonly #maxBytes: number;
   /** Made for the first message: zlib takes up to 300 KiB. */
@@ -28,7 +28,7 @@ class Direction {
   #isClosed = false;
 
   constructor(
-    make: () => DeflateRaw | InflateRaw,
+    make: (zlib: Zlib) => DeflateRaw | InflateRaw,
     keepsWindow: boolean,
     maxBytes: number,
   ) {
@@ -39,16 +39,18 @@ class Direction {
 
   /** Another one may follow when the promise has settled. */
   async pass(...inputs: Uint8Array[]): Promise<Uint8Array<ArrayBuffer>> {
+    zlib ??= await import("node:zlib");
     if (this.#isClosed) throw ended();
     if (this.#stream === undefined) {
-      this.#stream = this.#make();
+      this.#stream = this.#make(zlib);
       // Errors are looked at below.
       this.#stream.on("error", () => {});
     }
     const stream = this.#stream;
     let isUsable = false;
     try {
-      const bytes = await this.#transform(stream, inputs);
+      const flush = zlib.constants.Z_SYNC_FLUSH;
+      const bytes = await this.#transform(stream, inputs, flush);
       // A block may say that it is the last one (section 7.2.3.4): the stream
       // ends with it, the messages do not.
       isUsable = this.#keepsWindow && !stream.readableEnded;
@@ -73,6 +75,7 @@ class Direction {
   async #transform(
     stream: DeflateRaw | InflateRaw,
     inputs: readonly Uint8Array[],
+    flush: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const chunks: Uint8Array[] = [];
@@ -94,7 +97,7 @@ class Direction {
     stream.once("close", onEnd);
     for (const input of inputs) stream.write(input);
     // A stream that has failed calls back on some versions of Deno only.
-    stream.flush(constants.Z_SYNC_FLUSH, onEnd);
+    stream.flush(flush, onEnd);
     try {
       await promise;
     } finally {
@@ -141,12 +144,14 @@ export class MessageDeflate {
       ? [server, client]
       : [client, server];
     this.#deflate = new Direction(
-      () => createDeflateRaw({ windowBits: own.windowBits }),
+      ({ createDeflateRaw }) =>
+        createDeflateRaw({ windowBits: own.windowBits }),
       own.keepsWindow,
       Infinity,
     );
     this.#inflate = new Direction(
-      () => createInflateRaw({ windowBits: other.windowBits }),
+      ({ createInflateRaw }) =>
+        createInflateRaw({ windowBits: other.windowBits }),
       other.keepsWindow,
       maxMessageBytes,
     );

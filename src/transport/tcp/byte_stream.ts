@@ -10,6 +10,13 @@ export interface ByteStream {
   close(): void;
 }
 
+/**
+ * Whether `node:tls` works over sockets of `node:net` only. Before Deno 2.8 it
+ * blocks the event loop over other streams: for ever, once ten records wait to
+ * be written or the server has ended TLS.
+ */
+export const NEEDS_NODE_SOCKET = /^2\.[67]\./.test(Deno.version.deno);
+
 /** Writes all of it. */
 export async function writeAll(
   stream: ByteStream,

@@ -4,14 +4,12 @@
  * @module
  */
 
-import { connect } from "node:net";
 import type { TlsConfig } from "../../config.ts";
 import { percentDecode, splitCredentials } from "../handshake_request.ts";
 import { requirePermission } from "../permission.ts";
 import { HandshakeFailure } from "../transport.ts";
-import type { ByteStream } from "./byte_stream.ts";
+import { type ByteStream, NEEDS_NODE_SOCKET } from "./byte_stream.ts";
 import { failureOf } from "./failures.ts";
-import { NEEDS_NODE_SOCKET, NodeStream } from "./node_stream.ts";
 import { tunnelByConnect, tunnelBySocks, type TunnelTarget } from "./proxy.ts";
 import { startTls, type TlsSettings } from "./tls.ts";
 
@@ -114,7 +112,8 @@ export async function dialTcp(
   requirePermission({ name: "net", host: `${host}:${port}` });
   try {
     if (needsNode(url, options)) {
-      return await connectNode(hostname, port, holder);
+      const { connectNode } = await import("./node_stream.ts");
+      return await connectNode(hostname, port, holder.hold);
     }
     const conn = await connectTcp(hostname, port, signal);
     holder.hold(conn);
@@ -138,20 +137,6 @@ function needsNode(url: URL, { proxy, tls = {} }: DialOptions): boolean {
   return proxy?.protocol === "https:"
     ? insecure
     : url.protocol === "wss:" && (insecure || cert !== undefined);
-}
-
-async function connectNode(
-  host: string,
-  port: number,
-  holder: StreamHolder,
-): Promise<NodeStream> {
-  // It must not read ahead: TLS takes the connection over.
-  const options = { host, port, allowHalfOpen: true, highWaterMark: 0 };
-  const stream = new NodeStream(connect(options).pause());
-  holder.hold(stream);
-  await stream.open("connect");
-  stream.socket.setNoDelay(true);
-  return stream;
 }
 
 /**

@@ -4,17 +4,10 @@
  * @module
  */
 
-import type { Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
-import { type ByteStream, writeAll } from "./byte_stream.ts";
-
-/**
- * Whether `node:tls` works over sockets of `node:net` only. Before Deno 2.8 it
- * blocks the event loop over other streams: for ever, once ten records wait to
- * be written or the server has ended TLS.
- */
-export const NEEDS_NODE_SOCKET = /^2\.[67]\./.test(Deno.version.deno);
+import { type ByteStream, NEEDS_NODE_SOCKET, writeAll } from "./byte_stream.ts";
 
 /** A socket of Node as a byte stream. It reads only when asked. */
 export class NodeStream implements ByteStream {
@@ -126,6 +119,21 @@ export class NodeStream implements ByteStream {
     await this.#changed.promise;
     this.#below?.flow(false);
   }
+}
+
+/** Opens a TCP connection over which `node:tls` works on any Deno. */
+export async function connectNode(
+  host: string,
+  port: number,
+  onStream: (stream: NodeStream) => void,
+): Promise<NodeStream> {
+  // It must not read ahead: TLS takes the connection over.
+  const options = { host, port, allowHalfOpen: true, highWaterMark: 0 };
+  const stream = new NodeStream(connect(options).pause());
+  onStream(stream);
+  await stream.open("connect");
+  stream.socket.setNoDelay(true);
+  return stream;
 }
 
 /** Deno 2.6 reports a handshake that failed as a secure connection first. */

@@ -9,7 +9,7 @@ import type {
   HandshakeFailureKind,
   HandshakeRequest,
 } from "../../../src/transport/transport.ts";
-import { NEEDS_NODE_SOCKET } from "../../../src/transport/tcp/node_stream.ts";
+import { NEEDS_NODE_SOCKET } from "../../../src/transport/tcp/byte_stream.ts";
 import { serve } from "../../../src/server/server.ts";
 import { certificates } from "../../support/certificates.ts";
 import {

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { TcpOptions } from "../../../src/transport/tcp/tcp_transport.ts";
-import { NEEDS_NODE_SOCKET } from "../../../src/transport/tcp/node_stream.ts";
+import { NEEDS_NODE_SOCKET } from "../../../src/transport/tcp/byte_stream.ts";
 import type { HandshakeFailureKind } from "../../../src/transport/transport.ts";
 import { closeBody, Opcode } from "../../protocol/frames.ts";
 import { certificates } from "../../support/certificates.ts";

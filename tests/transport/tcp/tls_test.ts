@@ -3,7 +3,7 @@ import { createServer, type TLSSocket } from "node:tls";
 import type { TlsConfig } from "../../../src/config.ts";
 import type { HandshakeFailureKind } from "../../../src/transport/transport.ts";
 import type { ByteStream } from "../../../src/transport/tcp/byte_stream.ts";
-import { NEEDS_NODE_SOCKET } from "../../../src/transport/tcp/node_stream.ts";
+import { NEEDS_NODE_SOCKET } from "../../../src/transport/tcp/byte_stream.ts";
 import { startTls } from "../../../src/transport/tcp/tls.ts";
 import { closeBody, Opcode } from "../../protocol/frames.ts";
 import { certificates, type Identity } from "../../support/certificates.ts";
