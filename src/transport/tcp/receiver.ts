@@ -37,9 +37,11 @@ const LARGE = 256 * 1024;
 /** The longest time without a turn of the event loop, in milliseconds. */
 const SLICE = 4;
 /**
- * The clock is read once per this many messages, fragments, pings and pongs.
+ * Reading the clock may cost more than a short message: it is read once per at
+ * most this many messages, fragments, pings and pongs, and more often if they
+ * take long.
  */
-const BETWEEN_LOOKS = 16;
+const MOST_BETWEEN_LOOKS = 64;
 /** Readers get a turn after this many messages at the latest. */
 const MOST_UNREAD = 256;
 
@@ -128,8 +130,11 @@ export class Receiver implements FrameSink {
    * How many frames may come in a turn that leaves messages unread: as many as
    * the readers take in a slice.
    */
-  #portion = BETWEEN_LOOKS;
-  #betweenLooks = BETWEEN_LOOKS;
+  #portion = 16;
+  /** When the clock was read last, and after how many frames it is read next. */
+  #lookedAt = 0;
+  #nextLook = 1;
+  #betweenLooks = 1;
   #yields = false;
 
   constructor(
@@ -188,7 +193,7 @@ export class Receiver implements FrameSink {
     this.#buffer = Buffer.from(first.buffer);
     this.#start = first.byteOffset;
     this.#end = first.byteOffset + first.length;
-    this.#turnedAt = performance.now();
+    this.#beginTurn(performance.now());
     try {
       for (;;) {
         while (this.#start < this.#end || this.#state === "paused") {
@@ -300,17 +305,19 @@ export class Receiver implements FrameSink {
     const { hasUnread } = this.#events;
     await new Promise<void>((resolve) => nextTurn(resolve));
     const now = performance.now();
+    if (hasUnread) {
+      this.#portion = now - before > SLICE
+        ? Math.ceil(this.#portion / 2)
+        : Math.min(MOST_UNREAD, 2 * this.#portion);
+      this.#betweenLooks = Math.min(this.#betweenLooks, this.#portion);
+    }
     this.#beginTurn(now);
-    if (!hasUnread) return;
-    this.#portion = now - before > SLICE
-      ? Math.ceil(this.#portion / 2)
-      : Math.min(MOST_UNREAD, 2 * this.#portion);
-    this.#betweenLooks = Math.min(BETWEEN_LOOKS, this.#portion);
   }
 
   #beginTurn(now: number): void {
-    this.#turnedAt = now;
+    this.#turnedAt = this.#lookedAt = now;
     this.#frames = 0;
+    this.#nextLook = this.#betweenLooks;
     this.#yields = false;
   }
 
@@ -373,9 +380,16 @@ export class Receiver implements FrameSink {
 
   #countFrame(): void {
     const frames = ++this.#frames;
-    if (frames % this.#betweenLooks !== 0) return;
+    if (frames < this.#nextLook) return;
+    const now = performance.now();
+    // As many as took a quarter of a slice, but at most twice as many as before.
+    const growth = Math.min(2, SLICE / 4 / (now - this.#lookedAt));
+    const many = Math.min(this.#betweenLooks * growth, MOST_BETWEEN_LOOKS);
+    this.#betweenLooks = Math.max(1, Math.ceil(many));
+    this.#nextLook = frames + this.#betweenLooks;
+    this.#lookedAt = now;
     if (
-      performance.now() - this.#turnedAt > SLICE ||
+      now - this.#turnedAt > SLICE ||
       frames >= this.#portion && this.#events.hasUnread
     ) {
       this.#yields = true;

@@ -7,6 +7,7 @@ import {
   upgrade,
 } from "../../support/tcp_peer.ts";
 import { Recorder } from "../../support/events.ts";
+import { spin } from "../../support/spin.ts";
 import { accepting, connect, open, type SocketEvents } from "./connect.ts";
 
 const { text, binary, continuation, close, ping, pong } = Opcode;
@@ -563,6 +564,42 @@ Deno.test("a burst of messages does not keep timers waiting", async () => {
   clearInterval(timer);
   assertEquals(count, total);
   assert(most < total / 2, `${most} messages without a turn for timers`);
+});
+
+Deno.test("timers have a turn between messages that take long", async () => {
+  const [quick, slow] = [5_000, 100];
+  await using server = new TcpPeer(accepting(async (peer) => {
+    const one = frame("server", text, "x");
+    await peer.write(concat(...Array(quick + slow).fill(one)));
+    await peer.send(close);
+    await peer.rest();
+  }));
+  const socket = await connect(server.url);
+  let count = 0;
+  let sinceTurn = 0;
+  const runs: number[] = [];
+  const turn = () => {
+    if (sinceTurn > 0) runs.push(sinceTurn);
+    sinceTurn = 0;
+  };
+  const timer = setInterval(turn, 1);
+  const ended = Promise.withResolvers<void>();
+  socket.listen({
+    onMessage: () => {
+      if (++count <= quick) return;
+      sinceTurn++;
+      spin(3);
+    },
+    onEnd: () => ended.resolve(),
+  });
+  await ended.promise;
+  clearInterval(timer);
+  turn();
+  assertEquals(count, quick + slow);
+  // The first look at the clock may be as far away as between quick messages.
+  const [first = NaN, ...later] = runs;
+  assert(first <= 64, `${first} messages without a turn at first`);
+  assert(Math.max(...later) <= 8, `${later} messages without a turn`);
 });
 
 Deno.test("large batches leave a runtime without WebAssembly, too", async () => {
