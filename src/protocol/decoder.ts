@@ -13,7 +13,8 @@ import {
 } from "./frames.ts";
 import { GrowingBytes } from "./growing_bytes.ts";
 import { MaskedMemory, readKey } from "./masking.ts";
-import { decodeText, TextCheck } from "./text.ts";
+import { ShortTexts } from "./short_texts.ts";
+import { decodeText, HAS_FAST_LATIN1, TextCheck } from "./text.ts";
 
 /** Receives what a {@linkcode Decoder} finds. */
 export interface FrameSink {
@@ -97,6 +98,7 @@ export class Decoder {
 
   #buffer: Buffer<ArrayBuffer> = EMPTY;
   #memory: MaskedMemory | undefined;
+  readonly #shortTexts: ShortTexts | undefined;
   /** Fragments, and the payload of a partial frame. */
   readonly #collected = new GrowingBytes();
   #fragmented: Fragmented | undefined;
@@ -116,6 +118,9 @@ export class Decoder {
     this.#maxFragments = maxFragments;
     this.#compression = compression;
     this.#masked = side === "server" ? MASKED : 0;
+    if (this.#masked === 0 && HAS_FAST_LATIN1) {
+      this.#shortTexts = new ShortTexts(this.#buffer);
+    }
   }
 
   /**
@@ -146,15 +151,16 @@ export class Decoder {
       )
     ) this.#use(bytes);
     this.#stopped = false;
+    this.#needed = 2;
     let at = from;
     while (at < to && !this.#stopped && !this.#closed) {
       const next = this.#partial === undefined
         ? this.#decodeFrame(at, to)
         : this.#collect(this.#partial, at, to);
-      if (next === at) return at;
+      if (next === at) break;
       at = next;
     }
-    this.#needed = 2;
+    this.#shortTexts?.clear();
     return this.#closed ? to : at;
   }
 
@@ -162,6 +168,7 @@ export class Decoder {
     this.#buffer = bytes instanceof Buffer
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#shortTexts?.use(this.#buffer);
     this.#memory = this.#masked === 0
       ? undefined
       : new MaskedMemory(this.#buffer);
@@ -215,7 +222,8 @@ export class Decoder {
     if (isWhole) {
       this.#sink.onMessage(
         first === (FIN | Opcode.text)
-          ? decodeText(bytes, start, end)
+          ? this.#shortTexts?.decode(start, end, to) ??
+            decodeText(bytes, start, end)
           : copy(bytes, start, end),
       );
     } else this.#deliver(first, start, end);

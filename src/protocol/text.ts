@@ -8,12 +8,19 @@ import { Buffer, isAscii } from "node:buffer";
 import { ProtocolError } from "./frames.ts";
 
 /**
+ * Deno 2.6 joins a text decoded as Latin-1 of single characters: 2 KB take
+ * 100 us and, until the text is flattened, 60 KB of memory. Its `latin1Slice`
+ * declares three parameters, the fast one of Deno 2.9 two.
+ */
+export const HAS_FAST_LATIN1: boolean = hasFastLatin1();
+
+/**
  * From this size on it pays to look first whether a text is ASCII: up to 256
  * bytes `toString("utf8")` takes 0.08 us and from there on 0.2, the look and
  * `toString("latin1")` 0.16; 1 KiB takes 0.2 us instead of 0.5, 16 KiB 1.7
  * instead of 6.5.
  */
-const LONG = hasFastLatin1() ? 257 : Infinity;
+const LONG = HAS_FAST_LATIN1 ? 257 : Infinity;
 
 // A byte order mark is part of the text like any other character.
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -37,11 +44,6 @@ export function decodeText(
     : text;
 }
 
-/**
- * Deno 2.6 joins such a text of single characters: 2 KB take 100 us and, until
- * the text is flattened, 60 KB of memory. Its `latin1Slice` declares three
- * parameters, the fast one of Deno 2.9 two.
- */
 function hasFastLatin1(): boolean {
   const { latin1Slice }: { latin1Slice?: unknown } = Buffer.prototype;
   return typeof latin1Slice === "function" && latin1Slice.length === 2;
