@@ -14,8 +14,10 @@ import {
 } from "@std/assert";
 import type { Message } from "../mod.ts";
 import { serve } from "../src/server/server.ts";
+import type { World } from "./support/client_world.ts";
 import { forEachTransport } from "./support/transports.ts";
 import { Recorder } from "./support/events.ts";
+import { TcpPeer, upgrade } from "./support/tcp_peer.ts";
 
 const MIB = 1024 * 1024;
 
@@ -221,5 +223,73 @@ forEachTransport(
     await client.send(new Uint8Array());
     assertEquals(await arrivals.next("message"), new Uint8Array());
     assertEquals(client.stats.disconnects, 0);
+  },
+);
+
+for (const redeliver of ["unflushed", "none"] as const) {
+  for (
+    const [what, frame] of [
+      ["the server's close frame", [0x88, 2, 0x03, 0xf4]],
+      ["a frame that breaks the protocol", [0x83, 0]],
+    ] as const
+  ) {
+    forEachTransport(
+      `messages sent between ${what} and its hang-up go to the next connection (${redeliver})`,
+      async (transport) => {
+        const answered = Promise.withResolvers<void>();
+        const hangUp = Promise.withResolvers<void>();
+        await using first = new TcpPeer(upgrade({
+          async then({ conn, write }) {
+            await write(Uint8Array.from(frame));
+            await conn.read(new Uint8Array(64));
+            answered.resolve();
+            await hangUp.promise;
+          },
+        }));
+        const urls = [first.url];
+        const arrivals = new Recorder<{ message: Message }>();
+        await using world: World = transport.world({
+          config: { redeliver, url: () => urls.shift() ?? world.server.url },
+          server: {
+            onPeer: (peer) => void (peer.onmessage = arrivals.on("message")),
+          },
+        });
+        const { client } = world;
+        await client.start();
+        await answered.promise;
+        const sent = Array.from({ length: 10 }, (_, index) => `${index}`);
+        for (const message of sent) await client.send(message);
+        hangUp.resolve();
+        assertEquals(await client.flush(), true);
+        await arrivals.until(() => arrivals.all("message").length >= 10);
+        assertEquals(arrivals.all("message"), sent);
+        assertEquals([client.stats.lost, client.stats.redelivered], [0, 0]);
+      },
+    );
+  }
+}
+
+forEachTransport(
+  "stop() sees the code of a server that has closed and does not hang up",
+  async (transport) => {
+    const answered = Promise.withResolvers<void>();
+    await using server = new TcpPeer(upgrade({
+      async then({ conn, write, gone }) {
+        await write(Uint8Array.of(0x88, 2, 0x03, 0xf4));
+        await conn.read(new Uint8Array(64));
+        answered.resolve();
+        await gone();
+      },
+    }));
+    await using guest = await transport.guest({
+      url: server.url,
+      closeTimeout: 0,
+      initialBackoff: 30_000,
+      maxBackoff: 30_000,
+    });
+    await answered.promise;
+    const { client } = guest;
+    await client.stop();
+    assertEquals(guest.calls.all("disconnect").map(({ code }) => code), [1012]);
   },
 );

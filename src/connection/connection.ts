@@ -11,10 +11,12 @@
  * - {@linkcode Connection.closed} resolves once; nothing is delivered after it.
  *
  * ```text
- * open --close()--> closing --+
- *   |                         |
- *   +--the socket has ended---+--> ending --next turn--> closed
- *   +--terminate()--------------------------------------^
+ * open --close()----------> closing ----+
+ *   |                                   |
+ *   +--the server closes--> answering --+
+ *   |                                   |
+ *   +--the socket has ended-------------+--> ending --next turn--> closed
+ *   +--terminate()--------------------------------------------------^
  * ```
  *
  * The socket and the heartbeat call methods of the connection: closures would
@@ -104,6 +106,8 @@ type State =
     readonly messages: number;
     readonly bytes: number;
   }
+  /** The server has closed: nothing more can be sent, and the socket ends soon. */
+  | { readonly tag: "answering" }
   /** The socket has ended; the connection follows a turn later. */
   | {
     readonly tag: "ending";
@@ -113,6 +117,7 @@ type State =
   | { readonly tag: "closed"; readonly end: ConnectionEnd };
 
 const OPEN: State = Object.freeze({ tag: "open" });
+const ANSWERING: State = Object.freeze({ tag: "answering" });
 
 /** One open connection. */
 export class Connection implements SocketListener, HeartbeatTarget {
@@ -227,8 +232,8 @@ export class Connection implements SocketListener, HeartbeatTarget {
   sendDirectly(data: Message): void {
     if (!isMessage(data)) throw noMessage("data", data);
     const state = this.#state;
-    const isEndedByServer = state.tag === "ending" &&
-      state.closeCode === undefined;
+    const isEndedByServer = state.tag === "answering" ||
+      state.tag === "ending" && state.closeCode === undefined;
     // The hook first gets what the server sent before it hung up: no throw yet.
     if (isEndedByServer) return;
     if (state.tag !== "open") throw this.closedError;
@@ -341,6 +346,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
       this.#socket.close(code, reason, timeout);
       this.#isPausedForHook = this.#isPausedForReaders = false;
       this.#pauseOrResume();
+    } else if (this.#state.tag === "answering") {
+      // It has no more time than another close.
+      this.#socket.close(code, reason, timeout);
     }
     return this.closed;
   }
@@ -364,6 +372,14 @@ export class Connection implements SocketListener, HeartbeatTarget {
     this.delivered++;
     if (this.#buffer === undefined) this.#host.deliver(data);
     else this.#keep(this.#buffer, data);
+  }
+
+  /** The queue keeps its messages for the next connection. */
+  onEnding(): void {
+    if (!this.isOpen) return;
+    this.#state = ANSWERING;
+    this.#heartbeat.stop();
+    if (this.#carriesQueue) this.#host.queue.pause();
   }
 
   /**

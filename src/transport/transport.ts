@@ -66,7 +66,8 @@ export interface Socket {
   send(data: Message): void;
   /**
    * Starts the closing handshake (RFC 6455, section 7.1.2) and terminates after
-   * `timeout` milliseconds without the server's answer. Later calls are ignored.
+   * `timeout` milliseconds without the server's answer. After a close by the
+   * server it only bounds the end of the socket. Later calls are ignored.
    * The answer comes behind messages: a paused socket does not see it.
    */
   close(code: number, reason: string, timeout: number): void;
@@ -100,6 +101,11 @@ export interface SocketListener {
   onMessage(data: Message): void;
   /** Called once, after the last message. */
   onEnd(end: SocketEnd): void;
+  /**
+   * The server has closed the WebSocket, or broken the protocol, and the socket
+   * ends soon: it discards what is sent from now on.
+   */
+  onEnding?(): void;
   /**
    * Whether messages wait in the buffers of readers. A socket that can should
    * let the readers run before it reads more.

@@ -153,7 +153,13 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
   }
 
   close(code: number, reason: string, timeout: number): void {
-    if (this.#state.kind !== "open") return;
+    const state = this.#state;
+    if (state.kind === "ending" && timeout < LINGER) {
+      clearTimeout(state.timer);
+      const timer = setTimeout(() => this.#finish(state.end), timeout);
+      this.#state = { ...state, timer };
+    }
+    if (state.kind !== "open") return;
     const body = encodeCloseBody(code, reason);
     const timer = setTimeout(() => this.terminate(), timeout);
     this.#state = { kind: "closing", timer };
@@ -301,6 +307,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     }
     const part = reason.slice(0, MAX_CLOSE_REASON);
     this.#writeClose(encodeCloseBody(code, part));
+    if (state.kind === "open") this.#listener?.onEnding?.();
   }
 
   /** Writes the close frame behind all messages. */
