@@ -1,13 +1,11 @@
 /**
- * The commands: how each is called, what it does, and where its code is. The code
- * is loaded when it is needed, so that a pipe does not wait for a server's code.
+ * The commands: how each is called and what it does. Their code is found in
+ * `main.ts`.
  *
  * @module
  */
 
 import type { CommandName } from "./args/flag.ts";
-import type { Invocation } from "./args/flags.ts";
-import type { ExitStatus } from "./exit_status.ts";
 
 /** A job, and the command lines that do it. */
 export interface Example {
@@ -27,18 +25,6 @@ export interface Command {
   /** A paragraph for `COMMAND --help`. */
   readonly about: string;
   readonly examples: readonly Example[];
-  /** Loads its code. */
-  readonly load: () => Promise<CommandModule>;
-}
-
-/** The code of a command. */
-export interface CommandModule {
-  /**
-   * Runs it.
-   * @throws {UsageError} before anything was started
-   * @throws {MissingPermissionError} before anything was started
-   */
-  readonly run: (invocation: Invocation) => Promise<ExitStatus>;
 }
 
 /** In the order of the help. */
@@ -108,7 +94,6 @@ export const COMMANDS: readonly Command[] = [
         lines: ["ws-stream ws://127.0.0.1:9999 ws://127.0.0.1:8080 --json"],
       },
     ],
-    load: () => import("./connect/connect.ts"),
   },
   {
     name: "serve",
@@ -143,7 +128,6 @@ export const COMMANDS: readonly Command[] = [
         lines: ["ws-stream serve 8443 --cert cert.pem --key key.pem"],
       },
     ],
-    load: () => import("./serve/serve.ts"),
   },
   {
     name: "demo",
@@ -153,7 +137,6 @@ export const COMMANDS: readonly Command[] = [
     examples: [
       { job: "See the client survive five faults", lines: ["ws-stream demo"] },
     ],
-    load: () => import("./demo/demo.ts"),
   },
   {
     name: "ping",
@@ -176,7 +159,6 @@ export const COMMANDS: readonly Command[] = [
         ],
       },
     ],
-    load: () => import("./ping/ping.ts"),
   },
   {
     name: "probe",
@@ -200,7 +182,6 @@ export const COMMANDS: readonly Command[] = [
         ],
       },
     ],
-    load: () => import("./probe/probe.ts"),
   },
   {
     name: "record",
@@ -217,7 +198,6 @@ export const COMMANDS: readonly Command[] = [
         ],
       },
     ],
-    load: () => import("./replay/record.ts"),
   },
   {
     name: "replay",
@@ -237,7 +217,6 @@ export const COMMANDS: readonly Command[] = [
         lines: ["ws-stream replay feed.ndjson ws://127.0.0.1:9000 --speed 10x"],
       },
     ],
-    load: () => import("./replay/replay.ts"),
   },
   {
     name: "completions",
@@ -257,10 +236,6 @@ export const COMMANDS: readonly Command[] = [
         ],
       },
     ],
-    load: async () => {
-      const { runCompletions } = await import("./completions.ts");
-      return { run: (invocation) => runCompletions(invocation, COMMANDS) };
-    },
   },
 ];
 

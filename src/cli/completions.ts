@@ -12,6 +12,7 @@ import {
 } from "./args/flag.ts";
 import { type FlagName, flagsOf, type Invocation } from "./args/flags.ts";
 import { UsageError } from "./args/values.ts";
+import { COMMANDS } from "./commands.ts";
 import type { ExitStatus } from "./exit_status.ts";
 import { printToStdout } from "./stdio.ts";
 
@@ -246,20 +247,14 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "’")}'`;
 }
 
-/** Runs the command; the script offers these commands. */
-export function runCompletions(
-  { operands }: Invocation,
-  commands: readonly {
-    readonly name: CommandName;
-    readonly summary: string;
-  }[],
-): Promise<ExitStatus> {
+/** Runs the command. */
+export function run({ operands }: Invocation): Promise<ExitStatus> {
   const shell = SHELLS.find((name) => name === operands[0]);
   if (shell === undefined || operands.length > 1) {
     throw new UsageError(`completions takes one of ${SHELLS.join(", ")}`);
   }
   const summaries = new Map(
-    commands.map(({ name, summary }) => [name, summary]),
+    COMMANDS.map(({ name, summary }) => [name, summary]),
   );
   const script = completionScript(shell, summaries);
   printToStdout(script);

@@ -6,6 +6,8 @@
  */
 
 import config from "../../deno.json" with { type: "json" };
+import type { CommandName } from "./args/flag.ts";
+import type { Invocation } from "./args/flags.ts";
 import type { Request } from "./args/parse.ts";
 import type { ExitStatus } from "./exit_status.ts";
 import { endStderr, printToStdout } from "./stdio.ts";
@@ -73,12 +75,44 @@ export async function runCommand(argv: readonly string[]): Promise<ExitStatus> {
       printToStdout(helpText(request.command, request.full));
       return 0;
     }
-    case "run": {
-      const { commandOf } = await import("./commands.ts");
-      return await (await commandOf(request.command).load()).run(request);
-    }
+    case "run":
+      return await (await loadCommand(request.command)).run(request);
     default:
       return request satisfies never;
+  }
+}
+
+/** The code of a command. */
+export interface CommandModule {
+  /**
+   * Runs it.
+   * @throws {UsageError} before anything was started
+   * @throws {MissingPermissionError} before anything was started
+   */
+  readonly run: (invocation: Invocation) => Promise<ExitStatus>;
+}
+
+/** Loads the code of a command: a pipe does not wait for a server's code. */
+export function loadCommand(name: CommandName): Promise<CommandModule> {
+  switch (name) {
+    case "connect":
+      return import("./connect/connect.ts");
+    case "serve":
+      return import("./serve/serve.ts");
+    case "demo":
+      return import("./demo/demo.ts");
+    case "ping":
+      return import("./ping/ping.ts");
+    case "probe":
+      return import("./probe/probe.ts");
+    case "record":
+      return import("./replay/record.ts");
+    case "replay":
+      return import("./replay/replay.ts");
+    case "completions":
+      return import("./completions.ts");
+    default:
+      return name satisfies never;
   }
 }
 
