@@ -6,7 +6,6 @@
  * @module
  */
 
-import { fileTemplate } from "../output/files.ts";
 import { CONNECTION_FLAGS, STAYS } from "./connection_flags.ts";
 import {
   COMMAND_NAMES,
@@ -20,6 +19,7 @@ import {
   address,
   duration,
   escapedText,
+  fileTemplate,
   messageFormat,
   positiveDuration,
   rate,

@@ -265,6 +265,23 @@ export function messageFormat(template: string): readonly FormatPart[] {
   );
 }
 
+/** The fields of an output file's name. */
+const FILE_FIELDS = ["date", "hour", "minute", "host", "n"] as const;
+
+/** One of them. */
+export type FileField = typeof FILE_FIELDS[number];
+
+/** The name of output files, such as `{date}/{hour}.log`. */
+export function fileTemplate(template: string): string {
+  for (const [, field = ""] of template.matchAll(/\{([^}]*)\}/g)) {
+    if (FILE_FIELDS.some((name) => name === field)) continue;
+    const fields = FILE_FIELDS.map((name) => `{${name}}`).join(" ");
+    throw new UsageError(`must use only ${fields}, and not {${field}}`);
+  }
+  if (/[/\\]$/.test(template)) throw new UsageError("must name a file");
+  return template;
+}
+
 /** A `ws://`, `wss://` or `ws+unix:` URL. */
 export function webSocketUrl(text: string): string {
   const url = URL.parse(text);

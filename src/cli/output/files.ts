@@ -8,7 +8,7 @@
  * @module
  */
 
-import { UsageError } from "../args/values.ts";
+import type { FileField } from "../args/values.ts";
 import type { Sink } from "../stdio.ts";
 
 /** How files follow one another. */
@@ -155,7 +155,9 @@ export interface NameFacts {
   readonly n: number;
 }
 
-const FIELDS: Readonly<Record<string, (facts: NameFacts) => string>> = {
+type Fill = (facts: NameFacts) => string;
+
+const FILLS: Readonly<Record<FileField, Fill>> = {
   date: ({ now }) => new Date(now).toISOString().slice(0, 10),
   hour: ({ now }) => new Date(now).toISOString().slice(11, 13),
   minute: ({ now }) => new Date(now).toISOString().slice(14, 16),
@@ -164,29 +166,12 @@ const FIELDS: Readonly<Record<string, (facts: NameFacts) => string>> = {
   n: ({ n }) => String(n).padStart(4, "0"),
 };
 
-/**
- * Checks a template; returns it.
- * @throws {UsageError} an unknown field
- */
-export function fileTemplate(template: string): string {
-  for (const [, field = ""] of template.matchAll(/\{([^}]*)\}/g)) {
-    if (!Object.hasOwn(FIELDS, field)) {
-      throw new UsageError(
-        `must use only ${
-          Object.keys(FIELDS).map((name) => `{${name}}`).join(" ")
-        }, and not {${field}}`,
-      );
-    }
-  }
-  if (/[/\\]$/.test(template)) throw new UsageError("must name a file");
-  return template;
-}
-
 /** The name of a file. Without `{n}` the second one is `name.2.ext`. */
 export function fileName(template: string, facts: NameFacts): string {
+  const fills: Readonly<Record<string, Fill>> = FILLS;
   const name = template.replaceAll(
     /\{(\w+)\}/g,
-    (whole, field: string) => FIELDS[field]?.(facts) ?? whole,
+    (whole, field: string) => fills[field]?.(facts) ?? whole,
   );
   if (facts.n === 1 || template.includes("{n}")) return name;
   return name.replace(/(\.[^./\\]*)?$/, (end) => `.${facts.n}${end}`);

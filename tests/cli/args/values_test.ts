@@ -11,6 +11,7 @@ import {
   closeCodes,
   duration,
   escapedText,
+  fileTemplate,
   header,
   headerLine,
   messageFormat,
@@ -415,4 +416,25 @@ Deno.test("a format is texts and fields", () => {
   ]);
   assertRefused(messageFormat, "%s, %l, %t, %u and %%", "%x", "100%");
   assertRefused(messageFormat, "must use only the escapes", String.raw`\q`);
+});
+
+Deno.test("a template that can be filled is taken as it is", () => {
+  for (const template of ["x", "/a/{date}", "{host}{n}", "a}b", "{date"]) {
+    assertEquals(fileTemplate(template), template);
+  }
+});
+
+Deno.test("an unknown field is refused with those there are", () => {
+  for (const field of ["day", "", "Date", "constructor", "date ", "n:4"]) {
+    assertEquals(
+      assertThrows(() => fileTemplate(`a{${field}}b`), UsageError).message,
+      `must use only {date} {hour} {minute} {host} {n}, and not {${field}}`,
+    );
+  }
+});
+
+Deno.test("a template names a file, no folder", () => {
+  for (const template of ["feeds/", "feeds\\", "/", "{date}/"]) {
+    assertThrows(() => fileTemplate(template), UsageError, "must name a file");
+  }
 });

@@ -1,8 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { UsageError } from "../../../src/cli/args/values.ts";
 import {
   fileName,
-  fileTemplate,
   OutputFiles,
   type RotationOptions,
   templateFolder,
@@ -225,27 +223,6 @@ Deno.test("all numbers of a name are different names", () => {
       (_, i) => fileName(template, { ...facts, n: i + 1 }),
     );
     assertEquals(new Set(names).size, 20, template);
-  }
-});
-
-Deno.test("a template that can be filled is taken as it is", () => {
-  for (const template of ["x", "/a/{date}", "{host}{n}", "a}b", "{date"]) {
-    assertEquals(fileTemplate(template), template);
-  }
-});
-
-Deno.test("an unknown field is refused with those there are", () => {
-  for (const field of ["day", "", "Date", "constructor", "date ", "n:4"]) {
-    assertEquals(
-      assertThrows(() => fileTemplate(`a{${field}}b`), UsageError).message,
-      `must use only {date} {hour} {minute} {host} {n}, and not {${field}}`,
-    );
-  }
-});
-
-Deno.test("a template names a file, no folder", () => {
-  for (const template of ["feeds/", "feeds\\", "/", "{date}/"]) {
-    assertThrows(() => fileTemplate(template), UsageError, "must name a file");
   }
 });
 
