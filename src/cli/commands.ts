@@ -206,7 +206,7 @@ export const COMMANDS: readonly Command[] = [
     about:
       "Sends the messages of a recording to a server, or with --serve to each " +
       "client that connects, at the times at which they were recorded. What " +
-      "connect --json printed can be replayed too.",
+      "connect --json printed can be replayed too. FILE may be -, for stdin.",
     examples: [
       {
         job: "Run a mock server",

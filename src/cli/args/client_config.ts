@@ -18,6 +18,9 @@ import {
 /** A program with nothing left to do must not keep its user waiting. */
 const CLOSE_TIMEOUT = 1_000;
 
+/** How often to send a ping, in milliseconds. */
+const PING_INTERVAL = 20_000;
+
 /** The flags of the options that have another name. */
 const OPTION_FLAGS: Readonly<Record<string, string>> = {
   "compression": "--compress",
@@ -91,7 +94,7 @@ export function clientConfig(flags: Flags, urls: readonly string[]): WSConfig {
   return {
     ...handshake,
     ping,
-    pingInterval: pings ? flags["ping-interval"] : 0,
+    pingInterval: pings ? flags["ping-interval"] ?? PING_INTERVAL : 0,
     pingTimeout: flags["ping-timeout"],
     idleTimeout: flags["idle-timeout"],
     staleTimeout: flags["stale-timeout"],
@@ -269,7 +272,10 @@ function transportOf(
   flags: Flags,
   urls: readonly string[],
 ): "tcp" | undefined {
+  const { ping, "ping-interval": pingInterval = 0 } = flags;
+  const sendsPings = pingInterval > 0 && ping === undefined;
   const reasons = [
+    sendsPings ? "--ping-interval without --ping" : [],
     flags.insecure ? "--insecure" : [],
     flags.compress ? "--compress" : [],
     flags["server-name"] === undefined ? [] : "--server-name",

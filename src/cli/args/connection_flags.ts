@@ -227,9 +227,9 @@ export const CONNECTION_FLAGS = {
     value: "TIME",
     group: "Staying connected",
     of: STAYS,
-    default: "20s",
     off: 0,
-    help: "Send a ping at this interval.",
+    help: "Send a ping at this interval. Without --ping it selects " +
+      "--transport tcp. [default: 20s]",
   }),
   "ping-timeout": one(positiveDuration, {
     value: "TIME",

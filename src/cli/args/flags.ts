@@ -313,9 +313,8 @@ export const FLAGS = {
     value: "N",
     group: "Server",
     of: ["serve"],
-    default: "10",
-    brief: true,
-    help: "With --feed, send this many messages a second.",
+    brief: "With --feed, messages a second [10]",
+    help: "With --feed, send this many messages a second. [default: 10]",
   }),
   "chaos": one(text, {
     value: "RULES",

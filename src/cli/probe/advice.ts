@@ -32,7 +32,7 @@ export function adviceOn(
         "spelling, and whether it is known on this network.";
     case "unreachable":
     case "proxy-unreachable":
-      return unreachableAdvice(detail, first.port);
+      return unreachableAdvice(detail, first.port, proxy);
     case "proxy-refused":
       return "The proxy does not connect to the server: does it allow this " +
         "host and port, and does it know the host?";
@@ -62,7 +62,7 @@ export function adviceOn(
       return "The server has no HTTP/1.1 here, which a WebSocket needs: check " +
         "the port.";
     case "timeout":
-      return silenceAdvice(step, isTls);
+      return silenceAdvice(step, isTls, proxy);
     case "reset":
     case "hung-up":
       return "The server closes the connection before it answers: is this " +
@@ -93,11 +93,19 @@ export function adviceOn(
   }
 }
 
-function silenceAdvice(step: StepName, isTls: boolean): string {
+function silenceAdvice(
+  step: StepName,
+  isTls: boolean,
+  proxy: URL | undefined,
+): string {
   switch (step) {
     case "DNS":
       return "The name server does not answer: check the network and the VPN.";
     case "TCP":
+      if (proxy !== undefined) {
+        return `Nothing comes back at all from ${proxy.hostname}: check the ` +
+          "address of --proxy, and firewalls.";
+      }
       return "Nothing comes back at all: a firewall drops the packets, or the " +
         "host is down.";
     case "Proxy":
@@ -115,7 +123,15 @@ function silenceAdvice(step: StepName, isTls: boolean): string {
   }
 }
 
-function unreachableAdvice(message: string, port: number): string {
+function unreachableAdvice(
+  message: string,
+  port: number,
+  proxy: URL | undefined,
+): string {
+  if (/refused/i.test(message) && proxy !== undefined) {
+    return `Nobody listens on port ${port} of ${proxy.hostname}: is the proxy ` +
+      "running, is its port right?";
+  }
   if (/refused/i.test(message)) {
     return `Nobody listens on port ${port}: is the server running, is the ` +
       "port right?";

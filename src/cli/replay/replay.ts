@@ -22,9 +22,12 @@ import { type Address, UsageError, webSocketUrl } from "../args/values.ts";
 import { connectSteps } from "../run/input.ts";
 import { sentences } from "../run/connection_events.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
-import { listenNeed, requirePermissions } from "../permissions.ts";
+import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
 import { reportClient, serveUntilEnd } from "../serve/serve.ts";
 import { type Entry, readRecording } from "./record.ts";
+
+/** The FILE that stands for stdin. */
+const STDIN = "-";
 
 /** Runs the command. */
 export async function run(
@@ -36,15 +39,19 @@ export async function run(
   if (path === undefined || more.length > 0 || targets !== 1) {
     throw new UsageError("replay takes a FILE, and a URL or --serve ADDR");
   }
-  const read = { kind: "read", path } as const;
+  const isStdin = path === STDIN;
+  if (isStdin && (flags.loop || address !== undefined)) {
+    throw new UsageError("--loop and --serve need a FILE that is not stdin");
+  }
+  const read: Need[] = isStdin ? [] : [{ kind: "read", path }];
   const notices = stderrNotices(flags);
   if (address !== undefined) {
-    requirePermissions([read, listenNeed(address.hostname, address.port)]);
+    requirePermissions([...read, listenNeed(address.hostname, address.port)]);
     checkFile(path);
     return await asServer(path, address, flags, notices);
   }
   const target = webSocketUrl(url ?? "");
-  requirePermissions([read, ...clientNeeds(flags, [target])]);
+  requirePermissions([...read, ...clientNeeds(flags, [target])]);
   checkFile(path);
   return await asClient(path, target, flags, notices);
 }
@@ -129,8 +136,11 @@ async function playFile(
   options: Omit<PlayOptions, "speed">,
 ): Promise<void> {
   do {
-    using file = await Deno.open(path);
-    const count = await play(readRecording(file, path), { speed, ...options });
+    using file = path === STDIN ? undefined : await Deno.open(path);
+    const entries = file === undefined
+      ? readRecording(Deno.stdin, "stdin")
+      : readRecording(file, path);
+    const count = await play(entries, { speed, ...options });
     // An empty recording would loop without a pause.
     if (count === 0) return;
   } while (loop && !options.signal.aborted);
@@ -138,8 +148,10 @@ async function playFile(
 
 /** Reports a wrong name before anything starts. */
 function checkFile(path: string): void {
+  if (path === STDIN) return;
   try {
-    Deno.openSync(path).close();
+    using file = Deno.openSync(path);
+    if (file.statSync().isDirectory) throw new TypeError("it is a folder");
   } catch (error) {
     throw unreadable("the recording", path, error);
   }

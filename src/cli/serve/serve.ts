@@ -39,6 +39,9 @@ import { openConsole } from "./console.ts";
 
 const DEFAULT_ADDRESS = "127.0.0.1:8080";
 
+/** How many messages --feed sends a second. */
+const DEFAULT_RATE = 10;
+
 /** Runs the command. */
 export async function run(
   { flags, operands }: Invocation,
@@ -48,6 +51,9 @@ export async function run(
   const { hostname, port } = address(given);
   if (flags.seed !== undefined && flags.chaos === undefined) {
     throw new UsageError("--seed needs --chaos");
+  }
+  if (flags.rate !== undefined && !flags.feed) {
+    throw new UsageError("--rate needs --feed");
   }
   const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 31);
   const chaos = chaosOf(flags.chaos, seed);
@@ -141,8 +147,9 @@ function behaviour(flags: Flags): Behaviour {
     ? { name: "echo", start: echo }
     : undefined;
   if (!flags.feed) return answers ?? { name: "echo", start: echo };
-  const speak = feed({ rate: flags.rate });
-  const feedName = `feed, ${flags.rate}/s`;
+  const { rate = DEFAULT_RATE } = flags;
+  const speak = feed({ rate });
+  const feedName = `feed, ${rate}/s`;
   return {
     name: answers === undefined ? feedName : `${feedName}, and ${answers.name}`,
     start: (peer) => {

@@ -113,6 +113,21 @@ Deno.test("a heartbeat is a message, and perhaps what answers it", () => {
   assertEquals(refusal("--pong", "ho"), "--pong needs --ping");
 });
 
+Deno.test("an interval of pings without a message selects tcp, which has pings", () => {
+  const { transport, pingInterval } = configOf("--ping-interval=5s");
+  assertEquals([transport, pingInterval], ["tcp", 5_000]);
+  assertEquals(configOf("--transport=tcp").pingInterval, 20_000);
+  assertEquals(
+    configOf("--ping-interval=5s", "--ping=hi").transport,
+    undefined,
+  );
+  assertEquals(configOf("--no-ping-interval").transport, undefined);
+  assertEquals(
+    refusal("--ping-interval=5s", "--transport=native"),
+    "--ping-interval without --ping needs --transport tcp",
+  );
+});
+
 Deno.test("headers are given by flags and by files, in their order", () => {
   using folder = folderWith({ more: "\nX-B: 2\r\n\n x-c : 3 \n" });
   assertEquals(

@@ -114,7 +114,6 @@ Deno.test("a run has the defaults that the help promises", () => {
   assertEquals(given.count, undefined);
   assertEquals(flags("ping", "ws://a").interval, 1000);
   assertEquals(flags("ping", "ws://a").wait, 2000);
-  assertEquals(flags("serve").rate, 10);
   assertEquals(flags("replay", "f").speed, 1);
 });
 

@@ -105,7 +105,15 @@ Deno.test("a proxy that cannot be reached is looked for at its own port", () => 
   const url = new URL("wss://nope/");
   const proxy = new URL("http://proxy:3128");
   const facts = tcp("Connection refused");
-  assertMatch(adviceOn({ facts, step: "TCP", url }, proxy), /port 3128/);
+  assertMatch(
+    adviceOn({ facts, step: "TCP", url }, proxy),
+    /port 3128 of proxy: is the proxy running/,
+  );
+  const timeout = { kind: "timeout" } as const;
+  assertMatch(
+    adviceOn({ facts: timeout, step: "TCP", url }, proxy),
+    /from proxy.*--proxy/,
+  );
   const dns = { kind: "dns" } as const;
   assertMatch(adviceOn({ facts: dns, step: "DNS", url }, proxy), /name proxy/);
 });

@@ -106,6 +106,34 @@ Deno.test("an empty recording in a loop ends", async () => {
   assertEquals(code, 0);
 });
 
+Deno.test("a recording can come from stdin, once", async () => {
+  using temp = recorded([{ at: 0, data: "a" }, { at: 0, data: "b" }]);
+  const heard: Message[] = [];
+  await using server = serve({
+    onPeer: (peer) => {
+      peer.onmessage = (data) => void heard.push(data);
+    },
+  });
+  const input = await Deno.readTextFile(temp.path);
+  const { code } = await cli("replay", "-", server.url).input(input).run();
+  assertEquals([code, heard], [0, ["a", "b"]]);
+  const wrong = await cli("replay", "-", server.url).input("nonsense\n").run();
+  assertMatch(wrong.stderr, /: stdin cannot be replayed: line 1 is no event/);
+  for (const target of [[server.url, "--loop"], ["--serve", "0"]]) {
+    const { stderr, code } = await cli("replay", "-", ...target).run();
+    assertMatch(stderr, /--loop and --serve need a FILE/);
+    assertEquals(code, 2);
+  }
+});
+
+Deno.test("a folder in the place of a recording is named", async () => {
+  const flags = ["--allow-net", "--allow-read"];
+  const { stderr, code } = await cli("replay", ".", "ws://127.0.0.1:9")
+    .allow(...flags).run();
+  assertMatch(stderr, /the recording cannot be read from \.: /);
+  assertEquals(code, 2);
+});
+
 Deno.test("a file that is no recording is told by its line, with 2", async () => {
   using temp = new TempFile();
   await Deno.writeTextFile(temp.path, '{"v":1,"type":"open"}\nnonsense\n');

@@ -130,9 +130,14 @@ Deno.test("a certificate that cannot be used is wrong usage", async () => {
   }
 });
 
-Deno.test("--seed without --chaos is wrong usage", async () => {
+Deno.test("--seed without --chaos, or --rate without --feed, is wrong usage", async () => {
   const { stderr, code } = await cli("serve", "0", "--seed", "5").run();
   assertEquals([stderr, code], ["ws-stream: --seed needs --chaos\n", 2]);
+  const rate = await cli("serve", "0", "--rate", "10").run();
+  assertEquals(
+    [rate.stderr, rate.code],
+    ["ws-stream: --rate needs --feed\n", 2],
+  );
 });
 
 Deno.test("chaos tells whom it strikes, and how", async () => {
