@@ -58,6 +58,12 @@ export interface StreamOptions {
 /** How often to look whether everything is written, in milliseconds. */
 const LOOK_AGAIN = 20;
 
+/**
+ * How long the second thread waits for more bytes before it sleeps, in
+ * milliseconds. Waking it from its sleep takes both threads much longer.
+ */
+const WAKEFUL = 5;
+
 /** Where each number is in the memory that both threads see. */
 const WORD = {
   /** Counts what may end a block: written bytes, signals, failures. */
@@ -86,6 +92,7 @@ const WORD = {
 interface WorkerSetup {
   readonly memory: Int32Array<SharedArrayBuffer>;
   readonly word: typeof WORD;
+  readonly wakeful: number;
   readonly ring: Uint8Array<SharedArrayBuffer>;
   readonly target: StreamTarget;
   readonly signals: readonly EndSignal[];
@@ -199,14 +206,14 @@ export class StreamSink implements Sink, StderrThread {
   /** Writes a line to stderr. */
   writeStderr(bytes: Uint8Array): void {
     Atomics.add(this.#memory, WORD.stderr, bytes.length);
-    this.#worker?.postMessage(bytes);
+    this.#post(bytes);
   }
 
   /** Reads stdin in the second thread, until it ends. */
   readStdin(onBytes: (bytes: Uint8Array | null) => void): void {
     this.#onStdin = onBytes;
     this.#ring ??= this.#start();
-    this.#worker?.postMessage("read");
+    this.#post("read");
   }
 
   /** Lets the reader miss what waits behind the write in progress. */
@@ -249,7 +256,7 @@ export class StreamSink implements Sink, StderrThread {
       () => this.stderrPending + (this.#interrupted ? 0 : this.pending) === 0,
       ms,
     );
-    this.#worker.postMessage("stop");
+    this.#post("stop");
     Atomics.wait(this.#memory, WORD.stopped, 0, STOP_LIMIT);
     this.#worker.terminate();
     this.#worker = undefined;
@@ -301,10 +308,15 @@ export class StreamSink implements Sink, StderrThread {
     );
     ring.set(bytes.subarray(0, count), at);
     Atomics.store(this.#memory, WORD.put, put + count | 0);
-    if (Atomics.exchange(this.#memory, WORD.idle, 0) === 1) {
-      this.#worker?.postMessage("look");
-    }
+    if (Atomics.exchange(this.#memory, WORD.idle, 0) === 1) this.#post("look");
+    else Atomics.notify(this.#memory, WORD.put);
     return bytes.subarray(count);
+  }
+
+  #post(message: WorkerMessage): void {
+    this.#worker?.postMessage(message);
+    // It may be waiting for bytes.
+    Atomics.notify(this.#memory, WORD.put);
   }
 
   #start(): Uint8Array<SharedArrayBuffer> {
@@ -321,6 +333,7 @@ export class StreamSink implements Sink, StderrThread {
     const setup: WorkerSetup = {
       memory: this.#memory,
       word: WORD,
+      wakeful: WAKEFUL,
       ring,
       target: this.#target,
       signals: this.#signals,
@@ -472,7 +485,7 @@ function writeInWorker(): void {
   }
 
   async function writeAll(
-    { memory, word, ring, target }: WorkerSetup,
+    { memory, word, wakeful, ring, target }: WorkerSetup,
     wake: () => void,
   ): Promise<never> {
     const stream = target.kind === "stdout"
@@ -489,6 +502,8 @@ function writeInWorker(): void {
       }
       const waiting = Atomics.load(memory, word.put) - written | 0;
       if (waiting === 0) {
+        Atomics.wait(memory, word.put, written, wakeful);
+        if (Atomics.load(memory, word.put) !== written) continue;
         const looks = new Promise<void>((resolve) => look = resolve);
         Atomics.store(memory, word.idle, 1);
         // What was put before that has sent no message.
