@@ -384,9 +384,12 @@ export class WebSocketStreamClient
   /** Stops at once: queued messages are not sent. */
   #abort(reason: unknown): void {
     if (reason !== undefined) this.#endReason ??= stopped(reason);
+    const { loop } = this.#parts;
+    const isClosing = loop.isEnding;
     this.stop({ drain: 0 });
-    // An earlier stop() may still be draining.
-    this.#parts.loop.stop(1000, "");
+    // An earlier stop() drains no longer, or no longer waits for the server.
+    if (isClosing) loop.terminate();
+    else loop.stop(1000, "");
   }
 
   #boundOpening(

@@ -491,7 +491,9 @@ export interface WSConfig {
     context: ClassifyContext,
   ) => Severity | undefined;
   /**
-   * When it aborts, the client stops at once; queued messages are not sent.
+   * When it aborts, the client stops at once; queued messages are not sent. If
+   * `stop()` is closing the connection already, it waits for the server no
+   * longer.
    * @default none
    */
   readonly signal?: AbortSignal;

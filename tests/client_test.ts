@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertGreater,
   assertInstanceOf,
   assertLess,
   assertNotStrictEquals,
@@ -318,6 +319,32 @@ forEachTransport(
       unsent: 1,
       unsentBytes: 5,
     });
+  },
+);
+
+forEachTransport(
+  "an abort cuts short the close of a server that does not read, and tells what is in the socket",
+  async (transport) => {
+    const controller = new AbortController();
+    const config = { signal: controller.signal, closeTimeout: 3_600_000 };
+    await using world = await transport.openWorld({ config });
+    const { client } = world;
+    world.peer.stopReading();
+    // More than the buffers of the kernel hold.
+    const message = new Uint8Array(256 * 1024);
+    for (let i = 0; i < 60; i++) client.trySend(message);
+    for (let sent = -1; sent !== client.stats.messagesSent;) {
+      sent = client.stats.messagesSent;
+      await sleep(100);
+    }
+    const { queued } = client.stats;
+    const stopped = client.stop({ drain: 0 });
+    // Timers are called in their order: the time to drain is over first.
+    await sleep(1);
+    controller.abort();
+    const { unsent, unsentBytes } = await within(stopped, "stop", 1_000);
+    assertGreater(unsent, queued);
+    assertEquals(unsentBytes, unsent * message.length);
   },
 );
 

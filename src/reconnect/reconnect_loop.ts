@@ -206,6 +206,18 @@ export class ReconnectLoop {
     this.#closeAll();
   }
 
+  /** Whether the run is about to end: open connections are being closed. */
+  get isEnding(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  /** Cuts short the close handshakes of an ending run. */
+  terminate(): void {
+    for (const old of this.#retired) old.terminate();
+    this.#attempt?.connection?.terminate();
+    this.#current?.terminate();
+  }
+
   /** Ends the run with an error. */
   fail(error: WSError): void {
     if (this.#ending !== undefined) return;
