@@ -150,12 +150,12 @@ export class Sender {
 
   /**
    * Waits until nothing is left to send, but at most `ms`. Never rejects;
-   * `undefined` if there is nothing to wait for.
+   * `undefined` if there is nothing to wait for, or no time.
    */
   drain(ms: number): Promise<void> | undefined {
     const queue = this.#queue;
     if (queue === undefined || queue.settledTo === Infinity) return undefined;
-    if (this.#end !== undefined) return undefined;
+    if (this.#end !== undefined || ms === 0) return undefined;
     // Only the end rejects, and then there is nothing to wait for.
     return queue.flushes.wait(Infinity, ms).then(() => {}, () => {});
   }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import {
   type DropReason,
   type Gap,
@@ -128,6 +129,8 @@ export class ClientRun implements StreamOwner {
   readonly #over = new AbortController();
   /** Aborts when the clients must close, though they may be draining. */
   readonly #urgent = new AbortController();
+  /** Aborts when the clients must end, though servers may still answer. */
+  readonly #terminate = new AbortController();
   /** How long the shutdown may wait for the servers, and for our reader. */
   readonly #closeLimit = new Limit();
   readonly #writeLimit = new Limit();
@@ -140,6 +143,9 @@ export class ClientRun implements StreamOwner {
   #lost = false;
   #dropped = 0;
   #unsent = 0;
+  /** Those of them that were written to a socket, and did not leave it. */
+  #returned = 0;
+  #returnedBytes = 0;
   #unaccepted = 0;
   #isBegun = false;
   /** How many messages are still to be printed. */
@@ -321,7 +327,7 @@ export class ClientRun implements StreamOwner {
     };
     try {
       const client = new WebSocketStreamClient(
-        { ...config, signal: this.#urgent.signal },
+        { ...config, signal: this.#terminate.signal },
         this.#callbacks(source),
       );
       this.#sources.set(client, source);
@@ -371,8 +377,13 @@ export class ClientRun implements StreamOwner {
   get stats(): RunStats {
     const stats = this.#clients.map((client) => runStats(client.stats))
       .reduce(addStats);
-    // With the refused ones, which no client has accepted.
-    return { ...stats, dropped: this.#dropped };
+    return {
+      ...stats,
+      messagesSent: stats.messagesSent - this.#returned,
+      bytesSent: stats.bytesSent - this.#returnedBytes,
+      // With the refused ones, which no client has accepted.
+      dropped: this.#dropped,
+    };
   }
 
   async #shutDown(decided: EndReason): Promise<RunResult> {
@@ -380,10 +391,11 @@ export class ClientRun implements StreamOwner {
     this.#sources.forEach((source) => source.isEnding = true);
     this.#closeLimit.arm();
     this.#writeLimit.arm();
-    await Promise.race([
-      this.#stopClients(decided),
-      aborted(this.#closeLimit.signal),
-    ]);
+    const stopped = this.#stopClients(decided);
+    await Promise.race([stopped, aborted(this.#closeLimit.signal)]);
+    this.#terminate.abort();
+    // Clients that were closing end at once, and tell what they did not send.
+    await Promise.race([stopped, turn()]);
     const queued = this.stats.queued;
     const { error } = decided.kind === "ended" ? decided : {};
     const isTold = this.#parts.events.end(error);
@@ -415,8 +427,15 @@ export class ClientRun implements StreamOwner {
     const { close = {} } = reason.kind === "done" ? reason : {};
     await Promise.all(this.#clients.map(async (client) => {
       const drain = drainOf(reason, client.state === "open");
-      const { unsent } = await client.stop({ drain, ...close });
+      if (drain > 0) {
+        const drained = client.flush(drain).catch(() => {});
+        await Promise.race([drained, aborted(this.#urgent.signal)]);
+      }
+      const { queued, queuedBytes } = client.stats;
+      const { unsent, unsentBytes } = await client.stop({ drain: 0, ...close });
       this.#unsent += unsent;
+      this.#returned += Math.max(0, unsent - queued);
+      this.#returnedBytes += Math.max(0, unsentBytes - queuedBytes);
     }));
   }
 
@@ -555,6 +574,10 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) =>
     signal.addEventListener("abort", () => resolve(), { once: true })
   );
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The numbers of two clients together. */

@@ -1,4 +1,9 @@
-import { assertEquals, assertLess, assertMatch } from "@std/assert";
+import {
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertMatch,
+} from "@std/assert";
 import { echo } from "../../../src/server/behaviours.ts";
 import type { PeerClose } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
@@ -26,6 +31,35 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       assertMatch(result.stderr, /received 1 message \(5 B\), sent 1 message/);
       const { code, wasClean } = await closed.promise;
       assertEquals({ code, wasClean }, { code: 1000, wasClean: true });
+    },
+  });
+}
+
+for (const transport of ["native", "tcp"] as const) {
+  Deno.test({
+    name:
+      `what a socket still holds when a signal ends the program is not sent: ${transport}`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      await using server = serve({
+        onPeer: async (peer) => {
+          await peer.send("deaf from now on");
+          await peer.flush();
+          peer.stopReading();
+        },
+      });
+      // More than the buffers of the kernel hold, and all of it accepted.
+      const line = `${"x".repeat(100_000)}\n`;
+      const flags = ["--transport", transport, "--stats", "100ms"];
+      const session = cli(server.url, ...flags).input(line.repeat(150)).start();
+      // It can write no more: nothing changes from one look to the next.
+      await session.stderr.waitFor(/^(.* (\d+) messages queued)\n\1$/m);
+      session.kill("SIGINT");
+      const { stderr } = await session.end;
+      const [, sent = "", unsent = ""] =
+        /sent (\d+) messages .*, (\d+) messages not sent$/m.exec(stderr) ?? [];
+      assertGreater(Number(unsent), 0);
+      assertEquals(Number(sent) + Number(unsent), 150);
     },
   });
 }
