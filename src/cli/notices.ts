@@ -29,6 +29,8 @@ export interface Stderr extends Notices {
   readonly style: Style;
   /** What ends the program; even `-q` wants it. */
   readonly fatal: (text: string) => void;
+  /** What is wrong with a typed line; even `-q` wants it. */
+  readonly complaint: (text: string) => void;
   /** A line that was asked for. */
   readonly line: (text: string) => void;
 }
@@ -69,6 +71,7 @@ export function stderrNotices(
     style,
     isQuiet: flags.quiet,
     fatal: tell(true, style.red),
+    complaint: tell(true, style.yellow),
     trouble: tell(!flags.quiet, style.yellow),
     good: tell(!flags.quiet, style.green),
     detail: tell(flags.verbose > 0 && !flags.quiet, style.dim),

@@ -31,7 +31,10 @@ const NEXT: readonly (readonly [line: string, does: string])[] = [
 ];
 
 const ERASE_LINE = "\r\x1b[K";
+/** The columns of the line of counts. */
+const INDENT = 8;
 const BAR = 24;
+const GAP = 2;
 
 /** Draws the demo. */
 export class DemoScreen {
@@ -74,12 +77,16 @@ export class DemoScreen {
    * @param progress how much of the demo is over, 0 to 1
    */
   status(tally: Tally, progress: number): void {
-    const { live, style } = this.#options;
+    const { live, style, width } = this.#options;
     if (!live) return;
     const full = Math.round(Math.min(progress, 1) * BAR);
     const bar = style.green("█".repeat(full)) +
       style.dim("░".repeat(BAR - full));
-    this.#status = `        ${bar}  ${counts(tally)}`;
+    const text = counts(tally);
+    // A line that a terminal breaks cannot be drawn over.
+    this.#status = INDENT + BAR + GAP + text.length < width
+      ? `${" ".repeat(INDENT)}${bar}${" ".repeat(GAP)}${text}`
+      : text.slice(0, width - 1);
     this.#put(`${ERASE_LINE}${this.#status}`);
   }
 

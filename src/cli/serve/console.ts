@@ -102,7 +102,7 @@ class ServerCommands {
       /^(\S+)(?: +(\S+))?(?: +(.*))?$/s.exec(line.trimEnd()) ?? [];
     switch (command) {
       case "/to":
-        if (rest === "") return this.#notices.trouble("use /to N TEXT");
+        if (rest === "") return this.#notices.complaint("use /to N TEXT");
         return this.#send(rest, this.#one(id));
       case "/clients":
         return this.#list();
@@ -113,7 +113,7 @@ class ServerCommands {
       case "/help":
         return HELP.forEach((text) => this.#notices.line(`  ${text}`));
       default:
-        return this.#notices.trouble(
+        return this.#notices.complaint(
           `there is no ${command}; /help lists all, //TEXT sends /TEXT`,
         );
     }
@@ -150,11 +150,11 @@ class ServerCommands {
       this.#notices.detail(`closing ${showMany(peers.length, "connection")}`);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      this.#notices.trouble(error.message);
+      this.#notices.complaint(error.message);
     }
   }
 
   #noClient(): void {
-    this.#notices.trouble("no such client is connected");
+    this.#notices.complaint("no such client is connected");
   }
 }

@@ -362,6 +362,6 @@ export class Commands {
   }
 
   #complain(text: string): void {
-    this.#parts.notices.trouble(text);
+    this.#parts.notices.complaint(text);
   }
 }

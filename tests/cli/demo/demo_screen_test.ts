@@ -50,6 +50,16 @@ Deno.test("on a terminal the counts stay below what happens", () => {
   );
 });
 
+Deno.test("the counts fit on one line of a narrow terminal", () => {
+  for (const width of [10, 20, 40, 59, 60]) {
+    const { it, text } = screen(true, width);
+    it.status(TALLY, 0.5);
+    const line = text().replace("\r\x1b[K", "");
+    assert(line.length < width, `${line.length} of ${width}`);
+    assert(line.trim() !== "");
+  }
+});
+
 Deno.test("what is to come is said in lines that fit, apart from the rest", () => {
   for (const [width, longest] of [[40, 40], [60, 60], [200, 80]] as const) {
     const { it, text } = screen(false, width);

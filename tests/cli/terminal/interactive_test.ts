@@ -329,6 +329,7 @@ Deno.test({
 function commands(
   form: "hex" | undefined = undefined,
   url = "ws://127.0.0.1:9",
+  quiet = false,
 ) {
   const printed: string[] = [];
   const ignore = () => {};
@@ -345,7 +346,7 @@ function commands(
   });
   const it = new Commands(run, {
     notices: stderrNotices(
-      { quiet: false, verbose: 1, color: "never" },
+      { quiet, verbose: 1, color: "never" },
       { print: (line) => printed.push(line), prefix: "•", isTerminal: false },
     ),
     decode: decoderOf(form),
@@ -356,8 +357,8 @@ function commands(
   return { printed, run, it, say };
 }
 
-Deno.test("what cannot be sent at once is told at once", () => {
-  const { printed, say, run } = commands();
+Deno.test("what cannot be sent at once is told at once, even with -q", () => {
+  const { printed, say, run } = commands(undefined, undefined, true);
   ["one", "//two", "three"].forEach(say);
   assertEquals(printed, ["• not sent: the queue is full"]);
   assertEquals(run.client.stats.queued, 2);
