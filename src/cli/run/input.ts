@@ -245,6 +245,7 @@ async function sendAll(
   options: SendInputOptions,
 ): Promise<boolean> {
   let sent = false;
+  let count = 0;
   const input = readMessages(options.source, {
     ...options,
     onBegun: (isBegun) => run.begun(isBegun),
@@ -254,7 +255,7 @@ async function sendAll(
     run.read(messages.length);
     for (const bytes of messages) {
       if (run.isOver) return sent;
-      const data = options.decode(bytes);
+      const data = decode(bytes, ++count, options);
       options.onSend?.(data);
       for (const client of run.clients) {
         if (client.trySend(data)) run.accepted();
@@ -263,6 +264,21 @@ async function sendAll(
     }
   }
   return sent;
+}
+
+/** @throws {InputFormatError} with the place in the input */
+function decode(
+  bytes: Uint8Array,
+  number: number,
+  { decode, isLines }: SendInputOptions,
+): Message {
+  try {
+    return decode(bytes);
+  } catch (error) {
+    if (!(error instanceof InputFormatError)) throw error;
+    const place = `${isLines ? "line" : "message"} ${number} of stdin`;
+    throw new InputFormatError(error.rule, place);
+  }
 }
 
 async function send(
@@ -320,8 +336,8 @@ export type ConnectSteps = (
 /**
  * The greeting, if the flags ask for one. Files are read each time: a token
  * may have been renewed.
- * @throws {UsageError} a file that cannot be read
- * @throws {InputFormatError} a message that is not in the form of `--binary`
+ * @throws {UsageError} a file that cannot be read, or a message that is not in
+ * the form of `--binary`
  */
 export function connectSteps(
   { steps, binary }: Pick<Flags, "steps" | "binary">,
@@ -356,6 +372,14 @@ export type BinaryForm = "raw" | "base64" | "hex" | undefined;
 /** Input that does not have the form it should have. */
 export class InputFormatError extends UsageError {
   override readonly name = "InputFormatError";
+  /** The rule that was broken. */
+  readonly rule: string;
+
+  /** @param place which part of the input it is */
+  constructor(rule: string, place = "the input") {
+    super(`${place} ${rule}`);
+    this.rule = rule;
+  }
 }
 
 /** Gives the message that bytes of the input stand for. */
@@ -368,7 +392,7 @@ export function decoderOf(form: BinaryForm): Decode {
     try {
       return utf8.decode(bytes);
     } catch {
-      throw new InputFormatError(`the input must be ${rule}`);
+      throw new InputFormatError(`must be ${rule}`);
     }
   };
   switch (form) {
@@ -392,15 +416,14 @@ function decodeText(form: "base64" | "hex", text: string): Uint8Array {
       : Uint8Array.fromBase64(text);
   } catch {
     throw new InputFormatError(
-      `the input must be ${form}: got ${JSON.stringify(text.slice(0, 40))}`,
+      `must be ${form}: got ${JSON.stringify(text.slice(0, 40))}`,
     );
   }
 }
 
 /**
  * The message that a flag gives, in the form of the input.
- * @throws {UsageError} a file that cannot be read
- * @throws {InputFormatError} not in that form
+ * @throws {UsageError} a file that cannot be read, or a message not in that form
  */
 export function messageOf(
   flag: string,
@@ -409,7 +432,12 @@ export function messageOf(
 ): Message {
   if (form === "raw" && "file" in given) return readFlagFile(flag, given.file);
   const text = "text" in given ? given.text : readFlagText(flag, given.file);
-  return form === undefined
-    ? text
-    : decoderOf(form)(new TextEncoder().encode(text));
+  if (form === undefined) return text;
+  try {
+    return decoderOf(form)(new TextEncoder().encode(text));
+  } catch (error) {
+    if (!(error instanceof InputFormatError)) throw error;
+    // Not shown: it may be a secret.
+    throw new UsageError(`${flag} must be ${form}, as --binary says`);
+  }
 }

@@ -45,8 +45,11 @@ Deno.test("what came before a bad line is sent, and the run ends with 2", async 
   const result = await cli(server.url, "--binary", "hex").input("0a\nzz\n0b\n")
     .run();
   assertEquals(heard, [[10]]);
-  assertMatch(result.stderr, /must be hex: got "zz"/);
+  assertMatch(result.stderr, /line 2 of stdin must be hex: got "zz"/);
   assertEquals(result.code, 2);
+  const flags = ["--binary", "base64", "-0"];
+  const other = await cli(server.url, ...flags).input("CQ==\0??\0").run();
+  assertMatch(other.stderr, /message 2 of stdin must be base64: got "\?\?"/);
 });
 
 Deno.test("a line that is too long for the queue is told with the limit, after those before it", async () => {

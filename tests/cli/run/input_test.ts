@@ -365,8 +365,9 @@ Deno.test("a message given by a flag has the form of the input", () => {
     utf8.encode("AB"),
   );
   assertThrows(
-    () => messageOf("--on-open", { text: "x" }, "hex"),
-    InputFormatError,
+    () => messageOf("--on-open", { text: "a secret" }, "hex"),
+    UsageError,
+    "--on-open must be hex, as --binary says",
   );
 });
 
