@@ -43,7 +43,10 @@ import {
 import { Spool } from "./spool.ts";
 import { nextTurn } from "../turns.ts";
 
-/** The result of offering a message. */
+/**
+ * The result of offering a message; `"dropped"`: by `overflow: "drop-newest"`,
+ * which the caller reports if it has accepted the message.
+ */
 export type Offered = "accepted" | "dropped" | "full" | WSError;
 
 /** The messages that were accepted and not settled when the client ended. */
@@ -186,7 +189,6 @@ export class SendQueue {
       default:
         return overflow satisfies never;
     }
-    this.drop(item, "overflow");
     return "dropped";
   }
 

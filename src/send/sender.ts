@@ -104,7 +104,9 @@ export class Sender {
         return queue.wait(item, this.#hooks.refuseToWait());
       }
       if (result instanceof WSError) return rejected(result);
-      return result === "accepted" ? accepted : ACCEPTED;
+      if (result === "accepted") return accepted;
+      queue.drop(item, "overflow");
+      return ACCEPTED;
     } catch (error) {
       return rejected(error);
     } finally {

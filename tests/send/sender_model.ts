@@ -436,7 +436,7 @@ export class SenderModel {
       this.#enter(item);
       return "accepted";
     }
-    this.#expect(item, "overflow");
+    if (item.hasSender) this.#expect(item, "overflow");
     return "dropped";
   }
 
