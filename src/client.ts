@@ -369,7 +369,9 @@ export class WebSocketStreamClient
       this.#parts.loop.stop(code, reason);
     }
     await this.closed;
-    return this.#parts.queue.end(this.#whyEnded());
+    const result = this.#parts.queue.end(this.#whyEnded());
+    await this.#parts.queue.closed();
+    return result;
   }
 
   #stopWith(signal: AbortSignal): void {

@@ -83,6 +83,8 @@ export class SendQueue {
   readonly spool: Spool | undefined;
   readonly flushes: FlushWaiters = new FlushWaiters();
   readonly reports: Reports;
+  /** Settles when the spool is closed. */
+  closed: Promise<void> | undefined;
   /** Messages dropped so far. */
   dropped = 0;
   /**
@@ -633,7 +635,7 @@ export class SendQueue {
     }
     this.#deadlines?.stop();
     this.#signals?.stop();
-    this.spool?.close(this.count === 0);
+    this.closed = this.spool?.close(this.count === 0);
     this.flushes.fail(error);
     return {
       unsent: this.count + this.#lastLost.unsent,

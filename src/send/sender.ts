@@ -254,6 +254,11 @@ export class Sender {
     return unsent;
   }
 
+  /** Waits until the spool is closed, after {@linkcode Sender.end}. */
+  async closed(): Promise<void> {
+    await this.#queue?.closed;
+  }
+
   // Looking ------------------------------------------------------------------------
 
   /** Accepted messages that are not in a socket. */

@@ -14,7 +14,7 @@ import { WSError } from "../errors.ts";
 import type { Item } from "./item.ts";
 import type { SpoolFile, Stored } from "./spool_file.ts";
 import type { OpenSpool } from "./spool_opening.ts";
-import type { Turn } from "../turns.ts";
+import { Parts, type Turn } from "../turns.ts";
 
 /** What a spool reports. */
 export interface SpoolHooks {
@@ -121,6 +121,7 @@ export class Spool {
     const bySize = items.toSorted((a, b) => a.size - b.size);
     this.#writePart(this.#state.file, bySize, offset, failed);
     for (const item of failed.keys()) item.row = 0;
+    if (failed.size > 0) this.#shrinkSoon();
     return failed;
   }
 
@@ -141,15 +142,22 @@ export class Spool {
   }
 
   /**
-   * Erases the remaining settled messages, and closes the file. `isAll`: there
-   * are no other messages in it.
+   * Erases the remaining settled messages, and closes the file: at once if they
+   * are few. `isAll`: there are no other messages in it.
    */
-  close(isAll: boolean): void {
-    if (this.#erased.length > 0) {
-      this.#erase((file) => isAll ? file.clear() : file.erase(this.#erased));
-    }
+  async close(isAll: boolean): Promise<void> {
     this.#cancelCommit?.();
     clearTimeout(this.#eraseTimer);
+    if (isAll && this.#erased.length > 0) {
+      this.#erase((file) => {
+        file.clear();
+        this.#erased = [];
+      });
+    }
+    const parts = new Parts();
+    while (this.#erased.length > 0 && this.#eraseFromFile()) {
+      if (parts.isOver) await parts.next();
+    }
     if (this.#state.is === "open") this.#state.file.close();
     this.#state = { is: "closed" };
   }
@@ -163,9 +171,10 @@ export class Spool {
   ): void {
     let error: WSError;
     try {
-      this.#eraseSome((rows) =>
-        file.write(items.map((item) => toStored(item, offset)), rows)
-      );
+      this.#eraseSome((rows) => {
+        file.write(items.map((item) => toStored(item, offset)), rows);
+        return rows.length;
+      });
       return;
     } catch (cause) {
       error = this.#cannotWrite(cause);
@@ -191,7 +200,7 @@ export class Spool {
   #eraseFromFile(): boolean {
     return this.#erase((file) => {
       if (this.#erased.length > 0) {
-        this.#eraseSome((rows) => file.erase(rows));
+        this.#eraseSome((rows) => eraseMost(file, rows));
       } else {
         this.#hasUnusedRoom = file.shrink();
       }
@@ -199,11 +208,15 @@ export class Spool {
   }
 
   /** Not all at once: that would block the event loop. */
-  #eraseSome(erase: (rows: readonly number[]) => void): void {
-    const rows = this.#erased.slice(0, ERASED_AT_A_TIME);
-    erase(rows);
-    this.#erased.splice(0, rows.length);
-    this.#hasUnusedRoom ||= rows.length > 0;
+  #eraseSome(erase: (rows: readonly number[]) => number): void {
+    const count = erase(this.#erased.slice(0, ERASED_AT_A_TIME));
+    this.#erased.splice(0, count);
+    this.#hasUnusedRoom ||= count > 0;
+  }
+
+  #shrinkSoon(): void {
+    this.#hasUnusedRoom = true;
+    this.#eraseAfter(ERASE_DELAY);
   }
 
   #erase(erase: (file: SpoolFile) => void): boolean {
@@ -228,6 +241,17 @@ export class Spool {
       severity: "transient",
       cause,
     });
+  }
+}
+
+/** Erases as many rows as a full disk lets; returns their number. */
+function eraseMost(file: SpoolFile, rows: readonly number[]): number {
+  try {
+    file.erase(rows);
+    return rows.length;
+  } catch (error) {
+    if (rows.length <= 1) throw error;
+    return eraseMost(file, rows.slice(0, rows.length >> 1));
   }
 }
 

@@ -6,6 +6,7 @@
  * - The lock is SQLite's own, on the file, so that the kernel frees it whenever
  *   the process ends, even by a signal.
  * - Texts are kept as bytes beside a flag: SQLite's own texts end at a NUL.
+ * - Room to erase on a full disk is reserved before a message is accepted.
  * - Each row has a checksum: SQLite does not notice when a message is damaged.
  *
  * @module
@@ -14,6 +15,8 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
 import type { Message } from "../message.ts";
+import { sizeOf } from "./files.ts";
+import { RESERVE, Reserve } from "./spool_reserve.ts";
 
 /** A message that was found in the file. */
 export interface Stored {
@@ -72,6 +75,18 @@ const PAGE_SIZE = 4096;
 const ROWS_AT_A_TIME = 100;
 /** Pages of unused room that are given back at a time, and tolerated. */
 const PAGES_AT_A_TIME = 256;
+/** On a full disk: each may be moved, and so need room for two in the log. */
+const FEW_PAGES = 16;
+/** Enough to erase the largest message, or `FEW_PAGES`; in bytes. */
+const LEAST_RESERVE = 256 * 1024;
+
+/** A row that is no message: it only takes up room. */
+const FILLER: Stored = {
+  row: -1,
+  data: new Uint8Array(LEAST_RESERVE),
+  expires: Infinity,
+  key: undefined,
+};
 
 // https://www.sqlite.org/rescode.html
 const SQLITE_BUSY = 5;
@@ -93,6 +108,12 @@ export class SqliteSpool implements SpoolFile {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  /** A file without a log has none. */
+  #reserve: Reserve | undefined;
+  /** The size of the file when the reserve was last fitted. */
+  #size = 0;
+  /** Whether the last message did not fit at once. */
+  #isDiskFull = false;
   /** Whether there is nothing in it yet, after `lock`. */
   isNew: boolean;
 
@@ -125,14 +146,14 @@ export class SqliteSpool implements SpoolFile {
   }
 
   /**
-   * Makes it ready for use. With a log a commit costs one sync; without one the
-   * disk has no second file.
+   * Makes it ready for use. With a log a commit costs one sync, but to check a
+   * log takes permission for it.
    */
   prepare(hasLog: boolean): void {
-    this.#pragma(`journal_mode = ${hasLog ? "WAL" : "TRUNCATE"}`);
+    this.#pragma(`journal_mode = ${hasLog ? "WAL" : "PERSIST"}`);
     // When the log starts anew, nothing old is left in it: then its end shows
     // whether it is damaged or a process was killed.
-    this.#pragma("journal_size_limit = 0");
+    this.#pragma(`journal_size_limit = ${hasLog ? 0 : LEAST_RESERVE}`);
     this.#pragma("synchronous = FULL");
     if (!this.isNew) return;
     this.#transact(() => {
@@ -140,6 +161,31 @@ export class SqliteSpool implements SpoolFile {
       this.#pragma(`application_id = ${APPLICATION_ID}`);
       this.#pragma(`user_version = ${VERSION}`);
     });
+  }
+
+  /** Reserves room to erase on a full disk: beside the log, or in the journal. */
+  reserve(hasLog: boolean, messages: readonly Stored[]): void {
+    if (hasLog) {
+      this.#reserve = new Reserve(this.#path + RESERVE);
+      return this.#fitReserve();
+    }
+    // What a transaction changes goes into the journal, which keeps its size.
+    const changed = inManyPages(messages);
+    try {
+      if (changed.length === 0) {
+        this.write([FILLER], []);
+        changed.push(FILLER);
+      }
+      this.write(changed, changed.map(({ row }) => row));
+    } catch {
+      // The disk is full already.
+    }
+    try {
+      this.write([], [FILLER.row]);
+      this.#vacuum(PAGES_AT_A_TIME);
+    } catch {
+      // The next process that opens the file tries again.
+    }
   }
 
   /** The messages, in order. */
@@ -169,7 +215,7 @@ export class SqliteSpool implements SpoolFile {
    */
   *readableMessages(): Generator<Stored, undefined> {
     for (const order of ["ASC", "DESC"]) {
-      const all = `SELECT * FROM message ORDER BY row ${order}`;
+      const all = `SELECT * FROM message WHERE row > 0 ORDER BY row ${order}`;
       try {
         for (const found of this.#statement(all).iterate()) {
           const stored = readRow(found);
@@ -195,7 +241,7 @@ export class SqliteSpool implements SpoolFile {
   }
 
   write(messages: readonly Stored[], erased: readonly number[]): void {
-    const write = () =>
+    const fits = this.#change(() =>
       this.#transact(() => {
         for (const [first, last] of ranges(erased)) {
           this.#run(
@@ -204,15 +250,12 @@ export class SqliteSpool implements SpoolFile {
             last,
           );
         }
+        if (messages.length === 0) return;
         for (const stored of messages) this.#insert(stored);
-      });
-    try {
-      write();
-    } catch (error) {
-      // On a full disk erasing takes room too, in the log: empty that first.
-      if (!this.#emptyLog()) throw error;
-      write();
-    }
+        this.#reserveEnough();
+      })
+    );
+    if (fits && messages.length > 0) this.#isDiskFull = false;
   }
 
   erase(rows: readonly number[]): void {
@@ -225,21 +268,24 @@ export class SqliteSpool implements SpoolFile {
   }
 
   clear(): void {
-    this.#run("DELETE FROM message");
+    this.#change(() => this.#run("DELETE FROM message"));
   }
 
   shrink(): boolean {
-    const unused = Number(this.#pragma("freelist_count"));
-    if (unused <= PAGES_AT_A_TIME) return false;
-    // Each step of the statement frees one page.
-    this.#db.prepare(`PRAGMA incremental_vacuum(${PAGES_AT_A_TIME})`).all();
-    const hasMore = unused > 2 * PAGES_AT_A_TIME;
-    if (!hasMore) this.#emptyLog();
+    const tolerated = this.#isDiskFull ? 0 : PAGES_AT_A_TIME;
+    if (this.#unusedPages <= tolerated) return false;
+    this.#change((isSecondTry) =>
+      this.#vacuum(isSecondTry ? FEW_PAGES : PAGES_AT_A_TIME)
+    );
+    const hasMore = this.#unusedPages > tolerated;
+    if (!hasMore || this.#isDiskFull) this.#emptyLog();
+    this.#fitReserve();
     return hasMore;
   }
 
   close(): void {
     try {
+      this.#reserve?.remove();
       // Without a log the file can be opened by a process that may open nothing
       // else.
       this.#pragma("journal_mode = DELETE");
@@ -297,13 +343,74 @@ export class SqliteSpool implements SpoolFile {
     }
   }
 
-  #emptyLog(): boolean {
+  /**
+   * Makes a change; if it fails, once more with the reserve's room. Whether it
+   * succeeded at once.
+   */
+  #change(change: (isSecondTry: boolean) => void): boolean {
     try {
-      return this.#pragma("wal_checkpoint(TRUNCATE)") === 0;
+      change(false);
+      return true;
     } catch {
-      // The disk is completely full, as the first error says.
-      return false;
+      this.#isDiskFull = true;
     }
+    try {
+      this.#reserve?.release();
+      this.#emptyLog();
+      change(true);
+      return false;
+    } catch (error) {
+      // The part that was written to the log would look like damage.
+      this.#emptyLog();
+      throw error;
+    } finally {
+      this.#fitReserve();
+    }
+  }
+
+  #emptyLog(): void {
+    try {
+      this.#pragma("wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The disk is full, as the failed change will tell.
+    }
+  }
+
+  /** Before messages are accepted: enough for what they add to the file. */
+  #reserveEnough(): void {
+    const reserve = this.#reserve;
+    if (reserve === undefined || reserve.size >= this.#neededReserve) return;
+    this.#size = sizeOf(this.#path);
+    reserve.keep(this.#neededReserve);
+  }
+
+  /** Reserves as much as is needed now, if there is room. */
+  #fitReserve(): void {
+    this.#size = sizeOf(this.#path);
+    try {
+      this.#reserve?.release(this.#neededReserve);
+      this.#reserveEnough();
+    } catch {
+      // No message is accepted without it.
+    }
+  }
+
+  /** Enough to empty the log into the file, and then to erase; in bytes. */
+  get #neededReserve(): number {
+    const row = this.#try(() => this.#statement("PRAGMA page_count").get());
+    const size = Number(row?.page_count) * PAGE_SIZE;
+    return Math.max(0, size - this.#size) + LEAST_RESERVE;
+  }
+
+  /** Each step of the statement frees one page. */
+  #vacuum(pages: number): void {
+    this.#try(() =>
+      this.#db.prepare(`PRAGMA incremental_vacuum(${pages})`).all()
+    );
+  }
+
+  get #unusedPages(): number {
+    return Number(this.#pragma("freelist_count"));
   }
 
   /** Not cached: some of them take effect while they are prepared. */
@@ -356,16 +463,6 @@ export class SqliteSpool implements SpoolFile {
   }
 }
 
-/** The size of a file, 0 if there is none. */
-export function sizeOf(path: string): number {
-  try {
-    return Deno.statSync(path).size;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
-}
-
 /** Only of a file that is not locked: the lock would be gone. */
 export function firstPage(path: string): Uint8Array<ArrayBuffer> {
   using file = Deno.openSync(path);
@@ -383,6 +480,26 @@ function ranges(rows: readonly number[]): [number, number][] {
     else found.push([row, row]);
   }
   return found;
+}
+
+/**
+ * Some of the messages, which together are in nearly as many pages as the
+ * reserve has; none if there are too few.
+ */
+function inManyPages(messages: readonly Stored[]): Stored[] {
+  const found: Stored[] = [];
+  let room = LEAST_RESERVE;
+  let apart = 0;
+  for (const stored of messages) {
+    const { length } = stored.data;
+    apart += length;
+    const size = Math.ceil(length / PAGE_SIZE) * PAGE_SIZE;
+    if (apart < PAGE_SIZE || size > room) continue;
+    found.push(stored);
+    apart = 0;
+    room -= size;
+  }
+  return room > LEAST_RESERVE / 2 ? [] : found;
 }
 
 /** `undefined` if the row is damaged. */

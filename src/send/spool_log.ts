@@ -11,7 +11,7 @@
  * @module
  */
 
-import { sizeOf } from "./spool_file.ts";
+import { sizeOf } from "./files.ts";
 import { Parts } from "../turns.ts";
 
 /** The suffix of SQLite's log file. */

@@ -8,15 +8,16 @@
 import { delay } from "@std/async/delay";
 import { dirname } from "node:path";
 import { WSError, type WSErrorCode } from "../errors.ts";
+import { createPrivate, sizeOf } from "./files.ts";
 import {
-  sizeOf,
   SpoolFault,
   type SpoolFile,
   SqliteSpool,
   type Stored,
 } from "./spool_file.ts";
 import { isLogDamaged, LOG } from "./spool_log.ts";
-import { asideOf, createPrivate, repair, setAside } from "./spool_repair.ts";
+import { asideOf, repair, setAside } from "./spool_repair.ts";
+import { RESERVE } from "./spool_reserve.ts";
 import { Parts } from "../turns.ts";
 
 /**
@@ -72,7 +73,7 @@ async function openSound(path: string, aside: string): Promise<Opened> {
   if (asideOf(path) !== undefined) {
     throw new SpoolFault("damaged", "its repair was not finished");
   }
-  const mayUseLog = isAllowed(path + LOG) && isAllowed(aside);
+  const mayUseLog = [path + LOG, path + RESERVE, aside].every(isAllowed);
   // In this order: when another process has created the file meanwhile, it has
   // messages before it has a log.
   const logSize = mayUseLog ? sizeOf(path + LOG) : 0;
@@ -91,6 +92,7 @@ async function openSound(path: string, aside: string): Promise<Opened> {
     // Nothing is written before all is read.
     const messages = file.isNew ? [] : await load(file);
     file.prepare(mayUseLog);
+    file.reserve(mayUseLog, messages);
     return { file, messages };
   } catch (error) {
     giveUp(file, path, aside, error);

@@ -10,7 +10,8 @@
  */
 
 import { basename, dirname, join } from "node:path";
-import { firstPage, sizeOf, SqliteSpool, type Stored } from "./spool_file.ts";
+import { createPrivate, ifThere, sizeOf } from "./files.ts";
+import { firstPage, SqliteSpool, type Stored } from "./spool_file.ts";
 import { applyLog, LOG } from "./spool_log.ts";
 import { Parts } from "../turns.ts";
 
@@ -128,25 +129,5 @@ function moveCompanions(path: string, aside: string): void {
 function remove(path: string): void {
   for (const ending of ["", ...COMPANIONS]) {
     ifThere(() => Deno.removeSync(path + ending));
-  }
-}
-
-/**
- * With SQLite's own mode others could read it. SQLite's other files get the
- * same mode.
- */
-export function createPrivate(path: string): void {
-  try {
-    Deno.openSync(path, { createNew: true, write: true, mode: 0o600 }).close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-  }
-}
-
-function ifThere(change: () => void): void {
-  try {
-    change();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -63,7 +63,7 @@ console.log(JSON.stringify({
   large,
   neighbours: [first, second],
   untold: 73 - told.length,
-  names: text.includes(path) && /full|larger|take/.test(text),
+  names: text.includes(path) && /full|larger|take|no room/.test(text),
   sentInOrder: socket.texts.join() ===
     accepted.toSorted((a, b) => parseInt(a) - parseInt(b)).join(),
 }));

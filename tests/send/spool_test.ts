@@ -11,9 +11,11 @@ import { basename } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { WSError } from "../../src/errors.ts";
+import { connect } from "../../mod.ts";
 import type { Message } from "../../src/message.ts";
 import type { SendConfig, Sender } from "../../src/send/sender.ts";
 import { nextTurn } from "../../src/turns.ts";
+import { serve } from "../../src/server/server.ts";
 import { TempFile } from "../support/temp_file.ts";
 import { FakeSocket, TCP } from "./fake_socket.ts";
 import { outcome, setUp, STOPPED } from "./set_up.ts";
@@ -76,7 +78,11 @@ Deno.test("the files of a spool can be read by their owner alone", async () => {
     const { mode } = Deno.statSync(`${file.folder}/${name}`);
     assertEquals((mode ?? 0) & 0o777, 0o600, name);
   }
-  assertEquals(file.names(), ["queue.spool", "queue.spool-wal"]);
+  assertEquals(file.names(), [
+    "queue.spool",
+    "queue.spool-reserve",
+    "queue.spool-wal",
+  ]);
   sender.end(STOPPED);
   assertEquals(file.names(), ["queue.spool"]);
 });
@@ -510,6 +516,52 @@ Deno.test("while a large spool opens the event loop goes on, and what is sent co
     if (text !== expected) assertEquals(text, expected);
   });
   next.end(STOPPED);
+});
+
+Deno.test("while many sent messages are erased at the end the event loop goes on", async () => {
+  using file = new TempFile();
+  const { sender } = await opened(file, {
+    sendQueueMaxSize: 60_000,
+    redeliver: BY_TEXT,
+  });
+  const texts = Array.from({ length: 60_000 }, (_, i) => `${i} `.padEnd(100));
+  await Promise.all(texts.map((text) => sender.send(text)));
+  for (const text of texts.slice(1)) sender.acknowledge(text);
+  sender.end(STOPPED);
+  let turns = 0;
+  let isClosed = false;
+  const closing = sender.closed().then(() => isClosed = true);
+  for (; !isClosed; turns++) await turn();
+  await closing;
+  assert(turns > 1, `${turns} turns`);
+  assertEquals(file.names(), ["queue.spool"]);
+  assertEquals(await contents(file), [texts[0]]);
+});
+
+Deno.test("stop() waits until its spool is closed", async () => {
+  using file = new TempFile();
+  const count = 20_000;
+  await using server = serve({
+    onPeer(peer) {
+      peer.onmessage = (data) => {
+        if (data === `${count}`) return peer.send("all but this one");
+      };
+    },
+  });
+  const acknowledged = Promise.withResolvers<void>();
+  const client = await connect(server.url, {
+    spool: file.path,
+    sendQueueMaxSize: 2 * count,
+    redeliver: {
+      id: String,
+      acknowledged: () => Array.from({ length: count }, (_, i) => `${i}`),
+    },
+  }, { onMessage: () => acknowledged.resolve() });
+  for (let i = 0; i <= count; i++) client.trySend(`${i}`);
+  await acknowledged.promise;
+  await client.stop({ drain: 0 });
+  assertEquals(file.names(), ["queue.spool"]);
+  assertEquals(await contents(file), [`${count}`]);
 });
 
 Deno.test("flush inside onDrop does not disturb what is being written", async () => {
