@@ -107,6 +107,23 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a second signal ends the program at once, without a summary",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    await using server = deafServer();
+    const session = cli(server.url).typing().start();
+    await session.stdout.waitFor("deaf");
+    session.kill("SIGINT");
+    // Both are pending before the program looks, and the first one waits for
+    // the server.
+    session.kill("SIGTERM");
+    const { signal, stderr } = await session.end;
+    assertEquals(signal, "SIGTERM");
+    assertEquals(stderr, "");
+  },
+});
+
+Deno.test({
   name: "a signal ends the wait for a reconnect",
   ignore: Deno.build.os === "windows",
   fn: async () => {

@@ -1,4 +1,12 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
+import { Opcode } from "../../../src/protocol/frames.ts";
+import { RawClient } from "../../support/raw_client.ts";
 import { certificates } from "../../support/certificates.ts";
 import { canReset } from "../../../src/server/listener.ts";
 import { TempFile } from "../../support/temp_file.ts";
@@ -37,6 +45,25 @@ Deno.test("serve echoes, broadcasts and feeds", async (t) => {
     assertEquals((await server.end).signal, "SIGTERM");
   });
 });
+
+for (const second of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test({
+    name: `a second signal ends serve at once: ${second}`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      const server = cli("serve", "0").start();
+      const { port } = new URL(await urlOf(server));
+      using client = await RawClient.connect(Number(port));
+      server.kill("SIGINT");
+      // The server waits three seconds for an answer that never comes.
+      assertEquals((await client.readFrame())?.opcode, Opcode.close);
+      const start = performance.now();
+      server.kill(second);
+      assertEquals((await server.end).signal, second);
+      assertLess(performance.now() - start, 2_500);
+    },
+  });
+}
 
 Deno.test("serve speaks TLS and subprotocols", async () => {
   const { ca, good } = await certificates();
