@@ -349,7 +349,8 @@ export const FLAGS = {
     of: ALL,
     brief: "Print what happens to the connection",
     help: "Print what happens to the connection; -vv also the headers of " +
-      "the handshake and every message.",
+      "the handshake (those of the response only with --transport tcp) " +
+      "and every message. Secrets are hidden.",
   }),
   "color": word(["auto", "always", "never"], {
     group: "General",

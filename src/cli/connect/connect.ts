@@ -6,16 +6,11 @@
  */
 
 import type { Message, WSConfig } from "../../../mod.ts";
-import {
-  clientConfig,
-  clientNeeds,
-  headerListOf,
-  proxyHint,
-} from "../args/client_config.ts";
+import { clientConfig, clientNeeds, proxyHint } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import { matches, UsageError, webSocketUrl } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { displayUrl, styleOf, terminalWidth, wantsColor } from "../format.ts";
+import { styleOf, terminalWidth, wantsColor } from "../format.ts";
 import { type Notices, stderrNotices } from "../notices.ts";
 import {
   type DisplayOptions,
@@ -37,8 +32,8 @@ import {
   jsonLines,
   sentences,
   type Source,
-  traceHeaders,
   traceMessage,
+  traceRequest,
 } from "../run/connection_events.ts";
 import { printSummary, statsLine } from "../run/end_reason.ts";
 
@@ -155,10 +150,7 @@ async function pipe(
           : undefined,
       }),
   });
-  for (const url of urls) {
-    notices.trace(`> GET ${displayUrl(url)}`);
-    traceHeaders(">", headerListOf(flags), notices);
-  }
+  traceRequest(flags, urls, notices);
   const result = await run.run();
   // No event has the messages that were not sent, or the output not written.
   printSummary(result, stderrNotices(flags), flags.spool);

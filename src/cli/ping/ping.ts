@@ -17,7 +17,7 @@ import { openStream } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { ClientRun } from "../run/client_run.ts";
 import { connectSteps } from "../run/input.ts";
-import { sentences } from "../run/connection_events.ts";
+import { sentences, traceRequest } from "../run/connection_events.ts";
 import {
   hasProtocolPings,
   pingSoon,
@@ -80,6 +80,7 @@ export async function run(
       else await pinger.run(run);
     },
   });
+  traceRequest(flags, [url], notices);
   const result = await clientRun.run();
   printSummary(result, notices);
   const allLost = trips.sent > 0 && trips.times.length === 0;

@@ -18,7 +18,12 @@ import { onlyUrl } from "../args/values.ts";
 import { connectSteps, type Reader, readMessages } from "../run/input.ts";
 import { toMicros } from "../format.ts";
 import { eventLine, messageEvent } from "../output/json_events.ts";
-import { both, jsonLines, sentences } from "../run/connection_events.ts";
+import {
+  both,
+  jsonLines,
+  sentences,
+  traceRequest,
+} from "../run/connection_events.ts";
 import { stderrNotices } from "../notices.ts";
 import { openOutput, outputNeeds } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
@@ -50,6 +55,7 @@ export async function run(
     ...limitsOf(flags),
     onStats: (stats, state) => notices.line(statsLine(stats, state)),
   });
+  traceRequest(flags, [url], notices);
   const result = await run.run();
   printSummary(result, notices);
   return result.status;

@@ -20,7 +20,7 @@ import type { ExitStatus } from "../exit_status.ts";
 import { printSummary } from "../run/end_reason.ts";
 import { type Address, UsageError, webSocketUrl } from "../args/values.ts";
 import { connectSteps } from "../run/input.ts";
-import { sentences } from "../run/connection_events.ts";
+import { sentences, traceRequest } from "../run/connection_events.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
 import { reportClient, serveUntilEnd } from "../serve/serve.ts";
@@ -87,6 +87,7 @@ async function asClient(
       }
     },
   });
+  traceRequest(flags, [url], notices);
   const result = await run.run();
   printSummary(result, notices);
   return result.status;

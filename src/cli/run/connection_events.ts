@@ -15,7 +15,8 @@ import type {
   WSError,
   WSErrorCode,
 } from "../../../mod.ts";
-import { inFlags } from "../args/client_config.ts";
+import { headerListOf, inFlags } from "../args/client_config.ts";
+import type { Flags } from "../args/flags.ts";
 import {
   displayUrl,
   escapeLine,
@@ -75,6 +76,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
     open({ url, protocol, reconnected, response }, source) {
       unreported.report();
       if (response !== undefined) traceResponse(response, notices);
+      else traceProtocol(protocol, notices);
       const as = protocol === "" ? "" : ` (${escapeLine(protocol)})`;
       const here = `${displayUrl(url)}${as}`;
       // After an outage the gap has reported it, unless the URL is another one.
@@ -211,11 +213,45 @@ function traceResponse(
   traceHeaders("<", headers, notices);
 }
 
+/** All that the native socket shows of the response. */
+function traceProtocol(protocol: string, notices: Notices): void {
+  notices.trace(
+    "< HTTP 101; the native transport shows no headers, --transport tcp does",
+  );
+  if (protocol === "") return;
+  notices.trace(`< sec-websocket-protocol: ${escapeLine(protocol)}`);
+}
+
+/** What the flags put into the handshake request, for `-vv`; no secrets. */
+export function traceRequest(
+  flags: Flags,
+  urls: readonly string[],
+  notices: Notices,
+): void {
+  if (flags.verbose < 2) return;
+  for (const url of urls) {
+    notices.trace(`> GET ${displayUrl(url)}`);
+    traceHeaders(">", headerListOf(flags), notices);
+    if (flags.subprotocol.length === 0) continue;
+    const offered = flags.subprotocol.map(shownSubprotocol).join(", ");
+    notices.trace(`> sec-websocket-protocol: ${offered}`);
+  }
+}
+
+/** The longest subprotocol that looks like a name, and not like a token. */
+const LONGEST_NAME = 32;
+
+/** Some servers take a token as a subprotocol. */
+function shownSubprotocol(name: string): string {
+  const isHidden = name.length > LONGEST_NAME || SECRET.test(name);
+  return isHidden ? "***" : escapeLine(name);
+}
+
 /** A header whose value is a secret, by its name. */
-const SECRET = /auth|cookie|token|key|secret|password/i;
+const SECRET = /auth|bearer|cookie|token|key|secret|password/i;
 
 /** One line for each header; no secrets. */
-export function traceHeaders(
+function traceHeaders(
   direction: "<" | ">",
   headers: Iterable<readonly [string, string]>,
   notices: Notices,

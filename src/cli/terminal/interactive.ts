@@ -37,7 +37,7 @@ import {
 import type { Sink } from "../stdio.ts";
 import { fileNeeds, requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
-import { sentences } from "../run/connection_events.ts";
+import { sentences, traceRequest } from "../run/connection_events.ts";
 import {
   hasProtocolPings,
   pingSoon,
@@ -119,6 +119,7 @@ export async function runInteractive(
   notices.detail(
     `connecting to ${urls.map(displayUrl).join(", ")}; /help, Ctrl-D to leave`,
   );
+  traceRequest(flags, urls, notices);
   const result = await run.run();
   printSummary(result, stderrNotices(flags), flags.spool);
   return result.status;

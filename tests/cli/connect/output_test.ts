@@ -355,6 +355,44 @@ Deno.test("-vv shows the handshake and each message, but no secret", async () =>
   assert(!stderr.includes("secret"));
 });
 
+Deno.test("-vv over native shows what is known of the handshake, and where more is", async () => {
+  using file = new TempFile();
+  await Deno.writeTextFile(file.path, "hidden-token");
+  await using server = serve({ onPeer: echo, subprotocols: ["v2.feed"] });
+  const token = "bearer.hidden-token";
+  const offers = ["v2.feed", token].flatMap((name) => ["--subprotocol", name]);
+  const flags = ["-vv", "-H", "X-Feed: fast", "--bearer-file", file.path];
+  const { stderr } = await cli(server.url, ...flags, ...offers, ...SHORTLY)
+    .allow("--allow-net", "--allow-read").input("hello\n").run();
+  assertMatch(stderr, /> GET ws:\/\/127/);
+  assertMatch(stderr, /> X-Feed: fast/);
+  assertMatch(stderr, /> authorization: \*\*\*/);
+  assertMatch(stderr, /> sec-websocket-protocol: v2\.feed, \*\*\*/);
+  assertMatch(stderr, /< HTTP 101.*--transport tcp/);
+  assertMatch(stderr, /< sec-websocket-protocol: v2\.feed/);
+  assert(!stderr.includes("hidden-token"));
+});
+
+Deno.test("-vv shows the request of every command that makes one", async () => {
+  using file = new TempFile();
+  await Deno.writeTextFile(
+    file.path,
+    '{"v":1,"type":"message","ts":1,"data":"x"}',
+  );
+  await using server = serve({ onPeer: echo });
+  const commands = [
+    ["record", server.url, "-n", "1", "--on-open", "hello"],
+    ["replay", file.path, server.url],
+    ["ping", server.url, "-n", "1", "--interval", "20ms"],
+  ];
+  for (const words of commands) {
+    const { stderr } = await cli(...words, "-vv", "-H", "X-Feed: fast")
+      .allow("--allow-net", "--allow-read").run();
+    assertMatch(stderr, /> GET ws:\/\/127.*\n.*> X-Feed: fast/, words[0]);
+    assertMatch(stderr, /< HTTP 101/, words[0]);
+  }
+});
+
 Deno.test("a proxy of the environment is named when it is in the way", async () => {
   await using server = serve({ onPeer: echo });
   const dead = { HTTP_PROXY: "http://me:secret@127.0.0.1:4" };
