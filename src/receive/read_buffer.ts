@@ -110,6 +110,12 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     return this.#state.kind === "full";
   }
 
+  /** Whether it never drops or replaces a message that it has buffered. */
+  get keepsAll(): boolean {
+    const { overflow } = this.bounds;
+    return overflow === "pause" || overflow === "disconnect";
+  }
+
   /** Whether `next()` was ever called. */
   get wasRead(): boolean {
     return this.#wasRead;

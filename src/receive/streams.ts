@@ -13,7 +13,17 @@ import type { Message } from "../message.ts";
 export interface Reader extends AsyncIterableIterator<Message, undefined> {
   /** The next message, if there is one. */
   take(): Message | undefined;
+  /** Whether it never drops or replaces a message that it has buffered. */
+  readonly keepsAll: boolean;
 }
+
+/**
+ * A pull costs the runtime more than a message: one may give the stream this
+ * many messages.
+ */
+const MOST_AT_ONCE = 16;
+/** But no further one after these bytes. */
+const MOST_BYTES_AT_ONCE = 64 * 1024;
 
 type ReadableState =
   | {
@@ -43,7 +53,7 @@ export class ReadableSide {
         this.#state = CLOSED;
         if (state.kind === "reading") state.reader.return?.();
       },
-      // A message is taken when it is asked for: the reader is the buffer.
+      // Messages are taken when one is asked for: the reader is the buffer.
     }, { highWaterMark: 0 });
   }
 
@@ -64,9 +74,17 @@ export class ReadableSide {
     }
     if (this.#state.kind === "closed") return;
     const { reader } = this.#state;
-    const message = reader.take();
-    if (message !== undefined) return controller.enqueue(message);
-    return this.#pullNext(reader, controller);
+    let message = reader.take();
+    if (message === undefined) return this.#pullNext(reader, controller);
+    controller.enqueue(message);
+    if (!reader.keepsAll) return;
+    let bytes = message.length;
+    for (let i = 1; i < MOST_AT_ONCE && bytes < MOST_BYTES_AT_ONCE; i++) {
+      message = reader.take();
+      if (message === undefined) return;
+      controller.enqueue(message);
+      bytes += message.length;
+    }
   }
 
   async #pullNext(

@@ -24,7 +24,7 @@ Deno.test("the readable gives the reader's messages and closes with the reader",
   assertEquals(await Array.fromAsync(stream), ["a", new Uint8Array([1])]);
 });
 
-Deno.test("the readable makes its reader at the first read, and takes one message a read", async () => {
+Deno.test("the readable makes its reader at the first read, and takes one message a read if later ones may replace it", async () => {
   const buffer = makeBuffer();
   let made = 0;
   const reader = new ReadableSide(() => {
@@ -40,14 +40,37 @@ Deno.test("the readable makes its reader at the first read, and takes one messag
   await reader.cancel();
 });
 
-Deno.test("the readable gives buffered messages before the reader's error", async () => {
-  const buffer = makeBuffer();
+Deno.test("the readable takes a few messages at once if none may be dropped", async () => {
+  const buffer = makeBuffer("pause");
   const reader = new ReadableSide(() => buffer).stream.getReader();
-  buffer.push("a");
-  buffer.end(BROKEN);
-  assertEquals((await reader.read()).value, "a");
-  assertStrictEquals(await assertRejects(() => reader.read()), BROKEN);
+  for (let i = 0; i < 20; i++) buffer.push(String(i));
+  assertEquals((await reader.read()).value, "0");
+  await turn();
+  assertEquals(buffer.size, 4);
+  await reader.cancel();
 });
+
+Deno.test("the readable takes large messages one at a time", async () => {
+  const buffer = makeBuffer("pause");
+  const reader = new ReadableSide(() => buffer).stream.getReader();
+  for (let i = 0; i < 2; i++) buffer.push(new Uint8Array(64 * 1024));
+  await reader.read();
+  await turn();
+  assertEquals(buffer.size, 1);
+  await reader.cancel();
+});
+
+for (const overflow of ["drop-newest", "pause"] as const) {
+  Deno.test(`${overflow}: the readable gives buffered messages before the reader's error`, async () => {
+    const buffer = makeBuffer(overflow);
+    const reader = new ReadableSide(() => buffer).stream.getReader();
+    for (const message of "ab") buffer.push(message);
+    buffer.end(BROKEN);
+    assertEquals((await reader.read()).value, "a");
+    assertEquals((await reader.read()).value, "b");
+    assertStrictEquals(await assertRejects(() => reader.read()), BROKEN);
+  });
+}
 
 Deno.test("cancelling the readable ends the reader, even while it waits", async () => {
   const buffer = makeBuffer();
@@ -258,12 +281,10 @@ Deno.test("the end of the client settles writer.closed of an idle writer", async
 
 // Support ------------------------------------------------------------------------
 
-function makeBuffer(): ReadBuffer {
-  const bounds = {
-    maxSize: 10,
-    maxBytes: 1000,
-    overflow: "drop-newest",
-  } as const;
+function makeBuffer(
+  overflow: "drop-newest" | "pause" = "drop-newest",
+): ReadBuffer {
+  const bounds = { maxSize: 100, maxBytes: 1_000_000, overflow };
   return new ReadBuffer("reader", bounds, {
     onFull() {},
     onDrained() {},
