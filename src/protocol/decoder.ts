@@ -13,7 +13,7 @@ import {
 } from "./frames.ts";
 import { GrowingBytes } from "./growing_bytes.ts";
 import { MaskedMemory, readKey } from "./masking.ts";
-import { ShortTexts } from "./short_texts.ts";
+import { AsciiTexts } from "./ascii_texts.ts";
 import { decodeText, HAS_FAST_LATIN1, TextCheck } from "./text.ts";
 
 /** Receives what a {@linkcode Decoder} finds. */
@@ -98,7 +98,7 @@ export class Decoder {
 
   #buffer: Buffer<ArrayBuffer> = EMPTY;
   #memory: MaskedMemory | undefined;
-  readonly #shortTexts: ShortTexts | undefined;
+  readonly #asciiTexts: AsciiTexts | undefined;
   /** Fragments, and the payload of a partial frame. */
   readonly #collected = new GrowingBytes();
   #fragmented: Fragmented | undefined;
@@ -119,7 +119,7 @@ export class Decoder {
     this.#compression = compression;
     this.#masked = side === "server" ? MASKED : 0;
     if (this.#masked === 0 && HAS_FAST_LATIN1) {
-      this.#shortTexts = new ShortTexts(this.#buffer);
+      this.#asciiTexts = new AsciiTexts();
     }
   }
 
@@ -160,7 +160,7 @@ export class Decoder {
       if (next === at) break;
       at = next;
     }
-    this.#shortTexts?.clear();
+    this.#asciiTexts?.clear();
     return this.#closed ? to : at;
   }
 
@@ -168,7 +168,6 @@ export class Decoder {
     this.#buffer = bytes instanceof Buffer
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#shortTexts?.use(this.#buffer);
     this.#memory = this.#masked === 0
       ? undefined
       : new MaskedMemory(this.#buffer);
@@ -222,7 +221,7 @@ export class Decoder {
     if (isWhole) {
       this.#sink.onMessage(
         first === (FIN | Opcode.text)
-          ? this.#shortTexts?.decode(start, end, to) ??
+          ? this.#asciiTexts?.decode(bytes, start, end, to) ??
             decodeText(bytes, start, end)
           : copy(bytes, start, end),
       );
