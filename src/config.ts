@@ -225,11 +225,12 @@ export interface AcknowledgedRedelivery {
 export interface Conflation {
   /**
    * The key of an inbound message: for quotes, the symbol. When the buffer has
-   * no room for another key, the oldest message is dropped. If the function
-   * throws, that is reported (`CALLBACK`), and the message is kept beside the
-   * others.
+   * no room for another key, the oldest message is dropped. A message without a
+   * key (`undefined`), such as the answer to a subscription, is kept beside the
+   * others. If the function throws or returns another value, that is reported
+   * (`CALLBACK`), and the message is kept, too.
    */
-  readonly conflate: (data: Message) => string | number;
+  readonly conflate: (data: Message) => string | number | undefined;
 }
 
 /** What to do when the queue of outgoing messages is full. */

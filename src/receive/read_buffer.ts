@@ -270,19 +270,20 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
 
   #pushLatest(
     message: Message,
-    conflate: (data: Message) => string | number,
+    conflate: (data: Message) => unknown,
   ): void {
     const latest = this.#latest;
     if (latest === undefined) return;
-    let key: Key;
+    // A key of its own keeps the message beside the others.
+    let key: Key = Symbol();
     try {
-      key = conflate(message);
-      if (isPromise(key)) {
-        throw wrongKind("conflate()", "a string or a number", key);
+      const given = conflate(message);
+      if (isKey(given)) key = given;
+      else if (given !== undefined) {
+        isPromise(given); // of an async function: it must not end the program
+        throw wrongKind("conflate()", "a string or a number", given);
       }
     } catch (cause) {
-      // A key of its own keeps the message beside the others.
-      key = Symbol();
       this.#events.onError(callbackError("receiveOverflow.conflate", cause));
     }
     // Both calls ran code of the program, which may have used this reader.
@@ -346,6 +347,11 @@ function bytesOf(message: Message): number {
 
 /** A symbol stands for a message whose key is unknown. */
 type Key = string | number | symbol;
+
+function isKey(value: unknown): value is string | number {
+  return typeof value === "string" ||
+    typeof value === "number" && !Number.isNaN(value);
+}
 
 /** The latest message of each key, in the order in which the keys came. */
 class LatestByKey {

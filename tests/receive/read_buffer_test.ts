@@ -1,4 +1,9 @@
-import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
 import fc from "fast-check";
 import type { ReceiveOverflow } from "../../src/config.ts";
 import { WSError } from "../../src/errors.ts";
@@ -268,6 +273,34 @@ Deno.test("conflate: a message whose key is unknown is kept beside the others", 
     "CALLBACK",
   ]);
   assertInstanceOf(reported.errors[0]?.cause, Error);
+});
+
+Deno.test("conflate: a message without a key is kept beside the others", async () => {
+  const { buffer, reported } = setUp({
+    overflow: {
+      conflate: (data) => data === "ack" ? undefined : letter(data),
+    },
+  });
+  for (const message of ["a1", "ack", "ack", "a2"]) buffer.push(message);
+  buffer.end();
+  assertEquals(await rest(buffer), ["a2", "ack", "ack"]);
+  assertEquals(reported.errors, []);
+});
+
+Deno.test("conflate: a message whose key is of the wrong kind is kept and reported", async () => {
+  const parsed = ["null", "true", "{}", '["a"]']
+    .map((json) => () => JSON.parse(json));
+  for (const conflate of [...parsed, () => NaN]) {
+    const { buffer, reported } = setUp({ overflow: { conflate } });
+    for (const message of ["a1", "a2"]) buffer.push(message);
+    buffer.end();
+    assertEquals(await rest(buffer), ["a1", "a2"]);
+    assertEquals(reported.errors.length, 2);
+    assertMatch(
+      reported.errors[0]?.message ?? "",
+      /conflate\(\)' as it must be a string or a number: current value is /,
+    );
+  }
 });
 
 Deno.test("conflate: a replaced message no longer counts", async () => {
