@@ -132,7 +132,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "demo",
     usage: "demo",
-    summary: "Break a connection again and again, lose nothing",
+    summary: "Break connections again and again, lose nothing",
     about: "The demo takes ten seconds and uses only this machine's network.",
     examples: [
       { job: "See the client survive five faults", lines: ["ws-stream demo"] },

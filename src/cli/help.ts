@@ -42,7 +42,7 @@ export interface HelpOptions {
 }
 
 /** The column in which descriptions begin. */
-const COLUMN = 32;
+const COLUMN = 33;
 
 /** `-h` of the whole program lists these: one screen has room for no more. */
 const MOST_USED: readonly FlagName[] = [

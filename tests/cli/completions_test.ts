@@ -62,7 +62,7 @@ Deno.test("zsh offers letters and names, values with what they may be", () => {
       `'-q[${briefOf(FLAGS.quiet)}]'`,
       `'--no-reconnect[${FLAGS.reconnect.brief}]'`,
       `'-n[${FLAGS.count.brief}]:N: '`,
-      `'*--header[${FLAGS.header.brief}]:NAME  VALUE: '`,
+      `'*--header[${FLAGS.header.brief}]:NAME  VALUE @FILE:{compset -P @ && _files}'`,
       `'--bearer-file[Send the token in FILE as Authorization  Bearer]:FILE:_files'`,
       `'--color[Use colors; auto  on a terminal, unless NO_COLOR is set]` +
       `:auto always never:(auto always never)'`,
@@ -116,6 +116,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     assertEquals(await ask(...url, "--spool", "sub"), file);
     assertEquals(await ask(...url, "--spool", "=", "sub"), file);
     assertEquals(await ask(...url, "--on-open", "@"), atFile);
+    assertEquals(await ask(...url, "-H", "@", "sub"), atFile);
     assertEquals(await ask(...url, "--on-open", "@", "sub"), atFile);
     assertEquals(await ask(...url, "--on-open", "=@", "sub"), atFile);
     assertEquals(await ask(...url, "--on-open", "sub"), [""]);
@@ -157,6 +158,7 @@ Deno.test({
     await completed("ws-stream completions fi", "completions fish");
     await completed(`ws-stream w --spool ${folder}/du`, ` ${folder}/dump`);
     await completed(`ws-stream w --on-open @${folder}/du`, `@${folder}/dump`);
+    await completed(`ws-stream w -H @${folder}/du`, `@${folder}/dump`);
     await Deno.remove(folder, { recursive: true });
   },
 });
@@ -192,6 +194,7 @@ testWith(
     const url = "ws-stream ws://h";
     assertEquals(await ask(`${url} --spool sub`), ["subscribe.json"]);
     assertEquals(await ask(`${url} --on-open @sub`), ["@subscribe.json"]);
+    assertEquals(await ask(`${url} -H @sub`), ["@subscribe.json"]);
     assertEquals(await ask(`${url} --on-open sub`), []);
   },
 );

@@ -106,20 +106,19 @@ Deno.test("--help is set in sections, descriptions beside their flags or below",
   const demo = COMMANDS.find(({ name }) => name === "demo");
   const sections = fullHelp({ width: 80 }, demo).split("\n\n");
   assertEquals(sections.slice(0, 2).map((section) => section.split("\n")), [
-    ["ws-stream demo: Break a connection again and again, lose nothing"],
+    ["ws-stream demo: Break connections again and again, lose nothing"],
     ["Usage", "  ws-stream demo"],
   ]);
   const general = sections.find((section) => section.startsWith("General"));
   assertEquals(general?.split("\n").slice(-4), [
-    "  --color auto|always|never     Use colors; auto: on a terminal, unless " +
-    "NO_COLOR",
-    "                                is set. [default: auto]",
-    "  --help                        Print everything; -h fits one screen.",
-    "  -V, --version                 Print the version.",
+    "  --color auto|always|never      Use colors; auto: on a terminal, unless",
+    "                                 NO_COLOR is set. [default: auto]",
+    "  --help                         Print everything; -h fits one screen.",
+    "  -V, --version                  Print the version.",
   ]);
   assertEquals(
     fullHelp({ width: 80 }).match(
-      /^ {2}--overflow .*\n {32}When the queue .*$/m,
+      /^ {2}--overflow .*\n {33}When the queue .*$/m,
     )?.[0].split("\n").length,
     2,
   );

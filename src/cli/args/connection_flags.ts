@@ -29,7 +29,7 @@ const RETRIES = ["connect", "record", "replay"] as const;
 export const CONNECTION_FLAGS = {
   "header": many(header, {
     short: "H",
-    value: "NAME: VALUE",
+    value: "NAME: VALUE|@FILE",
     secret: true,
     group: "Handshake",
     of: DIALS,
