@@ -34,3 +34,20 @@ export function ifThere(change: () => void): void {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
+
+/** Reads so many bytes; `false` if there are fewer. */
+export function readFully(file: Deno.FsFile, bytes: Uint8Array): boolean {
+  let at = 0;
+  while (at < bytes.length) {
+    const read = file.readSync(bytes.subarray(at));
+    if (read === null) return false;
+    at += read;
+  }
+  return true;
+}
+
+/** Writes all bytes. */
+export function writeFully(file: Deno.FsFile, bytes: Uint8Array): void {
+  let at = 0;
+  while (at < bytes.length) at += file.writeSync(bytes.subarray(at));
+}

@@ -10,7 +10,7 @@
  */
 
 import { basename, dirname, join } from "node:path";
-import { createPrivate, ifThere, sizeOf } from "./files.ts";
+import { createPrivate, ifThere, sizeOf, writeFully } from "./files.ts";
 import { firstPage, SqliteSpool, type Stored } from "./spool_file.ts";
 import { applyLog, LOG } from "./spool_log.ts";
 import { Parts } from "../turns.ts";
@@ -37,9 +37,44 @@ export function setAside(path: string, aside: string): void {
   const note = `${aside}.note`;
   createPrivate(note);
   Deno.writeTextFileSync(note, NOTE + basename(aside));
-  if (sizeOf(path) > 0) Deno.linkSync(path, aside);
+  using _ = sizeOf(path) > 0 ? putUnder(aside, path) : undefined;
   Deno.renameSync(note, path);
   moveCompanions(path, aside);
+}
+
+/**
+ * Puts a file under another name, too: as a copy, where there are no hard links
+ * (FAT). The copied file is to be closed when it is no longer in its place, for
+ * that also frees its lock.
+ */
+function putUnder(aside: string, path: string): Disposable | undefined {
+  try {
+    Deno.linkSync(path, aside);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) throw error;
+  }
+  const part = `${aside}.copy`;
+  const file = Deno.openSync(path);
+  try {
+    copyInto(part, file);
+    Deno.renameSync(part, aside);
+    return file;
+  } catch (error) {
+    remove(part);
+    throw error;
+  }
+}
+
+function copyInto(path: string, from: Deno.FsFile): void {
+  createPrivate(path);
+  using file = Deno.openSync(path, { write: true });
+  const block = new Uint8Array(64 * 1024);
+  while (true) {
+    const read = from.readSync(block);
+    if (read === null) return file.syncSync();
+    writeFully(file, block.subarray(0, read));
+  }
 }
 
 /** Replaces the note by a file with all messages that can be read. */

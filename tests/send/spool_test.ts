@@ -319,6 +319,31 @@ Deno.test("damage anywhere in the file is reported, and what can be read is kept
   }
 });
 
+Deno.test("where there are no hard links a damaged spool is copied, and what can be read is kept", async () => {
+  using file = new TempFile();
+  await leaveDamaged(file, 1_000);
+  const before = Deno.readFileSync(file.path);
+  const { linkSync } = Deno;
+  // As on FAT.
+  Deno.linkSync = () => {
+    throw new Deno.errors.PermissionDenied("Operation not permitted");
+  };
+  try {
+    const { sender, errors } = await opened(file);
+    await turn();
+    assertEquals(errors.map(({ code }) => code), ["SPOOL"]);
+    assert(sender.queued > 900, `${sender.queued} messages`);
+    sender.end(STOPPED);
+  } finally {
+    Deno.linkSync = linkSync;
+  }
+  const [spool, aside = "", ...others] = file.names();
+  assertEquals([spool, others], ["queue.spool", []]);
+  assertEquals(Deno.readFileSync(`${file.folder}/${aside}`), before);
+  const { mode } = Deno.statSync(`${file.folder}/${aside}`);
+  assertEquals((mode ?? 0) & 0o777, 0o600);
+});
+
 Deno.test("while a large damaged spool is read the event loop goes on", async () => {
   using file = new TempFile();
   await leaveDamaged(file, 20_000);
