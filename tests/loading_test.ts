@@ -10,9 +10,14 @@ Deno.test("the module loads nothing of Node's, no server and no other transport"
   );
 });
 
-Deno.test("the tcp transport loads no TLS and no compression of Node's", async () => {
+Deno.test("the tcp transport dials before it loads anything of Node's", async () => {
   const loaded = await loads("src/transport/tcp/tcp_transport.ts");
-  assert(loaded.includes("src/transport/tcp/receiver.ts"));
+  assert(loaded.includes("src/transport/tcp/dial.ts"));
+  assertEquals(loaded.filter((path) => path.startsWith("node:")), []);
+});
+
+Deno.test("a connection over tcp loads no TLS and no compression of Node's", async () => {
+  const loaded = await loads("src/transport/tcp/tcp_socket.ts");
   assertEquals(
     loaded.filter((path) => path.startsWith("node:")),
     ["node:buffer"],

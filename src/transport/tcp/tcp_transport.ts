@@ -9,8 +9,6 @@ import type { CompressionConfig } from "../../config.ts";
 import type { HandshakeRequest, Socket, Transport } from "../transport.ts";
 import { dial, type DialOptions, StreamHolder } from "./dial.ts";
 import { failureOf } from "./failures.ts";
-import { TcpSocket } from "./tcp_socket.ts";
-import { handshakeOf, upgrade } from "./upgrade.ts";
 
 /** The options of a {@linkcode TcpTransport}. */
 export interface TcpOptions extends DialOptions {
@@ -79,7 +77,14 @@ export class TcpTransport implements Transport {
     const { compression = false, maxMessageBytes = 64 * 1024 * 1024 } =
       this.#options;
     const { url } = request;
-    const stream = await dial(url, this.#options, holder, signal);
+    const [stream, { handshakeOf, upgrade }, { TcpSocket }] = await Promise.all(
+      [
+        dial(url, this.#options, holder, signal),
+        // While the network is waited for.
+        import("./upgrade.ts"),
+        import("./tcp_socket.ts"),
+      ],
+    );
     const settings = compression === true ? {} : compression;
     const { head, rest, subprotocol, deflate } = await upgrade(
       stream,
