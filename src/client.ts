@@ -370,7 +370,9 @@ export class WebSocketStreamClient
     }
     await this.closed;
     const result = this.#parts.queue.end(this.#whyEnded());
-    await this.#parts.queue.closed();
+    const { closed } = this.#parts.queue;
+    // Without a spool nothing is waited for once the client is closed.
+    if (closed !== undefined) await closed;
     return result;
   }
 

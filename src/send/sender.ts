@@ -254,9 +254,12 @@ export class Sender {
     return unsent;
   }
 
-  /** Waits until the spool is closed, after {@linkcode Sender.end}. */
-  async closed(): Promise<void> {
-    await this.#queue?.closed;
+  /**
+   * Settles when the spool is closed, after {@linkcode Sender.end}; `undefined`
+   * without a spool.
+   */
+  get closed(): Promise<void> | undefined {
+    return this.#queue?.closed;
   }
 
   // Looking ------------------------------------------------------------------------

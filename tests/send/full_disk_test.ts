@@ -106,7 +106,7 @@ Deno.test({
       if (i % 7 === 0) sender.acknowledge(text);
     }
     sender.end(STOPPED);
-    await sender.closed();
+    await sender.closed;
     assertEquals(numbers(await contents(disk)), numbers(kept));
     assertEquals([dropped, errors], [[], []]);
   },

@@ -29,7 +29,7 @@ if (what === "killed") {
   Deno.kill(Deno.pid, "SIGKILL");
 }
 first.end(STOPPED);
-await first.closed();
+await first.closed;
 const sender = await opened();
 const sent = await emptySpool(sender);
 await sendSoon(sender, "one more".padEnd(50_000));
