@@ -139,10 +139,17 @@ function needsNode(url: URL, { proxy, tls = {} }: DialOptions): boolean {
     : url.protocol === "wss:" && (insecure || cert !== undefined);
 }
 
+/** How long `Deno.connect` may take to end once it is aborted, ms. */
+const ABORT_GRACE = 100;
+
 /**
  * `Deno.connect` asks its signal once more when the connection is established,
  * and if that throws, the connection is lost without being closed. Here it does
  * not throw, so that the caller gets the connection and closes it.
+ *
+ * Deno 2.6 does not hear the signal while it resolves a name, for ten seconds
+ * and more if no name server answers. So an aborted call is not awaited for
+ * long; a connection that it still makes is closed.
  */
 async function connectTcp(
   hostname: string,
@@ -152,7 +159,22 @@ async function connectTcp(
   signal.throwIfAborted();
   const cancel = AbortSignal.any([signal]);
   Object.defineProperty(cancel, "throwIfAborted", { value: () => {} });
-  return await Deno.connect({ hostname, port, signal: cancel });
+  const connecting = Deno.connect({ hostname, port, signal: cancel });
+  const givenUp = Promise.withResolvers<never>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const abort = () => {
+    timer = setTimeout(() => {
+      givenUp.reject(signal.reason);
+      connecting.then(closeQuietly, () => {});
+    }, ABORT_GRACE);
+  };
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([connecting, givenUp.promise]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 /** A tunnel through a proxy. */
