@@ -116,8 +116,7 @@ export interface Style {
   readonly dim: (text: string) => string;
   readonly red: (text: string) => string;
   readonly green: (text: string) => string;
-  readonly yellow: (text: string) => string;
-  readonly cyan: (text: string) => string;
+  readonly magenta: (text: string) => string;
 }
 
 /** What `--color` says. */
@@ -140,7 +139,10 @@ export function wantsColor(choice: ColorChoice, isTerminal: boolean): boolean {
   }
 }
 
-/** Colours, or texts as they are. */
+/**
+ * Colours, or texts as they are. Yellow and cyan are missing: on a white
+ * background the usual palettes leave them a contrast of 2 or 3.
+ */
 export function styleOf(colored: boolean): Style {
   const wrap = (on: number, off: number) => (text: string) =>
     colored ? `\x1b[${on}m${text}\x1b[${off}m` : text;
@@ -149,8 +151,7 @@ export function styleOf(colored: boolean): Style {
     dim: wrap(2, 22),
     red: wrap(31, 39),
     green: wrap(32, 39),
-    yellow: wrap(33, 39),
-    cyan: wrap(36, 39),
+    magenta: wrap(35, 39),
   };
 }
 

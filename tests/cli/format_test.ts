@@ -244,8 +244,7 @@ Deno.test("a painted text ends with what undoes its paint, and no more", () => {
   const style = styleOf(true);
   assertEquals(style.red("a"), "\x1b[31ma\x1b[39m");
   assertEquals(style.green("a"), "\x1b[32ma\x1b[39m");
-  assertEquals(style.yellow("a"), "\x1b[33ma\x1b[39m");
-  assertEquals(style.cyan("a"), "\x1b[36ma\x1b[39m");
+  assertEquals(style.magenta("a"), "\x1b[35ma\x1b[39m");
   assertEquals(style.dim("a"), "\x1b[2ma\x1b[22m");
   assertEquals(
     style.red(style.bold("a")),

@@ -64,7 +64,7 @@ export class DemoScreen {
 
   /** Something broke. */
   trouble(text: string): void {
-    this.#event(this.#options.style.yellow(text));
+    this.#event(this.#options.style.magenta(text));
   }
 
   /** Something works again. */
@@ -118,7 +118,7 @@ export class DemoScreen {
     this.line("");
     this.line("Try next:");
     for (const [line, does] of NEXT) {
-      this.line(`  ${style.cyan(line.padEnd(33))} ${style.dim(does)}`);
+      this.line(`  ${style.bold(line.padEnd(33))} ${style.dim(does)}`);
     }
   }
 

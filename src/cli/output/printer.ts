@@ -313,9 +313,8 @@ function isClosing(token: string | undefined): boolean {
 }
 
 function painted(token: string, isKey: boolean, style: Style): string {
-  if (isKey) return style.cyan(token);
-  if (token.startsWith('"')) return style.green(token);
-  return style.yellow(token);
+  if (isKey) return style.bold(token);
+  return token.startsWith('"') ? token : style.magenta(token);
 }
 
 /** A binary message as a line of text. */

@@ -183,7 +183,7 @@ function textReport(
       const text = failure === undefined
         ? `A WebSocket opens here, in ${showDuration(time)}.`
         : advise(failure);
-      const paint = failure === undefined ? style.green : style.yellow;
+      const paint = failure === undefined ? style.green : style.magenta;
       print("");
       for (const line of wrap(text, Math.min(width, 80))) print(paint(line));
     },

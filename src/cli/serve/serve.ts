@@ -167,7 +167,7 @@ const SHOWN = 1_000;
 function showMessages(peer: Peer, notices: Stderr): void {
   const answer = peer.onmessage;
   peer.onmessage = (data) => {
-    const head = notices.style.cyan(`#${peer.id} <`);
+    const head = notices.style.bold(`#${peer.id} <`);
     notices.line(`${head} ${messageLine(data)}`);
     return answer?.(data);
   };

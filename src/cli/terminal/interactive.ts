@@ -177,7 +177,7 @@ function received(data: Message, flags: Flags, style: Style): string {
   const { binary, raw } = flags;
   const width = terminalWidth() - 2;
   const text = displayMessage(data, { style, width, binary, raw });
-  return `${style.cyan("<")} ${text.replaceAll("\n", "\n  ")}`;
+  return `${style.bold("<")} ${text.replaceAll("\n", "\n  ")}`;
 }
 
 /** Pongs are not delivered, and `/ping` waits for them. */

@@ -155,8 +155,8 @@ Deno.test("what is in a text is no structure", () => {
 Deno.test("keys, texts and the rest are told apart by colour", () => {
   assertEquals(
     displayJson('{"a":["b",1,true]}', 80, styleOf(true)),
-    '{\x1b[36m"a"\x1b[39m: [\x1b[32m"b"\x1b[39m, \x1b[33m1\x1b[39m, ' +
-      "\x1b[33mtrue\x1b[39m]}",
+    '{\x1b[1m"a"\x1b[22m: ["b", \x1b[35m1\x1b[39m, ' +
+      "\x1b[35mtrue\x1b[39m]}",
   );
 });
 
