@@ -10,6 +10,15 @@ Deno.test("the module loads nothing of Node's, no server and no other transport"
   );
 });
 
+Deno.test("a pipe dials before it loads anything of Node's, and loads no server", async () => {
+  const loaded = await loads("src/cli/connect/connect.ts");
+  assert(loaded.includes("src/cli/output/stream_sink.ts"));
+  assertEquals(
+    loaded.filter((path) => /^node:|^src\/(server|cli\/terminal)\//.test(path)),
+    [],
+  );
+});
+
 Deno.test("the tcp transport dials before it loads anything of Node's", async () => {
   const loaded = await loads("src/transport/tcp/tcp_transport.ts");
   assert(loaded.includes("src/transport/tcp/dial.ts"));

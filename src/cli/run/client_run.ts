@@ -5,7 +5,6 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import {
   type DropReason,
   type Gap,
@@ -15,6 +14,7 @@ import {
   type WSConfig,
   type WSError,
 } from "../../../mod.ts";
+import { nextTurn } from "../../turns.ts";
 import type { Flags } from "../args/flags.ts";
 import { inFlags } from "../args/client_config.ts";
 import { matches, UsageError } from "../args/values.ts";
@@ -577,7 +577,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => nextTurn(resolve));
 }
 
 /** The numbers of two clients together. */
