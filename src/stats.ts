@@ -72,7 +72,8 @@ export interface WSStats {
   readonly redelivered: number;
   /**
    * `undefined` until the first pong: one that `ping.isPong` matched, or with
-   * transport `"tcp"` a pong frame.
+   * transport `"tcp"` a pong frame. A pong that waited while reading was paused
+   * does not count.
    */
   readonly rtt: RttStats | undefined;
   /** Milliseconds since the epoch; `undefined` while not open. */

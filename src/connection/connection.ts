@@ -493,8 +493,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   #pauseOrResume(): void {
-    if (this.isPaused) this.#socket.pause?.();
-    else this.#socket.resume?.();
+    if (!this.isPaused) return this.#socket.resume?.();
+    this.#heartbeat.onPause();
+    this.#socket.pause?.();
   }
 
   #deliverKept(): void {

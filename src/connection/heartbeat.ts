@@ -64,8 +64,6 @@ export interface HeartbeatTarget extends PingTarget {
   readonly received: number;
   /** How many messages were delivered. */
   readonly delivered: number;
-  /** Whether we have stopped reading. */
-  readonly isPaused: boolean;
   /** Called once, after the heartbeat stopped itself. */
   onDead(text: string): void;
 }
@@ -172,6 +170,11 @@ export class Heartbeat implements TimerEntry {
   /** Whether the message belongs to the heartbeat and is not to be delivered. */
   intercept(data: Message): boolean {
     return this.#pings?.intercept(data) === true;
+  }
+
+  /** Reading is paused. */
+  onPause(): void {
+    this.#pings?.onPause();
   }
 
   /** A pong frame arrived. */

@@ -4,7 +4,8 @@
  *
  * A pong belongs to the oldest ping that is still awaited: TCP keeps the order.
  * A ping that was not answered within `pingTimeout` is forgotten, so that a
- * server that ignores one does not shift the times of all later ones. Protocol
+ * server that ignores one does not shift the times of all later ones. While
+ * reading is paused a pong waits unread, so it gives no round-trip time. Protocol
  * pings carry a number, which their pongs repeat (RFC 6455, section 5.5.3).
  *
  * Replies are bounded: a server that pings and never reads gets a reply to its
@@ -25,6 +26,8 @@ export type PingSocket = Pick<Socket, "bufferedAmount" | "ping">;
 
 /** What pings need of their connection. */
 export interface PingTarget {
+  /** Whether we have stopped reading. */
+  readonly isPaused: boolean;
   /** Sends ahead of the queue; must not throw. */
   sendUrgent(data: Message): void;
   /** The round-trip time of a ping, in milliseconds. */
@@ -40,6 +43,8 @@ interface AwaitedPing {
   readonly id: number;
   /** In milliseconds of a monotonic clock. */
   readonly sentAt: number;
+  /** Whether its pong gives a round-trip time. */
+  isTimed: boolean;
 }
 
 /** Sends pings, matches pongs and replies to the server's pings. */
@@ -99,7 +104,12 @@ export class Pings {
     if (ping === undefined) return;
     // A server may answer the latest of several pings only (section 5.5.3).
     this.#awaited.splice(0, index + 1);
-    this.#target.onRtt(this.#now() - ping.sentAt);
+    this.#report(ping);
+  }
+
+  /** Reading is paused: pongs of the pings sent so far may be read late. */
+  onPause(): void {
+    for (const ping of this.#awaited) ping.isTimed = false;
   }
 
   /** Whether the message belongs to the heartbeat and is not to be delivered. */
@@ -116,10 +126,15 @@ export class Pings {
     this.#sendReply(reply);
   }
 
+  #report({ sentAt, isTimed }: AwaitedPing): void {
+    if (isTimed) this.#target.onRtt(this.#now() - sentAt);
+  }
+
   #await(now: number, timeout: number): number {
     const id = ++this.#lastId;
     this.#forgetOlderThan(now - timeout);
-    this.#awaited.push({ id, sentAt: now });
+    const isTimed = !this.#target.isPaused;
+    this.#awaited.push({ id, sentAt: now, isTimed });
     return id;
   }
 
@@ -138,7 +153,7 @@ export class Pings {
       return false;
     }
     const ping = this.#awaited.shift();
-    if (ping !== undefined) this.#target.onRtt(this.#now() - ping.sentAt);
+    if (ping !== undefined) this.#report(ping);
     return true;
   }
 

@@ -505,6 +505,29 @@ Deno.test("a ping goes out soon after reading resumes, and finds a dead connecti
   world.assertDead(77 * SECOND, /^nothing arrived for 10000 ms after a ping$/);
 });
 
+Deno.test("a pong that waited while reading was paused gives no RTT", () => {
+  using world = new World(PONG);
+  const { heartbeat, target } = world;
+  const answer = () => {
+    target.received++;
+    heartbeat.intercept("pong");
+  };
+  world.run(20 * SECOND);
+  assertEquals(world.sent.length, 1);
+  target.isPaused = true;
+  heartbeat.onPause();
+  world.run(25 * SECOND);
+  assertEquals(world.sent.length, 2);
+  target.isPaused = false;
+  answer();
+  answer();
+  assertEquals(world.rtts, []);
+  while (world.sent.length < 3) world.run(100);
+  answer();
+  assertEquals(world.rtts.length, 1);
+  world.assertAlive();
+});
+
 Deno.test("pauses of a busy connection send no pings of their own", () => {
   using world = new World(PING);
   world.run(65 * SECOND, () => {
