@@ -94,6 +94,8 @@ interface WorkerSetup {
   readonly word: typeof WORD;
   readonly wakeful: number;
   readonly ring: Uint8Array<SharedArrayBuffer>;
+  /** How many bytes the runtime holds that a full pipe has not taken. */
+  readonly held: number;
   readonly target: StreamTarget;
   readonly signals: readonly EndSignal[];
   /** Takes {@linkcode WorkerReport}s. */
@@ -278,15 +280,21 @@ export class StreamSink implements Sink, StderrThread {
 
   #writeDirectly(bytes: Uint8Array): Uint8Array {
     let rest = bytes;
+    let part = rest;
     try {
       while (rest.length > 0) {
-        const count = Deno.stdout.writeSync(rest);
+        part = wholePart(rest);
+        const count = Deno.stdout.writeSync(part);
         this.#direct -= count;
         rest = rest.subarray(count);
       }
     } catch (error) {
-      // A parent may have given us a pipe with O_NONBLOCK set.
-      if (error instanceof Deno.errors.WouldBlock) return rest;
+      if (error instanceof Deno.errors.WouldBlock) {
+        if (!isHeld(part)) return rest;
+        Atomics.store(this.#memory, WORD.put, part.length);
+        this.#ring ??= this.#start(part.length);
+        return rest.subarray(part.length);
+      }
       if (error instanceof Deno.errors.BrokenPipe) this.#fail(error);
       else if (error instanceof Error) this.#fail(this.#errorOf(error.message));
       else throw error;
@@ -319,10 +327,12 @@ export class StreamSink implements Sink, StderrThread {
     Atomics.notify(this.#memory, WORD.put);
   }
 
-  #start(): Uint8Array<SharedArrayBuffer> {
+  #start(held = 0): Uint8Array<SharedArrayBuffer> {
     const ring = new Uint8Array(new SharedArrayBuffer(this.#capacity));
     this.#worker = new Worker(
-      `data:text/javascript,${encodeURIComponent(`(${writeInWorker})()`)}`,
+      `data:text/javascript,${
+        encodeURIComponent(`(${writeInWorker})();${wholePart};${isHeld}`)
+      }`,
       { type: "module" },
     );
     const { port1, port2 } = new MessageChannel();
@@ -335,6 +345,7 @@ export class StreamSink implements Sink, StderrThread {
       word: WORD,
       wakeful: WAKEFUL,
       ring,
+      held,
       target: this.#target,
       signals: this.#signals,
       reports: port2,
@@ -381,6 +392,25 @@ export class StreamSink implements Sink, StderrThread {
   }
 }
 
+/**
+ * The start of the bytes that a full pipe that does not block takes whole or not
+ * at all (`PIPE_BUF`): the runtime writes up to the last newline, and the rest
+ * later. Without a newline it writes everything.
+ */
+function wholePart(bytes: Uint8Array): Uint8Array {
+  const part = bytes.subarray(0, Deno.build.os === "linux" ? 4096 : 512);
+  const end = part.lastIndexOf(0x0a) + 1;
+  return end > 0 ? part.subarray(0, end) : part;
+}
+
+/**
+ * Whether the runtime keeps such a part for the next write when the pipe is full:
+ * its own buffer takes fewer than 1024 bytes, if no newline is among them.
+ */
+function isHeld(part: Uint8Array): boolean {
+  return part.length < 1024 && part.at(-1) !== 0x0a;
+}
+
 /** How long a terminal may take nothing, in milliseconds, until it has stalled. */
 const SETTLE_LIMIT = 2_000;
 
@@ -408,7 +438,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 /**
  * The second thread. The worker gets the text of this function, because a
  * worker from a file needs a permission to read it; so nothing from outside may
- * be used here.
+ * be used here but the two functions that it gets, too.
  */
 function writeInWorker(): void {
   const listeners: (readonly [EndSignal, () => void])[] = [];
@@ -485,12 +515,17 @@ function writeInWorker(): void {
   }
 
   async function writeAll(
-    { memory, word, wakeful, ring, target }: WorkerSetup,
+    { memory, word, wakeful, ring, held, target }: WorkerSetup,
     wake: () => void,
   ): Promise<never> {
-    const stream = target.kind === "stdout"
-      ? Deno.stdout
-      : await Deno.open(target.path, { write: true });
+    const write = target.kind === "stdout"
+      ? stdoutWriter()
+      : writerOf(await Deno.open(target.path, { write: true }));
+    if (held > 0) {
+      await flushStdout();
+      Atomics.store(memory, word.written, held);
+      wake();
+    }
     for (;;) {
       let written = Atomics.load(memory, word.written);
       if (Atomics.exchange(memory, word.discard, 0) === 1) {
@@ -513,15 +548,63 @@ function writeInWorker(): void {
       const at = (written >>> 0) % ring.length;
       // A part at a time, so that there is room again while the rest is written.
       const end = Math.min(at + waiting, ring.length, at + ring.length / 8);
+      const count = await write(ring.subarray(at, end));
+      Atomics.store(memory, word.written, written + count | 0);
+      wake();
+    }
+  }
+
+  /** Writes some of the bytes; gives their number. */
+  type Write = (bytes: Uint8Array) => Promise<number>;
+
+  function writerOf(file: Deno.FsFile): Write {
+    return (bytes) => file.write(bytes);
+  }
+
+  /**
+   * A parent may have given us a pipe with O_NONBLOCK set. Then an error of the
+   * runtime does not say how much it has written, unless that can only be all or
+   * nothing. Once much was written without an error, larger parts are quicker.
+   */
+  function stdoutWriter(): Write {
+    const isTerminal = Deno.stdout.isTerminal();
+    let carefully = 1024 * 1024;
+    return async (bytes) => {
+      const part = carefully > 0 ? wholePart(bytes) : bytes;
       try {
-        const count = await stream.write(ring.subarray(at, end));
-        Atomics.store(memory, word.written, written + count | 0);
-        wake();
+        const count = await Deno.stdout.write(part);
+        if (!isTerminal) carefully -= count;
+        return count;
       } catch (error) {
         if (!(error instanceof Deno.errors.WouldBlock)) throw error;
-        // A parent may have given us a pipe with O_NONBLOCK set.
-        await new Promise((resolve) => setTimeout(resolve, 2));
+        if (carefully <= 0) {
+          throw new Error("the pipe is full, and does not block");
+        }
+        carefully = Infinity;
+        if (!isHeld(part)) {
+          await pause();
+          return 0;
+        }
+        await flushStdout();
+        return part.length;
+      }
+    };
+  }
+
+  /** Waits until the pipe has taken what the runtime holds. */
+  async function flushStdout(): Promise<void> {
+    for (;;) {
+      try {
+        await Deno.stdout.write(new Uint8Array());
+        return;
+      } catch (error) {
+        if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+        await pause();
       }
     }
+  }
+
+  function pause(): Promise<void> {
+    return new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -29,6 +29,51 @@ testWith(
   },
 );
 
+/** Runs a program whose stdout is a full pipe that does not block. */
+const NOT_BLOCKING = `
+import fcntl, os, struct, subprocess, sys, termios, time
+reader, writer = os.pipe()
+flags = fcntl.fcntl(writer, fcntl.F_GETFL)
+fcntl.fcntl(writer, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+child = subprocess.Popen(sys.argv[1:], stdout=writer)
+os.close(writer)
+held = 0
+while held < 60000 and child.poll() is None:
+    time.sleep(0.01)
+    size = fcntl.ioctl(reader, termios.FIONREAD, b"1234")
+    held = struct.unpack("i", size)[0]
+time.sleep(0.2)
+left = int(os.environ["MOST"])
+while left > 0 and (data := os.read(reader, 65536)):
+    os.write(1, data)
+    left -= len(data)
+os.close(reader)
+sys.exit(child.wait())
+`;
+
+for (const flags of [[], ["-0"], ["--format", "%s"]]) {
+  testWith(
+    await installed("python3", "--version"),
+    `a full pipe that does not block loses and repeats nothing ${flags}`,
+    async () => {
+      const count = 40_000;
+      const message = (i: number) => `${i} ${"x".repeat(i % 97)};`;
+      await using server = serve({
+        onPeer: feed({ rate: Infinity, count, message }),
+      });
+      const end = flags[0] === "-0" ? "\0" : flags.length > 0 ? "" : "\n";
+      const expected = Array.from({ length: count }, (_, i) => message(i) + end)
+        .join("");
+      const { words } = cli(server.url, "-n", String(count), ...flags);
+      const { stdout, code } = await cli()
+        .env({ MOST: String(2 * expected.length) })
+        .program("python3", "-c", NOT_BLOCKING, ...words).run();
+      assert(stdout === expected, `${stdout.length} of ${expected.length}`);
+      assertEquals(code, 0);
+    },
+  );
+}
+
 Deno.test("an output that cannot be written is told before anything starts", async () => {
   using temp = new TempFile();
   Deno.writeTextFileSync(temp.path, "a file, no folder");
