@@ -124,7 +124,7 @@ export const COMMANDS: readonly Command[] = [
         ],
       },
       {
-        job: "Speak TLS",
+        job: "Serve over TLS",
         lines: ["ws-stream serve 8443 --cert cert.pem --key key.pem"],
       },
     ],
@@ -133,7 +133,7 @@ export const COMMANDS: readonly Command[] = [
     name: "demo",
     usage: "demo",
     summary: "Break connections again and again, lose nothing",
-    about: "The demo takes ten seconds and uses only this machine's network.",
+    about: "The demo takes ten seconds and connects only to this machine.",
     examples: [
       { job: "See the client survive five faults", lines: ["ws-stream demo"] },
     ],
@@ -145,15 +145,15 @@ export const COMMANDS: readonly Command[] = [
     about:
       "Sends protocol pings, which every server answers, or --message with " +
       "--pong, and prints the time of each answer. At the end it prints the " +
-      "least, mean, median and greatest time, the losses and a histogram. " +
-      "Exits with 1 if nothing was answered.",
+      "losses, the minimum, mean, median, 99th percentile and maximum time, " +
+      "and a histogram. Exits with 1 if nothing was answered.",
     examples: [
       {
-        job: "Measure the way to a server",
+        job: "Measure the round-trip time",
         lines: ["ws-stream ping -n 5 ws://127.0.0.1:9000"],
       },
       {
-        job: "Measure a server with a heartbeat of its own",
+        job: "Measure with the server's own heartbeat message",
         lines: [
           `ws-stream ping ws://127.0.0.1:9000 --message '{"op":"ping"}' --pong ping`,
         ],
@@ -188,8 +188,8 @@ export const COMMANDS: readonly Command[] = [
     usage: "record URL [-o FILE]",
     summary: "Write messages to a file, with their times",
     about:
-      "Writes what --json prints to a file or to stdout, one event a line, and " +
-      "with each message the time since the start to the microsecond, for replay.",
+      "Writes the events of --json to a file or to stdout, one per line. Each " +
+      "message also has the time since the start, which replay uses.",
     examples: [
       {
         job: "Record ten minutes of a feed",
@@ -222,7 +222,7 @@ export const COMMANDS: readonly Command[] = [
     name: "completions",
     usage: "completions SHELL",
     summary: "Print a completion script for bash, zsh or fish",
-    about: "The script completes commands, flags, and words that flags take.",
+    about: "The script completes commands, flags, their values and file names.",
     examples: [
       {
         job: "Complete in this shell, bash",

@@ -208,8 +208,8 @@ function examples(examples: readonly Example[], width: number): string[] {
     ...lines.map((line) => `      ${line}`),
   ]);
   const isClient = shown.some((line) => /\bwss?:\/\//.test(line));
-  const beside = "Each runs as it stands while the servers do that " +
-    "`ws-stream help serve` has as examples.";
+  const beside = "To try these on one machine, first start the servers in " +
+    "the examples of `ws-stream help serve`.";
   const note = isClient
     ? wrap(beside, width - 2).map((line) => `  ${line}`)
     : [];
@@ -220,14 +220,14 @@ const NOTES: readonly (readonly [title: string, text: string])[] = [
   [
     "Flags",
     "Times are 500ms, 10s, 2m, 1h, 1d; sizes 64KiB, 100MB. -- ends the flags. " +
-    "A value that begins with - is written --name=-value. --no-NAME takes back " +
-    "an earlier --NAME, and switches off what can be switched off.",
+    "A value that begins with - is written --name=-value. --no-NAME undoes an " +
+    "earlier --NAME and switches the feature off (--no-linger).",
   ],
   [
     "Streams",
-    "stdout has messages and nothing else; everything else goes to stderr. On " +
-    "a terminal, control characters from the network are shown, not obeyed. A " +
-    "broken pipe on stdout ends the program with 0.",
+    "Messages go to stdout, everything else to stderr. On a terminal, control " +
+    "characters from the network are escaped. A broken pipe on stdout ends " +
+    "the program with 0.",
   ],
   [
     "Signals",
@@ -236,9 +236,9 @@ const NOTES: readonly (readonly [title: string, text: string])[] = [
   ],
   [
     "Unsent input",
-    "What was read and not sent when the program ends is counted on stderr. It " +
-    "changes the exit code only when the server closed the connection " +
-    "(4); with -n, --until and --for the exit code is about messages received.",
+    "At the end stderr tells how many messages were read and not sent. They " +
+    "change the exit code only if the server closed the connection (4). With " +
+    "-n, --until and --for it depends on the received messages alone.",
   ],
   [
     "Retries",
@@ -251,7 +251,7 @@ const NOTES: readonly (readonly [title: string, text: string])[] = [
     "--allow-net=HOST is enough to connect. --allow-read=FILE is for files " +
     "that flags name, --allow-write=FOLDER (with --allow-read) for " +
     "--output, -o and --spool, --allow-env=HOME,TERM for the history and for " +
-    "terminals without colors. A missing one is named before anything " +
-    "starts.",
+    "terminals without colors. The program names a missing permission " +
+    "before it starts anything.",
   ],
 ];

@@ -42,8 +42,8 @@ const EFFECTS: Readonly<Record<string, Effect>> = {
   "Fail over to a second server, and see everything that happens": {
     stdout: /"type":"error".*CONNECT[^]*"type":"message"/,
   },
-  "Measure the way to a server": { stdout: /5 sent, 5 answered/, code: 0 },
-  "Measure a server with a heartbeat of its own": { stdout: /seq=1 time=/ },
+  "Measure the round-trip time": { stdout: /5 sent, 5 answered/, code: 0 },
+  "Measure with the server's own heartbeat message": { stdout: /seq=1 time=/ },
   "Debug a 401": { stdout: /HTTP +401 [^]*credentials/, code: 3 },
   "See when a certificate expires": { stdout: /^\d{4}-\d\d-\d\dT/, code: 0 },
   "Record ten minutes of a feed": {
@@ -60,7 +60,7 @@ const SERVERS = [
   "Run a feed",
   "Run an echo server, and see what clients send",
   "Refuse every client",
-  "Speak TLS",
+  "Serve over TLS",
 ];
 
 const EXAMPLES = COMMANDS.filter(({ name }) => name !== "completions")

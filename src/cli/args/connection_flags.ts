@@ -34,14 +34,16 @@ export const CONNECTION_FLAGS = {
     group: "Handshake",
     of: DIALS,
     brief: "Send a header in the handshake",
-    help: "Send a header in the handshake; @FILE holds one a line.",
+    help: "Send a header in the handshake. @FILE sends the headers in FILE, " +
+      "one on each line.",
   }),
   "subprotocol": many(subprotocol, {
     value: "NAME",
     secret: true,
     group: "Handshake",
     of: CERTIFIED,
-    help: "Offer a subprotocol, the best first (serve: accept it).",
+    help: "Offer a subprotocol. Repeat the flag for more of them, the " +
+      "preferred one first (serve: accept it).",
   }),
   "bearer-file": one(text, {
     value: "FILE",
@@ -174,7 +176,7 @@ export const CONNECTION_FLAGS = {
     group: "Staying connected",
     of: RETRIES,
     default: "30s",
-    help: "Let the backoff grow to this and no further.",
+    help: "Limit the backoff to this time.",
   }),
   "backoff-multiplier": one(number(1), {
     value: "X",

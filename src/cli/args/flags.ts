@@ -82,8 +82,8 @@ export const FLAGS = {
   "decompress": word(["gzip", "deflate"], {
     group: "Messages",
     of: CONNECT,
-    help: "Decompress binary messages first, as some exchanges send " +
-      "them.",
+    help: "Decompress binary messages before anything else: some " +
+      "exchanges compress what they send.",
   }),
   "merge": toggle({
     group: "Messages",
@@ -135,21 +135,22 @@ export const FLAGS = {
     group: "Sending",
     of: CONNECT,
     default: "wait",
-    help: "When the queue is full: stop reading input, or drop messages.",
+    help: "When the queue is full: stop reading input (wait), drop the " +
+      "new message (reject, drop-newest), or drop the oldest one.",
   }),
   "queue-max": one(wholeNumber(1), {
     value: "N",
     group: "Sending",
     of: CONNECT,
     default: "1000",
-    help: "Let the queue hold N messages.",
+    help: "Limit the queue to N messages.",
   }),
   "redeliver": word(["unflushed", "none"], {
     group: "Sending",
     of: CONNECT,
     default: "unflushed",
-    help: "After a reconnect, send again what may not have left, or " +
-      "nothing.",
+    help: "After a reconnect, send the messages again that may not have " +
+      "reached the network (unflushed), or none of them.",
   }),
   "spool": one(text, {
     value: "FILE",
@@ -194,22 +195,22 @@ export const FLAGS = {
     group: "Ending",
     of: ["connect", "ping", "record"],
     brief: "Exit with 0 after N messages, or N pings",
-    help: "Exit with 0 after N printed messages, and only then with 0 " +
-      "(ping: after N pings).",
+    help: "Exit with 0 after N printed messages; when fewer come, the " +
+      "exit code is not 0 (ping: exit after N pings).",
   }),
   "until": one(regex, {
     value: "REGEX",
     group: "Ending",
     of: CONNECT,
-    help: "Exit with 0 at the first message that matches, and only then " +
-      "with 0.",
+    help: "Exit with 0 at the first message that matches; when none " +
+      "comes, the exit code is not 0.",
   }),
   "once": toggle({
     group: "Ending",
     of: CONNECT,
     brief: "Make one request, print its answer, and exit",
-    help: "Send the input, print the first message after the steps of " +
-      "the connection, and exit: with 0 if there was one.",
+    help: "Send the input, print the first message that arrives after " +
+      "the steps of --on-open and --await, and exit; with 0 if one came.",
   }),
   "for": one(positiveDuration, {
     value: "TIME",
@@ -232,8 +233,8 @@ export const FLAGS = {
     off: 0,
     brief: "Wait this long for answers after the input [1s]",
     help: "Wait this long for answers after the end of input; each message " +
-      "starts the wait again. Input without one byte means receive " +
-      "only. [default: 1s; with --once 10s]",
+      "starts the wait again. With empty input the program only " +
+      "receives, and does not end. [default: 1s; with --once 10s]",
   }),
   "fail-on-gap": toggle({
     group: "Ending",
@@ -248,7 +249,8 @@ export const FLAGS = {
     brief: "Send this instead of a protocol ping",
     help: "Send this message, which the server answers, instead of a " +
       "protocol ping. Without --pong the next message is the answer. " +
-      "With --transport native a number is sent, for an echo server.",
+      "Without --message, --transport native sends a number, which an " +
+      "echo server returns.",
   }),
   "interval": one(positiveDuration, {
     value: "TIME",
