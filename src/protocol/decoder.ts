@@ -105,6 +105,8 @@ export class Decoder {
   #partial: Partial | undefined;
   #needed = 2;
   #stopped = false;
+  /** Where the last call of `decode` ended. */
+  #endedAt = 0;
   #closed = false;
 
   constructor(side: Side, sink: FrameSink, options: DecoderOptions = {}) {
@@ -131,7 +133,10 @@ export class Decoder {
     return this.#needed;
   }
 
-  /** Makes `decode` return after the frame that it is delivering. */
+  /**
+   * Makes `decode` return after the frame that it is delivering. A later call
+   * from there on must find the same bytes.
+   */
   stop(): void {
     this.#stopped = true;
   }
@@ -150,6 +155,7 @@ export class Decoder {
         bytes.length !== this.#buffer.length
       )
     ) this.#use(bytes);
+    if (from !== this.#endedAt) this.#asciiTexts?.clear();
     this.#stopped = false;
     this.#needed = 2;
     let at = from;
@@ -160,7 +166,8 @@ export class Decoder {
       if (next === at) break;
       at = next;
     }
-    this.#asciiTexts?.clear();
+    if (!this.#stopped) this.#asciiTexts?.clear();
+    this.#endedAt = at;
     return this.#closed ? to : at;
   }
 
@@ -168,6 +175,7 @@ export class Decoder {
     this.#buffer = bytes instanceof Buffer
       ? bytes
       : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#asciiTexts?.clear();
     this.#memory = this.#masked === 0
       ? undefined
       : new MaskedMemory(this.#buffer);
