@@ -94,6 +94,8 @@ export class Spool {
     if (this.#state.is !== "unopened") return file.close();
     this.#state = { is: "open", file };
     this.commitSoon();
+    // It may have been closed after a large backlog.
+    this.#shrinkSoon();
   }
 
   /** Writes the staged messages after a turn of the event loop. */
@@ -190,7 +192,10 @@ export class Spool {
     if (this.#eraseTimer !== undefined || this.#state.is === "closed") return;
     this.#eraseTimer = setTimeout(() => {
       this.#eraseTimer = undefined;
-      if (!this.#eraseFromFile()) this.#eraseAfter(ERASE_RETRY);
+      const isDone = this.#erased.length > 0
+        ? this.#eraseFromFile()
+        : this.#shrink();
+      if (!isDone) this.#eraseAfter(ERASE_RETRY);
       else if (this.#erased.length > 0) this.#eraseAfter(1);
       else if (this.#hasUnusedRoom) this.#eraseAfter(ERASE_DELAY);
     }, ms);
@@ -198,13 +203,20 @@ export class Spool {
   }
 
   #eraseFromFile(): boolean {
-    return this.#erase((file) => {
-      if (this.#erased.length > 0) {
-        this.#eraseSome((rows) => eraseMost(file, rows));
-      } else {
-        this.#hasUnusedRoom = file.shrink();
-      }
-    });
+    return this.#erase((file) =>
+      this.#eraseSome((rows) => eraseMost(file, rows))
+    );
+  }
+
+  #shrink(): boolean {
+    if (this.#state.is !== "open") return false;
+    try {
+      this.#hasUnusedRoom = this.#state.file.shrink();
+      return true;
+    } catch (cause) {
+      this.#reportOnce(cause);
+      return false;
+    }
   }
 
   /** Not all at once: that would block the event loop. */
@@ -227,10 +239,15 @@ export class Spool {
       return true;
     } catch (cause) {
       // The rows stay listed: the next transaction erases them too.
-      if (!this.#isFailing) this.#hooks.onError(this.#cannotWrite(cause));
-      this.#isFailing = true;
+      this.#reportOnce(cause);
       return false;
     }
+  }
+
+  /** Until an erasure succeeds. */
+  #reportOnce(cause: unknown): void {
+    if (!this.#isFailing) this.#hooks.onError(this.#cannotWrite(cause));
+    this.#isFailing = true;
   }
 
   #cannotWrite(cause: unknown): WSError {

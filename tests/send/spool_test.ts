@@ -494,18 +494,38 @@ Deno.test("the file shrinks after a large backlog", async () => {
   await Promise.all(
     Array.from({ length: 3000 }, () => sender.send("x".repeat(4000))),
   );
-  const full = Deno.statSync(file.path).size +
-    Deno.statSync(`${file.path}-wal`).size;
+  const full = sizeWithLog(file);
   sender.clearQueue();
+  await assertShrinks(file, full);
+  sender.end(STOPPED);
+});
+
+Deno.test("a file that was large when it was closed shrinks when it is opened again", async () => {
+  using file = new TempFile();
+  const { sender: first } = await opened(file, { sendQueueMaxSize: 10_000 });
+  await Promise.all(
+    Array.from({ length: 3000 }, () => first.send("x".repeat(4000))),
+  );
+  first.clearQueue();
+  first.end(STOPPED);
+  const { sender } = await opened(file);
+  await assertShrinks(file, 3000 * 4000);
+  sender.end(STOPPED);
+});
+
+function sizeWithLog({ path }: TempFile): number {
+  return Deno.statSync(path).size + Deno.statSync(`${path}-wal`).size;
+}
+
+/** To a quarter, within ten seconds. */
+async function assertShrinks(file: TempFile, full: number): Promise<void> {
   let size = full;
   for (let i = 0; i < 500 && size > full / 4; i++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
-    size = Deno.statSync(file.path).size +
-      Deno.statSync(`${file.path}-wal`).size;
+    size = sizeWithLog(file);
   }
   assert(size <= full / 4, `${size} of ${full} bytes`);
-  sender.end(STOPPED);
-});
+}
 
 Deno.test("while a large spool opens the event loop goes on, and what is sent comes after it", async () => {
   using file = new TempFile();
