@@ -11,7 +11,6 @@ import {
   FIN,
   headerSize,
   MAX_CLOSE_REASON,
-  MAX_HEADER,
   Opcode,
   readUint32,
   RSV1,
@@ -20,8 +19,21 @@ import {
 } from "./frames.ts";
 import { type Maskable, MaskedMemory, nextKey, writeKey } from "./masking.ts";
 
-/** Up to this length a loop over the characters beats the runtime's encoder. */
-const SHORT_TEXT = 96;
+/**
+ * ASCII texts up to this size, in bytes, are encoded many at a time: of 64
+ * bytes, a text then takes 0.05 us instead of 0.2. Larger ones cost more to join
+ * than that saves.
+ */
+const SHORT_TEXT = 256;
+/** How many bytes of frames with short texts are encoded at a time. */
+const MOST_AT_ONCE = 16 * 1024;
+/** What keeps room for a header between them, by its size. */
+const BLANKS = Array.from({ length: 9 }, (_, size) => "\0".repeat(size));
+/**
+ * For a single text up to this size a loop over its characters beats the
+ * runtime's encoder.
+ */
+const SHORT_LOOP = 96;
 
 const encoder = new TextEncoder();
 
@@ -39,10 +51,20 @@ const encoder = new TextEncoder();
  * ```
  */
 export class FrameBuffer {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #memory: Maskable;
   readonly #masked: boolean;
+  /** With the short texts. */
   #length = 0;
+  /**
+   * ASCII texts that are not encoded yet, and blanks for the headers between
+   * them. Their frames follow all others.
+   */
+  #shortTexts = "";
+  #shortCount = 0;
+  readonly #shortLengths: number[] = [];
+  /** Where the frame of the first of them begins. */
+  #shortStart = 0;
   /** Payload of the messages that are not written yet. */
   #payload = 0;
   /** Where the first frame begins that is not written yet. */
@@ -53,8 +75,14 @@ export class FrameBuffer {
   /** @param memory what to write into, or how many bytes of new memory */
   constructor(side: Side, memory: Maskable | number) {
     this.#memory = typeof memory === "number" ? allocate(memory) : memory;
-    this.bytes = this.#memory.bytes;
+    this.#bytes = this.#memory.bytes;
     this.#masked = side === "client";
+  }
+
+  /** The memory with all frames in it. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#encodeShortTexts();
+    return this.#bytes;
   }
 
   /** The size of all frames in it. */
@@ -62,20 +90,27 @@ export class FrameBuffer {
     return this.#length;
   }
 
+  /** How many bytes of frames have room. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   clear(): void {
     this.#length = 0;
+    this.#shortTexts = "";
+    this.#shortCount = 0;
     this.#payload = 0;
     this.#frame = 0;
     this.#counts = undefined;
   }
 
   /**
-   * Adds a message.
+   * Adds a message of so many bytes.
    * @returns the bytes of its payload; -1 if it does not fit
    */
-  addMessage(data: Message): number {
+  addMessage(data: Message, size: number = byteLength(data)): number {
     const length = typeof data === "string"
-      ? this.#addText(data)
+      ? this.#addText(data, size)
       : this.#addFrame(FIN | Opcode.binary, data);
     if (length > 0) this.#payload += length;
     return length;
@@ -134,75 +169,88 @@ export class FrameBuffer {
 
   #addFrame(first: number, payload: Uint8Array): number {
     const length = payload.length;
-    const size = headerSize(length, this.#masked) + length;
-    if (size > this.bytes.length - this.#length) return -1;
+    if (!this.#fits(length)) return -1;
+    this.#encodeShortTexts();
     const start = this.#addHeader(first, length);
-    this.bytes.set(payload, start);
+    this.#bytes.set(payload, start);
     this.#mask(start, length);
     return length;
   }
 
-  #addText(text: string): number {
-    const units = text.length;
-    const room = this.bytes.length - this.#length;
-    // A UTF-16 code unit takes at most three bytes.
-    if (3 * units + MAX_HEADER > room) {
-      const length = Buffer.byteLength(text);
-      if (headerSize(length, this.#masked) + length > room) return -1;
+  #addText(text: string, length: number): number {
+    if (!this.#fits(length)) return -1;
+    if (length <= SHORT_TEXT && length === text.length) {
+      this.#addShortText(text);
+      return length;
     }
-    if (units <= SHORT_TEXT && this.#addAscii(text)) return units;
-    const begin = this.#length;
-    // The header's size depends on the length in bytes. Most texts are ASCII:
-    // for them the guess is right.
-    let start = begin + headerSize(units, this.#masked);
-    let length = this.#encode(text, start);
-    const right = begin + headerSize(length, this.#masked);
-    if (right !== start) {
-      start = right;
-      length = this.#encode(text, start);
-    }
-    this.#addHeader(FIN | Opcode.text, length);
+    this.#encodeShortTexts();
+    const start = this.#addHeader(FIN | Opcode.text, length);
+    this.#encode(text, start);
     this.#mask(start, length);
     return length;
   }
 
-  #encode(text: string, start: number): number {
-    const { buffer, byteOffset, length } = this.bytes;
-    const room = Math.min(3 * text.length, length - start);
-    const target = new Uint8Array(buffer, byteOffset + start, room);
-    return encoder.encodeInto(text, target).written;
+  #fits(length: number): boolean {
+    const size = headerSize(length, this.#masked) + length;
+    return size <= this.#bytes.length - this.#length;
   }
 
-  /** Adds a short text if it is ASCII. It must fit. */
-  #addAscii(text: string): boolean {
-    const bytes = this.bytes;
-    const units = text.length;
-    const begin = this.#length;
+  #addShortText(text: string): void {
+    const { length } = text;
+    const size = headerSize(length, this.#masked);
+    if (this.#length - this.#shortStart >= MOST_AT_ONCE) {
+      this.#encodeShortTexts();
+    }
+    if (this.#shortCount === 0) {
+      this.#shortStart = this.#length;
+      this.#shortTexts = text;
+    } else this.#shortTexts += BLANKS[size] + text;
+    this.#shortLengths[this.#shortCount++] = length;
+    this.#length += size + length;
+  }
+
+  #encodeShortTexts(): void {
+    const count = this.#shortCount;
+    if (count === 0) return;
+    const texts = this.#shortTexts;
+    this.#shortTexts = "";
+    this.#shortCount = 0;
+    this.#length = this.#shortStart;
+    if (count === 1 && texts.length <= SHORT_LOOP) return this.#addAscii(texts);
+    const first = headerSize(this.#shortLengths[0] ?? 0, this.#masked);
+    this.#encode(texts, this.#length + first);
+    for (let i = 0; i < count; i++) {
+      const length = this.#shortLengths[i] ?? 0;
+      this.#mask(this.#addHeader(FIN | Opcode.text, length), length);
+    }
+  }
+
+  #addAscii(text: string): void {
+    const bytes = this.#bytes;
+    const { length } = text;
+    let at = this.#addHeader(FIN | Opcode.text, length);
     let key = 0;
-    let at = begin + 2;
     if (this.#masked) {
       key = nextKey();
-      writeKey(bytes, at, key);
-      at += 4;
+      writeKey(bytes, at - 4, key);
     }
-    let all = 0;
-    for (let index = 0; index < units; index++) {
-      const unit = text.charCodeAt(index);
-      all |= unit;
-      bytes[at++] = unit ^ key;
+    for (let index = 0; index < length; index++) {
+      bytes[at++] = text.charCodeAt(index) ^ key;
       key = key >>> 8 | key << 24;
     }
-    if (all > 0x7f) return false;
-    bytes[begin] = FIN | Opcode.text;
-    bytes[begin + 1] = this.#masked ? 0x80 | units : units;
-    this.#length = at;
-    return true;
+  }
+
+  #encode(text: string, start: number): void {
+    const { buffer, byteOffset, length } = this.#bytes;
+    const room = Math.min(3 * text.length, length - start);
+    const target = new Uint8Array(buffer, byteOffset + start, room);
+    encoder.encodeInto(text, target);
   }
 
   /** @returns where the payload begins */
   #addHeader(first: number, length: number): number {
     const end = writeHeader(
-      this.bytes,
+      this.#bytes,
       this.#length,
       first,
       length,
@@ -216,7 +264,7 @@ export class FrameBuffer {
   #mask(start: number, length: number): void {
     if (!this.#masked) return;
     const key = nextKey();
-    writeKey(this.bytes, start - 4, key);
+    writeKey(this.#bytes, start - 4, key);
     this.#memory.mask(start, start + length, key);
   }
 }
@@ -225,12 +273,6 @@ export class FrameBuffer {
 function allocate(capacity: number): MaskedMemory {
   const { buffer } = Buffer.allocUnsafeSlow(capacity);
   return new MaskedMemory(new Uint8Array(buffer));
-}
-
-/** The size of the frame of a message. */
-export function frameSize(side: Side, data: Message): number {
-  const length = byteLength(data);
-  return headerSize(length, side === "client") + length;
 }
 
 /** One frame in memory of its own; `compressed` sets RSV1 (RFC 7692). */

@@ -100,7 +100,7 @@ export class Pump {
       const { data, size } = next;
       queue.take(next);
       this.#bytes += size;
-      this.#socket.send(data);
+      this.#socket.send(data, size);
     }
     this.#isFilling = false;
   }
@@ -117,7 +117,7 @@ export class Pump {
     this.#isFilling = true;
     this.#queue.takeNew(data, size);
     this.#bytes += size;
-    this.#socket.send(data);
+    this.#socket.send(data, size);
     this.#isFilling = false;
     // For messages that were queued meanwhile.
     this.fill();
@@ -129,7 +129,7 @@ export class Pump {
   sendUrgent(data: Message): void {
     const size = byteLength(data);
     this.#bytes += size;
-    this.#socket.send(data);
+    this.#socket.send(data, size);
     this.#queue.inFlight.addUrgent(size);
     this.watch();
   }

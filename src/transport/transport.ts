@@ -62,8 +62,11 @@ export interface Socket {
    * call. To be called once.
    */
   listen(listener: SocketListener): void;
-  /** Sends a message. Ignored once the socket is closing or closed. */
-  send(data: Message): void;
+  /**
+   * Sends a message; `size` is its length in bytes, if the caller knows it.
+   * Ignored once the socket is closing or closed.
+   */
+  send(data: Message, size?: number): void;
   /**
    * Starts the closing handshake (RFC 6455, section 7.1.2) and terminates after
    * `timeout` milliseconds without the server's answer. After a close by the

@@ -4,9 +4,8 @@ import {
   encodeCloseBody,
   encodeFrame,
   FrameBuffer,
-  frameSize,
 } from "../../src/protocol/encoder.ts";
-import { FIN, RSV1 } from "../../src/protocol/frames.ts";
+import { FIN, headerSize, RSV1 } from "../../src/protocol/frames.ts";
 import {
   type Maskable,
   MaskedMemory,
@@ -84,7 +83,7 @@ for (const side of SIDES) {
   Deno.test(`${side}: a binary message fits exactly or is refused`, () => {
     for (const length of [0, 1, 125, 126, 65_535, 65_536]) {
       const binary = Uint8Array.from({ length }, (_, index) => index);
-      const size = frameSize(side, binary);
+      const size = headerSize(length, side === "client") + length;
       const exact = new FrameBuffer(side, size);
       assertEquals(exact.addMessage(binary), length);
       assertEquals(exact.length, size);
@@ -105,6 +104,7 @@ for (const side of SIDES) {
     const message = fc.oneof(
       fc.record({ text: fc.string({ unit: "binary", maxLength: 300 }) }),
       fc.record({ text: fc.string({ unit: "binary-ascii", maxLength: 300 }) }),
+      fc.record({ text: fc.nat(3000).map((length) => "x".repeat(length)) }),
       fc.record({ binary: fc.uint8Array({ maxLength: 300 }) }),
       fc.record({ ping: fc.string({ unit: "binary-ascii", maxLength: 125 }) }),
     );
@@ -127,6 +127,38 @@ for (const side of SIDES) {
       }),
       { verbose: true },
     );
+  });
+}
+
+for (const side of SIDES) {
+  Deno.test(`${side}: short texts keep their place among other frames`, () => {
+    const frames = new FrameBuffer(side, 1_000_000);
+    const expected: Seen[] = [];
+    for (let index = 0; index < 3000; index++) {
+      const text = String.fromCharCode(index % 128).repeat(index % 300);
+      frames.addMessage(text);
+      expected.push({ text });
+      if (index % 1000 !== 500) continue;
+      frames.addFrame(FIN | Opcode.ping, Uint8Array.of(0x31));
+      frames.addMessage("é");
+      frames.addMessage(Uint8Array.of(1));
+      expected.push({ ping: "1" }, { text: "é" }, {
+        binary: Uint8Array.of(1),
+      });
+    }
+    const feed = new Feed(otherSide(side));
+    feed.push(filled(frames));
+    assertEquals(feed.seen, expected);
+  });
+
+  Deno.test(`${side}: what was cleared is not sent`, () => {
+    const frames = new FrameBuffer(side, 100);
+    frames.addMessage("a");
+    frames.clear();
+    frames.addMessage("b");
+    const feed = new Feed(otherSide(side));
+    feed.push(filled(frames));
+    assertEquals(feed.seen, [{ text: "b" }]);
   });
 }
 
@@ -154,6 +186,7 @@ for (const side of SIDES) {
   Deno.test(`${side}: a message counts once its last byte is written`, () => {
     const frames = new FrameBuffer(side, 200_000);
     const messages = ["", "é".repeat(70), "x".repeat(300), "x".repeat(70_000)];
+    const short = ["a", "", "b".repeat(200)];
     const ends: [end: number, payload: number][] = [];
     for (const message of messages) {
       const payload = frames.addMessage(message);
@@ -162,6 +195,10 @@ for (const side of SIDES) {
       frames.addFrame(FIN | RSV1 | Opcode.text, Uint8Array.of(7), 1000);
       ends.push([frames.length, 1000]);
     }
+    for (const text of short) {
+      const payload = frames.addMessage(text);
+      ends.push([frames.length, payload]);
+    }
     for (const step of [1, 7, 1000, 200_000]) {
       const copy = new FrameBuffer(side, 200_000);
       for (const message of messages) {
@@ -169,6 +206,7 @@ for (const side of SIDES) {
         copy.addFrame(FIN | Opcode.ping, Uint8Array.of(1, 2, 3));
         copy.addFrame(FIN | RSV1 | Opcode.text, Uint8Array.of(7), 1000);
       }
+      for (const text of short) copy.addMessage(text);
       let total = 0;
       for (let to = 0; to < copy.length;) {
         to = Math.min(copy.length, to + step);

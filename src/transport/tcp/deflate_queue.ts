@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { byteLength, type Message } from "../../message.ts";
+import type { Message } from "../../message.ts";
 import type { MessageDeflate } from "../../protocol/deflate.ts";
 import type { WriteQueue } from "./write_queue.ts";
 
@@ -26,15 +26,15 @@ export class DeflateQueue {
     this.#threshold = threshold;
   }
 
-  /** Adds a message. @returns the bytes of its payload */
-  add(data: Message): number {
-    const size = byteLength(data);
-    if (!this.#busy && size < this.#threshold) return this.#writes.add(data);
+  /** Adds a message of so many bytes. */
+  add(data: Message, size: number): void {
+    if (!this.#busy && size < this.#threshold) {
+      return this.#writes.add(data, size);
+    }
     this.#writes.count(size);
     // The caller may use its bytes again.
     this.#waiting.push(typeof data === "string" ? data : data.slice());
     if (!this.#busy) this.#run();
-    return size;
   }
 
   /** Calls back once no message waits here, at once if none does. */
@@ -61,7 +61,7 @@ export class DeflateQueue {
       if (data === undefined) break;
       const bytes = typeof data === "string" ? Buffer.from(data) : data;
       if (bytes.length < this.#threshold) {
-        this.#writes.addCounted(data);
+        this.#writes.addCounted(data, bytes.length);
         continue;
       }
       try {

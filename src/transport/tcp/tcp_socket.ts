@@ -1,5 +1,5 @@
 import type { HandshakeResponse } from "../../callbacks.ts";
-import type { Message } from "../../message.ts";
+import { byteLength, type Message } from "../../message.ts";
 import { MessageDeflate } from "../../protocol/deflate.ts";
 import type { DeflateParameters } from "../../protocol/deflate_parameters.ts";
 import { encodeCloseBody, encodeFrame } from "../../protocol/encoder.ts";
@@ -145,11 +145,11 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     });
   }
 
-  send(data: Message): void {
+  send(data: Message, size: number = byteLength(data)): void {
     if (this.#state.kind !== "open") return;
-    this.#bytesWritten += this.#deflates === undefined
-      ? this.#writes.add(data)
-      : this.#deflates.add(data);
+    this.#bytesWritten += size;
+    if (this.#deflates === undefined) this.#writes.add(data, size);
+    else this.#deflates.add(data, size);
   }
 
   close(code: number, reason: string, timeout: number): void {

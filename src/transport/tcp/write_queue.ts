@@ -1,5 +1,5 @@
-import { byteLength, type Message } from "../../message.ts";
-import { FrameBuffer, frameSize } from "../../protocol/encoder.ts";
+import type { Message } from "../../message.ts";
+import { FrameBuffer } from "../../protocol/encoder.ts";
 import { FIN, MAX_HEADER, Opcode, RSV1 } from "../../protocol/frames.ts";
 import { vectorMemory } from "../../protocol/masking.ts";
 import { nextTurn } from "../../turns.ts";
@@ -38,7 +38,7 @@ class BufferPool {
   }
 
   release(frames: FrameBuffer): void {
-    const size = frames.bytes.length;
+    const size = frames.capacity;
     const spare = size === LARGE
       ? this.#large
       : size === SMALL
@@ -94,19 +94,18 @@ export class WriteQueue {
   }
 
   /**
-   * Adds a message. Once nothing can be written any more, it is only counted.
-   * @returns the bytes of its payload
+   * Adds a message of so many bytes. Once nothing can be written any more, it
+   * is only counted.
    */
-  add(data: Message): number {
-    let payload = this.#open === undefined ? -1 : this.#open.addMessage(data);
-    if (payload < 0) {
-      payload = this.#state === "stopped"
-        ? byteLength(data)
-        : this.#bufferFor(frameSize("client", data)).addMessage(data);
+  add(data: Message, size: number): void {
+    const open = this.#open;
+    if (open === undefined || open.addMessage(data, size) < 0) {
+      if (this.#state !== "stopped") {
+        this.#bufferFor(size + MAX_HEADER).addMessage(data, size);
+      }
     }
-    this.#buffered += payload;
+    this.#buffered += size;
     if (this.#state === "idle") this.#write();
-    return payload;
   }
 
   /** Counts a message that is added later, as its compression takes time. */
@@ -115,8 +114,8 @@ export class WriteQueue {
   }
 
   /** Adds a message that was counted. */
-  addCounted(data: Message): void {
-    const size = this.add(data);
+  addCounted(data: Message, size: number): void {
+    this.add(data, size);
     this.#buffered -= size;
   }
 

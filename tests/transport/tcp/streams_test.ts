@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { byteLength, type Message } from "../../../src/message.ts";
 import type { ByteStream } from "../../../src/transport/tcp/byte_stream.ts";
 import {
   type ReceiveEvents,
@@ -153,6 +154,10 @@ function makeQueue(stream: FakeStream) {
   return { queue, progress, closed };
 }
 
+function add(queue: WriteQueue, data: Message): void {
+  queue.add(data, byteLength(data));
+}
+
 /** The frames in these bytes, as a server sees them. */
 function seen(bytes: Uint8Array) {
   const feed = new Feed("server");
@@ -164,13 +169,13 @@ Deno.test("one write at a time; what comes meanwhile leaves with the next", asyn
   const stream = new FakeStream();
   const { events } = stream;
   const { queue, progress } = makeQueue(stream);
-  queue.add("a");
-  queue.add("b");
+  add(queue, "a");
+  add(queue, "b");
   assertEquals(events.names, []);
   const first = await events.next("write");
   assertEquals(seen(first), [{ text: "a" }, { text: "b" }]);
-  queue.add("c");
-  queue.add("d");
+  add(queue, "c");
+  add(queue, "d");
   queue.addPong(new TextEncoder().encode("ping"));
   assertEquals(events.names.length, 1);
   stream.take(first.length);
@@ -189,8 +194,8 @@ Deno.test("a write may take a part; only whole messages count as written", async
   const stream = new FakeStream();
   const { events } = stream;
   const { queue, progress } = makeQueue(stream);
-  queue.add("one");
-  queue.add("three");
+  add(queue, "one");
+  add(queue, "three");
   const all = await events.next("write");
   stream.take(9 + 4);
   const rest = await events.next("write");
@@ -207,7 +212,7 @@ Deno.test("a flood of pings keeps the first pongs and the latest", async () => {
   const stream = new FakeStream();
   const { events } = stream;
   const { queue } = makeQueue(stream);
-  queue.add("busy");
+  add(queue, "busy");
   const busy = await events.next("write");
   for (let n = 0; n < 100_000; n++) {
     queue.addPong(new TextEncoder().encode(`${n}`));
@@ -227,7 +232,7 @@ Deno.test("the close frame leaves last, and nothing after it", async () => {
   const { events } = stream;
   const { queue, closed } = makeQueue(stream);
   const close = frame("client", Opcode.close);
-  queue.add("before");
+  add(queue, "before");
   queue.close(close);
   queue.addPong(new Uint8Array(0));
   queue.addPing(new Uint8Array(0));
@@ -238,7 +243,7 @@ Deno.test("the close frame leaves last, and nothing after it", async () => {
   assertEquals(closed, []);
   stream.take(close.length);
   while (closed.length === 0) await Promise.resolve();
-  queue.add("after");
+  add(queue, "after");
   assertEquals(queue.buffered, 5);
   assertEquals(events.all("write").length, 2);
 });
@@ -248,9 +253,9 @@ Deno.test("a large message has a write of its own, in its place", async () => {
   const { events } = stream;
   const { queue } = makeQueue(stream);
   const large = new Uint8Array(600_000).fill(7);
-  queue.add("before");
-  queue.add(large);
-  queue.add("after");
+  add(queue, "before");
+  add(queue, large);
+  add(queue, "after");
   const parts: Uint8Array[] = [];
   for (let count = 0; count < 3; count++) {
     const bytes = await events.next("write");
@@ -274,8 +279,8 @@ Deno.test("a buffer is used again only once its write has ended", async () => {
     const content = () => new Uint8Array(200_000).fill(++next);
     // Two batches: the second one waits for the first.
     const [first, second] = [content(), content()];
-    queue.add(first);
-    queue.add(second);
+    add(queue, first);
+    add(queue, second);
     await stream.events.next("write");
     return { stream, queue, first, second };
   }
