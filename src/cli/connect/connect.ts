@@ -5,6 +5,7 @@
  * @module
  */
 
+import { delay } from "@std/async/delay";
 import type { Message, WSConfig } from "../../../mod.ts";
 import { clientConfig, clientNeeds, proxyHint } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
@@ -157,6 +158,9 @@ async function pipe(
   return result.status;
 }
 
+/** How long to wait when a pipe that does not block is empty, in milliseconds. */
+const EMPTY_PIPE_WAIT = 10;
+
 /** Stdin; empty if it is a terminal and `--once` has its request in a step. */
 function inputOf({ once, steps }: Flags): Reader {
   if (!Deno.stdin.isTerminal()) return { read: readStdin };
@@ -167,11 +171,18 @@ function inputOf({ once, steps }: Flags): Reader {
 
 /** @throws {UsageError} it is a folder, for example */
 async function readStdin(buffer: Uint8Array): Promise<number | null> {
-  try {
-    return await Deno.stdin.read(buffer);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`stdin cannot be read: ${why}`);
+  for (;;) {
+    try {
+      return await Deno.stdin.read(buffer);
+    } catch (error) {
+      // Deno 2.6, if a parent has given us a pipe with O_NONBLOCK set.
+      if (error instanceof Deno.errors.WouldBlock) {
+        await delay(EMPTY_PIPE_WAIT);
+        continue;
+      }
+      const why = error instanceof Error ? error.message : String(error);
+      throw new UsageError(`stdin cannot be read: ${why}`);
+    }
   }
 }
 

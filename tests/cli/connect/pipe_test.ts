@@ -74,6 +74,31 @@ for (const flags of [[], ["-0"], ["--format", "%s"]]) {
   );
 }
 
+testWith(
+  await installed("python3", "--version"),
+  "a pipe that does not block is read to its end",
+  async () => {
+    await using server = serve({ onPeer: echo });
+    const { words } = cli(server.url, "--linger", "200ms");
+    const script = `
+import fcntl, os, subprocess, sys
+reader, writer = os.pipe()
+flags = fcntl.fcntl(reader, fcntl.F_GETFL)
+fcntl.fcntl(reader, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+child = subprocess.Popen(sys.argv[1:], stdin=reader, stdout=subprocess.PIPE)
+os.close(reader)
+for line in [b"one\\n", b"two\\n"]:
+    os.write(writer, line)
+    os.write(1, child.stdout.readline())
+os.close(writer)
+sys.exit(child.wait())
+`;
+    const { stdout, stderr, code } = await cli()
+      .program("python3", "-c", script, ...words).run();
+    assertEquals([stdout, stderr, code], ["one\ntwo\n", "", 0]);
+  },
+);
+
 Deno.test("an output that cannot be written is told before anything starts", async () => {
   using temp = new TempFile();
   Deno.writeTextFileSync(temp.path, "a file, no folder");
