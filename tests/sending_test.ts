@@ -269,6 +269,44 @@ for (const redeliver of ["unflushed", "none"] as const) {
   }
 }
 
+for (const compression of [false, true]) {
+  forEachTransport(
+    `a message sent just before the server's close frame is read goes to the next connection (${
+      compression ? "compressed" : "plain"
+    })`,
+    async (transport) => {
+      const headers = compression
+        ? { "sec-websocket-extensions": "permessage-deflate" }
+        : undefined;
+      // A message, and in the same segment the close frame.
+      const bytes = [0x81, 2, 0x67, 0x6f, 0x88, 2, 0x03, 0xf4];
+      await using first = new TcpPeer(upgrade({
+        headers,
+        async then({ conn, write, gone }) {
+          await conn.read(new Uint8Array(64)); // "ready"
+          await write(Uint8Array.from(bytes));
+          await gone();
+        },
+      }));
+      const urls = [first.url];
+      const arrivals = new Recorder<{ message: Message }>();
+      await using world: World = transport.world({
+        config: { compression, url: () => urls.shift() ?? world.server.url },
+        callbacks: {
+          onMessage: () => void world.client.trySend("x".repeat(100_000)),
+        },
+        server: {
+          onPeer: (peer) => void (peer.onmessage = arrivals.on("message")),
+        },
+      });
+      await world.client.start();
+      await world.client.send("ready");
+      assertEquals((await arrivals.next("message")).length, 100_000);
+    },
+    { only: "tcp" },
+  );
+}
+
 forEachTransport(
   "stop() sees the code of a server that has closed and does not hang up",
   async (transport) => {

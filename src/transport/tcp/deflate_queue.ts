@@ -14,6 +14,7 @@ export class DeflateQueue {
   readonly #threshold: number;
   readonly #waiting: Message[] = [];
   #busy = false;
+  #isCleared = false;
   #onIdle: (() => void) | undefined;
 
   constructor(
@@ -43,8 +44,9 @@ export class DeflateQueue {
     else callback();
   }
 
-  /** Forgets the messages that wait here. */
+  /** Forgets all messages, for good; they stay counted. */
   clear(): void {
+    this.#isCleared = true;
     this.#waiting.length = 0;
   }
 
@@ -66,6 +68,7 @@ export class DeflateQueue {
       }
       try {
         const payload = await this.#deflate.compress(bytes);
+        if (this.#isCleared) break;
         const isText = typeof data === "string";
         this.#writes.addCompressed(payload, isText, bytes.length);
       } catch {
