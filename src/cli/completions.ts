@@ -70,6 +70,12 @@ function bash(): string {
   });
   return `# bash completion of ws-stream:
 #   source <(ws-stream completions bash)
+_ws_stream_files() {
+  # One name a line: there may be spaces in it.
+  local IFS=$'\\n'
+  COMPREPLY=($(compgen -f -- "$1"))
+  compopt -o filenames 2>/dev/null
+}
 _ws_stream() {
   # bash breaks words at = and @; "$2" is what it replaces
   local cur=$2 prev=$3 command=connect flags word
@@ -93,7 +99,7 @@ ${cases.join("\n")}
       elif [[ $command == completions ]]; then
         COMPREPLY=($(compgen -W "${SHELLS.join(" ")}" -- "$cur"))
       elif [[ $command == replay ]]; then
-        COMPREPLY=($(compgen -f -- "$cur"))
+        _ws_stream_files "$cur"
       elif ((COMP_CWORD == 1)); then
         COMPREPLY=($(compgen -W "${
     FIRST_WORDS.join(" ")
@@ -114,7 +120,7 @@ function valueCases(): string[] {
     const reply = words !== undefined
       ? `COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$cur")); return`
       : fileOf(flag) === "file"
-      ? `COMPREPLY=($(compgen -f -- "$cur")); return`
+      ? '_ws_stream_files "$cur"; return'
       : fileOf(flag) === "@file"
       ? "COMPREPLY=(); [[ $cur == @* ]] && " +
         `COMPREPLY=($(compgen -P @ -f -- "\${cur#@}")); return`
@@ -156,7 +162,7 @@ ${cases.join("\n")}
   fi
   [[ \${words[2]} == help ]] && command=help
   case $command in
-    help) _describe command commands ;;
+    help) _arguments '*:command:(${COMMAND_NAMES.join(" ")})' ;;
     completions) _arguments -s $flags '*:shell:(${SHELLS.join(" ")})' ;;
     *) _arguments -s $flags '*:operand:_files' ;;
   esac
@@ -171,13 +177,13 @@ fi
 }
 
 function zshSpec(form: string, flag: Flag): string {
-  const about = briefOf(flag).replaceAll(/[[\]:]/g, " ");
+  const about = briefOf(flag).replaceAll(/[[\]:]/g, String.raw`\$&`);
   const isRepeated = flag.kind === "many" ||
     flag.kind === "toggle" && flag.counted;
   const repeated = isRepeated ? "*" : "";
   if (flag.kind === "toggle") return quoted(`${repeated}${form}[${about}]`);
   const words = wordsOf(flag);
-  const value = flag.value.replaceAll(/[[\]:|]/g, " ");
+  const value = flag.value.replaceAll(/[[\]:]/g, String.raw`\$&`);
   const action = words !== undefined
     ? `(${words.join(" ")})`
     : fileOf(flag) === "file"
@@ -185,7 +191,9 @@ function zshSpec(form: string, flag: Flag): string {
     : fileOf(flag) === "@file"
     ? "{compset -P @ && _files}"
     : " ";
-  return quoted(`${repeated}${form}[${about}]:${value}:${action}`);
+  // The value of a long flag may stand behind a =, too.
+  const assigned = form.startsWith("--") ? "=" : "";
+  return quoted(`${repeated}${form}${assigned}[${about}]:${value}:${action}`);
 }
 
 function fish(summaries: Summaries): string {

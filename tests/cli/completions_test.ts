@@ -62,10 +62,13 @@ Deno.test("zsh offers letters and names, values with what they may be", () => {
       `'-q[${briefOf(FLAGS.quiet)}]'`,
       `'--no-reconnect[${FLAGS.reconnect.brief}]'`,
       `'-n[${FLAGS.count.brief}]:N: '`,
-      `'*--header[${FLAGS.header.brief}]:NAME  VALUE @FILE:{compset -P @ && _files}'`,
-      `'--bearer-file[Send the token in FILE as Authorization  Bearer]:FILE:_files'`,
-      `'--color[Use colors; auto  on a terminal, unless NO_COLOR is set]` +
-      `:auto always never:(auto always never)'`,
+      String
+        .raw`'*--header=[${FLAGS.header.brief}]:NAME\: VALUE|@FILE:{compset -P @ && _files}'`,
+      String
+        .raw`'--bearer-file=[Send the token in FILE as Authorization\: Bearer]:FILE:_files'`,
+      String
+        .raw`'--color=[Use colors; auto\: on a terminal, unless NO_COLOR is set]` +
+      `:auto|always|never:(auto always never)'`,
     ]
   ) {
     assert(specs.includes(spec), spec);
@@ -120,6 +123,24 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     assertEquals(await ask(...url, "--on-open", "@", "sub"), atFile);
     assertEquals(await ask(...url, "--on-open", "=@", "sub"), atFile);
     assertEquals(await ask(...url, "--on-open", "sub"), [""]);
+  },
+);
+
+testWith(
+  await shell("bash"),
+  "bash completes names of files and folders, with spaces too",
+  async (complete) => {
+    const script = await complete();
+    using folder = new TempFile();
+    await Deno.mkdir(`${folder.folder}/my certs`);
+    const lines = [
+      `cd '${folder.folder}' && eval '${script.replaceAll("'", `'\\''`)}'`,
+      'ws-stream() { printf "<%s>" "$@"; exit; }',
+      "ws-stream --ca my\tca.pem",
+    ];
+    const { stdout } = await cli().program("bash", "--norc", "-i")
+      .input(lines.join("\n") + "\n").run();
+    assert(stdout.includes("<--ca><my certs/ca.pem>"), stdout);
   },
 );
 
