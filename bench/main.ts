@@ -15,6 +15,7 @@ const NAMES = [
   "sending",
   "latency",
   "piping",
+  "starting",
   "idle",
   "memory",
   "capacity",
