@@ -36,6 +36,12 @@ const CASES: readonly (readonly [
   [{ kind: "proxy-credentials" }, /URL of --proxy/, "Proxy"],
   [certificate("invalid peer certificate: UnknownIssuer"), /--ca FILE/],
   [certificate("invalid peer certificate: certificate expired"), /renewed/],
+  [
+    certificate(
+      "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+    ),
+    /CA:TRUE.*-addext basicConstraints=critical,CA:FALSE/,
+  ],
   [certificate('not valid for name "localhost"'), /--server-name/],
   [{ kind: "certificate-not-yet-valid" }, /clock/],
   [{ kind: "client-certificate" }, /server wants .*--cert FILE/],
