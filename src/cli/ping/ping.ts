@@ -5,7 +5,7 @@
  */
 
 import { delay } from "@std/async/delay";
-import type { Message, WSConfig } from "../../../mod.ts";
+import type { Message, Session, WSConfig } from "../../../mod.ts";
 import { clientNeeds, handshakeConfig, textOf } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import { matches, onlyUrl } from "../args/values.ts";
@@ -20,8 +20,9 @@ import { connectSteps } from "../run/input.ts";
 import { sentences, traceRequest } from "../run/connection_events.ts";
 import {
   hasProtocolPings,
+  LOOK,
   pingSoon,
-  roundTrips,
+  pongLook,
 } from "../run/protocol_ping.ts";
 import { printSummary } from "../run/end_reason.ts";
 import {
@@ -48,6 +49,8 @@ export async function run(
   const { message, pong, interval, count = Infinity } = flags;
   const config = pingConfig(flags, url);
   const usesFrames = hasProtocolPings(config);
+  let session: Session | undefined;
+  const soon = Math.min(Math.max(2, Math.ceil(interval / 2)), 20);
   const pinger = new Pinger({
     message: message === undefined ? undefined : textOf("--message", message),
     pong,
@@ -57,14 +60,17 @@ export async function run(
     now: () => performance.now(),
     onAnswer: report.answer,
     onLost: report.lost,
+    frames: usesFrames
+      ? { soon, send: async () => session && await pingSoon(session, 0, soon) }
+      : undefined,
   });
   const steps = connectSteps(flags);
   const clientRun: ClientRun = new ClientRun({
     config,
     events: sentences(notices),
-    steps: async (session, deliver) => {
-      await steps?.(session, deliver);
-      if (usesFrames) pingSoon(session, interval);
+    steps: async (opened, deliver) => {
+      session = opened;
+      await steps?.(opened, deliver);
     },
     deliver: (data) => usesFrames || pinger.onMessage(data),
     timeout: flags.timeout,
@@ -76,8 +82,7 @@ export async function run(
     begin: async (run) => {
       // A failure ends the run, which reports it.
       await run.opened.catch(() => {});
-      if (usesFrames) await followPongs(run, trips, flags, report);
-      else await pinger.run(run);
+      await pinger.run(run);
     },
   });
   traceRequest(flags, [url], notices);
@@ -104,12 +109,13 @@ function pingConfig(flags: Flags, url: string): WSConfig {
   return {
     ...config,
     transport: "tcp",
-    pingInterval: flags.interval,
+    // Each ping is asked for, so that there are as many as samples.
+    pingInterval: 0,
     pingTimeout,
   };
 }
 
-/** A server that answers nothing for this long is gone, in milliseconds. */
+/** A server that reads nothing for this long is gone, in milliseconds. */
 const LONG = 60_000;
 
 /** How answers are printed: for people, with `-q` only at the end, as JSON. */
@@ -142,30 +148,6 @@ function reportTo(
   };
 }
 
-/**
- * Reports the pongs to the client's own pings. When a ping left is known from
- * its pong; one that is overdue is lost, and its pong too late.
- */
-async function followPongs(
-  run: ClientRun,
-  trips: RoundTrips,
-  { interval, wait, count = Infinity }: Flags,
-  report: ReturnType<typeof reportTo>,
-): Promise<void> {
-  let sentAt = performance.now();
-  for await (const rtt of roundTrips(run.client, run.over, interval)) {
-    const now = performance.now();
-    if (rtt !== undefined && rtt <= wait) {
-      report.answer({ seq: trips.record(rtt), time: rtt });
-      sentAt = now - rtt + interval;
-    } else if (now > sentAt + wait) {
-      report.lost(trips.record(undefined));
-      sentAt += interval;
-    }
-    if (trips.sent >= count) return run.end({ kind: "done" });
-  }
-}
-
 /** The parts of a {@linkcode Pinger}. */
 export interface PingerParts {
   readonly trips: RoundTrips;
@@ -180,6 +162,12 @@ export interface PingerParts {
   readonly onLost: (seq: number) => void;
   /** The clock, in milliseconds. */
   readonly now: () => number;
+  /** Sends protocol pings instead of messages. */
+  readonly frames?: {
+    /** After how long one goes out, in milliseconds. */
+    readonly soon: number;
+    readonly send: () => Promise<void>;
+  };
 }
 
 /** Sends pings at a steady pace until the last is answered or lost. */
@@ -206,19 +194,25 @@ export class Pinger {
 
   /** Runs until the last ping is answered or lost, or the run is over. */
   async run(run: ClientRun): Promise<void> {
-    const { trips, interval, onLost } = this.#parts;
+    const { trips, interval, frames, onAnswer, onLost } = this.#parts;
     this.#run = run;
+    const pong = pongLook(run.client);
     const start = this.#parts.now();
     while (!run.isOver) {
       const now = this.#parts.now();
       if (this.#hasMore && now >= start + trips.sent * interval) {
-        this.#send(run, now);
+        await this.#send(run, now);
+      }
+      const time = frames === undefined ? undefined : pong();
+      if (time !== undefined) {
+        trips.answerAfter(time, this.#parts.now()).forEach(onAnswer);
       }
       trips.expire(now).forEach(onLost);
       this.#endIfDone();
       const next = Math.min(
         this.#hasMore ? start + trips.sent * interval : Infinity,
         trips.nextExpiry ?? Infinity,
+        frames === undefined ? Infinity : now + LOOK,
       );
       await sleep(next - now, run.over);
     }
@@ -233,9 +227,11 @@ export class Pinger {
     this.#run?.end({ kind: "done" });
   }
 
-  #send(run: ClientRun, now: number): void {
-    const { trips, message } = this.#parts;
-    const seq = trips.send(now);
+  async #send(run: ClientRun, now: number): Promise<void> {
+    const { trips, message, frames } = this.#parts;
+    const seq = trips.send(now + (frames?.soon ?? 0));
+    // One after the other, also when they are late.
+    if (frames !== undefined) return await frames.send();
     // Without a connection it would measure the wait for one: it is lost.
     if (run.client.state === "open") run.client.trySend(message ?? String(seq));
   }

@@ -46,10 +46,15 @@ export class RoundTrips {
     return { seq: found, time: now - since };
   }
 
-  /** One more ping, and its time if it was answered. */
-  record(time: number | undefined): number {
-    if (time !== undefined) this.#times.push(time);
-    return ++this.#sent;
+  /**
+   * An answer that took this time, to the latest ping from before that. Older
+   * pings that still wait were answered a moment earlier: TCP keeps the order.
+   */
+  answerAfter(time: number, now: number): Answer[] {
+    const found = [...this.#pending]
+      .filter(([, since]) => since <= now - time);
+    const [, latest = 0] = found.at(-1) ?? [];
+    return found.flatMap(([seq]) => this.answer(seq, latest + time) ?? []);
   }
 
   /** The pings that have waited too long; each is returned once. */

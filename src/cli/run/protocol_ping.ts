@@ -8,8 +8,8 @@
 import { delay } from "@std/async/delay";
 import type { Session, WebSocketStreamClient, WSConfig } from "../../../mod.ts";
 
-/** How often the time of the latest pong is looked at, at least, in milliseconds. */
-const LOOK = 5;
+/** How often the time of the latest pong is looked at, in milliseconds. */
+export const LOOK = 5;
 
 /** After how long a ping that is asked for goes out, in milliseconds. */
 const SOON = 20;
@@ -19,32 +19,47 @@ export function hasProtocolPings({ transport, ping }: WSConfig): boolean {
   return transport === "tcp" && ping === undefined;
 }
 
-/** Sends one ping soon, whatever the interval, and then keeps to that again. */
+/**
+ * Sends one ping soon, whatever the interval, and then keeps to that again; 0
+ * is none.
+ *
+ * @param soon after how long it goes out, in milliseconds
+ */
 export async function pingSoon(
   session: Session,
   interval: number,
+  soon: number = SOON,
 ): Promise<void> {
-  session.setHeartbeat({ pingInterval: SOON });
-  // Long enough for one ping, too short for two.
-  await delay(1.9 * SOON);
+  session.setHeartbeat({ pingInterval: soon });
+  // Timers are called in their order, however late: this one after the ping and
+  // long before a second one.
+  await delay(soon + 1);
   session.setHeartbeat({ pingInterval: interval });
 }
 
-/**
- * The round-trip times of pongs, as they arrive, until the signal aborts.
- * @param interval from one ping to the next: with several looks at each pong
- * none is missed
- */
-export async function* roundTrips(
+/** Looks for a pong since the last look; gives the latest round-trip time. */
+export function pongLook(
+  client: WebSocketStreamClient,
+): () => number | undefined {
+  let latest = client.stats.rtt?.last;
+  return () => {
+    const rtt = client.stats.rtt?.last;
+    const isNew = rtt !== latest;
+    latest = rtt;
+    return isNew ? rtt : undefined;
+  };
+}
+
+/** The round-trip time of the next pong; undefined if the signal aborts. */
+export async function nextPong(
   client: WebSocketStreamClient,
   signal: AbortSignal,
-  interval: number = Infinity,
-): AsyncGenerator<number | undefined> {
-  let latest = client.stats.rtt?.last;
+): Promise<number | undefined> {
+  const look = pongLook(client);
   while (!signal.aborted) {
-    await delay(Math.min(LOOK, interval / 4));
-    const rtt = client.stats.rtt?.last;
-    yield rtt === latest ? undefined : rtt;
-    latest = rtt;
+    await delay(LOOK);
+    const rtt = look();
+    if (rtt !== undefined) return rtt;
   }
+  return undefined;
 }

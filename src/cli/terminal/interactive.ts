@@ -38,11 +38,7 @@ import type { Sink } from "../stdio.ts";
 import { fileNeeds, requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
 import { sentences, traceRequest } from "../run/connection_events.ts";
-import {
-  hasProtocolPings,
-  pingSoon,
-  roundTrips,
-} from "../run/protocol_ping.ts";
+import { hasProtocolPings, nextPong, pingSoon } from "../run/protocol_ping.ts";
 import { printSummary, statsLine } from "../run/end_reason.ts";
 import {
   appendHistory,
@@ -335,10 +331,8 @@ export class Commands {
 
   /** Waits for the next pong frame; the heartbeat sends a ping in any case. */
   async #followPong(): Promise<void> {
-    for await (const rtt of roundTrips(this.#run.client, this.#run.over)) {
-      if (rtt === undefined) continue;
-      return this.#tell(`answered after ${showDuration(rtt)}`);
-    }
+    const rtt = await nextPong(this.#run.client, this.#run.over);
+    if (rtt !== undefined) this.#tell(`answered after ${showDuration(rtt)}`);
   }
 
   #close(digits: string | undefined, reason: string = ""): void {

@@ -7,6 +7,7 @@ import { sentences } from "../../../src/cli/run/connection_events.ts";
 import { echo } from "../../../src/server/behaviours.ts";
 import { parseChaos } from "../../../src/server/chaos.ts";
 import { serve } from "../../../src/server/server.ts";
+import { TcpPeer, upgrade } from "../../support/tcp_peer.ts";
 import { TempFile } from "../../support/temp_file.ts";
 import { cli } from "../session.ts";
 
@@ -140,6 +141,41 @@ Deno.test({
     }
   },
 });
+
+/** A server that answers each ping a little later; `pings` counts them. */
+function slowPonger(answerAfter: number) {
+  const counted = { pings: 0 };
+  const peer = new TcpPeer([upgrade({
+    then: async ({ conn }) => {
+      const bytes: number[] = [];
+      for await (const chunk of conn.readable.values({ preventCancel: true })) {
+        bytes.push(...chunk);
+        while (bytes.length >= 6 && bytes.length >= 6 + (bytes[1] ?? 0) % 128) {
+          const length = (bytes[1] ?? 0) % 128;
+          const [opcode, , ...rest] = bytes.splice(0, 6 + length);
+          if (opcode === 0x88) return;
+          counted.pings++;
+          const mask = rest.splice(0, 4);
+          const payload = rest.map((byte, i) => byte ^ (mask[i % 4] ?? 0));
+          const pong = Uint8Array.of(0x8a, length, ...payload);
+          setTimeout(() => conn.write(pong).catch(ignore), answerAfter);
+        }
+      }
+    },
+  })]);
+  return { peer, counted };
+}
+
+for (const answerAfter of [0, 50]) {
+  Deno.test(`there are as many pings as samples, with answers after ${answerAfter} ms`, async () => {
+    const { peer, counted } = slowPonger(answerAfter);
+    await using _ = peer;
+    const flags = ["-n", "30", "--interval", "20ms"];
+    const { stdout } = await cli("ping", peer.url, ...flags).run();
+    assertMatch(stdout, /30 sent, 30 answered, 0% lost/);
+    assertEquals(counted.pings, 30);
+  });
+}
 
 /** Passes on one connection. */
 async function relay(listener: Deno.UnixListener, port: number): Promise<void> {

@@ -24,6 +24,27 @@ Deno.test("without a number it belongs to the oldest one that waits", () => {
   assertEquals(trips.answer(undefined, 130), undefined);
 });
 
+Deno.test("a round-trip time answers the latest ping from before it, and those before that", () => {
+  const trips = new RoundTrips(1_000);
+  [0, 100, 200].forEach((now) => trips.send(now));
+  // It was sent at 105, and its pong is seen at 180.
+  assertEquals(trips.answerAfter(75, 180), [
+    { seq: 1, time: 175 },
+    { seq: 2, time: 75 },
+  ]);
+  assertEquals(trips.answerAfter(75, 180), []);
+  assertEquals(trips.answerAfter(50, 260), [{ seq: 3, time: 50 }]);
+});
+
+Deno.test("a pong of a ping that was lost answers no other one", () => {
+  const trips = new RoundTrips(100);
+  trips.send(0);
+  trips.send(50);
+  assertEquals(trips.expire(120), [1]);
+  assertEquals(trips.answerAfter(119, 120), []);
+  assertEquals(trips.answerAfter(65, 121), [{ seq: 2, time: 65 }]);
+});
+
 Deno.test("what waited too long is lost, once; its answer comes too late", () => {
   const trips = new RoundTrips(1_000);
   trips.send(0);
