@@ -217,8 +217,12 @@ export function callbackError(name: string, cause: unknown): WSError {
   });
 }
 
-/** A URL in a text; what follows it without a space may be a part of it. */
-const URL_IN_TEXT = /\b[a-z][a-z\d+.-]*:\/\/[^\s"<>`]+/gi;
+/**
+ * A URL in a text; what follows it without a space may be a part of it. A scheme
+ * with nothing but punctuation behind it (`ws://, wss://`) is no URL.
+ */
+const URL_IN_TEXT =
+  /\b[a-z][a-z\d+.\-]*:\/\/(?=[^\s"<>`]*[\p{L}\p{N}])[^\s"<>`]+/giu;
 
 /**
  * The text of whatever a program threw, which may be anything, even what throws

@@ -121,6 +121,8 @@ Deno.test("URLs in what was thrown are shown without their secrets", () => {
     ["at (http://h/?sig=s)", "at (http://h/?sig=***"],
     ["x=http://u:(p)'@h/?a=1", "x=http://h/?a=1"],
     ["wss://u:p@h:99999/ fails", "wss://h:99999/ fails"],
+    ["wss://\u00fc:\u00e9@\u00f6/ fails", "wss://xn--nda/ fails"],
+    ["no ws://, wss:// or 'ws://'.", "no ws://, wss:// or 'ws://'."],
     [undefined, "undefined"],
     [Object.create(null), "something that cannot be shown"],
   ];
