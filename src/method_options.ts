@@ -88,7 +88,11 @@ export interface StopOptions {
 
 /** What `stop()` could not send. */
 export interface StopResult {
-  /** Messages left; with a spool they are in it. */
+  /**
+   * Messages left in the queue, and in the socket if the server did not answer
+   * the close frame: those that were in it when closing began and are not known
+   * to have left. With a spool they are in it.
+   */
   readonly unsent: number;
   /** Bytes left. */
   readonly unsentBytes: number;
