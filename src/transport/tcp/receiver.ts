@@ -34,7 +34,7 @@ const SMALL = 2 * 1024;
 const MEDIUM = 16 * 1024;
 const LARGE = 256 * 1024;
 
-/** The longest time without a turn of the event loop, in milliseconds. */
+/** How long the event loop may have no turn, in milliseconds. */
 const SLICE = 4;
 /**
  * Reading the clock may cost more than a short message: it is read once per at
@@ -68,6 +68,26 @@ function hasWaited(from: number, to: number): boolean {
     });
   }
   return true;
+}
+
+/** The receivers that wait for the next turn of the event loop. */
+let waiting = 0;
+let nextSlice: Promise<number> | undefined;
+
+/**
+ * Waits for the next turn of the event loop.
+ * @returns how long the receiver may take then, in milliseconds: all that have
+ * waited share a slice
+ */
+function takeTurn(): Promise<number> {
+  waiting++;
+  return nextSlice ??= new Promise((resolve) => {
+    nextTurn(() => {
+      resolve(SLICE / waiting);
+      nextSlice = undefined;
+      waiting = 0;
+    });
+  });
 }
 
 /** Large buffers that are not in use: at most 1 MiB. */
@@ -124,6 +144,8 @@ export class Receiver implements FrameSink {
   #compressed: { payload: Uint8Array; isText: boolean } | undefined;
   /** When the event loop last had a turn, as far as is known. */
   #turnedAt = 0;
+  /** How long it may take until the next turn, in milliseconds. */
+  #slice = SLICE;
   /** Frames since then that count: all but the close frame. */
   #frames = 0;
   /**
@@ -296,14 +318,14 @@ export class Receiver implements FrameSink {
    * once would fill the buffers of the readers before these run.
    */
   #owesTurn(now: number): boolean {
-    return this.#yields || now - this.#turnedAt > SLICE ||
+    return this.#yields || now - this.#turnedAt > this.#slice ||
       (this.#busy || this.#frames >= this.#portion) && this.#events.hasUnread;
   }
 
   async #yield(): Promise<void> {
     const before = performance.now();
     const { hasUnread } = this.#events;
-    await new Promise<void>((resolve) => nextTurn(resolve));
+    const slice = await takeTurn();
     const now = performance.now();
     if (hasUnread) {
       this.#portion = now - before > SLICE
@@ -311,11 +333,12 @@ export class Receiver implements FrameSink {
         : Math.min(MOST_UNREAD, 2 * this.#portion);
       this.#betweenLooks = Math.min(this.#betweenLooks, this.#portion);
     }
-    this.#beginTurn(now);
+    this.#beginTurn(now, slice);
   }
 
-  #beginTurn(now: number): void {
+  #beginTurn(now: number, slice: number = SLICE): void {
     this.#turnedAt = this.#lookedAt = now;
+    this.#slice = slice;
     this.#frames = 0;
     this.#nextLook = this.#betweenLooks;
     this.#yields = false;
@@ -383,13 +406,13 @@ export class Receiver implements FrameSink {
     if (frames < this.#nextLook) return;
     const now = performance.now();
     // As many as took a quarter of a slice, but at most twice as many as before.
-    const growth = Math.min(2, SLICE / 4 / (now - this.#lookedAt));
+    const growth = Math.min(2, this.#slice / 4 / (now - this.#lookedAt));
     const many = Math.min(this.#betweenLooks * growth, MOST_BETWEEN_LOOKS);
     this.#betweenLooks = Math.max(1, Math.ceil(many));
     this.#nextLook = frames + this.#betweenLooks;
     this.#lookedAt = now;
     if (
-      now - this.#turnedAt > SLICE ||
+      now - this.#turnedAt > this.#slice ||
       frames >= this.#portion && this.#events.hasUnread
     ) {
       this.#yields = true;

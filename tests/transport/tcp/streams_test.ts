@@ -143,6 +143,39 @@ Deno.test("reads that take long without waiting do not keep timers waiting", asy
   assert(hasFired, `no timer fired during ${reads} reads`);
 });
 
+Deno.test("many bursts at the same time do not keep timers waiting", async () => {
+  const message = frame("server", Opcode.text, "x");
+  let messages = 0;
+  let turns = 0;
+  const receivers = Array.from({ length: 20 }, () => {
+    const stream: ByteStream = Object.assign(new FakeStream(), {
+      read(into: Uint8Array) {
+        if (turns === 6 || messages > 3000) return Promise.resolve(null);
+        into.set(message);
+        return Promise.resolve(message.length);
+      },
+    });
+    const events = {
+      ...IGNORED,
+      onMessage: () => {
+        messages++;
+        spin(0.2);
+      },
+    };
+    return new Receiver(stream, events, { maxMessageBytes: 100 });
+  });
+  const timer = setInterval(() => {
+    // At first nobody knows of the others.
+    if (++turns === 1) messages = 0;
+  }, 1);
+  await Promise.all(receivers.map((receiver) => {
+    return receiver.run(new Uint8Array(2 * KIB).subarray(0, 0));
+  }));
+  clearInterval(timer);
+  // Five slices of 4 ms are 100 messages; each receiver gets one at least.
+  assert(messages < 500, `${messages} messages during ${turns} turns`);
+});
+
 function makeQueue(stream: FakeStream) {
   const progress: number[] = [];
   const closed: boolean[] = [];
