@@ -4,8 +4,8 @@ import { Decoder, type FrameSink } from "../../protocol/decoder.ts";
 import type { MessageDeflate } from "../../protocol/deflate.ts";
 import { ProtocolError } from "../../protocol/frames.ts";
 import { decodeText } from "../../protocol/text.ts";
-import { nextTurn } from "../../turns.ts";
 import type { ByteStream } from "./byte_stream.ts";
+import { ReceiveTurns } from "./receive_turns.ts";
 
 /** The events of a {@linkcode Receiver}. */
 export interface ReceiveEvents {
@@ -33,62 +33,6 @@ export interface ReceiverOptions {
 const SMALL = 2 * 1024;
 const MEDIUM = 16 * 1024;
 const LARGE = 256 * 1024;
-
-/** How long the event loop may have no turn, in milliseconds. */
-const SLICE = 4;
-/**
- * Reading the clock may cost more than a short message: it is read once per at
- * most this many messages, fragments, pings and pongs, and more often if they
- * take long.
- */
-const MOST_BETWEEN_LOOKS = 64;
-/** Readers get a turn after this many messages at the latest. */
-const MOST_UNREAD = 256;
-
-/** A read that takes longer has probably waited for bytes, in milliseconds. */
-const WAIT = 1;
-/** So many such reads, of all connections, before the guess is checked. */
-const MOST_GUESSES = 8;
-let guesses = 0;
-let checkedSince = Infinity;
-
-/**
- * Whether a read has waited, and so given the event loop its turn. A read takes
- * long also if other processes or other microtasks ran meanwhile, and nothing
- * in the runtime tells these apart. So from time to time an immediate checks
- * the guess: until it has run, no read that began later has waited.
- */
-function hasWaited(from: number, to: number): boolean {
-  if (to - from <= WAIT || from >= checkedSince) return false;
-  if (++guesses === MOST_GUESSES) {
-    checkedSince = to;
-    nextTurn(() => {
-      guesses = 0;
-      checkedSince = Infinity;
-    });
-  }
-  return true;
-}
-
-/** The receivers that wait for the next turn of the event loop. */
-let waiting = 0;
-let nextSlice: Promise<number> | undefined;
-
-/**
- * Waits for the next turn of the event loop.
- * @returns how long the receiver may take then, in milliseconds: all that have
- * waited share a slice
- */
-function takeTurn(): Promise<number> {
-  waiting++;
-  return nextSlice ??= new Promise((resolve) => {
-    nextTurn(() => {
-      resolve(SLICE / waiting);
-      nextSlice = undefined;
-      waiting = 0;
-    });
-  });
-}
 
 /** Large buffers that are not in use: at most 1 MiB. */
 const SPARE: Buffer<ArrayBuffer>[] = [];
@@ -126,6 +70,7 @@ export class Receiver implements FrameSink {
   readonly #events: ReceiveEvents;
   readonly #decoder: Decoder;
   readonly #deflate: MessageDeflate | undefined;
+  readonly #turns: ReceiveTurns;
 
   #buffer: Buffer<ArrayBuffer> = EMPTY;
   /** Where the bytes begin and end that are not decoded. */
@@ -142,23 +87,6 @@ export class Receiver implements FrameSink {
   #resumed: PromiseWithResolvers<void> | undefined;
   /** A compressed message, which all that follows has to wait for. */
   #compressed: { payload: Uint8Array; isText: boolean } | undefined;
-  /** When the event loop last had a turn, as far as is known. */
-  #turnedAt = 0;
-  /** How long it may take until the next turn, in milliseconds. */
-  #slice = SLICE;
-  /** Frames since then that count: all but the close frame. */
-  #frames = 0;
-  /**
-   * How many frames may come in a turn that leaves messages unread: as many as
-   * the readers take in a slice.
-   */
-  #portion = 16;
-  /** When the clock was read last, and after how many frames it is read next. */
-  #lookedAt = 0;
-  #nextLook = 1;
-  #betweenLooks = 1;
-  #yields = false;
-
   constructor(
     stream: ByteStream,
     events: ReceiveEvents,
@@ -167,6 +95,7 @@ export class Receiver implements FrameSink {
     this.#stream = stream;
     this.#events = events;
     this.#deflate = deflate;
+    this.#turns = new ReceiveTurns(events);
     this.#decoder = new Decoder("client", this, {
       maxMessageBytes,
       compression: deflate !== undefined,
@@ -215,7 +144,7 @@ export class Receiver implements FrameSink {
     this.#buffer = Buffer.from(first.buffer);
     this.#start = first.byteOffset;
     this.#end = first.byteOffset + first.length;
-    this.#beginTurn(performance.now());
+    this.#turns.begin(performance.now());
     try {
       for (;;) {
         while (this.#start < this.#end || this.#state === "paused") {
@@ -223,25 +152,21 @@ export class Receiver implements FrameSink {
           if (this.#state === "paused") await this.#untilResumed();
           this.#deliver();
           if (this.#compressed !== undefined) await this.#inflate();
-          else if (this.#yields) await this.#yield();
+          else if (this.#turns.isDue) await this.#turns.give();
           else if (this.#state === "delivering") break;
         }
         if (this.#state === "stopped") return;
-        let before = performance.now();
-        if (this.#owesTurn(before)) {
-          await this.#yield();
-          if (this.#isStopped()) return;
-          if (this.#isPaused()) continue;
-          before = this.#turnedAt;
+        const before = performance.now();
+        if (this.#turns.isDueToRead(before, this.#busy)) {
+          await this.#turns.give();
+          continue;
         }
         this.#prepare();
         const room = this.#buffer.subarray(this.#end);
         const count = await this.#stream.read(room);
         if (this.#isStopped()) return;
         if (count === null) break;
-        const now = performance.now();
-        const waited = hasWaited(before, now);
-        if (waited) this.#beginTurn(now);
+        const waited = this.#turns.endRead(before, performance.now());
         this.#bytesRead += count;
         this.#end += count;
         this.#filled = count === room.length;
@@ -312,46 +237,10 @@ export class Receiver implements FrameSink {
     }
   }
 
-  /**
-   * Whether the event loop is to have a turn before the next read: once in a
-   * slice, and in a burst also when messages are unread. Reads that succeed at
-   * once would fill the buffers of the readers before these run.
-   */
-  #owesTurn(now: number): boolean {
-    return this.#yields || now - this.#turnedAt > this.#slice ||
-      (this.#busy || this.#frames >= this.#portion) && this.#events.hasUnread;
-  }
-
-  async #yield(): Promise<void> {
-    const before = performance.now();
-    const { hasUnread } = this.#events;
-    const slice = await takeTurn();
-    const now = performance.now();
-    if (hasUnread) {
-      this.#portion = now - before > SLICE
-        ? Math.ceil(this.#portion / 2)
-        : Math.min(MOST_UNREAD, 2 * this.#portion);
-      this.#betweenLooks = Math.min(this.#betweenLooks, this.#portion);
-    }
-    this.#beginTurn(now, slice);
-  }
-
-  #beginTurn(now: number, slice: number = SLICE): void {
-    this.#turnedAt = this.#lookedAt = now;
-    this.#slice = slice;
-    this.#frames = 0;
-    this.#nextLook = this.#betweenLooks;
-    this.#yields = false;
-  }
-
   // The current state, which may have changed in a wait or a callback.
 
   #isStopped(): boolean {
     return this.#state === "stopped";
-  }
-
-  #isPaused(): boolean {
-    return this.#state === "paused";
   }
 
   async #inflate(): Promise<void> {
@@ -402,21 +291,7 @@ export class Receiver implements FrameSink {
   }
 
   #countFrame(): void {
-    const frames = ++this.#frames;
-    if (frames < this.#nextLook) return;
-    const now = performance.now();
-    // As many as took a quarter of a slice, but at most twice as many as before.
-    const growth = Math.min(2, this.#slice / 4 / (now - this.#lookedAt));
-    const many = Math.min(this.#betweenLooks * growth, MOST_BETWEEN_LOOKS);
-    this.#betweenLooks = Math.max(1, Math.ceil(many));
-    this.#nextLook = frames + this.#betweenLooks;
-    this.#lookedAt = now;
-    if (
-      now - this.#turnedAt > this.#slice ||
-      frames >= this.#portion && this.#events.hasUnread
-    ) {
-      this.#yields = true;
-      this.#decoder.stop();
-    }
+    this.#turns.countFrame();
+    if (this.#turns.isDue) this.#decoder.stop();
   }
 }
