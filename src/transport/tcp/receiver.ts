@@ -31,7 +31,8 @@ export interface ReceiverOptions {
 
 /** An idle connection waits with a buffer of this size, bytes. */
 const SMALL = 2 * 1024;
-const MEDIUM = 16 * 1024;
+/** Has room for a TLS record, 16 KiB, behind a torn frame. */
+const MEDIUM = 20 * 1024;
 const LARGE = 256 * 1024;
 
 /** Large buffers that are not in use: at most 1 MiB. */
