@@ -56,7 +56,7 @@ export type HeartbeatOptions = Pick<
 /** Its socket. */
 export type HeartbeatSocket =
   & PingSocket
-  & Pick<Socket, "bytesRead" | "bytesWritten">;
+  & Pick<Socket, "bytesFlushed" | "bytesRead" | "bytesWritten">;
 
 /** The connection that is watched. */
 export interface HeartbeatTarget extends PingTarget {
@@ -314,8 +314,9 @@ export class Heartbeat implements TimerEntry {
   #checkWrites(): void {
     // A connection that is not open is about to end, or closes within its own
     // time limit.
-    const { bytesWritten, bufferedAmount = 0 } = this.#socket;
-    this.#writes.check(bytesWritten, bufferedAmount, this.#time);
+    const { bytesWritten, bytesFlushed, bufferedAmount = 0 } = this.#socket;
+    const left = bytesFlushed ?? bytesWritten - bufferedAmount;
+    this.#writes.check(left, bufferedAmount, this.#time);
     // A few bytes may just have been written: the kernel accepts them on a dead
     // connection too.
     if (bufferedAmount < BACKLOG) return;
@@ -402,13 +403,12 @@ const UNIT = 1024 * 1024;
  */
 export class WriteStall {
   /**
-   * How long a MiB may stand still, in milliseconds. The socket reports only
+   * How long a MiB may stand still, in milliseconds. A socket may report only
    * whole messages that have left, so the timeout is per MiB: otherwise a large
    * message on a slow line would be cut off every time.
    */
   timeout: number;
   #buffered = 0;
-  /** A lower bound of what has left; it grows only if something did. */
   #left = -Infinity;
   #since = 0;
 
@@ -428,12 +428,11 @@ export class WriteStall {
   }
 
   /**
-   * Checks the socket: the payload `written` to it so far (see
-   * `Socket.bytesWritten`) and the bytes `buffered` in it. A full socket may be
-   * a busy one, so only both together tell.
+   * Checks the socket: the bytes that have `left` it so far, or a lower bound
+   * of them that grows only if something left, and the bytes `buffered` in it.
+   * A full socket may be a busy one, so only both together tell.
    */
-  check(written: number, buffered: number, now: number): void {
-    const left = written - buffered;
+  check(left: number, buffered: number, now: number): void {
     if (buffered === 0 || left > this.#left) this.#since = now;
     this.#left = left;
     this.#buffered = buffered;

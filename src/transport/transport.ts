@@ -55,6 +55,11 @@ export interface Socket {
    * once the number is unknown. Our own transport knows it after the end, too.
    */
   readonly bufferedAmount: number | undefined;
+  /**
+   * Bytes that the network has taken so far, frame headers and parts of messages
+   * included; `undefined` if only whole messages are seen to leave.
+   */
+  readonly bytesFlushed?: number;
   /** How much the queue may keep in this socket at a time. */
   readonly sendWindow: SendWindow;
   /**

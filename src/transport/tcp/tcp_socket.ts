@@ -136,6 +136,10 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
     return this.#writes.buffered;
   }
 
+  get bytesFlushed(): number {
+    return this.#writes.flushed;
+  }
+
   listen(listener: SocketListener): void {
     const state = this.#state;
     this.#listener = listener;

@@ -81,6 +81,7 @@ export class WriteQueue {
   #latestPing: Uint8Array | undefined;
   #close: Uint8Array | undefined;
   #buffered = 0;
+  #flushed = 0;
   #state: "idle" | "writing" | "stopped" = "idle";
 
   constructor(stream: ByteStream, events: WriteEvents) {
@@ -91,6 +92,11 @@ export class WriteQueue {
   /** Payload bytes of the messages whose last byte is not written. */
   get buffered(): number {
     return this.#buffered;
+  }
+
+  /** All bytes that are written so far. */
+  get flushed(): number {
+    return this.#flushed;
   }
 
   /**
@@ -255,6 +261,7 @@ export class WriteQueue {
       for (let at = 0; at < length;) {
         const count = await this.#stream.write(bytes);
         at += count;
+        this.#flushed += count;
         if (this.#isStopped()) return;
         payload = frames.written(at);
         this.#buffered -= payload;
