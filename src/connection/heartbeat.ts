@@ -7,7 +7,9 @@
  * - bytes in the socket have not moved for `pingTimeout`, for each MiB of them.
  *
  * While many bytes wait in the socket and still leave it the first two do not
- * run: a ping waits behind them, and so does its pong. While reading is paused
+ * run: a ping waits behind them, and so does its pong. It still does when they
+ * are in the buffer of the kernel, so on a slow line the first two wait until
+ * that should be empty. While reading is paused
  * the first three do not run, because nothing could be seen to arrive; the first
  * check after it at which nothing more arrives sends a ping.
  *
@@ -99,6 +101,12 @@ const WALL_JUMP = 2_000;
 
 /** Bytes in a socket that do not get through to the kernel at once. */
 const BACKLOG = 16 * 1024;
+/**
+ * The kernel accepts more only when a third of its buffer is free (Linux:
+ * `sk_stream_is_writeable`), so a full one takes this many of the pauses between
+ * to get empty.
+ */
+const PAUSES_PER_BUFFER = 3;
 
 const TIMERS = new SharedTimers();
 const NO_PING: PingConfig = Object.freeze({});
@@ -127,6 +135,8 @@ export class Heartbeat implements TimerEntry {
   #pongTimeout = 0;
   /** The last ping has left when this many bytes have left the socket. */
   #pingEnd = -Infinity;
+  /** When the bytes that the kernel has accepted should be on the network. */
+  #kernelEmptyAt = 0;
   #idleDue = Infinity;
   #staleDue = Infinity;
   /** Milliseconds of silence, by the monotonic clock. */
@@ -320,12 +330,15 @@ export class Heartbeat implements TimerEntry {
     // A few bytes may just have been written: the kernel accepts them on a dead
     // connection too.
     if (bufferedAmount < BACKLOG) return;
+    const { pingTimeout, idleTimeout } = this.#times;
+    const pause = Math.min(this.#writes.longestPause, pingTimeout);
+    this.#kernelEmptyAt = this.#time + PAUSES_PER_BUFFER * pause;
     // A write stall has a deadline of its own.
     if (this.#pongDue !== Infinity) {
-      this.#pongDue = this.#time + this.#pongTimeout;
+      this.#pongDue = this.#kernelEmptyAt + this.#pongTimeout;
     }
     if (this.#idleDue !== Infinity) {
-      this.#idleDue = this.#time + this.#times.idleTimeout;
+      this.#idleDue = this.#kernelEmptyAt + idleTimeout;
     }
   }
 
@@ -349,8 +362,9 @@ export class Heartbeat implements TimerEntry {
     if (bytesWritten - bufferedAmount < this.#pingEnd) return;
     if (!this.#pings?.send(this.#times.pingTimeout)) return;
     this.#pingEnd = this.#socket.bytesWritten;
-    if (this.#pongDue <= this.#time + timeout) return;
-    this.#pongDue = this.#time + timeout;
+    const due = Math.max(this.#time, this.#kernelEmptyAt) + timeout;
+    if (this.#pongDue <= due) return;
+    this.#pongDue = due;
     this.#pongTimeout = timeout;
   }
 
@@ -411,6 +425,7 @@ export class WriteStall {
   #buffered = 0;
   #left = -Infinity;
   #since = 0;
+  #longestPause = 0;
 
   /** @param timeout in milliseconds */
   constructor(timeout: number) {
@@ -420,6 +435,14 @@ export class WriteStall {
   /** The moment from which the writes count as stalled. */
   get due(): number {
     return this.#since + this.#limit;
+  }
+
+  /**
+   * The longest time for which nothing left since the socket was empty, in
+   * milliseconds; 0 if each check saw something leave.
+   */
+  get longestPause(): number {
+    return this.#longestPause;
   }
 
   /** What is wrong, in a few words. */
@@ -433,7 +456,9 @@ export class WriteStall {
    * A full socket may be a busy one, so only both together tell.
    */
   check(left: number, buffered: number, now: number): void {
+    if (buffered === 0) this.#longestPause = 0;
     if (buffered === 0 || left > this.#left) this.#since = now;
+    else this.#longestPause = Math.max(this.#longestPause, now - this.#since);
     this.#left = left;
     this.#buffered = buffered;
   }

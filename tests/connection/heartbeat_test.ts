@@ -153,6 +153,33 @@ Deno.test("a large message, which leaves as a whole, has time for each MiB", () 
   world.assertDead(60 * SECOND, /^3145728 bytes have not moved for 60000 ms$/);
 });
 
+Deno.test("a ping behind a large message on a slow line has time until the kernel has sent it", () => {
+  using world = new World({ ...PING, idleTimeout: 50 * SECOND });
+  const { target } = world;
+  // The kernel takes a third of its buffer every 8 s: when the last bytes have
+  // left the socket, they need 24 s for the network.
+  target.bytesWritten = target.buffered = 400_000;
+  world.run(80 * SECOND, () => {
+    if (world.now % (8 * SECOND) === 0) target.buffered -= 40_000;
+  });
+  assertEquals(target.buffered, 0);
+  world.run(24 * SECOND);
+  world.assertAlive();
+  world.run(30 * SECOND);
+  world.assertDead(110 * SECOND, /after a ping/);
+});
+
+Deno.test("a ping behind a large message on a fast line has no more time", () => {
+  using world = new World(PING);
+  const { target } = world;
+  target.bytesWritten = target.buffered = 400_000;
+  world.run(15 * SECOND, () => {
+    target.buffered = Math.max(0, target.buffered - 20_000);
+  });
+  world.run(60 * SECOND);
+  world.assertDead(30 * SECOND, /after a ping/);
+});
+
 Deno.test("a connection that is not open gets no pings, and is judged by what comes in", () => {
   using world = new World({ ...PING, idleTimeout: 50 * SECOND });
   world.run(15 * SECOND);
