@@ -171,17 +171,10 @@ export class ReconnectLoop {
 
   /** Runs until the client has ended. Never rejects. */
   async run(): Promise<void> {
-    const { config, log } = this.#host;
     this.#policy.start(now());
     try {
       for (let connection = await this.#open();;) {
-        if (this.#current !== connection) this.#enter(connection);
-        const end = await useUntilTooOld(connection, config, this.#setupTime);
-        if (end === "replace") connection = await this.#rotate(connection);
-        else {
-          this.#ended(connection, end);
-          connection = await this.#open();
-        }
+        connection = await this.#use(connection);
       }
     } catch (cause) {
       this.#ending ??= { tag: "failed", error: this.#host.onBug(cause) };
@@ -192,11 +185,26 @@ export class ReconnectLoop {
     await this.#series?.opened?.catch(() => {});
     await this.#retiring;
     if (this.#ending.tag !== "closed") this.#endOutage();
-    log.end(now());
+    this.#host.log.end(now());
     this.#transport?.close();
     this.#host.onEnd(
       this.#ending.tag === "failed" ? this.#ending.error : undefined,
     );
+  }
+
+  /**
+   * Uses a connection until it has ended or is replaced. Not a part of `run`:
+   * what a suspended function has seen stays in memory.
+   * @returns the next connection
+   * @throws the client has ended
+   */
+  async #use(connection: Connection): Promise<Connection> {
+    const { config } = this.#host;
+    if (this.#current !== connection) this.#enter(connection);
+    const end = await useUntilTooOld(connection, config, this.#setupTime);
+    if (end === "replace") return await this.#rotate(connection);
+    this.#ended(connection, end);
+    return await this.#open();
   }
 
   /** Ends the run, after a close handshake on open connections. */
@@ -517,6 +525,8 @@ export class ReconnectLoop {
     if (this.#ending !== undefined) return;
     this.#endOutage();
     this.#wasOpen = true;
+    // V8 keeps what an error's stack was made of: the connection that has ended.
+    this.#lastError = undefined;
     this.#policy.entered();
     this.#waits.clear();
     this.#openSince = now();

@@ -41,6 +41,19 @@ function testAll({ name, world: worldOf, openWorld }: TransportCase): void {
     Deno.test(`${name}: ${title}`, fn);
   }
 
+  test("an open client keeps nothing of the connections before", async () => {
+    const script = new URL("./kept_errors.ts", import.meta.url);
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--allow-all", "--v8-flags=--expose-gc"],
+        script.pathname,
+        name,
+      ],
+      stderr: "inherit",
+    }).output();
+    assertEquals(new TextDecoder().decode(stdout), "0 of 3\n");
+  });
+
   // reconnect() ----------------------------------------------------------------------
 
   test("reconnect() drops the connection and dials at once", async () => {
