@@ -24,6 +24,7 @@ import { echo } from "../src/server/behaviours.ts";
 import type { World, WorldOptions } from "./support/client_world.ts";
 import { forEachTransport } from "./support/transports.ts";
 import { Recorder, within } from "./support/events.ts";
+import { silence, TcpPeer, upgrade } from "./support/tcp_peer.ts";
 
 const NEVER = new Promise<never>(() => {});
 /** Nobody listens there. */
@@ -343,6 +344,24 @@ forEachTransport(
     const { unsent, unsentBytes } = await within(stopped, "stop", 1_000);
     assertGreater(unsent, queued);
     assertEquals(unsentBytes, unsent * message.length);
+  },
+);
+
+forEachTransport(
+  "an abort cuts short the close of a connection that reconnect() has ended",
+  async (transport) => {
+    const controller = new AbortController();
+    await using server = new TcpPeer(upgrade({ then: silence }));
+    await using guest = await transport.guest({
+      url: server.url,
+      signal: controller.signal,
+      closeTimeout: 3_600_000,
+    });
+    guest.client.reconnect({ code: 4000 });
+    await guest.calls.next("disconnect");
+    const stopped = guest.client.stop();
+    controller.abort();
+    await within(stopped, "stop", 1_000);
   },
 );
 

@@ -291,7 +291,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
    * during the connect hook, whose messages do not go to readers.
    */
   setPausedForReaders(isPaused: boolean): void {
-    if (this.#buffer !== undefined) return;
+    if (this.#buffer !== undefined || this.isClosed) return;
     this.#isPausedForReaders = isPaused && !this.#hasRoomToClose;
     this.#pauseOrResume();
   }
@@ -326,6 +326,12 @@ export class Connection implements SocketListener, HeartbeatTarget {
     // A paused socket would not see the answer.
     this.#socket.resume?.();
     await promise;
+  }
+
+  /** Ends a close handshake at once, also that of an abandoned connection. */
+  skipClose(): void {
+    if (this.isClosed) this.#socket.terminate();
+    else this.terminate();
   }
 
   /**

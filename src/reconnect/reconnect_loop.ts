@@ -133,11 +133,9 @@ export class ReconnectLoop {
   #openSince = 0;
   #lastMessageAt: number | undefined;
   #rotateWith = NORMAL;
-  /** Old connections that are being closed after rotations. */
+  /** Old connections whose close handshakes go on, beside another connection. */
   #retired = NO_CONNECTIONS;
-  /**
-   * Resolves when these have ended, and connections that `reconnect()` ended.
-   */
+  /** Resolves when these have ended. */
   #retiring: Promise<void> | undefined;
 
   constructor(host: LoopHost) {
@@ -221,7 +219,7 @@ export class ReconnectLoop {
 
   /** Cuts short the close handshakes of an ending run. */
   terminate(): void {
-    for (const old of this.#retired) old.terminate();
+    for (const old of this.#retired) old.skipClose();
     this.#attempt?.connection?.terminate();
     this.#current?.terminate();
   }
@@ -258,9 +256,7 @@ export class ReconnectLoop {
     }
     const { code, reason } = closeWith;
     const { closeTimeout } = this.#host.config;
-    const earlier = this.#retiring;
-    this.#retiring = dropped.abandon(code, reason, closeTimeout)
-      .then(() => earlier);
+    this.#retire(dropped, dropped.abandon(code, reason, closeTimeout));
   }
 
   /** Ends the connection because a reader is too slow for it. */
@@ -553,7 +549,10 @@ export class ReconnectLoop {
     this.#policy.rotated(now());
     const replaced = this.#close(old, this.#rotateWith);
     this.#rotateWith = NORMAL;
-    this.#retiring = this.#retire(old, replaced, this.#retiring);
+    const reported = replaced.then((end) =>
+      this.#disconnected(end, undefined, true)
+    );
+    this.#retire(old, reported);
     const limit = closeAnswerLimit(config, queue.hasUnflushed);
     const closed = Promise.race([replaced, connection.closed]);
     await sleepUntil(closed, limit);
@@ -561,16 +560,14 @@ export class ReconnectLoop {
     connection.carryQueue();
   }
 
-  async #retire(
-    old: Connection,
-    closed: Promise<ConnectionEnd>,
-    earlier: Promise<void> | undefined,
-  ): Promise<void> {
+  /** Keeps an old connection until its close handshake has ended. */
+  #retire(old: Connection, ended: Promise<void>): void {
+    const earlier = this.#retiring;
     this.#retired = [...this.#retired, old];
-    const end = await closed;
-    this.#retired = this.#retired.filter((other) => other !== old);
-    this.#disconnected(end, undefined, true);
-    await earlier;
+    this.#retiring = ended.then(() => {
+      this.#retired = this.#retired.filter((other) => other !== old);
+      return earlier;
+    });
   }
 
   /**
