@@ -76,6 +76,17 @@ _ws_stream_files() {
   COMPREPLY=($(compgen -f -- "$1"))
   compopt -o filenames 2>/dev/null
 }
+_ws_stream_at_files() {
+  # With "-o filenames" bash would take the @ for a part of the name.
+  local name
+  while IFS= read -r name; do
+    if [[ -d $name ]]; then
+      name=$name/
+      compopt -o nospace 2>/dev/null
+    fi
+    COMPREPLY+=("$(printf '@%q' "$name")")
+  done < <(compgen -f -- "\${1#@}")
+}
 _ws_stream() {
   # bash breaks words at = and @; "$2" is what it replaces
   local cur=$2 prev=$3 command=connect flags word
@@ -122,8 +133,7 @@ function valueCases(): string[] {
       : fileOf(flag) === "file"
       ? '_ws_stream_files "$cur"; return'
       : fileOf(flag) === "@file"
-      ? "COMPREPLY=(); [[ $cur == @* ]] && " +
-        `COMPREPLY=($(compgen -P @ -f -- "\${cur#@}")); return`
+      ? 'COMPREPLY=(); [[ $cur == @* ]] && _ws_stream_at_files "$cur"; return'
       : "COMPREPLY=(); return";
     return [`    ${forms(name, flag).join("|")}) ${reply} ;;`];
   });

@@ -133,14 +133,17 @@ testWith(
     const script = await complete();
     using folder = new TempFile();
     await Deno.mkdir(`${folder.folder}/my certs`);
+    await Deno.writeTextFile(`${folder.folder}/my certs/ca.pem`, "");
     const lines = [
       `cd '${folder.folder}' && eval '${script.replaceAll("'", `'\\''`)}'`,
-      'ws-stream() { printf "<%s>" "$@"; exit; }',
-      "ws-stream --ca my\tca.pem",
+      'ws-stream() { printf "<%s>" "$@"; }',
+      "ws-stream --ca my\tc\t",
+      "ws-stream -H @my\tc\t",
     ];
     const { stdout } = await cli().program("bash", "--norc", "-i")
       .input(lines.join("\n") + "\n").run();
     assert(stdout.includes("<--ca><my certs/ca.pem>"), stdout);
+    assert(stdout.includes("<-H><@my certs/ca.pem>"), stdout);
   },
 );
 
