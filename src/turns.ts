@@ -4,10 +4,10 @@
  * @module
  */
 
-// The globals, for which Deno 2.6 has no types. Newer ones load them, and
-// `setTimeout`, together with much else of Node's, at the first use, which takes
-// 6 ms. That may be while a dial waits for its server; an import of
-// `node:timers` would do it when the program starts.
+// The globals, for which Deno 2.6 has no types. Newer versions load them and
+// `setTimeout`, with many other modules of Node's, at the first use, which takes
+// 6 ms. By then a dial is waiting for its server; an import of `node:timers`
+// would load them when the program starts.
 declare function setImmediate(callback: () => void): object;
 declare function clearImmediate(immediate: object): void;
 
@@ -23,6 +23,11 @@ export const nextTurn: Turn = (then) => {
   return () => clearImmediate(immediate);
 };
 
+/** Resolves after a turn of the event loop. */
+export function untilNextTurn(): Promise<void> {
+  return new Promise((resolve) => nextTurn(resolve));
+}
+
 /** How long work may go on before the event loop runs, in milliseconds. */
 const LONGEST_PART = 5;
 
@@ -37,7 +42,7 @@ export class Parts {
 
   /** Lets the event loop run. */
   async next(): Promise<void> {
-    await new Promise<void>((resolve) => nextTurn(resolve));
+    await untilNextTurn();
     this.#begunAt = performance.now();
   }
 }

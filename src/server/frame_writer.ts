@@ -9,7 +9,7 @@ import type { Message } from "../message.ts";
 import type { MessageDeflate } from "../protocol/deflate.ts";
 import { FrameBuffer } from "../protocol/encoder.ts";
 import { FIN, headerSize, Opcode, RSV1 } from "../protocol/frames.ts";
-import { nextTurn } from "../turns.ts";
+import { untilNextTurn } from "../turns.ts";
 
 /** Accepts frames and writes them in order. */
 export interface FrameWriter {
@@ -179,7 +179,7 @@ export class BatchWriter implements FrameWriter {
         if (!this.full) this.#resolveDrained();
         // Writes that succeed at once never leave the microtasks: timers and
         // reads must get their turn.
-        if (bytes.length >= BATCH / 2) await turn();
+        if (bytes.length >= BATCH / 2) await untilNextTurn();
       }
     } catch (error) {
       this.stop();
@@ -202,11 +202,6 @@ export class BatchWriter implements FrameWriter {
     this.#drained?.resolve();
     this.#drained = undefined;
   }
-}
-
-/** Lets the event loop turn. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => nextTurn(resolve));
 }
 
 /** What a {@linkcode QueuedWriter} does with frames before they are written. */
