@@ -371,7 +371,7 @@ export class WebSocketStreamClient
     await this.closed;
     const result = this.#parts.queue.end(this.#whyEnded());
     const { closed } = this.#parts.queue;
-    // Without a spool nothing is waited for once the client is closed.
+    // Only a spool is still being closed.
     if (closed !== undefined) await closed;
     return result;
   }
@@ -391,7 +391,7 @@ export class WebSocketStreamClient
     const { loop } = this.#parts;
     const isClosing = loop.isEnding;
     this.stop({ drain: 0 });
-    // An earlier stop() drains no longer, or no longer waits for the server.
+    // An earlier stop() ends, whether it drains or waits for the server.
     if (isClosing) loop.terminate();
     else loop.stop(1000, "");
   }

@@ -155,7 +155,7 @@ export interface PingConfig {
 }
 
 /**
- * At most so many messages in each interval.
+ * The limit of the send rate: the number of `messages` in each `interval`.
  *
  * @example
  * ```ts
@@ -492,9 +492,8 @@ export interface WSConfig {
     context: ClassifyContext,
   ) => Severity | undefined;
   /**
-   * When it aborts, the client stops at once; queued messages are not sent. If
-   * `stop()` is closing the connection already, it waits for the server no
-   * longer.
+   * When it aborts, the client stops at once; queued messages are not sent. A
+   * `stop()` that is closing the connection no longer waits for the server.
    * @default none
    */
   readonly signal?: AbortSignal;

@@ -47,7 +47,7 @@ export function wrongKind(
   return new TypeError(refusal(key, rule, show(value)));
 }
 
-/** The error for what is no message. */
+/** The error for a value that is not a message. */
 export function noMessage(key: string, value: unknown): TypeError {
   const rule = value instanceof Uint8Array
     ? "a Uint8Array that is not detached"

@@ -106,7 +106,10 @@ type State =
     readonly messages: number;
     readonly bytes: number;
   }
-  /** The server has closed: nothing more can be sent, and the socket ends soon. */
+  /**
+   * The server has closed, or broken the protocol: nothing more can be sent, and
+   * the socket ends soon.
+   */
   | { readonly tag: "answering" }
   /** The socket has ended; the connection follows a turn later. */
   | {
@@ -380,7 +383,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     else this.#keep(this.#buffer, data);
   }
 
-  /** The queue keeps its messages for the next connection. */
+  /** From now on the queue keeps its messages for the next connection. */
   onEnding(): void {
     if (!this.isOpen) return;
     this.#state = ANSWERING;

@@ -36,7 +36,7 @@ export interface PingTarget {
   onError(error: WSError): void;
 }
 
-/** Replies may take up so many bytes in the socket. */
+/** How many bytes replies may take up in the socket. */
 const MAX_REPLY_BYTES = 256 * 1024;
 
 interface AwaitedPing {

@@ -29,8 +29,9 @@ const SLAB_TEXTS = 16;
 const FEWEST_TEXTS = 3;
 
 /**
- * After a slab with a text that is not ASCII so many are decoded one by one,
- * and twice as many each time: a feed of such texts is as fast as without slabs.
+ * How many texts are decoded one by one after a slab with a text that is not
+ * ASCII; after each further such slab twice as many. So a feed of such texts is
+ * as fast as without slabs.
  */
 const FIRST_PAUSE = 16;
 const LONGEST_PAUSE = 1024;
@@ -41,7 +42,7 @@ export class AsciiTexts {
   /** The part of the buffer that is in the slab. */
   #from = 0;
   #until = 0;
-  /** So many texts are to be decoded without a slab, now and next time. */
+  /** How many texts are to be decoded without a slab, now and next time. */
   #skip = 0;
   #pause = FIRST_PAUSE;
 

@@ -20,14 +20,14 @@ import {
 import { type Maskable, MaskedMemory, nextKey, writeKey } from "./masking.ts";
 
 /**
- * ASCII texts up to this size, in bytes, are encoded many at a time: of 64
- * bytes, a text then takes 0.05 us instead of 0.2. Larger ones cost more to join
- * than that saves.
+ * ASCII texts up to this size, in bytes, are encoded many at a time: a text of
+ * 64 bytes then takes 0.05 us instead of 0.2. Larger ones cost more to join than
+ * that saves.
  */
 const SHORT_TEXT = 256;
 /** How many bytes of frames with short texts are encoded at a time. */
 const MOST_AT_ONCE = 16 * 1024;
-/** What keeps room for a header between them, by its size. */
+/** Room for a header between them, by its size. */
 const BLANKS = Array.from({ length: 9 }, (_, size) => "\0".repeat(size));
 /**
  * For a single text up to this size a loop over its characters beats the
@@ -46,7 +46,7 @@ const encoder = new TextEncoder();
  * import { FrameBuffer } from "./encoder.ts";
  *
  * const frames = new FrameBuffer("server", 4096);
- * frames.addMessage("Hello"); // true: it fitted
+ * frames.addMessage("Hello"); // 5: it fits
  * frames.bytes.subarray(0, frames.length); // 81 05 48 65 6c 6c 6f
  * ```
  */
@@ -54,10 +54,10 @@ export class FrameBuffer {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #memory: Maskable;
   readonly #masked: boolean;
-  /** With the short texts. */
+  /** Of all frames, also those that are not encoded yet. */
   #length = 0;
   /**
-   * ASCII texts that are not encoded yet, and blanks for the headers between
+   * ASCII texts that are not encoded yet, with blanks for the headers between
    * them. Their frames follow all others.
    */
   #shortTexts = "";
@@ -90,7 +90,7 @@ export class FrameBuffer {
     return this.#length;
   }
 
-  /** How many bytes of frames have room. */
+  /** The size of the memory. */
   get capacity(): number {
     return this.#bytes.length;
   }
@@ -105,7 +105,7 @@ export class FrameBuffer {
   }
 
   /**
-   * Adds a message of so many bytes.
+   * Adds a message of `size` bytes.
    * @returns the bytes of its payload; -1 if it does not fit
    */
   addMessage(data: Message, size: number = byteLength(data)): number {

@@ -15,8 +15,8 @@ import { ProtocolError } from "./frames.ts";
 export const HAS_FAST_LATIN1: boolean = hasFastLatin1();
 
 /**
- * From this size on it pays to look first whether a text is ASCII: up to 256
- * bytes `toString("utf8")` takes 0.08 us and from there on 0.2, the look and
+ * From this size on it pays to check first whether a text is ASCII: up to 256
+ * bytes `toString("utf8")` takes 0.08 us and from there on 0.2, the check and
  * `toString("latin1")` 0.16; 1 KiB takes 0.2 us instead of 0.5, 16 KiB 1.7
  * instead of 6.5.
  */

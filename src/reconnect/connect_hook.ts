@@ -61,8 +61,8 @@ export interface PendingHook {
 let context: AsyncLocalStorage<PendingHook> | undefined;
 
 /**
- * Loads what hooks need, once: not with this module, because the first dial
- * would wait for it (see turns.ts).
+ * Makes the storage of pending hooks, once: its code is not loaded with this
+ * module, because the first dial would wait for it (see turns.ts).
  */
 export async function loadContext(): Promise<AsyncLocalStorage<PendingHook>> {
   if (context === undefined) {

@@ -35,7 +35,7 @@ export function ifThere(change: () => void): void {
   }
 }
 
-/** Reads so many bytes; `false` if there are fewer. */
+/** Fills `bytes`; `false` if the file ends before. */
 export function readFully(file: Deno.FsFile, bytes: Uint8Array): boolean {
   let at = 0;
   while (at < bytes.length) {

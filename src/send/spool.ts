@@ -244,7 +244,7 @@ export class Spool {
     }
   }
 
-  /** Until an erasure succeeds. */
+  /** Reports a failure, and no other one until an erasure succeeds. */
   #reportOnce(cause: unknown): void {
     if (!this.#isFailing) this.#hooks.onError(this.#cannotWrite(cause));
     this.#isFailing = true;
@@ -261,7 +261,7 @@ export class Spool {
   }
 }
 
-/** Erases as many rows as a full disk lets; returns their number. */
+/** Erases as many rows as a full disk allows; returns their number. */
 function eraseMost(file: SpoolFile, rows: readonly number[]): number {
   try {
     file.erase(rows);

@@ -75,7 +75,7 @@ const PAGE_SIZE = 4096;
 const ROWS_AT_A_TIME = 100;
 /** Pages of unused room that are given back at a time, and tolerated. */
 const PAGES_AT_A_TIME = 256;
-/** On a full disk: each may be moved, and so need room for two in the log. */
+/** On a full disk: moving a page takes room for two in the log. */
 const FEW_PAGES = 16;
 /** Enough to erase the largest message, or `FEW_PAGES`; in bytes. */
 const LEAST_RESERVE = 256 * 1024;
@@ -108,11 +108,11 @@ export class SqliteSpool implements SpoolFile {
   readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
-  /** A file without a log has none. */
+  /** Only beside a log. */
   #reserve: Reserve | undefined;
   /** The size of the file when the reserve was last fitted. */
   #size = 0;
-  /** Whether the last message did not fit at once. */
+  /** Whether a change did not fit at once, and no message has fitted since. */
   #isDiskFull = false;
   /** Whether there is nothing in it yet, after `lock`. */
   isNew: boolean;
@@ -146,7 +146,7 @@ export class SqliteSpool implements SpoolFile {
   }
 
   /**
-   * Makes it ready for use. With a log a commit costs one sync, but to check a
+   * Makes it ready for use. With a log a commit costs one sync, but checking a
    * log takes permission for it.
    */
   prepare(hasLog: boolean): void {
@@ -344,8 +344,8 @@ export class SqliteSpool implements SpoolFile {
   }
 
   /**
-   * Makes a change; if it fails, once more with the reserve's room. Whether it
-   * succeeded at once.
+   * Makes a change; if that fails, tries once more with the reserve's room.
+   * Returns whether the first try succeeded.
    */
   #change(change: (isSecondTry: boolean) => void): boolean {
     try {

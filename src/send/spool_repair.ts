@@ -43,9 +43,9 @@ export function setAside(path: string, aside: string): void {
 }
 
 /**
- * Puts a file under another name, too: as a copy, where there are no hard links
- * (FAT). The copied file is to be closed when it is no longer in its place, for
- * that also frees its lock.
+ * Gives a file a second name, or where there are no hard links (FAT) a copy of
+ * that name. Then it returns the file, to be closed once another one is in its
+ * place: closing it also frees its lock.
  */
 function putUnder(aside: string, path: string): Disposable | undefined {
   try {

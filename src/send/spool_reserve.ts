@@ -4,7 +4,7 @@
  * SQLite cannot erase on a full disk: the change goes into the log, and the log
  * can be emptied only when the database has grown by the new pages in it. A
  * spool that has filled its disk itself would stay full for ever. So a file
- * beside it takes up as much room as that needs, until it is needed.
+ * beside it takes up the room that erasing needs, and is emptied for it.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export class Reserve {
   }
 
   /**
-   * Reserves at least so many bytes.
+   * Reserves at least `size` bytes.
    * @throws there is no room for them; then nothing has changed
    */
   keep(size: number): void {
@@ -53,7 +53,7 @@ export class Reserve {
     }
   }
 
-  /** Gives all but so many bytes back to the disk. */
+  /** Gives all but `rest` bytes back to the disk. */
   release(rest = 0): void {
     if (this.#size <= rest) return;
     ifThere(() => Deno.truncateSync(this.#path, rest));

@@ -27,7 +27,7 @@ export class DeflateQueue {
     this.#threshold = threshold;
   }
 
-  /** Adds a message of so many bytes. */
+  /** Adds a message of `size` bytes. */
   add(data: Message, size: number): void {
     if (!this.#busy && size < this.#threshold) {
       return this.#writes.add(data, size);
@@ -44,7 +44,7 @@ export class DeflateQueue {
     else callback();
   }
 
-  /** Forgets all messages, for good; they stay counted. */
+  /** Forgets all messages, also the one in progress; they stay counted. */
   clear(): void {
     this.#isCleared = true;
     this.#waiting.length = 0;

@@ -147,7 +147,7 @@ const ABORT_GRACE = 100;
  * and if that throws, the connection is lost without being closed. Here it does
  * not throw, so that the caller gets the connection and closes it.
  *
- * Deno 2.6 does not hear the signal while it resolves a name, for ten seconds
+ * Deno 2.6 ignores the signal while it resolves a name, which takes ten seconds
  * and more if no name server answers. So an aborted call is not awaited for
  * long; a connection that it still makes is closed.
  */

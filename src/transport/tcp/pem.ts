@@ -16,8 +16,9 @@ const ONE_CERTIFICATE = new RegExp(
 const KEY = /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/;
 
 /**
- * The runtime ignores a text without a certificate, and reports one that it
- * cannot read as a fault of the server, or not at all.
+ * Checks certificates and keys. The runtime ignores a text without a
+ * certificate, and reports one that it cannot read as a fault of the server, or
+ * not at all.
  * @throws {HandshakeFailure} `options`
  */
 export function checkPem({ caCerts, identity }: TlsSettings): void {

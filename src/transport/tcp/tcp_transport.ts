@@ -80,7 +80,7 @@ export class TcpTransport implements Transport {
     const [stream, { handshakeOf, upgrade }, { TcpSocket }] = await Promise.all(
       [
         dial(url, this.#options, holder, signal),
-        // While the network is waited for.
+        // Loaded while the dial waits for the network.
         import("./upgrade.ts"),
         import("./tcp_socket.ts"),
       ],

@@ -2,7 +2,7 @@ import type { Message } from "../../message.ts";
 import { FrameBuffer } from "../../protocol/encoder.ts";
 import { FIN, MAX_HEADER, Opcode, RSV1 } from "../../protocol/frames.ts";
 import { vectorMemory } from "../../protocol/masking.ts";
-import { nextTurn } from "../../turns.ts";
+import { untilNextTurn } from "../../turns.ts";
 import type { ByteStream } from "./byte_stream.ts";
 
 /** The events of a {@linkcode WriteQueue}. */
@@ -100,8 +100,8 @@ export class WriteQueue {
   }
 
   /**
-   * Adds a message of so many bytes. Once nothing can be written any more, it
-   * is only counted.
+   * Adds a message of `size` bytes. Once nothing can be written any more, it is
+   * only counted.
    */
   add(data: Message, size: number): void {
     const open = this.#open;
@@ -211,7 +211,7 @@ export class WriteQueue {
         const now = performance.now();
         if (now - begun < SLICE) continue;
         // Writes that succeed at once would keep all timers waiting.
-        await new Promise<void>((resolve) => nextTurn(resolve));
+        await untilNextTurn();
         if (this.#isStopped()) return;
         begun = now;
       }
