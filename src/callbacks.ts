@@ -191,7 +191,7 @@ export interface WSCallbacks {
    * Called for each message, synchronously and in order of arrival. A promise
    * that it returns is not awaited.
    */
-  readonly onMessage?: (data: Message) => unknown;
+  readonly onMessage?: ((data: Message) => unknown) | undefined;
   /**
    * The connect hook. Messages that it sends with `session.send` leave before
    * the queue, which waits until the returned promise settles. A rejection ends
@@ -200,23 +200,24 @@ export interface WSCallbacks {
    * ends first, that is reported at once, and the next attempt waits for the
    * hook for at most `closeTimeout`.
    */
-  readonly onConnect?: (session: Session) => unknown;
+  readonly onConnect?: ((session: Session) => unknown) | undefined;
   /** A connection has ended. */
-  readonly onDisconnect?: (info: DisconnectInfo) => unknown;
+  readonly onDisconnect?: ((info: DisconnectInfo) => unknown) | undefined;
   /**
    * An attempt, a connection, the spool or a callback failed. Called before
    * `onDisconnect` and `onRetry`.
    */
-  readonly onError?: (error: WSError) => unknown;
+  readonly onError?: ((error: WSError) => unknown) | undefined;
   /** The client will wait, then make another attempt. */
-  readonly onRetry?: (info: RetryInfo) => unknown;
+  readonly onRetry?: ((info: RetryInfo) => unknown) | undefined;
   /** An accepted outgoing message will not be sent. */
-  readonly onDrop?: (data: Message, reason: DropReason) => unknown;
+  readonly onDrop?:
+    | ((data: Message, reason: DropReason) => unknown)
+    | undefined;
   /** Inbound messages may have been missed. */
-  readonly onGap?: (gap: Gap) => unknown;
+  readonly onGap?: ((gap: Gap) => unknown) | undefined;
   /** The state changed. */
-  readonly onStateChange?: (
-    state: ClientState,
-    previous: ClientState,
-  ) => unknown;
+  readonly onStateChange?:
+    | ((state: ClientState, previous: ClientState) => unknown)
+    | undefined;
 }

@@ -41,24 +41,24 @@ export type HandshakeHeaders =
  */
 export interface TlsConfig {
   /** Certificate authorities to trust in addition to the ones Deno trusts. */
-  readonly caCerts?: string | readonly string[];
+  readonly caCerts?: string | readonly string[] | undefined;
   /** The client certificate (chain); needs `key`. */
-  readonly cert?: string;
+  readonly cert?: string | undefined;
   /** The private key of `cert`. */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /**
    * The name for SNI and for the check of the certificate (RFC 6066, section
    * 3), when it differs from the URL's host. Only with `transport: "tcp"`.
    * @default the URL's host
    */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
   /**
    * Accepts any certificate. **Anybody on the way can then read and change
    * everything, credentials included.** For tests against your own machines;
    * for a private certificate use `caCerts`. Only with `transport: "tcp"`.
    * @default false
    */
-  readonly insecure?: boolean;
+  readonly insecure?: boolean | undefined;
 }
 
 /**
@@ -80,14 +80,14 @@ export interface CompressionConfig {
    * Outgoing messages of fewer bytes are sent uncompressed; 0 compresses all.
    * @default 1024
    */
-  readonly threshold?: number;
+  readonly threshold?: number | undefined;
   /**
    * Whether each message may refer to earlier ones (RFC 7692, section 7.1.1).
    * It compresses small similar messages much better and costs up to 300 KiB of
    * memory for each connection.
    * @default true
    */
-  readonly contextTakeover?: boolean;
+  readonly contextTakeover?: boolean | undefined;
 }
 
 /**
@@ -114,7 +114,7 @@ export interface PingReply {
    * ping and data into one message.
    * @default false
    */
-  readonly deliver?: boolean;
+  readonly deliver?: boolean | undefined;
 }
 
 /**
@@ -139,19 +139,21 @@ export interface PingReply {
  */
 export interface PingConfig {
   /** What to send every `pingInterval`; without it no message is sent. */
-  readonly message?: Message | (() => Message);
+  readonly message?: Message | (() => Message) | undefined;
   /**
    * Recognizes the pong to our ping; any truthy result counts as yes. The pong
    * gives the round-trip time in `stats.rtt` and is not delivered. Without this
    * function any message is a sign of life, and there is no round-trip time.
    */
-  readonly isPong?: (data: Message) => boolean;
+  readonly isPong?: ((data: Message) => boolean) | undefined;
   /**
    * Answers the pings of the server. The result is sent at once, ahead of the
    * queue. A plain reply consumes the server's message; `{ reply, deliver: true
    * }` also delivers it; `undefined` means that the message is no ping.
    */
-  readonly answer?: (data: Message) => Message | PingReply | undefined;
+  readonly answer?:
+    | ((data: Message) => Message | PingReply | undefined)
+    | undefined;
 }
 
 /**
@@ -205,7 +207,7 @@ export interface AcknowledgedRedelivery {
    * How many messages may be sent and not yet acknowledged.
    * @default `sendQueueMaxSize`
    */
-  readonly window?: number;
+  readonly window?: number | undefined;
 }
 
 /**
@@ -312,7 +314,7 @@ export interface WSConfig {
    * What carries the connection.
    * @default "native"
    */
-  readonly transport?: TransportName;
+  readonly transport?: TransportName | undefined;
   /**
    * Additional headers of the handshake, or a function called for each attempt.
    * A header whose value is `undefined` is not sent. The handshake sets these
@@ -320,18 +322,18 @@ export interface WSConfig {
    * `Transfer-Encoding`, `Sec-WebSocket-*`.
    * @default none
    */
-  readonly headers?: Provider<HandshakeHeaders>;
+  readonly headers?: Provider<HandshakeHeaders> | undefined;
   /**
    * Subprotocols to offer, best first (RFC 6455, section 1.9), or a function
    * called for each attempt. A server that chooses another one is refused.
    * @default none
    */
-  readonly subprotocols?: Provider<string | readonly string[]>;
+  readonly subprotocols?: Provider<string | readonly string[]> | undefined;
   /**
    * Certificate authorities to trust, and a client certificate.
    * @default none
    */
-  readonly tls?: TlsConfig;
+  readonly tls?: TlsConfig | undefined;
   /**
    * An `http://`, `https://` or `socks5://` proxy, with its credentials. The
    * native transport sends a `ws://` request to an HTTP proxy without a tunnel,
@@ -339,19 +341,19 @@ export interface WSConfig {
    * @default none; the native transport obeys `HTTP_PROXY`, `HTTPS_PROXY`,
    * `ALL_PROXY` and `NO_PROXY`
    */
-  readonly proxy?: string | URL;
+  readonly proxy?: string | URL | undefined;
   /**
    * A `Deno.HttpClient` to use instead of `tls` and `proxy`; the program closes
    * it. Only with `transport: "native"`.
    * @default none
    */
-  readonly httpClient?: Deno.HttpClient;
+  readonly httpClient?: Deno.HttpClient | undefined;
   /**
    * Offers permessage-deflate (RFC 7692), with the default settings (`true`) or
    * the given ones. Only with `transport: "tcp"`.
    * @default false
    */
-  readonly compression?: boolean | CompressionConfig;
+  readonly compression?: boolean | CompressionConfig | undefined;
   /**
    * The largest inbound message, in bytes after decompression. A larger one
    * closes the connection with 1009. With `transport: "native"` the runtime's
@@ -359,14 +361,14 @@ export interface WSConfig {
    * limit.
    * @default 64 MiB
    */
-  readonly maxMessageBytes?: number;
+  readonly maxMessageBytes?: number | undefined;
   /**
    * How many redirects of the handshake to follow (301, 302, 303, 307, 308); 0
    * follows none. `Authorization`, `Cookie` and `Proxy-Authorization` are not
    * sent to another origin, and `wss` never becomes `ws`.
    * @default 5
    */
-  readonly followRedirects?: number;
+  readonly followRedirects?: number | undefined;
 
   // Time -------------------------------------------------------------------------
 
@@ -376,26 +378,26 @@ export interface WSConfig {
    * counted anew.
    * @default 10_000
    */
-  readonly connectTimeout?: number;
+  readonly connectTimeout?: number | undefined;
   /**
    * The time limit of each step of closing. After it, a connection whose server
    * does not answer is abandoned.
    * @default 3_000
    */
-  readonly closeTimeout?: number;
+  readonly closeTimeout?: number | undefined;
   /**
    * The application heartbeat. Without `ping.message` the tcp transport sends
    * protocol pings (RFC 6455, section 5.5.2), and the native one sends nothing.
    * @default none
    */
-  readonly ping?: PingConfig;
+  readonly ping?: PingConfig | undefined;
   /**
    * The period of the heartbeat; 0 switches it off. With the native transport a
    * value above 0 needs `ping.message`, or the constructor throws a
    * `TypeError`.
    * @default 20_000; on native without `ping.message` 0
    */
-  readonly pingInterval?: number;
+  readonly pingInterval?: number | undefined;
   /**
    * The connection counts as dead (`HEARTBEAT`) when there is no sign of life
    * for this long after a ping. Signs of life are inbound messages (on tcp:
@@ -404,26 +406,26 @@ export interface WSConfig {
    * connection, with or without pings.
    * @default 20_000
    */
-  readonly pingTimeout?: number;
+  readonly pingTimeout?: number | undefined;
   /**
    * Reconnect when nothing at all arrived for this long; 0 switches it off.
    * @default 0
    */
-  readonly idleTimeout?: number;
+  readonly idleTimeout?: number | undefined;
   /**
    * Reconnect when no message was delivered for this long; 0 switches it off.
    * Unlike with `idleTimeout`, pongs and consumed pings do not count, so this
    * detects a server that answers pings but sends no data.
    * @default 0
    */
-  readonly staleTimeout?: number;
+  readonly staleTimeout?: number | undefined;
   /**
    * Replace the connection before it reaches this age, counted from the
    * handshake: the next one is open before the old one is closed. The change
    * begins at a random 0.8 to 0.9 of the age; 0 switches it off.
    * @default 0
    */
-  readonly maxConnectionAge?: number;
+  readonly maxConnectionAge?: number | undefined;
 
   // Reconnecting -------------------------------------------------------------------
 
@@ -433,70 +435,72 @@ export interface WSConfig {
    * without an error.
    * @default true
    */
-  readonly reconnect?: boolean;
+  readonly reconnect?: boolean | undefined;
   /**
    * The delay after the first failure, before the jitter. If `maxBackoff` is
    * not given and this is longer than 30 s, `maxBackoff` gets the same value.
    * @default 500; `maxBackoff` if that is less
    */
-  readonly initialBackoff?: number;
+  readonly initialBackoff?: number | undefined;
   /**
    * The longest delay, before the jitter; a `Retry-After` may exceed it.
    * @default 30_000; `initialBackoff` if that is more
    */
-  readonly maxBackoff?: number;
+  readonly maxBackoff?: number | undefined;
   /**
    * The factor by which the delay grows after each failure: 1 or more.
    * @default 2
    */
-  readonly backoffMultiplier?: number;
+  readonly backoffMultiplier?: number | undefined;
   /**
    * From 0 to 1: 1 draws uniformly from 0 to the delay, 0 takes the delay as it
    * is. Drawn for each attempt, after the cap.
    * @default 1
    */
-  readonly jitter?: number;
+  readonly jitter?: number | undefined;
   /**
    * A connection that stays open for this long resets the backoff; a shorter
    * one counts as a failed attempt. With 0 every connection that opens resets
    * it.
    * @default 5_000
    */
-  readonly stableAfter?: number;
+  readonly stableAfter?: number | undefined;
   /**
    * The number of retries in a row after which the client ends with
    * `RETRIES_EXHAUSTED`; 0 allows a single attempt.
    * @default Infinity
    */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /**
    * The time without a stable connection before the client ends with
    * `RETRIES_EXHAUSTED`. The time spent waiting for a slow reader does not
    * count.
    * @default Infinity
    */
-  readonly retryBudget?: number;
+  readonly retryBudget?: number | undefined;
   /**
    * Close codes after which there is no reconnect: a list, or a function whose
    * truthy results count as yes.
    * @default []
    */
-  readonly fatalCloseCodes?: readonly number[] | ((code: number) => boolean);
+  readonly fatalCloseCodes?:
+    | readonly number[]
+    | ((code: number) => boolean)
+    | undefined;
   /**
    * Overrides the severity of an error; `undefined` keeps the default. If it
    * throws, that is reported (`CALLBACK`) and the default holds.
    * @default none
    */
-  readonly classify?: (
-    error: WSError,
-    context: ClassifyContext,
-  ) => Severity | undefined;
+  readonly classify?:
+    | ((error: WSError, context: ClassifyContext) => Severity | undefined)
+    | undefined;
   /**
    * When it aborts, the client stops at once; queued messages are not sent. A
    * `stop()` that is closing the connection no longer waits for the server.
    * @default none
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 
   // Sending ------------------------------------------------------------------------
 
@@ -504,36 +508,36 @@ export interface WSConfig {
    * Messages the queue holds: a whole number from 1.
    * @default 1000
    */
-  readonly sendQueueMaxSize?: number;
+  readonly sendQueueMaxSize?: number | undefined;
   /**
    * Bytes the queue holds; a larger message is refused at once (`TOO_LARGE`).
    * @default 16 MiB
    */
-  readonly sendQueueMaxBytes?: number;
+  readonly sendQueueMaxBytes?: number | undefined;
   /**
    * What to do when the queue is full: `send()` waits, or rejects
    * (`QUEUE_FULL`), or the oldest or newest message is dropped (`onDrop`).
    * @default "wait"
    */
-  readonly overflow?: SendOverflow;
+  readonly overflow?: SendOverflow | undefined;
   /**
    * Limits how many messages leave the queue per interval, across reconnects.
    * Heartbeats and `session.send` count but do not wait.
    * @default none
    */
-  readonly sendRate?: SendRate;
+  readonly sendRate?: SendRate | undefined;
   /**
    * Which messages are sent again on the next connection: those that had not
    * left the socket, none, or those that the server has not acknowledged.
    * @default "unflushed"
    */
-  readonly redeliver?: Redelivery;
+  readonly redeliver?: Redelivery | undefined;
   /**
    * The path of a file in which the queue outlives the process. Needs
    * `--allow-read` and `--allow-write` for it.
    * @default none
    */
-  readonly spool?: string;
+  readonly spool?: string | undefined;
 
   // Receiving ------------------------------------------------------------------------
 
@@ -542,12 +546,12 @@ export interface WSConfig {
    * bound of what arrives during the connect hook.
    * @default 10_000
    */
-  readonly receiveBufferMaxSize?: number;
+  readonly receiveBufferMaxSize?: number | undefined;
   /**
    * Bytes the buffer of each reader holds (texts as UTF-16 code units).
    * @default 64 MiB
    */
-  readonly receiveBufferMaxBytes?: number;
+  readonly receiveBufferMaxBytes?: number | undefined;
   /**
    * What to do when the buffer of a reader is full: close the connection
    * (`SLOW_CONSUMER`) and reconnect once the reader has drained to half; drop
@@ -561,7 +565,7 @@ export interface WSConfig {
    * after `pingTimeout`).
    * @default "disconnect"; "pause" with `transport: "tcp"`
    */
-  readonly receiveOverflow?: ReceiveOverflow;
+  readonly receiveOverflow?: ReceiveOverflow | undefined;
   /**
    * Applied once to each inbound message, before heartbeat, acknowledgements,
    * callbacks and readers see it: for example to unzip the binary frames of an
@@ -569,5 +573,5 @@ export interface WSConfig {
    * dropped and reported as a gap.
    * @default none
    */
-  readonly decode?: (data: Message) => Message;
+  readonly decode?: ((data: Message) => Message) | undefined;
 }

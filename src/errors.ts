@@ -65,19 +65,19 @@ export interface WSErrorOptions {
   /** The original exception. */
   readonly cause?: unknown;
   /** The WebSocket close code (RFC 6455, section 7.4). */
-  readonly closeCode?: number;
+  readonly closeCode?: number | undefined;
   /** The reason the peer gave in its close frame. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** The HTTP status of the refused handshake. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** The headers of the refused handshake. */
-  readonly headers?: Headers;
+  readonly headers?: Headers | undefined;
   /** The start of the body of the refusal. */
-  readonly body?: string;
+  readonly body?: string | undefined;
   /** How long the server asked the client to wait, in milliseconds. */
-  readonly retryAfter?: number;
+  readonly retryAfter?: number | undefined;
   /** The URL; credentials and secrets in it are removed here. */
-  readonly url?: string | URL;
+  readonly url?: string | URL | undefined;
 }
 
 /**

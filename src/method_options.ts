@@ -38,12 +38,12 @@ import {
  */
 export interface StartOptions {
   /** Ends the client when it aborts before the first open. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * Ends the client when it is not open after this time, in milliseconds.
    * @default none
    */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
 }
 
 /** Checks the options of `start()` and `connect()`. */
@@ -72,18 +72,18 @@ export interface StopOptions {
    * The close code: 1000, or 3000 to 4999 (RFC 6455, section 7.4.2).
    * @default 1000
    */
-  readonly code?: number;
+  readonly code?: number | undefined;
   /**
    * The reason in the close frame: at most 123 bytes.
    * @default ""
    */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /**
    * How long queued messages may still be sent, in milliseconds; 0 closes at
    * once.
    * @default `closeTimeout`
    */
-  readonly drain?: number;
+  readonly drain?: number | undefined;
 }
 
 /** What `stop()` could not send. */
@@ -130,17 +130,17 @@ export interface ReconnectOptions {
    * first.
    * @default false
    */
-  readonly graceful?: boolean;
+  readonly graceful?: boolean | undefined;
   /**
    * The close code for the old connection: 1000, or 3000 to 4999.
    * @default 1000
    */
-  readonly code?: number;
+  readonly code?: number | undefined;
   /**
    * The reason in its close frame: at most 123 bytes.
    * @default ""
    */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
 }
 
 /** Checks the options of `reconnect()` and fills in the defaults. */
@@ -174,18 +174,18 @@ export interface SendOptions {
    * waits to be written to a socket then, it is dropped (`"expired"`).
    * @default Infinity
    */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /**
    * While this message is queued, a newer one with the same key takes its
    * place; it is dropped as `"replaced"`.
    * @default none
    */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /**
    * Takes the message back while it waits to be written to a socket.
    * @default none
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const UNLIMITED: NumberRule = { ...DURATION, infinity: true };
@@ -226,22 +226,22 @@ export interface ReadOptions {
    * Ends the reader at once; its buffered messages are dropped.
    * @default none
    */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /**
    * Messages its buffer holds.
    * @default `receiveBufferMaxSize`
    */
-  readonly bufferMaxSize?: number;
+  readonly bufferMaxSize?: number | undefined;
   /**
    * Bytes its buffer holds (texts as UTF-16 code units).
    * @default `receiveBufferMaxBytes`
    */
-  readonly bufferMaxBytes?: number;
+  readonly bufferMaxBytes?: number | undefined;
   /**
    * What to do when its buffer is full.
    * @default `receiveOverflow`
    */
-  readonly overflow?: ReceiveOverflow;
+  readonly overflow?: ReceiveOverflow | undefined;
 }
 
 /** The bounds of a reader. */
@@ -284,11 +284,11 @@ export function resolveReadOptions(
 /** The heartbeat that a server dictates, for `session.setHeartbeat()`. */
 export interface HeartbeatTimes {
   /** As in the client's options. */
-  readonly pingInterval?: number;
+  readonly pingInterval?: number | undefined;
   /** As in the client's options. */
-  readonly pingTimeout?: number;
+  readonly pingTimeout?: number | undefined;
   /** As in the client's options. */
-  readonly idleTimeout?: number;
+  readonly idleTimeout?: number | undefined;
 }
 
 /** Checks the options of `session.setHeartbeat()`. */

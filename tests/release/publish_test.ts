@@ -18,6 +18,38 @@ const runtime = Deno.env.get("DENORT_BIN");
 const canCompile = runtime !== undefined &&
   Deno.execPath() === Deno.env.get("DENO26");
 
+/** A program whose options are there or not, by its own configuration. */
+const STRICT = `
+import { connect, WSError } from "${name}";
+
+type AllUndefined<T> = { [K in keyof T]?: undefined };
+type Tail<T extends unknown[]> = T extends [unknown, ...infer Rest] ? Rest : [];
+type Given = Tail<Parameters<typeof connect>>;
+
+const config: AllUndefined<NonNullable<Given[0]>> = {};
+const callbacks: AllUndefined<NonNullable<Given[1]>> = {};
+const start: AllUndefined<NonNullable<Given[2]>> = {};
+const nothing = undefined;
+
+export async function main() {
+  const client = await connect("ws://localhost", config, callbacks, start);
+  await connect("ws://localhost", {
+    tls: { caCerts: nothing, cert: nothing, key: nothing, serverName: nothing },
+    compression: { threshold: nothing, contextTakeover: nothing },
+    ping: { message: nothing, isPong: nothing, answer: nothing },
+    redeliver: { id: String, acknowledged: () => nothing, window: nothing },
+  }, {
+    onConnect: (session) =>
+      session.setHeartbeat({ pingInterval: nothing, pingTimeout: nothing }),
+  });
+  await client.send("", { ttl: nothing, key: nothing, signal: nothing });
+  client.messages({ overflow: nothing, bufferMaxSize: nothing });
+  client.reconnect({ graceful: nothing, code: nothing, reason: nothing });
+  await client.stop({ code: nothing, reason: nothing, drain: nothing });
+  throw new WSError("", { code: "CLOSED", severity: "fatal", url: nothing });
+}
+`;
+
 Deno.test("a stranger can use what is published", async (t) => {
   await using registry = new Registry();
   for (const member of ["async", "cli"]) {
@@ -97,6 +129,19 @@ Deno.test("a stranger can use what is published", async (t) => {
           "RX: hello from the ws-stream client\n" +
           "disconnected gracefully.\n",
       );
+    });
+
+    await t.step("options may be undefined for a strict compiler", async () => {
+      const path = `${folder}/deno.json`;
+      const text = await Deno.readTextFile(path);
+      const strict = { exactOptionalPropertyTypes: true };
+      await Deno.writeTextFile(
+        path,
+        JSON.stringify({ ...JSON.parse(text), compilerOptions: strict }),
+      );
+      await Deno.writeTextFile(`${folder}/strict.ts`, STRICT);
+      await deno("check", "strict.ts");
+      await Deno.writeTextFile(path, text);
     });
 
     await t.step(
