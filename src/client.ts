@@ -371,7 +371,7 @@ export class WebSocketStreamClient
     await this.closed;
     const result = this.#parts.queue.end(this.#whyEnded());
     const { closed } = this.#parts.queue;
-    // Only a spool is still being closed.
+    // Without a spool stop() settles together with the client.
     if (closed !== undefined) await closed;
     return result;
   }

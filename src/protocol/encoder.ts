@@ -46,7 +46,7 @@ const encoder = new TextEncoder();
  * import { FrameBuffer } from "./encoder.ts";
  *
  * const frames = new FrameBuffer("server", 4096);
- * frames.addMessage("Hello"); // 5: it fits
+ * frames.addMessage("Hello"); // true: it fits
  * frames.bytes.subarray(0, frames.length); // 81 05 48 65 6c 6c 6f
  * ```
  */
@@ -106,34 +106,35 @@ export class FrameBuffer {
 
   /**
    * Adds a message of `size` bytes.
-   * @returns the bytes of its payload; -1 if it does not fit
+   * @returns whether it fits
    */
-  addMessage(data: Message, size: number = byteLength(data)): number {
-    const length = typeof data === "string"
-      ? this.#addText(data, size)
-      : this.#addFrame(FIN | Opcode.binary, data);
-    if (length > 0) this.#payload += length;
-    return length;
+  addMessage(data: Message, size: number = byteLength(data)): boolean {
+    if (!this.#fits(size)) return false;
+    if (typeof data === "string") this.#addText(data, size);
+    else this.#addFrame(FIN | Opcode.binary, data);
+    this.#payload += size;
+    return true;
   }
 
   /**
    * Adds a frame whose header begins with the byte `first`. A compressed
    * message (RSV1) counts as many bytes as it has uncompressed.
-   * @returns the bytes of its payload; -1 if it does not fit
+   * @returns whether it fits
    */
   addFrame(
     first: number,
     payload: Uint8Array,
     count: number = payload.length,
-  ): number {
-    const length = this.#addFrame(first, payload);
-    if (length < 0 || (first & 0x08) !== 0) return length;
+  ): boolean {
+    if (!this.#fits(payload.length)) return false;
+    this.#addFrame(first, payload);
+    if ((first & 0x08) !== 0) return true;
     this.#payload += count;
     if ((first & RSV1) !== 0) {
       this.#counts ??= [];
       this.#counts.push(count);
     }
-    return length;
+    return true;
   }
 
   /**
@@ -167,27 +168,22 @@ export class FrameBuffer {
     return { first: bytes[at] ?? 0, length, end };
   }
 
-  #addFrame(first: number, payload: Uint8Array): number {
+  #addFrame(first: number, payload: Uint8Array): void {
     const length = payload.length;
-    if (!this.#fits(length)) return -1;
     this.#encodeShortTexts();
     const start = this.#addHeader(first, length);
     this.#bytes.set(payload, start);
     this.#mask(start, length);
-    return length;
   }
 
-  #addText(text: string, length: number): number {
-    if (!this.#fits(length)) return -1;
+  #addText(text: string, length: number): void {
     if (length <= SHORT_TEXT && length === text.length) {
-      this.#addShortText(text);
-      return length;
+      return this.#addShortText(text);
     }
     this.#encodeShortTexts();
     const start = this.#addHeader(FIN | Opcode.text, length);
     this.#encode(text, start);
     this.#mask(start, length);
-    return length;
   }
 
   #fits(length: number): boolean {

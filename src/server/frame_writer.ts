@@ -106,7 +106,7 @@ export class BatchWriter implements FrameWriter {
     if (this.#stopped) return;
     this.#filling ??= this.#spare ?? new FrameBuffer("server", FIRST_BATCH);
     this.#spare = undefined;
-    if (this.#filling.addMessage(data) < 0) {
+    if (!this.#filling.addMessage(data)) {
       if (typeof data === "string") {
         this.#addLarge(FIN | Opcode.text, encoder.encode(data));
       } else this.#addLarge(FIN | Opcode.binary, data);
@@ -123,7 +123,7 @@ export class BatchWriter implements FrameWriter {
     if (this.#stopped) return;
     this.#filling ??= this.#spare ?? new FrameBuffer("server", FIRST_BATCH);
     this.#spare = undefined;
-    if (this.#filling.addFrame(first, payload) < 0) {
+    if (!this.#filling.addFrame(first, payload)) {
       this.#addLarge(first, payload);
     }
     this.#running ??= this.#run();

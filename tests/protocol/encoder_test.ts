@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { byteLength } from "../../src/message.ts";
 import {
   encodeCloseBody,
   encodeFrame,
@@ -68,14 +69,14 @@ for (const side of SIDES) {
       const header = (length < 126 ? 2 : length < 65_536 ? 4 : 10) +
         (side === "client" ? 4 : 0);
       const exact = new FrameBuffer(side, header + length);
-      assertEquals(exact.addMessage(text), length);
+      assertEquals(exact.addMessage(text), true);
       assertEquals(exact.length, header + length);
       const feed = new Feed(otherSide(side));
       feed.push(filled(exact));
       assertEquals(feed.seen, [{ text }]);
 
       const small = new FrameBuffer(side, header + length - 1);
-      assertEquals(small.addMessage(text), -1);
+      assertEquals(small.addMessage(text), false);
       assertEquals(small.length, 0);
     }
   });
@@ -85,10 +86,10 @@ for (const side of SIDES) {
       const binary = Uint8Array.from({ length }, (_, index) => index);
       const size = headerSize(length, side === "client") + length;
       const exact = new FrameBuffer(side, size);
-      assertEquals(exact.addMessage(binary), length);
+      assertEquals(exact.addMessage(binary), true);
       assertEquals(exact.length, size);
       const small = new FrameBuffer(side, size - 1);
-      assertEquals(small.addMessage(binary), -1);
+      assertEquals(small.addMessage(binary), false);
       assertEquals(small.length, 0);
     }
   });
@@ -189,15 +190,15 @@ for (const side of SIDES) {
     const short = ["a", "", "b".repeat(200)];
     const ends: [end: number, payload: number][] = [];
     for (const message of messages) {
-      const payload = frames.addMessage(message);
-      ends.push([frames.length, payload]);
+      frames.addMessage(message);
+      ends.push([frames.length, byteLength(message)]);
       frames.addFrame(FIN | Opcode.ping, Uint8Array.of(1, 2, 3));
       frames.addFrame(FIN | RSV1 | Opcode.text, Uint8Array.of(7), 1000);
       ends.push([frames.length, 1000]);
     }
     for (const text of short) {
-      const payload = frames.addMessage(text);
-      ends.push([frames.length, payload]);
+      frames.addMessage(text);
+      ends.push([frames.length, byteLength(text)]);
     }
     for (const step of [1, 7, 1000, 200_000]) {
       const copy = new FrameBuffer(side, 200_000);

@@ -104,11 +104,8 @@ export class WriteQueue {
    * only counted.
    */
   add(data: Message, size: number): void {
-    const open = this.#open;
-    if (open === undefined || open.addMessage(data, size) < 0) {
-      if (this.#state !== "stopped") {
-        this.#bufferFor(size + MAX_HEADER).addMessage(data, size);
-      }
+    if (!this.#open?.addMessage(data, size) && this.#state !== "stopped") {
+      this.#bufferFor(size + MAX_HEADER).addMessage(data, size);
     }
     this.#buffered += size;
     if (this.#state === "idle") this.#write();
@@ -129,8 +126,7 @@ export class WriteQueue {
   addCompressed(payload: Uint8Array, isText: boolean, size: number): void {
     if (this.#state === "stopped") return;
     const first = FIN | RSV1 | (isText ? Opcode.text : Opcode.binary);
-    const open = this.#open;
-    if (open === undefined || open.addFrame(first, payload, size) < 0) {
+    if (!this.#open?.addFrame(first, payload, size)) {
       const needed = payload.length + MAX_HEADER;
       this.#bufferFor(needed).addFrame(first, payload, size);
     }
@@ -158,7 +154,7 @@ export class WriteQueue {
     this.#control ??= new FrameBuffer("client", CONTROL);
     if (
       this.#latestPing !== undefined ||
-      this.#control.addFrame(FIN | Opcode.pong, payload) < 0
+      !this.#control.addFrame(FIN | Opcode.pong, payload)
     ) this.#latestPing = payload.slice();
     if (this.#state === "idle") this.#write();
   }
