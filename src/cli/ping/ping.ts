@@ -17,7 +17,12 @@ import { openStream } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { ClientRun } from "../run/client_run.ts";
 import { connectSteps } from "../run/input.ts";
-import { sentences, traceRequest } from "../run/connection_events.ts";
+import {
+  type ConnectionEvents,
+  jsonLines,
+  sentences,
+  traceRequest,
+} from "../run/connection_events.ts";
 import {
   hasProtocolPings,
   LOOK,
@@ -67,7 +72,7 @@ export async function run(
   const steps = connectSteps(flags);
   const clientRun: ClientRun = new ClientRun({
     config,
-    events: sentences(notices),
+    events: report.events(sentences(notices)),
     steps: async (opened, deliver) => {
       session = opened;
       await steps?.(opened, deliver);
@@ -128,7 +133,12 @@ function reportTo(
     const shown = displayUrl(url);
     const emit = <T extends { readonly type: string }>(event: T) =>
       print(eventLine(event, shown));
+    const { error } = jsonLines(print);
     return {
+      events: (told: ConnectionEvents): ConnectionEvents => ({
+        ...told,
+        error: (...args) => (error(...args), told.error(...args)),
+      }),
       answer: ({ seq, time }: Answer) =>
         emit({ type: "pong", seq, rtt: toMicros(time) }),
       lost: (seq: number) => emit({ type: "lost", seq }),
@@ -140,6 +150,7 @@ function reportTo(
   const from = new URL(url).hostname || displayUrl(url);
   const each = flags.quiet ? () => {} : print;
   return {
+    events: (told: ConnectionEvents) => told,
     answer: ({ seq, time }: Answer) =>
       each(`answer from ${from}: seq=${seq} time=${showDuration(time)}`),
     lost: (seq: number) =>

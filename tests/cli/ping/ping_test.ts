@@ -95,6 +95,23 @@ Deno.test("--json prints each answer, each loss and the numbers of the end", asy
   assertEquals(code, 0);
 });
 
+Deno.test("--json prints why there is no connection, or none any more", async () => {
+  const events = async (...args: string[]) => {
+    const { stdout, code } = await cli("ping", "--json", ...args).run();
+    const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+    return { code, events: lines.map((e) => [e.v, e.type, e.code, e.url]) };
+  };
+  assertEquals(await events("ws://127.0.0.1:9/?token=secret"), {
+    code: 7,
+    events: [[1, "error", "CONNECT", "ws://127.0.0.1:9/?***"]],
+  });
+  await using server = serve({ onPeer: (peer) => peer.close(4000) });
+  assertEquals(await events(server.url), {
+    code: 4,
+    events: [[1, "error", "CLOSED", `${server.url}/`]],
+  });
+});
+
 Deno.test("-q prints the numbers of the end alone", async () => {
   await using server = serve({ onPeer: echo });
   const { stdout, stderr } = await cli(
