@@ -6,16 +6,18 @@
 
 import { endOf } from "../../transport/tcp/dial.ts";
 import { inFlags } from "../args/client_config.ts";
-import { escapeLine } from "../format.ts";
+import { escapeLine, showDuration } from "../format.ts";
 import type { ProbeFailure, StepName } from "./steps.ts";
 
 /**
  * The advice on a failure.
  * @param proxy the proxy, if there was one
+ * @param timeout how long the probe might take, in milliseconds
  */
 export function adviceOn(
   { facts, step, url }: ProbeFailure,
   proxy?: URL,
+  timeout: number = Infinity,
 ): string {
   const { kind, detail = "", status = 0, headers = new Headers() } = facts;
   const isTls = url.protocol === "wss:";
@@ -62,6 +64,11 @@ export function adviceOn(
       return "The server has no HTTP/1.1 here, which a WebSocket needs: check " +
         "the port.";
     case "timeout":
+      if (timeout < SHORT) {
+        return `The time ran out after ${showDuration(timeout)}, during ` +
+          `${IN_PROGRESS[step]}: allow more than --timeout and ` +
+          "--connect-timeout do.";
+      }
       return silenceAdvice(step, isTls, proxy);
     case "reset":
     case "hung-up":
@@ -92,6 +99,21 @@ export function adviceOn(
       return kind satisfies never;
   }
 }
+
+/**
+ * Within less time silence says nothing, in milliseconds: an answer from the
+ * other side of the earth takes as long.
+ */
+const SHORT = 250;
+
+const IN_PROGRESS: Readonly<Record<StepName, string>> = {
+  DNS: "the look-up of the name",
+  TCP: "the TCP connect",
+  Proxy: "the handshake with the proxy",
+  TLS: "the TLS handshake",
+  HTTP: "the wait for the answer to the handshake request",
+  WebSocket: "the check of the answer",
+};
 
 function silenceAdvice(
   step: StepName,

@@ -67,12 +67,17 @@ export async function run(
     new AbortController().signal,
     () => {},
   );
-  const report = reportOf(flags, request.url, proxy);
+  const timeout = Math.min(flags["connect-timeout"], flags.timeout ?? Infinity);
+  const report = reportOf(
+    flags,
+    request.url,
+    (failure) => adviceOn(failure, proxy, timeout),
+  );
   const start = performance.now();
   const failure = await probe(request, {
     tls,
     proxy,
-    timeout: Math.min(flags["connect-timeout"], flags.timeout ?? Infinity),
+    timeout,
     followRedirects: flags["follow-redirects"],
     onStep: report.step,
   });
@@ -114,8 +119,7 @@ interface Report {
   ) => void;
 }
 
-function reportOf(flags: Flags, url: URL, proxy: URL | undefined): Report {
-  const advise = (failure: ProbeFailure) => adviceOn(failure, proxy);
+function reportOf(flags: Flags, url: URL, advise: Advise): Report {
   if (flags.json) return jsonReport(url, advise);
   if (flags.quiet) {
     const { fatal } = stderrNotices(flags);

@@ -123,3 +123,14 @@ Deno.test("a proxy that cannot be reached is looked for at its own port", () => 
   const dns = { kind: "dns" } as const;
   assertMatch(adviceOn({ facts: dns, step: "DNS", url }, proxy), /name proxy/);
 });
+
+Deno.test("when the time was short, silence is not the server's fault", () => {
+  const timeout: HandshakeFacts = { kind: "timeout" };
+  const url = new URL("wss://host");
+  const during = (step: StepName) =>
+    adviceOn({ facts: timeout, step, url }, undefined, 1);
+  assertMatch(during("DNS"), /ran out after 1.0 ms, during the look-up/);
+  assertMatch(during("TCP"), /ran out after 1.0 ms, during the TCP connect/);
+  assertMatch(during("TLS"), /during the TLS handshake/);
+  assertMatch(during("HTTP"), /wait for the answer/);
+});
