@@ -97,7 +97,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
     retry({ attempt, delay, error }) {
       unreported.forget();
       notices.trouble(
-        `${errorText(error)}; attempt ${attempt} follows ` +
+        `${errorText(error)}; retry ${attempt} follows ` +
           (delay === 0 ? "at once" : `in ${showDuration(delay)}`),
       );
     },

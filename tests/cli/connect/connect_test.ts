@@ -94,8 +94,10 @@ Deno.test("the exit code tells how it ended", async (t) => {
     const few = ["--max-retries", "2", "--initial-backoff", "10ms"];
     const result = await cli("ws://127.0.0.1:9", ...few).input("x").run();
     const [first, second, last] = result.stderr.split("\n");
-    assertMatch(first ?? "", /attempt 1 follows/);
-    assertMatch(second ?? "", /attempt 2 follows/);
+    assertMatch(first ?? "", /retry 1 follows/);
+    assertMatch(second ?? "", /retry 2 follows/);
+    // The first one and two retries.
+    assertMatch(last ?? "", /3 attempts in a row failed/);
     // The client's own last words name the cause, once.
     assertEquals(last?.match(/nobody listens/g)?.length, 1);
     assertMatch(result.stderr, /1 message was not sent/);

@@ -130,7 +130,7 @@ Deno.test({
   fn: async () => {
     const flags = ["--initial-backoff", "10m", "--max-backoff", "10m"];
     const session = cli("ws://127.0.0.1:9", ...flags).typing().start();
-    await session.stderr.waitFor("attempt 1");
+    await session.stderr.waitFor("retry 1");
     session.kill("SIGINT");
     assertEquals((await session.end).signal, "SIGINT");
   },
