@@ -37,14 +37,14 @@ export function showMany(count: number, noun: string): string {
   return `${showCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** `512 B`, `3.4 kB`, `12 MB`. */
+/** `512 B`, `3.4 KiB`, `16 MiB`. */
 export function showBytes(bytes: number): string {
-  const units = ["B", "kB", "MB", "GB", "TB"];
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
   let unit = 0;
-  // A value that would round up to 1000 belongs to the next unit.
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
+  // A value that would round up to 1024 belongs to the next unit.
+  while (value >= 1023.5 && unit < units.length - 1) {
+    value /= 1024;
     unit++;
   }
   const digits = unit === 0 || value >= 9.95 ? 0 : 1;

@@ -219,7 +219,7 @@ function examples(examples: readonly Example[], width: number): string[] {
 const NOTES: readonly (readonly [title: string, text: string])[] = [
   [
     "Flags",
-    "Times are 500ms, 10s, 2m, 1h, 1d; sizes 64KiB, 100MB. -- ends the flags. " +
+    "Times are 500ms, 10s, 2m, 1h, 1d; sizes 64KiB, 100MiB. -- ends the flags. " +
     "A value that begins with - is written --name=-value. --no-NAME undoes an " +
     "earlier --NAME and switches the feature off (--no-linger).",
   ],

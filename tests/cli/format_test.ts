@@ -104,21 +104,21 @@ Deno.test("one is one, all else is many", () => {
   assertEquals(showMany(1234, "day"), "1,234 days");
 });
 
-Deno.test("bytes are shown in decimal units, to two digits or three", () => {
+Deno.test("bytes are shown in the units of the limits, to two digits or more", () => {
   const examples: readonly [bytes: number, shown: string][] = [
     [0, "0 B"],
     [512, "512 B"],
-    [999, "999 B"],
-    [1000, "1.0 kB"],
-    [3440, "3.4 kB"],
-    [9949, "9.9 kB"],
-    [9960, "10 kB"],
-    [999_499, "999 kB"],
-    [999_500, "1.0 MB"],
-    [12_400_000, "12 MB"],
-    [5e9, "5.0 GB"],
-    [5e12, "5.0 TB"],
-    [5e15, "5000 TB"],
+    [1023, "1023 B"],
+    [1024, "1.0 KiB"],
+    [3500, "3.4 KiB"],
+    [9.949 * 1024, "9.9 KiB"],
+    [9.96 * 1024, "10 KiB"],
+    [1023.4 * 1024, "1023 KiB"],
+    [1023.5 * 1024, "1.0 MiB"],
+    [16 * 2 ** 20, "16 MiB"],
+    [5 * 2 ** 30, "5.0 GiB"],
+    [5 * 2 ** 40, "5.0 TiB"],
+    [5 * 2 ** 50, "5120 TiB"],
   ];
   for (const [bytes, shown] of examples) assertEquals(showBytes(bytes), shown);
 });
@@ -126,10 +126,10 @@ Deno.test("bytes are shown in decimal units, to two digits or three", () => {
 Deno.test("shown bytes are what they were, to one part in ten", () => {
   const factors: Readonly<Record<string, number>> = {
     B: 1,
-    kB: 1e3,
-    MB: 1e6,
-    GB: 1e9,
-    TB: 1e12,
+    KiB: 2 ** 10,
+    MiB: 2 ** 20,
+    GiB: 2 ** 30,
+    TiB: 2 ** 40,
   };
   fc.assert(fc.property(fc.integer({ min: 1, max: 2 ** 50 }), (bytes) => {
     const [amount, unit = ""] = showBytes(bytes).split(" ");

@@ -53,13 +53,13 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   gib: 2 ** 30,
 };
 
-/** `4096`, `64KiB`, `100MB`: bytes. */
+/** `4096`, `64KiB`, `100MB`: bytes; `64K` is 64 KiB, too. */
 export function size(text: string): number {
   const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text) ?? [];
   const factor = SIZE_UNITS[unit.toLowerCase()];
   const bytes = Math.round(Number(amount) * (factor ?? NaN));
   if (!(bytes >= 1)) {
-    throw new UsageError("must be a size of at least 1 byte such as 100MB");
+    throw new UsageError("must be a size of at least 1 byte such as 100MiB");
   }
   return bytes;
 }

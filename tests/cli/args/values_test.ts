@@ -113,7 +113,7 @@ Deno.test("a size is a number of bytes, with a decimal or a binary unit", () => 
 Deno.test("a size is at least one byte, of a unit there is", () => {
   assertRefused(
     size,
-    "must be a size of at least 1 byte such as 100MB",
+    "must be a size of at least 1 byte such as 100MiB",
     ..."0|0.4|-1|1TB|1 MB|MB||1.|.5k|NaN|Infinity|1constructor|1x".split("|"),
   );
 });

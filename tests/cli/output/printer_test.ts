@@ -83,7 +83,7 @@ Deno.test("of a binary message the size and the first bytes are shown", () => {
   assertEquals(displayMessage(bytes(32), plain).endsWith(" 1e 1f"), true);
   assertEquals(
     displayMessage(bytes(5000), plain),
-    "[5.0 kB] 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 11 12 13 " +
+    "[4.9 KiB] 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 11 12 13 " +
       "14 15 16 17 18 19 1a 1b 1c 1d 1e 1f ...",
   );
 });

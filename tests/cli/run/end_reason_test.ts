@@ -195,7 +195,7 @@ Deno.test("what was received and sent is told, with its size", () => {
       messagesSent: 1,
       bytesSent: 12,
     })),
-    "received 1,234 messages (45 kB), sent 1 message (12 B)",
+    "received 1,234 messages (44 KiB), sent 1 message (12 B)",
   );
   assertEquals(
     summaryLine(statsWith({ messagesReceived: 1, bytesReceived: 5 })),
