@@ -14,32 +14,39 @@ export interface PtyResult {
   readonly output: string;
   /** Whether the terminal was left as it was: it echoes, and edits lines. */
   readonly isRestored: boolean;
+  /** How many bytes it printed after the key was pressed. */
+  readonly printedAfterKey: number;
 }
 
 /** What happens to the terminal. */
 export interface PtyOptions {
   /** The terminal is closed once this resolves. */
   readonly hangUpWhen?: Promise<void>;
-  /** Ctrl-C is pressed after so many bytes. */
-  readonly interruptAfter?: number;
-  /** Before and after Ctrl-C the terminal shows nothing for some time. */
+  /** The key is pressed after so many bytes. */
+  readonly pressAfter?: number;
+  /** @default Ctrl-C */
+  readonly key?: string;
+  /** Before and after the key the terminal shows nothing for some time. */
   readonly stalls?: boolean;
 }
 
 const HELPER = `
 import os, pty, select, sys, termios, time
-interrupt_after = float(sys.argv[1])
-pause = float(sys.argv[2])
+press_after = float(sys.argv[1])
+key = bytes.fromhex(sys.argv[2])
+pause = float(sys.argv[3])
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execvp(sys.argv[3], sys.argv[3:])
+    os.execvp(sys.argv[4], sys.argv[4:])
 output = bytearray()
+printed = 0
 is_open = True
 while is_open:
-    if len(output) > interrupt_after:
-        interrupt_after = float("inf")
+    if len(output) > press_after:
+        press_after = float("inf")
+        printed = len(output)
         time.sleep(pause)
-        os.write(terminal, b"\\x03")
+        os.write(terminal, key)
         time.sleep(pause)
     ready, _, _ = select.select([terminal, sys.stdin], [], [])
     if sys.stdin in ready:
@@ -66,16 +73,20 @@ _, status = os.waitpid(pid, 0)
 sys.stdout.buffer.write(output)
 sys.stdout.flush()
 code = os.waitstatus_to_exitcode(status)
-sys.stderr.write(f"{code} {is_restored}")
+sys.stderr.write(f"{code} {is_restored} {len(output) - printed}")
 `;
 
 /** Runs it to its end. */
 export async function runInPty(
   words: readonly string[],
-  { hangUpWhen, interruptAfter = Infinity, stalls = false }: PtyOptions = {},
+  { hangUpWhen, pressAfter = Infinity, key = "\x03", stalls = false }:
+    PtyOptions = {},
 ): Promise<PtyResult> {
   const child = new Deno.Command("python3", {
-    args: ["-c", HELPER, `${interruptAfter}`, stalls ? "0.3" : "0", ...words],
+    args: [
+      ...["-c", HELPER, `${pressAfter}`, new TextEncoder().encode(key).toHex()],
+      ...[stalls ? "0.3" : "0", ...words],
+    ],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -89,10 +100,11 @@ export async function runInPty(
   const { stdout, stderr } = await output;
   if (hangUpWhen === undefined) await stdin.close().catch(() => {});
   const decoder = new TextDecoder();
-  const [code, isRestored] = decoder.decode(stderr).split(" ");
+  const [code, isRestored, printed] = decoder.decode(stderr).split(" ");
   return {
     code: Number(code),
     output: decoder.decode(stdout),
     isRestored: isRestored === "True",
+    printedAfterKey: Number(printed),
   };
 }

@@ -10,9 +10,10 @@
  * or the deadline ends the block at once, which a blocking write could not.
  *
  * Where keys are typed, the second thread reads them too, so that Ctrl-C is
- * seen at once. It comes as a byte: where the kernel makes a signal of it, it
- * also discards what the terminal has not read, and a write that waits for room
- * there is not woken (Linux, `pty_flush_buffer`) and may wait for ever.
+ * seen at once, and other keys after the write in progress. Ctrl-C comes as a
+ * byte: where the kernel makes a signal of it, it also discards what the
+ * terminal has not read, and a write that waits for room there is not woken
+ * (Linux, `pty_flush_buffer`) and may wait for ever.
  *
  * @module
  */
@@ -86,7 +87,16 @@ const WORD = {
   discardTo: 9,
   /** Counts the signals. */
   signals: 10,
+  /** How many bytes were typed so far, modulo 2^32. */
+  typed: 11,
+  /** How many of them were taken so far, modulo 2^32. */
+  taken: 12,
+  /** 1: no more bytes will be typed. */
+  typedEnd: 13,
 } as const;
+
+/** How many typed bytes may wait to be taken: a power of two. */
+const TYPED_LIMIT = 4096;
 
 /** The data with which the second thread starts. */
 interface WorkerSetup {
@@ -94,6 +104,8 @@ interface WorkerSetup {
   readonly word: typeof WORD;
   readonly wakeful: number;
   readonly ring: Uint8Array<SharedArrayBuffer>;
+  /** Typed bytes, in a circle, too. */
+  readonly keys: Uint8Array<SharedArrayBuffer>;
   /** How many bytes the runtime holds that a full pipe has not taken. */
   readonly held: number;
   readonly target: StreamTarget;
@@ -105,8 +117,8 @@ interface WorkerSetup {
 /** What the second thread is sent; bytes are for stderr. */
 type WorkerMessage = WorkerSetup | "look" | "read" | "stop" | Uint8Array;
 
-/** What it sends: the text of an error; bytes of stdin, null at its end. */
-type WorkerReport = string | Uint8Array | null;
+/** What it sends: the text of an error; null: something was typed. */
+type WorkerReport = string | null;
 
 /** Writes to a stream from a second thread. */
 export class StreamSink implements Sink, StderrThread {
@@ -123,8 +135,12 @@ export class StreamSink implements Sink, StderrThread {
   /** What the second thread writes next: it is read and written in a circle. */
   #ring: Uint8Array<SharedArrayBuffer> | undefined;
   #worker: Worker | undefined;
+  #reports: MessagePort | undefined;
   #direct: number;
   #onStdin: (bytes: Uint8Array | null) => void = () => {};
+  /** What was typed and not yet taken: it is read and written in a circle. */
+  readonly #keys = new Uint8Array(new SharedArrayBuffer(TYPED_LIMIT));
+  #isTaking = false;
   #failed = false;
   /** Resolves once the owner is told that the stream failed. */
   readonly #failure = Promise.withResolvers<void>();
@@ -163,15 +179,20 @@ export class StreamSink implements Sink, StderrThread {
     }
     if (this.#isBroken) this.#fail(brokenPipe());
     else if (this.#interrupted) this.#rest = joined(this.#rest, rest);
+    // A flood gives the event loop no chance to.
+    this.#takeTyped();
   }
 
   /**
    * Waits until everything is written; false if the stream failed or the time is
    * over.
    */
-  async written({ signal, left }: TimeLimit): Promise<boolean> {
+  async written(limit: TimeLimit): Promise<boolean> {
+    const { signal } = limit;
     // In a flood the event loop may not turn for seconds.
-    if (this.#interrupted) this.#blockUntil(() => this.pending === 0, left);
+    if (this.#interrupted) {
+      this.#blockUntil(() => this.pending === 0, limit.left);
+    }
     for (;;) {
       const events = Atomics.load(this.#memory, WORD.events);
       if (this.#hasFailed || this.#failed) {
@@ -181,7 +202,7 @@ export class StreamSink implements Sink, StderrThread {
       }
       this.#rest = this.#put(this.#rest);
       if (this.pending === 0) return true;
-      if (signal.aborted) return false;
+      if (limit.left === 0) return false;
       const { value } = Atomics.waitAsync(this.#memory, WORD.events, events);
       let timer: ReturnType<typeof setTimeout> | undefined;
       // An idle event loop of Deno 2.6 does not see that the wait is over.
@@ -216,6 +237,36 @@ export class StreamSink implements Sink, StderrThread {
     this.#onStdin = onBytes;
     this.#ring ??= this.#start();
     this.#post("read");
+  }
+
+  /** Reports what was typed. What is written meanwhile does not come here. */
+  #takeTyped(): void {
+    if (this.#isTaking) return;
+    this.#isTaking = true;
+    try {
+      for (;;) {
+        // The end is told after the last bytes.
+        const isEnd = Atomics.load(this.#memory, WORD.typedEnd) === 1;
+        const bytes = this.#nextTyped();
+        if (bytes.length > 0) this.#onStdin(bytes);
+        else if (!isEnd) return;
+        else {
+          Atomics.store(this.#memory, WORD.typedEnd, 0);
+          return this.#onStdin(null);
+        }
+      }
+    } finally {
+      this.#isTaking = false;
+    }
+  }
+
+  #nextTyped(): Uint8Array {
+    const taken = Atomics.load(this.#memory, WORD.taken);
+    const waiting = Atomics.load(this.#memory, WORD.typed) - taken | 0;
+    const at = (taken >>> 0) % TYPED_LIMIT;
+    const bytes = this.#keys.slice(at, at + waiting);
+    Atomics.store(this.#memory, WORD.taken, taken + bytes.length | 0);
+    return bytes;
   }
 
   /** Lets the reader miss what waits behind the write in progress. */
@@ -262,6 +313,7 @@ export class StreamSink implements Sink, StderrThread {
     Atomics.wait(this.#memory, WORD.stopped, 0, STOP_LIMIT);
     this.#worker.terminate();
     this.#worker = undefined;
+    this.#reports?.close();
     useStderrThread(undefined);
   }
 
@@ -336,8 +388,9 @@ export class StreamSink implements Sink, StderrThread {
       { type: "module" },
     );
     const { port1, port2 } = new MessageChannel();
+    this.#reports = port1;
     port1.onmessage = ({ data }: MessageEvent<WorkerReport>) => {
-      if (typeof data !== "string") this.#onStdin(data);
+      if (data === null) this.#takeTyped();
       else this.#fail(this.#isBroken ? brokenPipe() : this.#errorOf(data));
     };
     const setup: WorkerSetup = {
@@ -345,6 +398,7 @@ export class StreamSink implements Sink, StderrThread {
       word: WORD,
       wakeful: WAKEFUL,
       ring,
+      keys: this.#keys,
       held,
       target: this.#target,
       signals: this.#signals,
@@ -458,7 +512,7 @@ function writeInWorker(): void {
   });
 
   async function start(setup: WorkerSetup): Promise<void> {
-    const { memory, word, signals, reports } = setup;
+    const { memory, word, signals, keys, reports } = setup;
     const wake = () => {
       Atomics.add(memory, word.events, 1);
       Atomics.notify(memory, word.events);
@@ -474,14 +528,25 @@ function writeInWorker(): void {
       listeners.push([signal, listener]);
     });
     read = async () => {
-      const buffer = new Uint8Array(4096);
       for (;;) {
+        const typed = Atomics.load(memory, word.typed);
+        const waiting = typed - Atomics.load(memory, word.taken) | 0;
+        const at = (typed >>> 0) % keys.length;
+        const room = Math.min(keys.length - at, keys.length - waiting);
+        if (room === 0) {
+          await pause();
+          continue;
+        }
+        const buffer = new Uint8Array(room);
         // Reading fails once the terminal is closed.
         const length = await Deno.stdin.read(buffer).catch(() => null);
-        const bytes = length === null ? null : buffer.slice(0, length);
-        if (bytes?.includes(3)) note("SIGINT");
-        reports.postMessage(bytes);
-        if (bytes === null) return;
+        const bytes = buffer.subarray(0, length ?? 0);
+        if (bytes.includes(3)) note("SIGINT");
+        keys.set(bytes, at);
+        Atomics.store(memory, word.typed, typed + bytes.length | 0);
+        if (length === null) Atomics.store(memory, word.typedEnd, 1);
+        reports.postMessage(null);
+        if (length === null) return;
       }
     };
     let last = Promise.resolve();

@@ -28,6 +28,7 @@ import {
   closeLimitOf,
   drainOf,
   type EndReason,
+  endsOutput,
   exitStatusOf,
   type Goal,
   isUrgent,
@@ -181,7 +182,7 @@ export class ClientRun implements StreamOwner {
   end(reason: EndReason): void {
     if (this.#decided === undefined) {
       this.#decided = reason;
-      if (isUrgent(reason) || reason.kind === "planned") this.#left = 0;
+      if (endsOutput(reason)) this.#left = 0;
       this.#closeLimit.set(closeLimitOf(reason));
       if (isUrgent(reason)) this.#writeLimit.set(URGENT_WRITE);
       this.#over.abort();

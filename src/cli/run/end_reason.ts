@@ -89,6 +89,12 @@ export function isUrgent({ kind }: EndReason): boolean {
   return kind === "signal" || kind === "timeout" || kind === "output-closed";
 }
 
+/** Whether messages that come during the shutdown are not printed. */
+export function endsOutput(reason: EndReason): boolean {
+  return isUrgent(reason) || reason.kind === "planned" ||
+    reason.kind === "done";
+}
+
 /**
  * How long the shutdown may wait for the servers, in milliseconds: to send what
  * is still in the queue, and for their close frames.

@@ -15,8 +15,7 @@ import { cli } from "../session.ts";
 const isWindows = Deno.build.os === "windows";
 
 /** A server that sends without end and reads nothing but what it must. */
-function flood() {
-  const filler = "x".repeat(1000);
+function flood(filler = "x".repeat(1000)) {
   return serve({
     onPeer: (peer: Peer) => {
       peer.onmessage = () => {};
@@ -90,7 +89,7 @@ for (const transport of ["native", "tcp"] as const) {
         const flags = ["--transport", transport, "--color", "never"];
         const { words } = cli(server.url, ...flags);
         const { code, output, isRestored } = await runInPty(words, {
-          interruptAfter: 1e6,
+          pressAfter: 1e6,
           stalls,
         });
         assertEquals(code, Deno.version.deno.startsWith("2.6.") ? 130 : -2);
@@ -100,6 +99,27 @@ for (const transport of ["native", "tcp"] as const) {
       },
     });
   }
+}
+
+for (const transport of ["native", "tcp"] as const) {
+  Deno.test({
+    name:
+      `Ctrl-D ends a session on a terminal that is flooded at once: ${transport}`,
+    ignore: isWindows,
+    fn: async () => {
+      await using server = flood("short");
+      const flags = ["--transport", transport, "--color", "never"];
+      const { words } = cli(server.url, ...flags);
+      const { code, isRestored, printedAfterKey } = await runInPty(words, {
+        pressAfter: 1e6,
+        key: "\x04",
+      });
+      assertEquals(code, 0);
+      // A turn of the event loop may hold 16 MB of messages.
+      assertLess(printedAfterKey, 1e6);
+      assert(isRestored);
+    },
+  });
 }
 
 Deno.test("what came before a signal is printed, or said to be missing", async () => {
