@@ -10,15 +10,22 @@ import type { CommandName } from "./args/flag.ts";
 import type { Invocation } from "./args/flags.ts";
 import type { Request } from "./args/parse.ts";
 import type { ExitStatus } from "./exit_status.ts";
-import { endStderr, printToStdout } from "./stdio.ts";
+import { endStderr, isStderrStalled, printToStdout } from "./stdio.ts";
 
-/** How long the last words may wait for the reader of stderr. */
+/** How long the last words may wait for the reader of stderr, in milliseconds. */
 const LAST_WORDS = 100;
+
+/**
+ * The same after a signal or a timeout, which must act within 100 ms, if the
+ * reader has stalled.
+ */
+const URGENT_WORDS = 20;
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {
   const status = await run(argv);
-  await endStderr(LAST_WORDS);
+  const isUrgent = typeof status === "string" || status === 124;
+  await endStderr(isUrgent && isStderrStalled() ? URGENT_WORDS : LAST_WORDS);
   // A pending read of stdin cannot be aborted, and would keep the program alive.
   if (typeof status === "number") Deno.exit(status);
   const { exitBySignal } = await import("./exit_status.ts");

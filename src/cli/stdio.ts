@@ -41,6 +41,8 @@ export interface StderrThread {
 
 let thread: StderrThread | undefined;
 let pending = 0;
+/** When a line was printed and no other one was waiting (`performance.now()`). */
+let idleAt = 0;
 let last: Promise<void> = Promise.resolve();
 
 /** From now on another thread writes to stderr, or none does any more. */
@@ -56,11 +58,20 @@ export function useStderrThread(other: StderrThread | undefined): void {
 export function printToStderr(line: string): void {
   const bytes = encoder.encode(`${line}\n`);
   const waiting = thread === undefined ? pending : thread.stderrPending;
+  if (waiting === 0) idleAt = performance.now();
   if (waiting + bytes.length > LIMIT) return;
   // In order: what this thread has begun to write comes first.
   if (thread !== undefined && pending === 0) return thread.writeStderr(bytes);
   pending += bytes.length;
   last = last.then(() => writeToStderr(bytes));
+}
+
+/** How long lines may wait for a reader that has not stalled, in milliseconds. */
+const STALLED = 100;
+
+/** Whether the reader of stderr has not kept up with the lines for some time. */
+export function isStderrStalled(): boolean {
+  return performance.now() - idleAt > STALLED;
 }
 
 async function writeToStderr(bytes: Uint8Array): Promise<void> {
@@ -76,6 +87,7 @@ async function writeToStderr(bytes: Uint8Array): Promise<void> {
 
 /** Waits until stderr is written, but no longer than this, and ends it. */
 export async function endStderr(ms: number): Promise<void> {
+  const until = performance.now() + ms;
   if (pending > 0) {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const limit = new Promise<void>((resolve) => {
@@ -84,7 +96,7 @@ export async function endStderr(ms: number): Promise<void> {
     await Promise.race([last, limit]);
     clearTimeout(timer);
   }
-  thread?.stop(ms);
+  thread?.stop(Math.max(0, until - performance.now()));
 }
 
 /** Where bytes go. */

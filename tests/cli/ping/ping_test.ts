@@ -96,19 +96,21 @@ Deno.test("--json prints each answer, each loss and the numbers of the end", asy
 });
 
 Deno.test("--json prints why there is no connection, or none any more", async () => {
-  const events = async (...args: string[]) => {
+  const ping = async (...args: string[]) => {
     const { stdout, code } = await cli("ping", "--json", ...args).run();
-    const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
-    return { code, events: lines.map((e) => [e.v, e.type, e.code, e.url]) };
+    // The numbers of the end may follow.
+    const [first = ""] = stdout.split("\n");
+    const { v, type, code: error, url } = JSON.parse(first);
+    return { code, event: [v, type, error, url] };
   };
-  assertEquals(await events("ws://127.0.0.1:9/?token=secret"), {
+  assertEquals(await ping("ws://127.0.0.1:9/?token=secret"), {
     code: 7,
-    events: [[1, "error", "CONNECT", "ws://127.0.0.1:9/?***"]],
+    event: [1, "error", "CONNECT", "ws://127.0.0.1:9/?***"],
   });
   await using server = serve({ onPeer: (peer) => peer.close(4000) });
-  assertEquals(await events(server.url), {
+  assertEquals(await ping(server.url), {
     code: 4,
-    events: [[1, "error", "CLOSED", `${server.url}/`]],
+    event: [1, "error", "CLOSED", `${server.url}/`],
   });
 });
 
