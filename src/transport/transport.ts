@@ -218,6 +218,11 @@ export type HandshakeFailureKind =
   /** The attempt took too long; `detail` says which step was running. */
   | "timeout";
 
+/** The runtime's words, without the page for programmers that rustls refers to. */
+export function withoutReference(text: string): string {
+  return text.replace(/: https:\/\/docs\.rs\/\S+$/, "");
+}
+
 /** What is known of a handshake that failed. */
 export interface HandshakeFacts {
   readonly kind: HandshakeFailureKind;

@@ -10,7 +10,11 @@
  * @module
  */
 
-import type { HandshakeFacts, HandshakeFailureKind } from "../transport.ts";
+import {
+  type HandshakeFacts,
+  type HandshakeFailureKind,
+  withoutReference,
+} from "../transport.ts";
 
 /** The facts in a text. */
 export interface ParsedFailure
@@ -106,7 +110,7 @@ function adviceFor(text: string): string | undefined {
  * secrets.
  */
 export function gist(text: string): string {
-  return text
+  return withoutReference(text)
     .replace(/^(?:\w*Error: )?failed to connect to WebSocket: /, "")
     .replace(/^[Ff]etch failed: /, "")
     .replace(/^.*client error \(\w+\): /s, "")

@@ -5,7 +5,11 @@
  * @module
  */
 
-import { HandshakeFailure, type HandshakeFailureKind } from "../transport.ts";
+import {
+  HandshakeFailure,
+  type HandshakeFailureKind,
+  withoutReference,
+} from "../transport.ts";
 
 /** What was being done when it failed. */
 export type Step = "connect" | "tls" | "http";
@@ -37,7 +41,14 @@ export function failureOf(error: unknown, step: Step): HandshakeFailure {
   // Exceptions of Deno and of Node name the error of the system here.
   const code = error instanceof Error && "code" in error ? error.code : "";
   const kind = kindOf(error, `${code} ${text}`, step);
-  return new HandshakeFailure({ kind, detail: text, cause: error });
+  return new HandshakeFailure({ kind, detail: detailOf(error), cause: error });
+}
+
+/** What an exception says. */
+export function detailOf(error: unknown): string {
+  return withoutReference(
+    error instanceof Error ? error.message : String(error),
+  );
 }
 
 function kindOf(

@@ -19,6 +19,7 @@ import {
 import type { ByteStream } from "./byte_stream.ts";
 import { DeflateQueue } from "./deflate_queue.ts";
 import { closeQuietly } from "./dial.ts";
+import { detailOf } from "./failures.ts";
 import { type ReceiveEvents, Receiver } from "./receiver.ts";
 import { type WriteEvents, WriteQueue } from "./write_queue.ts";
 
@@ -234,9 +235,7 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
       case "open": {
         const detail = error === undefined
           ? "the server hung up"
-          : error instanceof Error
-          ? error.message
-          : String(error);
+          : detailOf(error);
         const failure = { kind: "network", detail, cause: error } as const;
         return this.#finish({ ...DROPPED, failure });
       }

@@ -8,6 +8,9 @@ import {
 import type { HandshakeFailureKind } from "../../../src/transport/transport.ts";
 
 const WS = "NetworkError: failed to connect to WebSocket: ";
+/** The page that rustls refers to. */
+const RUSTLS =
+  "https://docs.rs/rustls/latest/rustls/manual/_03_howto/index.html#unexpected-eof";
 const FETCH = "error sending request for url (https://127.0.0.1:1/?token=x): " +
   "client error (Connect): ";
 /** Deno 2.6. */
@@ -120,8 +123,7 @@ const TEXTS: readonly Row[] = [
   [`${FETCH}tls handshake eof`, "hung-up", false],
   [`${WS}unexpected end of file`, "hung-up", false],
   [
-    "fetch failed: peer closed connection without sending TLS close_notify: " +
-    "https://docs.rs/rustls/latest/rustls/manual/_03_howto/index.html",
+    `fetch failed: peer closed connection without sending TLS close_notify: ${RUSTLS}`,
     "hung-up",
     false,
   ],
@@ -165,6 +167,7 @@ Deno.test("the gist is what tells something, without the URL", () => {
     ["no wss://h/?token=x here", "no <url> here"],
     ["fetch failed: tls handshake eof", "tls handshake eof"],
     ["Unexpected EOF", "Unexpected EOF"],
+    [`closed without close_notify: ${RUSTLS}`, "closed without close_notify"],
   ] as const;
   for (const [text, expected] of texts) assertEquals(gist(text), expected);
 });

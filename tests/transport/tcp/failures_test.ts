@@ -98,6 +98,14 @@ Deno.test("what the runtime throws is told as a fact, with its words", () => {
   }
 });
 
+Deno.test("the words of an error are told without the page that rustls refers to", () => {
+  const text = "peer closed connection without sending TLS close_notify";
+  const page =
+    "https://docs.rs/rustls/latest/rustls/manual/_03_howto/index.html#unexpected-eof";
+  const error = new Deno.errors.UnexpectedEof(`${text}: ${page}`);
+  assertEquals(failureOf(error, "http").facts.detail, text);
+});
+
 Deno.test("a failure that is told already stays as it is", () => {
   const failure = new HandshakeFailure({ kind: "dns" });
   assertEquals(failureOf(failure, "tls"), failure);
