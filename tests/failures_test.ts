@@ -459,11 +459,23 @@ forEachTransport(
 
 const ALERTS: readonly (readonly [number, Verdict])[] = [
   [40, { code: "TLS", severity: "fatal", says: /could not agree on TLS/ }],
-  [42, { code: "TLS", severity: "fatal", says: /another client certificate/ }],
-  [48, { code: "TLS", severity: "fatal", says: /another client certificate/ }],
+  [42, {
+    code: "TLS",
+    severity: "fatal",
+    says: /wants a client certificate, or another/,
+  }],
+  [48, {
+    code: "TLS",
+    severity: "fatal",
+    says: /wants a client certificate, or another/,
+  }],
   [70, { code: "TLS", severity: "fatal", says: /could not agree on TLS/ }],
   [80, { code: "CONNECT", severity: "transient", says: /server failed/ }],
-  [116, { code: "TLS", severity: "fatal", says: /another client certif/ }],
+  [116, {
+    code: "TLS",
+    severity: "fatal",
+    says: /a client certificate, or another/,
+  }],
   [120, { code: "HANDSHAKE", severity: "fatal", says: /no HTTP\/1\.1/ }],
 ];
 

@@ -70,7 +70,7 @@ const TEXTS: Readonly<Record<Kind, string>> = {
   "certificate-not-yet-valid":
     "the server's certificate is not valid yet; is the clock right?",
   "client-certificate":
-    "the server wants another client certificate; see 'tls.cert'",
+    "the server wants a client certificate, or another one; see 'tls.cert'",
   "not-tls": "the server does not speak TLS on this port: " +
     "use ws://, or the port for wss://",
   tls: "client and server could not agree on TLS",
