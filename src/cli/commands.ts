@@ -1,6 +1,6 @@
 /**
- * The commands: how each is called and what it does. Their code is found in
- * `main.ts`.
+ * The commands: how each is called and what it does. `main.ts` loads their
+ * code.
  *
  * @module
  */

@@ -16,7 +16,7 @@ import { printToStderr } from "./stdio.ts";
 
 /** Where notices go: good news, trouble, what `-v` wants, what `-vv` wants. */
 export interface Notices {
-  /** Whether even trouble is not printed. */
+  /** `-q`: not even trouble is printed. */
   readonly isQuiet: boolean;
   readonly good: (text: string) => void;
   readonly trouble: (text: string) => void;
@@ -27,9 +27,9 @@ export interface Notices {
 /** Everything that goes to stderr. */
 export interface Stderr extends Notices {
   readonly style: Style;
-  /** What ends the program; even `-q` wants it. */
+  /** The error that ends the program; printed even with `-q`. */
   readonly fatal: (text: string) => void;
-  /** What is wrong with a typed line; even `-q` wants it. */
+  /** An error in a typed line; printed even with `-q`. */
   readonly complaint: (text: string) => void;
   /** A line that was asked for. */
   readonly line: (text: string) => void;

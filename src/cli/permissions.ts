@@ -155,8 +155,8 @@ export function permissionHint(
 }
 
 /**
- * Deno does not show which hosts are allowed. A program that is made for later
- * runs, too, is allowed the network as a whole.
+ * Adds the whole network, for a program that is made for later runs: Deno does
+ * not show which hosts are allowed.
  */
 function withNet(launch: Launch): Launch {
   const granted = new Set<Deno.PermissionName>(["net", ...launch.granted]);

@@ -44,7 +44,7 @@ export interface InputOptions {
   readonly isText?: boolean;
   /** Lines: a carriage return at their end is no part of them. */
   readonly isLines?: boolean;
-  /** Told after each chunk whether it ends with the beginning of a message. */
+  /** Called after each chunk: whether it ends with the beginning of a message. */
   readonly onBegun?: (isBegun: boolean) => void;
 }
 
@@ -299,7 +299,7 @@ async function send(
     if (client.state === "closed") return;
     // `--overflow reject`, or `--merge` and no connection: this message is
     // lost, the next may fit.
-    if (!isFull(error)) throw error;
+    if (!isRefusal(error)) throw error;
     run.refused(client);
   } finally {
     patience?.removeEventListener("abort", abort);
@@ -307,7 +307,7 @@ async function send(
   run.accepted();
 }
 
-function isFull(error: unknown): boolean {
+function isRefusal(error: unknown): boolean {
   return error instanceof WSError &&
     (error.code === "QUEUE_FULL" || error.code === "ABORTED");
 }
