@@ -60,7 +60,7 @@ Deno.test("a line that is too long for the queue is told with the limit, after t
   assertEquals(heard, ["short"]);
   assertMatch(
     result.stderr,
-    /longer than 17 MB, the most that the queue holds/,
+    /longer than 16 MiB, the most that the queue holds/,
   );
   assertEquals(result.code, 2);
 });
