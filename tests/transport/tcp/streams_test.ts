@@ -150,7 +150,7 @@ Deno.test("many bursts at the same time do not keep timers waiting", async () =>
   const receivers = Array.from({ length: 20 }, () => {
     const stream: ByteStream = Object.assign(new FakeStream(), {
       read(into: Uint8Array) {
-        if (turns === 6 || messages > 3000) return Promise.resolve(null);
+        if (turns >= 6 || messages > 3000) return Promise.resolve(null);
         into.set(message);
         return Promise.resolve(message.length);
       },
