@@ -178,6 +178,10 @@ export class Receiver implements FrameSink {
     } catch (error) {
       await this.#untilResumed();
       if (!this.#isStopped()) this.#events.onReadEnd(error);
+    } finally {
+      // For the next connection.
+      releaseBuffer(this.#buffer);
+      this.#buffer = EMPTY;
     }
   }
 

@@ -102,6 +102,30 @@ Deno.test("a read waits with a small buffer, which grows under load and shrinks 
   assertEquals(receiver.bytesRead, 600_100);
 });
 
+Deno.test("the large buffer of an ended connection serves the next one", async () => {
+  const message = frame("server", Opcode.text, "x".repeat(98));
+  const bytes = concat(...Array.from({ length: 3000 }, () => message));
+  async function largeBuffer(): Promise<ArrayBufferLike | undefined> {
+    let memory: ArrayBufferLike | undefined;
+    const stream = Object.assign(new FakeStream(), {
+      read(into: Uint8Array) {
+        if (into.buffer.byteLength === 256 * KIB) memory = into.buffer;
+        if (memory !== undefined) return Promise.resolve(null);
+        // Whole frames, as many as fit and a bit of the next one.
+        into.set(bytes.subarray(0, into.length));
+        return Promise.resolve(into.length);
+      },
+    });
+    const options = { maxMessageBytes: 1_000_000 };
+    const receiver = new Receiver(stream, IGNORED, options);
+    await receiver.run(new Uint8Array(2 * KIB).subarray(0, 0));
+    return memory;
+  }
+  const first = await largeBuffer();
+  assert(first !== undefined);
+  assert(await largeBuffer() === first, "it is another one");
+});
+
 Deno.test("the buffer grows for a frame that needs it", async () => {
   const stream = new FakeStream();
   const { events } = stream;
