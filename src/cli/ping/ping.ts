@@ -24,10 +24,10 @@ import {
   traceRequest,
 } from "../run/connection_events.ts";
 import {
+  CHECK_EVERY,
   hasProtocolPings,
-  LOOK,
   pingSoon,
-  pongLook,
+  watchPongs,
 } from "../run/protocol_ping.ts";
 import { printSummary } from "../run/end_reason.ts";
 import {
@@ -207,14 +207,14 @@ export class Pinger {
   async run(run: ClientRun): Promise<void> {
     const { trips, interval, frames, onAnswer, onLost } = this.#parts;
     this.#run = run;
-    const pong = pongLook(run.client);
+    const newPong = watchPongs(run.client);
     const start = this.#parts.now();
     while (!run.isOver) {
       const now = this.#parts.now();
       if (this.#hasMore && now >= start + trips.sent * interval) {
         await this.#send(run, now);
       }
-      const time = frames === undefined ? undefined : pong();
+      const time = frames === undefined ? undefined : newPong();
       if (time !== undefined) {
         trips.answerAfter(time, this.#parts.now()).forEach(onAnswer);
       }
@@ -223,7 +223,7 @@ export class Pinger {
       const next = Math.min(
         this.#hasMore ? start + trips.sent * interval : Infinity,
         trips.nextExpiry ?? Infinity,
-        frames === undefined ? Infinity : now + LOOK,
+        frames === undefined ? Infinity : now + CHECK_EVERY,
       );
       await sleep(next - now, run.over);
     }

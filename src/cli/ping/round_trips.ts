@@ -47,8 +47,9 @@ export class RoundTrips {
   }
 
   /**
-   * An answer that took this time, to the latest ping from before that. Older
-   * pings that still wait were answered a moment earlier: TCP keeps the order.
+   * An answer that took `time`: it is to the latest ping that was sent before
+   * that. Older pings that still wait were answered a moment earlier, as TCP
+   * keeps the order.
    */
   answerAfter(time: number, now: number): Answer[] {
     const found = [...this.#pending]

@@ -14,7 +14,7 @@ import {
   type WSConfig,
   type WSError,
 } from "../../../mod.ts";
-import { nextTurn } from "../../turns.ts";
+import { untilNextTurn } from "../../turns.ts";
 import type { Flags } from "../args/flags.ts";
 import { inFlags } from "../args/client_config.ts";
 import { matches, UsageError } from "../args/values.ts";
@@ -105,8 +105,8 @@ export interface RunResult {
   readonly unsent: number;
   /** Those of them that no queue has accepted. */
   readonly unaccepted: number;
-  /** Whether people have been told of the error that ended the run. */
-  readonly isTold: boolean;
+  /** Whether the error that ended the run has been printed. */
+  readonly isReported: boolean;
   /** Bytes of output that were not read in time. */
   readonly unwritten: number;
 }
@@ -117,7 +117,7 @@ const URGENT_WRITE = 60;
 /** How long a second signal waits for the reader, in milliseconds. */
 const LAST_WORDS = 50;
 
-/** How many messages may come before a look at the clock. */
+/** How many messages may come before the clock is read. */
 const CLOCK_EVERY = 1024;
 
 /** Runs clients until the first reason to end. */
@@ -136,7 +136,7 @@ export class ClientRun implements StreamOwner {
   readonly #closeLimit = new Limit();
   readonly #writeLimit = new Limit();
   #signals: Signals | undefined;
-  /** Messages since the last look at the clock. */
+  /** Messages since the clock was read last. */
   #unclocked = 0;
   #opened: Promise<void> = Promise.resolve();
   #decided: EndReason | undefined;
@@ -144,11 +144,12 @@ export class ClientRun implements StreamOwner {
   #lost = false;
   #dropped = 0;
   #unsent = 0;
-  /** Those of them that were written to a socket, and did not leave it. */
+  /** Those of them that were written to a socket and did not leave it. */
   #returned = 0;
   #returnedBytes = 0;
   #unaccepted = 0;
-  #isBegun = false;
+  /** Whether a part of one more message was read from the input. */
+  #hasPart = false;
   /** How many messages are still to be printed. */
   #left: number;
   #goalMet = false;
@@ -249,7 +250,7 @@ export class ClientRun implements StreamOwner {
     )?.[1].error;
   }
 
-  /** From now on `lastMessageAt` is kept: it costs a look at the clock each. */
+  /** From now on `lastMessageAt` is kept: the clock is read for each message. */
   watchMessages(): void {
     this.#isWatching = true;
     this.#lastMessageAt = performance.now();
@@ -267,11 +268,11 @@ export class ClientRun implements StreamOwner {
   }
 
   /**
-   * Aborts when the input waits no longer for room in the queue of a client:
-   * the client cannot connect, and another one is connected.
+   * Aborts when the input is not to wait for room in the queue of a client: it
+   * cannot connect, and another one is connected.
    */
-  patience(client: WebSocketStreamClient): AbortSignal | undefined {
-    return this.#sources.get(client)?.patience.signal;
+  skipWait(client: WebSocketStreamClient): AbortSignal | undefined {
+    return this.#sources.get(client)?.skipWait.signal;
   }
 
   /** Messages were read from the input, each for every client. */
@@ -279,9 +280,9 @@ export class ClientRun implements StreamOwner {
     this.#unaccepted += count * this.#clients.length;
   }
 
-  /** Whether the beginning of one more message was read. */
-  begun(isBegun: boolean): void {
-    this.#isBegun = isBegun;
+  /** Whether a part of one more message was read. */
+  readPart(hasPart: boolean): void {
+    this.#hasPart = hasPart;
   }
 
   /** A client has accepted one of them, or has reported it as dropped. */
@@ -324,7 +325,7 @@ export class ClientRun implements StreamOwner {
       url: typeof url === "string" ? displayUrl(url) : "",
       isEnding: false,
       hasFailed: false,
-      patience: new AbortController(),
+      skipWait: new AbortController(),
     };
     try {
       const client = new WebSocketStreamClient(
@@ -395,11 +396,11 @@ export class ClientRun implements StreamOwner {
     const stopped = this.#stopClients(decided);
     await Promise.race([stopped, aborted(this.#closeLimit.signal)]);
     this.#terminate.abort();
-    // Clients that were closing end at once, and tell what they did not send.
-    await Promise.race([stopped, turn()]);
+    // Clients that were closing end at once, and return what they did not send.
+    await Promise.race([stopped, untilNextTurn()]);
     const queued = this.stats.queued;
     const { error } = decided.kind === "ended" ? decided : {};
-    const isTold = this.#parts.events.end(error);
+    const isReported = this.#parts.events.end(error);
     this.#parts.finish?.();
     const unwritten = await output?.finish(this.#writeLimit) ?? 0;
     this.#parts.restore?.();
@@ -407,8 +408,8 @@ export class ClientRun implements StreamOwner {
     this.#writeLimit.clear();
     const reason = this.#outputFailure ?? this.#decided ?? decided;
     const goal = this.#goal();
-    const begun = this.#isBegun ? this.#clients.length : 0;
-    const unaccepted = this.#unaccepted + begun;
+    const partial = this.#hasPart ? this.#clients.length : 0;
+    const unaccepted = this.#unaccepted + partial;
     const unsent = Math.max(queued, this.#unsent) + unaccepted;
     return {
       status: exitStatusOf(reason, { lost: this.#lost, goal, unsent }),
@@ -417,7 +418,7 @@ export class ClientRun implements StreamOwner {
       stats: this.stats,
       unsent,
       unaccepted,
-      isTold,
+      isReported,
       unwritten: isUrgent(reason) && reason.kind !== "output-closed"
         ? unwritten
         : 0,
@@ -475,17 +476,17 @@ export class ClientRun implements StreamOwner {
         if (state === "waiting" && previous === "connecting") {
           source.hasFailed = true;
         }
-        this.#renewPatience();
+        this.#updateSkipWaits();
       },
     };
   }
 
-  #renewPatience(): void {
+  #updateSkipWaits(): void {
     const isAnyOpen = this.#clients.some(({ state }) => state === "open");
     for (const source of this.#sources.values()) {
-      if (isAnyOpen && source.hasFailed) source.patience.abort();
-      else if (source.patience.signal.aborted) {
-        source.patience = new AbortController();
+      if (isAnyOpen && source.hasFailed) source.skipWait.abort();
+      else if (source.skipWait.signal.aborted) {
+        source.skipWait = new AbortController();
       }
     }
   }
@@ -522,7 +523,7 @@ export class ClientRun implements StreamOwner {
    * A flood gives timers no chance for a long time: the runtime hands over some
    * 16 MB of messages in one turn of the event loop.
    */
-  #lookAtClock(): void {
+  #checkClock(): void {
     if (++this.#unclocked < CLOCK_EVERY) return;
     this.#unclocked = 0;
     this.#closeLimit.check();
@@ -536,8 +537,8 @@ export class ClientRun implements StreamOwner {
     const hasGoal = count !== undefined || until !== undefined;
     const isTimed = this.deadline < Infinity;
     return (data) => {
-      if (this.#left === 0) return this.#lookAtClock();
-      if (isTimed) this.#lookAtClock();
+      if (this.#left === 0) return this.#checkClock();
+      if (isTimed) this.#checkClock();
       if (this.#isWatching) this.#lastMessageAt = performance.now();
       if (hasGoal) this.#deliverTowardsGoal(data, source);
       else deliver(data, source);
@@ -567,7 +568,8 @@ interface ClientSource extends Source {
   error?: WSError;
   /** Whether the last attempt to connect has failed. */
   hasFailed: boolean;
-  patience: AbortController;
+  /** See {@linkcode ClientRun.skipWait}. */
+  skipWait: AbortController;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
@@ -575,10 +577,6 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) =>
     signal.addEventListener("abort", () => resolve(), { once: true })
   );
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => nextTurn(resolve));
 }
 
 /** The numbers of two clients together. */

@@ -52,8 +52,8 @@ export interface ConnectionEvents {
   /** A message to send was dropped. */
   readonly drop: (reason: DropReason, source: Source) => void;
   /**
-   * The run is over because of this error, if there is one. Returns whether
-   * people have been told of it.
+   * The run is over because of this error, if there is one. Returns whether it
+   * has been printed on stderr.
    */
   readonly end: (error: Error | undefined) => boolean;
 }

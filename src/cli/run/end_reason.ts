@@ -192,7 +192,7 @@ function closeExitCode(code: number | undefined): ExitCode {
 
 /** The numbers of a run: of one client, or of several together. */
 export interface RunStats extends WSStats {
-  /** Connections but the first one of each client, and rotations. */
+  /** Connections without the first one of each client, and without rotations. */
   readonly reconnects: number;
 }
 
@@ -241,13 +241,13 @@ export function printSummary(
   notices: Stderr,
   spool?: string,
 ): void {
-  const { reason, goal, stats, unsent, unwritten, isTold } = result;
+  const { reason, goal, stats, unsent, unwritten, isReported } = result;
   const summary = summaryLine(stats, unsent);
   const missed = goal === "missed";
   switch (reason.kind) {
     case "ended":
       if (reason.error !== undefined) {
-        if (!isTold) notices.fatal(errorText(reason.error));
+        if (!isReported) notices.fatal(errorText(reason.error));
       } else if (missed || unsent > 0) {
         notices.fatal("the server closed the connection too early");
       }

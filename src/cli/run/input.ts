@@ -44,8 +44,8 @@ export interface InputOptions {
   readonly isText?: boolean;
   /** Lines: a carriage return at their end is no part of them. */
   readonly isLines?: boolean;
-  /** Called after each chunk: whether it ends with the beginning of a message. */
-  readonly onBegun?: (isBegun: boolean) => void;
+  /** Called after each chunk: whether it ends with a part of a message. */
+  readonly onPart?: (hasPart: boolean) => void;
 }
 
 /** A message of stdin's is longer than the queue can hold. */
@@ -71,7 +71,7 @@ export async function* readMessages(
   source: Reader,
   options: InputOptions,
 ): AsyncGenerator<readonly Uint8Array[]> {
-  const { delimiter, maxBytes, isWhole, isText, isLines, onBegun } = options;
+  const { delimiter, maxBytes, isWhole, isText, isLines, onPart } = options;
   let buffer = new Uint8Array(CHUNK);
   let used = 0;
   let isStart = true;
@@ -98,14 +98,14 @@ export async function* readMessages(
       : delimiter.length === 0
       ? piece(bytes, isText ? completeLength(bytes) : used)
       : cut(bytes, delimiter, from, maxBytes);
-    onBegun?.(used > end);
+    onPart?.(used > end);
     if (messages.length > 0) yield messages.map(trimmed);
     buffer.copyWithin(0, end, used);
     used -= end;
     if (used > maxBytes) throw new InputTooLongError(maxBytes);
     if (used > buffer.length / 2) buffer = doubled(buffer);
   }
-  onBegun?.(false);
+  onPart?.(false);
   if (used > 0) yield [trimmed(buffer.subarray(0, used))];
 }
 
@@ -248,7 +248,7 @@ async function sendAll(
   let count = 0;
   const input = readMessages(options.source, {
     ...options,
-    onBegun: (isBegun) => run.begun(isBegun),
+    onPart: (hasPart) => run.readPart(hasPart),
   });
   for await (const messages of input) {
     sent = true;
@@ -286,12 +286,12 @@ async function send(
   client: WebSocketStreamClient,
   data: Message,
 ): Promise<void> {
-  const patience = run.patience(client);
-  // Of this wait alone: what the queue has accepted must stay in it.
+  const skipWait = run.skipWait(client);
+  // A signal for this wait alone: what the queue has accepted must stay in it.
   const wait = new AbortController();
   const abort = () => wait.abort();
-  patience?.addEventListener("abort", abort);
-  if (patience?.aborted) abort();
+  skipWait?.addEventListener("abort", abort);
+  if (skipWait?.aborted) abort();
   try {
     await client.send(data, { signal: wait.signal });
   } catch (error) {
@@ -302,7 +302,7 @@ async function send(
     if (!isRefusal(error)) throw error;
     run.refused(client);
   } finally {
-    patience?.removeEventListener("abort", abort);
+    skipWait?.removeEventListener("abort", abort);
   }
   run.accepted();
 }

@@ -8,8 +8,8 @@
 import { delay } from "@std/async/delay";
 import type { Session, WebSocketStreamClient, WSConfig } from "../../../mod.ts";
 
-/** How often the time of the latest pong is looked at, in milliseconds. */
-export const LOOK = 5;
+/** How often to check for a new pong, in milliseconds. */
+export const CHECK_EVERY = 5;
 
 /** After how long a ping that is asked for goes out, in milliseconds. */
 const SOON = 20;
@@ -20,10 +20,10 @@ export function hasProtocolPings({ transport, ping }: WSConfig): boolean {
 }
 
 /**
- * Sends one ping soon, whatever the interval, and then keeps to that again; 0
- * is none.
+ * Sends one ping soon, and then pings at the interval again.
  *
- * @param soon after how long it goes out, in milliseconds
+ * @param interval 0 sends no more pings
+ * @param soon after how long the one ping goes out, in milliseconds
  */
 export async function pingSoon(
   session: Session,
@@ -37,8 +37,11 @@ export async function pingSoon(
   session.setHeartbeat({ pingInterval: interval });
 }
 
-/** Looks for a pong since the last look; gives the latest round-trip time. */
-export function pongLook(
+/**
+ * Watches for pongs: each call of the result gives the latest round-trip time,
+ * if a pong has come since the call before.
+ */
+export function watchPongs(
   client: WebSocketStreamClient,
 ): () => number | undefined {
   let latest = client.stats.rtt?.last;
@@ -55,10 +58,10 @@ export async function nextPong(
   client: WebSocketStreamClient,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const look = pongLook(client);
+  const newPong = watchPongs(client);
   while (!signal.aborted) {
-    await delay(LOOK);
-    const rtt = look();
+    await delay(CHECK_EVERY);
+    const rtt = newPong();
     if (rtt !== undefined) return rtt;
   }
   return undefined;
