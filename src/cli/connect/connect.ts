@@ -6,13 +6,13 @@
  */
 
 import { delay } from "@std/async/delay";
-import type { Message, WSConfig } from "../../../mod.ts";
-import { clientConfig, clientNeeds, proxyHint } from "../args/client_config.ts";
+import type { WSConfig } from "../../../mod.ts";
+import { clientNeeds, proxyHint } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
-import { matches, UsageError, webSocketUrl } from "../args/values.ts";
+import { UsageError, webSocketUrl } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { styleOf, terminalWidth, wantsColor } from "../format.ts";
-import { type Notices, stderrNotices } from "../notices.ts";
+import { stderrNotices } from "../notices.ts";
 import {
   type DisplayOptions,
   inputDelimiter,
@@ -32,11 +32,11 @@ import {
   both,
   jsonLines,
   sentences,
-  type Source,
   traceMessage,
   traceRequest,
 } from "../run/connection_events.ts";
 import { printSummary, statsLine } from "../run/end_reason.ts";
+import { connectConfig, filtered } from "./messages.ts";
 
 /** The longest message that stdin may hold: what the client's queue takes. */
 const MAX_INPUT = 16 * 1024 * 1024;
@@ -186,64 +186,14 @@ async function readStdin(buffer: Uint8Array): Promise<number | null> {
   }
 }
 
-function filtered(
-  { grep, verbose }: Flags,
-  print: (data: Message, url: string) => void,
-  notices: Notices,
-): (data: Message, source: Source) => unknown {
-  if (grep === undefined && verbose < 2) {
-    return (data, { url }) => print(data, url);
-  }
-  return (data, { url }) => {
-    traceMessage("<", data, notices);
-    if (grep !== undefined && !matches(grep, data)) return false;
-    print(data, url);
-    return true;
-  };
-}
-
 /** The configuration of the client; of one for each URL with `--merge`. */
-async function configsOf(
+function configsOf(
   flags: Flags,
   urls: readonly string[],
 ): Promise<WSConfig | WSConfig[]> {
-  const common: Partial<WSConfig> = {
-    ...flags.once ? { reconnect: false } : {},
-    decode: flags.decompress === undefined
-      ? undefined
-      : await decompressor(flags.decompress),
-  };
-  if (!flags.merge) return { ...clientConfig(flags, urls), ...common };
-  return urls.map((url) => ({ ...clientConfig(flags, [url]), ...common }));
-}
-
-/** Binary messages as they were before they were compressed. */
-async function decompressor(
-  form: "gzip" | "deflate",
-): Promise<(data: Message) => Message> {
-  const { gunzipSync, inflateRawSync, inflateSync } = await import("node:zlib");
-  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const inflate = (data: Uint8Array) =>
-    form === "gzip"
-      ? gunzipSync(data)
-      // Some exchanges mean zlib by deflate, some the bare format.
-      : hasZlibHeader(data)
-      ? inflateSync(data)
-      : inflateRawSync(data);
-  return (data) => {
-    if (typeof data === "string") return data;
-    const bytes = new Uint8Array(inflate(data));
-    try {
-      return utf8.decode(bytes);
-    } catch {
-      return bytes;
-    }
-  };
-}
-
-/** RFC 1950, section 2.2. */
-function hasZlibHeader([first = 0, second = 0]: Uint8Array): boolean {
-  return (first & 0x0f) === 8 && (first * 256 + second) % 31 === 0;
+  return flags.merge
+    ? Promise.all(urls.map((url) => connectConfig(flags, [url])))
+    : connectConfig(flags, urls);
 }
 
 /** How to show messages, if stdout is a terminal. */

@@ -107,7 +107,8 @@ function prefixOf(
   return undefined;
 }
 
-function isoTime(): string {
+/** The time now, in UTC. */
+export function isoTime(): string {
   return new Date().toISOString();
 }
 

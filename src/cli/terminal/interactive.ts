@@ -6,9 +6,10 @@
  */
 
 import type { Message, Session, WSConfig } from "../../../mod.ts";
-import { clientConfig, textOf } from "../args/client_config.ts";
+import { proxyHint, textOf } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { UsageError } from "../args/values.ts";
+import { connectConfig, filtered } from "../connect/messages.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import {
   displayUrl,
@@ -21,7 +22,7 @@ import {
   wrap,
 } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
-import { displayMessage } from "../output/printer.ts";
+import { displayMessage, isoTime } from "../output/printer.ts";
 import {
   connectSteps,
   type Decode,
@@ -67,7 +68,7 @@ export async function runInteractive(
     terminal.print(line);
   };
   const notices = interactiveNotices(flags, print);
-  const config = clientConfig(flags, urls);
+  const config = await connectConfig(flags, urls);
   const { pingInterval = 0 } = config;
   let session: Session | undefined;
   const pingFrame = hasProtocolPings(config)
@@ -76,8 +77,12 @@ export async function runInteractive(
   const steps = connectSteps(flags);
   const run: ClientRun = new ClientRun({
     config: withPongs(config, () => commands.onPong()),
-    events: sentences(notices),
-    deliver: (data) => output.text(received(data, flags, style)),
+    events: sentences(notices, proxyHint(flags, urls)),
+    deliver: filtered(
+      flags,
+      (data) => output.text(received(data, flags, style)),
+      notices,
+    ),
     steps: async (opened, deliver) => {
       session = opened;
       await steps?.(opened, deliver);
@@ -171,9 +176,12 @@ function interactiveNotices(
 /** A message behind a mark, with its further lines indented. */
 function received(data: Message, flags: Flags, style: Style): string {
   const { binary, raw } = flags;
-  const width = terminalWidth() - 2;
+  const time = flags.timestamps ? `${isoTime()} ` : "";
+  const width = terminalWidth() - 2 - time.length;
   const text = displayMessage(data, { style, width, binary, raw });
-  return `${style.bold("<")} ${text.replaceAll("\n", "\n  ")}`;
+  return `${style.bold("<")} ${style.dim(time)}${
+    text.replaceAll("\n", "\n  ")
+  }`;
 }
 
 /** Pongs are not delivered, and `/ping` waits for them. */

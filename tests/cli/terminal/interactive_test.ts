@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Commands } from "../../../src/cli/terminal/interactive.ts";
 import { decoderOf } from "../../../src/cli/run/input.ts";
@@ -99,6 +100,31 @@ onTerminal("--raw prints JSON as it came", async (start) => {
   await terminal.type('{"a":[1,2],"b":3}');
   await terminal.press("Enter");
   await terminal.waitFor(/^< \{"a":\[1,2\],"b":3\}$/m);
+});
+
+onTerminal("--grep and --timestamps hold on a terminal, too", async (start) => {
+  await using terminal = await start("--grep", "^y", "--timestamps");
+  await terminal.waitFor("connected to");
+  await terminal.type("no");
+  await terminal.press("Enter");
+  await terminal.type("yes");
+  await terminal.press("Enter");
+  const screen = await terminal.waitFor(/^< \d{4}-\d\d-\d\dT\S+Z yes$/m);
+  assertEquals(screen.includes("Z no"), false);
+});
+
+Deno.test({
+  name: `--decompress holds on a terminal, too${tmuxNote}`,
+  ignore: !hasTmux,
+  fn: async () => {
+    await using server = serve({
+      onPeer: (peer) => void peer.send(new Uint8Array(gzipSync("unpacked"))),
+    });
+    await using terminal = await Tmux.start([
+      ...[server.url, "--decompress", "gzip"],
+    ]);
+    await terminal.waitFor("< unpacked");
+  },
 });
 
 onTerminal(
