@@ -9,9 +9,9 @@
  * While many bytes wait in the socket and still leave it the first two do not
  * run: a ping waits behind them, and so does its pong. It still does when they
  * are in the buffer of the kernel, so on a slow line the first two wait until
- * that should be empty. While reading is paused
- * the first three do not run, because nothing could be seen to arrive; the first
- * check after it at which nothing more arrives sends a ping.
+ * that should be empty. While reading is paused the first three do not run,
+ * because nothing could be seen to arrive. After a pause the first check at
+ * which nothing more has arrived sends a ping.
  *
  * One timer checks the counters of the connection periodically; nothing is done
  * when a message arrives. So a check sees a message slightly after its arrival,
@@ -103,8 +103,7 @@ const WALL_JUMP = 2_000;
 const BACKLOG = 16 * 1024;
 /**
  * The kernel accepts more only when a third of its buffer is free (Linux:
- * `sk_stream_is_writeable`), so a full one takes this many of the pauses between
- * to get empty.
+ * `sk_stream_is_writeable`), so a full one is empty after this many pauses.
  */
 const PAUSES_PER_BUFFER = 3;
 
@@ -142,7 +141,7 @@ export class Heartbeat implements TimerEntry {
   /** Milliseconds of silence, by the monotonic clock. */
   #silence = 0;
   #arrived = 0;
-  /** Nobody has looked since reading was paused whether the server is there. */
+  /** Reading was paused, and no ping has gone out since because of that. */
   #wasPaused = false;
   #delivered = 0;
   #confirmed = 0;

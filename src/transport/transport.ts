@@ -115,8 +115,8 @@ export interface SocketListener {
    */
   onEnding?(): void;
   /**
-   * Whether messages wait in the buffers of readers. A socket that can should
-   * let the readers run before it reads more.
+   * Whether messages wait in the buffers of readers. If so, a socket should let
+   * the readers run before it reads more, where it can.
    */
   readonly hasUnread?: boolean;
   /** A pong arrived that carries the number of one of our pings. */
