@@ -9,6 +9,12 @@ import { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { type ByteStream, NEEDS_NODE_SOCKET, writeAll } from "./byte_stream.ts";
 
+/**
+ * The most bytes in one write. Node tells only when all of them are written, and
+ * on a slow line nobody could see that a large message moves.
+ */
+const MAX_WRITE = 64 * 1024;
+
 /** A socket of Node as a byte stream. It reads only when asked. */
 export class NodeStream implements ByteStream {
   readonly socket: Socket;
@@ -82,10 +88,11 @@ export class NodeStream implements ByteStream {
   write(bytes: Uint8Array): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     // The socket keeps the bytes that it gets, so it gets a copy.
-    this.socket.write(bytes.slice(), (error) => {
+    const part = bytes.slice(0, MAX_WRITE);
+    this.socket.write(part, (error) => {
       // The first error is the cause.
       if (error) reject(this.#error ?? error);
-      else resolve(bytes.length);
+      else resolve(part.length);
     });
     return promise;
   }
