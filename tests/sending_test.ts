@@ -334,3 +334,32 @@ forEachTransport(
     assertEquals(guest.calls.all("disconnect").map(({ code }) => code), [1012]);
   },
 );
+
+forEachTransport(
+  "a graceful reconnect() does not hide the code of a server that has closed",
+  async (transport) => {
+    const answered = Promise.withResolvers<void>();
+    const hangUp = Promise.withResolvers<void>();
+    await using first = new TcpPeer(upgrade({
+      async then({ conn, write }) {
+        await write(Uint8Array.of(0x88, 2, 0x0f, 0xa1));
+        await conn.read(new Uint8Array(64));
+        answered.resolve();
+        await hangUp.promise;
+      },
+    }));
+    const urls = [first.url];
+    await using world: World = transport.world({
+      config: {
+        url: () => urls.shift() ?? world.server.url,
+        fatalCloseCodes: [4001],
+      },
+    });
+    const { client } = world;
+    await client.start();
+    await answered.promise;
+    client.reconnect({ graceful: true });
+    hangUp.resolve();
+    assertEquals((await client.closed)?.closeCode, 4001);
+  },
+);

@@ -238,9 +238,11 @@ export class ReconnectLoop {
    */
   reconnect(graceful: boolean, closeWith: CloseWith | undefined): void {
     if (this.#ending !== undefined) return;
-    if (graceful && this.#current?.isOpen) {
+    const current = this.#current;
+    // One that the server is closing ends by itself, with the server's code.
+    if (graceful && current !== undefined && !current.isClosed) {
       this.#rotateWith = closeWith ?? NORMAL;
-      this.#current.requestReplacement();
+      current.requestReplacement();
       return;
     }
     const opened = this.#attempt?.connection;
