@@ -236,7 +236,7 @@ const NOTES: readonly (readonly [title: string, text: string])[] = [
   ],
   [
     "Unsent input",
-    "At the end stderr tells how many messages were read and not sent. They " +
+    "At the end stderr says how many messages were read and not sent. They " +
     "change the exit code only if the server closed the connection (4). With " +
     "-n, --until and --for it depends on the received messages alone.",
   ],

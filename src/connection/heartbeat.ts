@@ -452,7 +452,7 @@ export class WriteStall {
   /**
    * Checks the socket: the bytes that have `left` it so far, or a lower bound
    * of them that grows only if something left, and the bytes `buffered` in it.
-   * A full socket may be a busy one, so only both together tell.
+   * A full socket may be busy: it has stalled only if nothing leaves it.
    */
   check(left: number, buffered: number, now: number): void {
     if (buffered === 0) this.#longestPause = 0;

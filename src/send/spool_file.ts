@@ -372,7 +372,7 @@ export class SqliteSpool implements SpoolFile {
     try {
       this.#pragma("wal_checkpoint(TRUNCATE)");
     } catch {
-      // The disk is full, as the failed change will tell.
+      // The disk is full: the change fails, too, and reports it.
     }
   }
 

@@ -239,13 +239,13 @@ export class StreamSink implements Sink, StderrThread {
     this.#post("read");
   }
 
-  /** Reports what was typed. What is written meanwhile does not come here. */
+  /** Reports typed bytes; not again while the program writes because of them. */
   #takeTyped(): void {
     if (this.#isTaking) return;
     this.#isTaking = true;
     try {
       for (;;) {
-        // The end is told after the last bytes.
+        // The end is reported after the last bytes.
         const isEnd = Atomics.load(this.#memory, WORD.typedEnd) === 1;
         const bytes = this.#nextTyped();
         if (bytes.length > 0) this.#onStdin(bytes);
