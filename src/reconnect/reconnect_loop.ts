@@ -342,6 +342,8 @@ export class ReconnectLoop {
     }
     const startedAt = now();
     const connection = await this.#dial(signal);
+    // Not in the set-up: no wait may come between its check of the signal and
+    // the call of the hook.
     await loadContext();
     this.#attempt = { tag: "setting-up", skip, connection };
     await this.#setUp(connection, signal);
