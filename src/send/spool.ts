@@ -54,7 +54,7 @@ export class Spool {
   #erased: number[] = [];
   /** Whether the file may be larger than necessary. */
   #hasUnusedRoom = false;
-  /** Whether the last erasure failed, which was reported. */
+  /** Whether the last change failed, which was reported. */
   #isFailing = false;
   #cancelCommit: (() => void) | undefined;
   #eraseTimer: ReturnType<typeof setTimeout> | undefined;
@@ -138,20 +138,20 @@ export class Spool {
   /** Erases items from the disk for good; `false` if that is not possible. */
   eraseNow(items: readonly Item[]): boolean {
     const rows = items.map(({ row }) => row).filter((row) => row !== 0);
-    const isErased = this.#erase((file) => file.write([], rows));
+    const isErased = this.#change((file) => file.write([], rows));
     if (isErased) { for (const item of items) item.row = 0; }
     return isErased;
   }
 
   /**
    * Erases the remaining settled messages, and closes the file: at once if they
-   * are few. `isAll`: there are no other messages in it.
+   * are few. `isAll`: there are no other messages in it. Never rejects.
    */
   async close(isAll: boolean): Promise<void> {
     this.#cancelCommit?.();
     clearTimeout(this.#eraseTimer);
     if (isAll && this.#erased.length > 0) {
-      this.#erase((file) => {
+      this.#change((file) => {
         file.clear();
         this.#erased = [];
       });
@@ -160,7 +160,7 @@ export class Spool {
     while (this.#erased.length > 0 && this.#eraseFromFile()) {
       if (parts.isOver) await parts.next();
     }
-    if (this.#state.is === "open") this.#state.file.close();
+    this.#change((file) => file.close());
     this.#state = { is: "closed" };
   }
 
@@ -203,7 +203,7 @@ export class Spool {
   }
 
   #eraseFromFile(): boolean {
-    return this.#erase((file) =>
+    return this.#change((file) =>
       this.#eraseSome((rows) => eraseMost(file, rows))
     );
   }
@@ -231,10 +231,11 @@ export class Spool {
     this.#eraseAfter(ERASE_DELAY);
   }
 
-  #erase(erase: (file: SpoolFile) => void): boolean {
+  /** Returns whether the change was made; a failure is reported. */
+  #change(change: (file: SpoolFile) => void): boolean {
     if (this.#state.is !== "open") return false;
     try {
-      erase(this.#state.file);
+      change(this.#state.file);
       this.#isFailing = false;
       return true;
     } catch (cause) {
@@ -244,7 +245,7 @@ export class Spool {
     }
   }
 
-  /** Reports a failure, and no other one until an erasure succeeds. */
+  /** Reports a failure, and no other one until a change succeeds. */
   #reportOnce(cause: unknown): void {
     if (!this.#isFailing) this.#hooks.onError(this.#cannotWrite(cause));
     this.#isFailing = true;

@@ -473,6 +473,20 @@ Deno.test("nothing leaves before all that was in the spool is back", async () =>
   sender.end(STOPPED);
 });
 
+Deno.test("a spool that cannot be closed is reported, and rejects nothing", async () => {
+  const { sender, errors, turns } = await onDisk({
+    close() {
+      throw new Error("no disk");
+    },
+  });
+  sender.end(STOPPED);
+  await sender.closed;
+  turns.pass();
+  assertEquals(errors.map(({ code, message }) => [code, message]), [
+    ["SPOOL", "Cannot write the spool queue: no disk"],
+  ]);
+});
+
 Deno.test("of messages with one id an acknowledgement is for the one that is first in the queue", () => {
   const { sender } = setUp({
     redeliver: { id: () => 1, acknowledged: () => 1 },
