@@ -52,7 +52,7 @@ export function noMessage(key: string, value: unknown): TypeError {
   const rule = value instanceof Uint8Array
     ? "a Uint8Array that is not detached"
     : "a string or a Uint8Array";
-  return wrongKind(key, rule, value);
+  return wrongSecret(key, rule, value);
 }
 
 /** As {@linkcode wrongKind}, for a value that may be or hold a secret. */

@@ -9,6 +9,7 @@ import {
   assert,
   assertEquals,
   assertLess,
+  assertMatch,
   assertRejects,
   assertThrows,
 } from "@std/assert";
@@ -170,6 +171,40 @@ forEachTransport(
     bytes.fill(2);
     const message = await arrivals.next("message");
     assertEquals(message, new Uint8Array(100_000).fill(1));
+  },
+);
+
+forEachTransport(
+  "the error for an object in place of a message shows nothing of it",
+  async (transport) => {
+    // What JSON.stringify() was forgotten for may be the login.
+    const make = (): Message => JSON.parse('{"token":"secret"}');
+    await using world = await transport.openWorld({
+      config: {
+        ping: { message: make },
+        pingInterval: 20,
+        decode: make,
+        maxRetries: 0, // for what the hook below throws
+      },
+      callbacks: {
+        onConnect(session) {
+          assertThrows(() => session.send(make()), TypeError, "is an object");
+        },
+      },
+    });
+    const { client, calls, peer } = world;
+    const failed = await assertRejects(() => client.send(make()), TypeError);
+    peer.send("x");
+    const seen = (name: string) =>
+      calls.all("error").find(({ message }) => message.startsWith(name));
+    await calls.until(
+      () => seen("ping") !== undefined && seen("decode") !== undefined,
+      "both errors",
+    );
+    for (const error of [failed, seen("ping"), seen("decode")]) {
+      assertMatch(`${error?.message}`, /current value is an object$/);
+      assertEquals(Deno.inspect(error).includes("secret"), false);
+    }
   },
 );
 

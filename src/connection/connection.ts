@@ -32,7 +32,7 @@ import { isMessage, type Message } from "../message.ts";
 import type { HeartbeatTimes } from "../method_options.ts";
 import type { Notifier } from "../notifier.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
-import { noMessage, wrongKind } from "../rules.ts";
+import { noMessage, wrongSecret } from "../rules.ts";
 import type { ConnectionLog } from "../stats.ts";
 import {
   closeError,
@@ -455,7 +455,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
       const decoded: unknown = decode(data);
       if (isMessage(decoded)) return decoded;
       isPromise(decoded); // of an async function: it must not end the program
-      throw wrongKind(
+      throw wrongSecret(
         "decode",
         "a function that returns a string or a Uint8Array",
         decoded,

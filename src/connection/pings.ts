@@ -18,7 +18,7 @@ import type { PingConfig } from "../config.ts";
 import { callbackError, type WSError } from "../errors.ts";
 import { isPromise } from "../handled.ts";
 import { byteLength, isMessage, type Message } from "../message.ts";
-import { wrongKind } from "../rules.ts";
+import { wrongKind, wrongSecret } from "../rules.ts";
 import type { Socket } from "../transport/transport.ts";
 
 /** What pings need of the socket. */
@@ -220,5 +220,5 @@ function requireAnswer(value: unknown): boolean {
 function requireMessage(value: unknown): Message {
   if (isMessage(value)) return value;
   isPromise(value); // of an async function: it must not end the program
-  throw wrongKind("ping", "a function that returns a message", value);
+  throw wrongSecret("ping", "a function that returns a message", value);
 }
