@@ -178,7 +178,7 @@ class UnreportedError {
     this.report();
     this.#error = error;
     this.#timer = setTimeout(() => this.report(), PATIENCE);
-    Deno.unrefTimer(Number(this.#timer));
+    Deno.unrefTimer(this.#timer);
   }
 
   report(): void {
@@ -331,7 +331,7 @@ class DropCounts {
     this.#counts.set(source, counts);
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => this.report(), DROPS_EVERY);
-    Deno.unrefTimer(Number(this.#timer));
+    Deno.unrefTimer(this.#timer);
   }
 
   report(): void {
