@@ -1,8 +1,8 @@
 /**
  * How long our programs take to start, beside an empty one: until they exit, or
  * until the connection that they dial has arrived at the server. Code that a
- * until the connection that they dial has arrived at the server. Code that a
  * program loads later, while it waits for the network, costs no time.
+ *
  * ```sh
  * deno task bench starting
  * ```
