@@ -401,9 +401,10 @@ export interface WSConfig {
   /**
    * The connection counts as dead (`HEARTBEAT`) when there is no sign of life
    * for this long after a ping. Signs of life are inbound messages (on tcp:
-   * bytes) and outgoing bytes that still leave the socket. Outgoing bytes that
-   * do not leave the socket for this long, per MiB, also mean a dead
-   * connection, with or without pings.
+   * bytes) and outgoing bytes that still leave the socket. On a slow line, a
+   * ping that waits behind a large message gets the time for it, too: up to
+   * three times this long. Outgoing bytes that do not leave the socket for this
+   * long, per MiB, also mean a dead connection, with or without pings.
    * @default 20_000
    */
   readonly pingTimeout?: number | undefined;
