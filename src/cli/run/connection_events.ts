@@ -69,12 +69,12 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
   const last = new Map<Source, string>();
   const back = new Set<Source>();
   const dropped = new Map<Source, DropReason>();
-  const unreported = new UnreportedError((error) =>
+  const unreported = new UnreportedErrors((error) =>
     notices.trouble(errorText(error))
   );
   return {
     open({ url, protocol, reconnected, response }, source) {
-      unreported.report();
+      unreported.report(source);
       if (response !== undefined) traceResponse(response, notices);
       else traceProtocol(protocol, notices);
       const as = protocol === "" ? "" : ` (${escapeLine(protocol)})`;
@@ -94,8 +94,8 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       const time = showDuration(connectedFor);
       notices.detail(`closed: ${closeText(code, reason)}, after ${time}`);
     },
-    retry({ attempt, delay, error }) {
-      unreported.forget();
+    retry({ attempt, delay, error }, source) {
+      unreported.forget(source);
       notices.trouble(
         `${errorText(error)}; retry ${attempt} follows ` +
           (delay === 0 ? "at once" : `in ${showDuration(delay)}`),
@@ -108,7 +108,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
         : `missed ${showMany(count, "message")}`;
       // No connection was lost: --decompress failed for these.
       if (attempts === 0 && count !== undefined) {
-        unreported.report();
+        unreported.report(source);
         notices.trouble(missed);
       } else if (isBack) {
         back.add(source);
@@ -118,7 +118,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
         notices.trouble(`no connection for the last ${time}: ${missed}`);
       }
     },
-    error(error) {
+    error(error, source) {
       if (!isHinted && HINTED.includes(error.code)) {
         isHinted = true;
         notices.trouble(hint ?? "");
@@ -129,7 +129,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       }
       const says = escapeLine(body.trim().slice(0, BODY));
       if (says !== "") notices.detail(`the server says: ${says}`);
-      unreported.set(error);
+      unreported.set(error, source);
     },
     drop(reason, source) {
       // One line for many: the summary has the number.
@@ -156,52 +156,61 @@ const HINTED: readonly WSErrorCode[] = [
 /** How much of the body of a refusal is shown. */
 const BODY = 500;
 
-/** How long to wait for the retry or the end that reports an error, in ms. */
-const PATIENCE = 200;
+/** How long an error waits for the retry or the end that reports it, in ms. */
+const LONGEST_WAIT = 200;
+
+/** An error that is not reported yet. */
+interface UnreportedError {
+  readonly error: WSError;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
 
 /**
- * An error that waits for the retry or the end that follows and reports it. If
- * neither follows, as when the next URL is tried at once, it is reported alone.
+ * The last error of each client, which waits for the retry or the end that
+ * follows and reports it. If neither follows, as when the next URL is tried at
+ * once, it is reported alone.
  */
-class UnreportedError {
+class UnreportedErrors {
   readonly #report: (error: WSError) => void;
+  readonly #waiting = new Map<Source, UnreportedError>();
   readonly #reported = new WeakSet<Error>();
-  #error: WSError | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(report: (error: WSError) => void) {
     this.#report = report;
   }
 
-  set(error: WSError): void {
-    if (error.cause === this.#error) this.forget();
-    this.report();
-    this.#error = error;
-    this.#timer = setTimeout(() => this.report(), PATIENCE);
-    Deno.unrefTimer(this.#timer);
+  set(error: WSError, source: Source): void {
+    const earlier = this.#waiting.get(source)?.error;
+    if (earlier !== undefined && error.cause === earlier) this.forget(source);
+    this.report(source);
+    const timer = setTimeout(() => this.report(source), LONGEST_WAIT);
+    Deno.unrefTimer(timer);
+    this.#waiting.set(source, { error, timer });
   }
 
-  report(): void {
-    const error = this.#error;
-    this.forget();
+  report(source: Source): void {
+    const { error } = this.#waiting.get(source) ?? {};
+    this.forget(source);
     if (error === undefined) return;
     this.#reported.add(error);
     this.#report(error);
   }
 
   /**
-   * Reports it unless it is this one, or its cause. Returns whether this one
-   * has been reported.
+   * Reports all but this one, and its cause. Returns whether this one has been
+   * reported.
    */
-  end(error: Error | undefined): boolean {
-    if (this.#error === error || this.#error === error?.cause) this.forget();
-    this.report();
-    return error !== undefined && this.#reported.has(error);
+  end(last: Error | undefined): boolean {
+    for (const [source, { error }] of this.#waiting) {
+      if (error === last || error === last?.cause) this.forget(source);
+      else this.report(source);
+    }
+    return last !== undefined && this.#reported.has(last);
   }
 
-  forget(): void {
-    clearTimeout(this.#timer);
-    this.#error = undefined;
+  forget(source: Source): void {
+    clearTimeout(this.#waiting.get(source)?.timer);
+    this.#waiting.delete(source);
   }
 }
 
