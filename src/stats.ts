@@ -189,7 +189,7 @@ export class ConnectionLog {
   }
 }
 
-/** So many of the latest times make the percentile. */
+/** The percentile is of this many of the latest times. */
 const RTT_KEPT = 1_000;
 
 /** Sums up round-trip times in bounded memory. */

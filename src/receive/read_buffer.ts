@@ -116,7 +116,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     return overflow === "pause" || overflow === "disconnect";
   }
 
-  /** Whether `next()` was ever called. */
+  /** Whether a message was ever asked for. */
   get wasRead(): boolean {
     return this.#wasRead;
   }

@@ -92,7 +92,7 @@ export function number(
   };
 }
 
-/** So many messages in each interval. */
+/** At most this many messages in each interval. */
 export interface Rate {
   readonly messages: number;
   /** In milliseconds. */

@@ -26,7 +26,7 @@ const MOST_UNREAD = 256;
 
 /** A read that takes longer has probably waited for bytes, in milliseconds. */
 const WAIT = 1;
-/** So many such reads, of all connections, before the guess is checked. */
+/** The guess is checked after this many such reads, of all connections. */
 const MOST_GUESSES = 8;
 let guesses = 0;
 let checkedSince = Infinity;
