@@ -35,6 +35,7 @@ import {
 } from "../../transport/transport.ts";
 import { inFlags } from "../args/client_config.ts";
 import { escapeLine } from "../format.ts";
+import { headerLine } from "../run/connection_events.ts";
 import { certificateLines, lookAtCertificate } from "./certificate.ts";
 
 /** The steps of a connection, in their order. */
@@ -314,7 +315,7 @@ function headTold({ status, statusText, headers }: ResponseHead): Told {
   return {
     details: [
       `${status} ${escapeLine(statusText)}`.trim(),
-      ...[...headers].map(([name, value]) => `${name}: ${escapeLine(value)}`),
+      ...[...headers].map(([name, value]) => headerLine(name, value)),
     ],
     facts: { status, headers: Object.fromEntries(headers) },
   };

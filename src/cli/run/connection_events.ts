@@ -259,6 +259,9 @@ function shownSubprotocol(name: string): string {
 /** A header whose value is a secret, by its name. */
 const SECRET = /auth|bearer|cookie|token|key|secret|password/i;
 
+/** Headers of the handshake itself, and what a server says of credentials. */
+const OPEN = /^(sec-websocket-.*|(www|proxy)-authenticate)$/i;
+
 /** One line for each header; no secrets. */
 function traceHeaders(
   direction: "<" | ">",
@@ -266,10 +269,14 @@ function traceHeaders(
   notices: Notices,
 ): void {
   for (const [name, value] of headers) {
-    const isHidden = SECRET.test(name) && !/^sec-websocket-/i.test(name);
-    const shown = isHidden ? "***" : escapeLine(value);
-    notices.trace(`${direction} ${escapeLine(name)}: ${shown}`);
+    notices.trace(`${direction} ${headerLine(name, value)}`);
   }
+}
+
+/** A header as it may be shown: safe for a terminal, no secret. */
+export function headerLine(name: string, value: string): string {
+  const isHidden = SECRET.test(name) && !OPEN.test(name);
+  return `${escapeLine(name)}: ${isHidden ? "***" : escapeLine(value)}`;
 }
 
 /** A message with its kind and size, for `-vv`. */

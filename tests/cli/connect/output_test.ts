@@ -3,6 +3,7 @@ import { deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 import { echo } from "../../../src/server/behaviours.ts";
 import { serve } from "../../../src/server/server.ts";
 import { TempFile } from "../../support/temp_file.ts";
+import { TcpPeer } from "../../support/tcp_peer.ts";
 import { cli } from "../session.ts";
 
 const SHORTLY = ["--linger", "200ms"];
@@ -353,6 +354,19 @@ Deno.test("-vv shows the handshake and each message, but no secret", async () =>
   assertMatch(stderr, /> text, 5 characters: hello/);
   assertMatch(stderr, /< text, 5 characters: hello/);
   assert(!stderr.includes("secret"));
+});
+
+Deno.test("-vv shows which credentials a server asks for", async () => {
+  await using peer = new TcpPeer(async ({ readRequest, write }) => {
+    await readRequest();
+    await write(
+      "HTTP/1.1 401 Unauthorized\r\nset-cookie: session=1\r\n" +
+        'www-authenticate: Bearer error="invalid_token"\r\n\r\n',
+    );
+  });
+  const { stderr } = await cli(peer.url, "-vv", "--transport", "tcp").run();
+  assertMatch(stderr, /< www-authenticate: Bearer error="invalid_token"/);
+  assertMatch(stderr, /< set-cookie: \*\*\*/);
 });
 
 Deno.test("-vv over native shows what is known of the handshake, and where more is", async () => {

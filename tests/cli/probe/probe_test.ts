@@ -79,6 +79,12 @@ Deno.test("probe names the failing step and gives advice", async (t) => {
     /HTTP +401 [^]*www-authenticate: Bearer\\x1b\[2J[^]*--bearer-file/,
     3,
   );
+  await step(
+    "a cookie",
+    "HTTP/1.1 403 Forbidden\r\nset-cookie: session=1\r\n\r\n",
+    /HTTP +403 [^]*set-cookie: \*\*\*[^]*--bearer-file/,
+    3,
+  );
   await step("429", "HTTP/1.1 429 No\r\nretry-after: 7\r\n\r\n", /: 7\)/, 3);
   await step(
     "302",
