@@ -11,6 +11,7 @@ import {
   type Seen,
   SIDES,
 } from "./frames.ts";
+import { runMemoryScript } from "../support/memory_script.ts";
 
 const { text, binary, close, ping, pong } = Opcode;
 
@@ -333,15 +334,9 @@ function feed(
 
 Deno.test("a kept text keeps at most 16 texts and 4 KiB, and nothing if it came alone", async () => {
   const script = new URL("./kept_texts.ts", import.meta.url);
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--allow-all", "--v8-flags=--expose-gc"],
-      script.pathname,
-    ],
-    stderr: "inherit",
-  }).output();
-  const [short = NaN, long = NaN, lone = NaN, all = NaN] = new TextDecoder()
-    .decode(stdout).split(" ").map(Number);
+  const printed = await runMemoryScript(script);
+  const [short = NaN, long = NaN, lone = NaN, all = NaN] = printed.split(" ")
+    .map(Number);
   assert(short < 2 * 16 * 66, `${short} bytes for a text of 64`);
   assert(long < 2 * 4096, `${long} bytes for a text of 1000`);
   assert(lone < 4 * 64, `${lone} bytes for a text of 64 that came alone`);

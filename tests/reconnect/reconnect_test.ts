@@ -21,6 +21,7 @@ import { serve } from "../../src/server/server.ts";
 import { within } from "../support/events.ts";
 import { silence, TcpPeer, upgrade } from "../support/tcp_peer.ts";
 import { type TransportCase, TRANSPORTS } from "../support/transports.ts";
+import { runMemoryScript } from "../support/memory_script.ts";
 
 const FOREVER: Partial<WSConfig> = {
   initialBackoff: 600_000,
@@ -43,15 +44,8 @@ function testAll({ name, world: worldOf, openWorld }: TransportCase): void {
 
   test("an open client keeps nothing of the connections before", async () => {
     const script = new URL("./kept_errors.ts", import.meta.url);
-    const { stdout } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--quiet", "--allow-all", "--v8-flags=--expose-gc"],
-        script.pathname,
-        name,
-      ],
-      stderr: "inherit",
-    }).output();
-    assertEquals(new TextDecoder().decode(stdout), "0 of 3\n");
+    const printed = await runMemoryScript(script, name);
+    assertEquals(printed, "0 of 3\n");
   });
 
   // reconnect() ----------------------------------------------------------------------

@@ -10,6 +10,7 @@ import type { SpoolFile } from "../../src/send/spool_file.ts";
 import { nextTurn } from "../../src/turns.ts";
 import { FakeSocket, TCP, toText } from "./fake_socket.ts";
 import { outcome, setUp, STOPPED } from "./set_up.ts";
+import { runMemoryScript } from "../support/memory_script.ts";
 
 const seed = Number(Deno.env.get("MODEL_SEED") ?? Date.now() % 2 ** 31);
 
@@ -730,14 +731,8 @@ Deno.test("the error of an acknowledgement or an id goes to onError, and ends no
 
 Deno.test("a message without options takes no memory of its own", async () => {
   const script = new URL("./send_allocation.ts", import.meta.url);
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--allow-all", "--v8-flags=--expose-gc"],
-      script.pathname,
-    ],
-    stderr: "inherit",
-  }).output();
-  const [perMessage = NaN, perSender = NaN] = new TextDecoder().decode(stdout)
+  const printed = await runMemoryScript(script);
+  const [perMessage = NaN, perSender = NaN] = printed
     .split(" ").map(Number);
   assert(perMessage < 16, `${perMessage} bytes a message`);
   assert(perSender < 400, `${perSender} bytes an idle sender`);
