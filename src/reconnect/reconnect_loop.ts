@@ -344,7 +344,7 @@ export class ReconnectLoop {
     const connection = await this.#dial(signal);
     // Not in the set-up: no wait may come between its check of the signal and
     // the call of the hook.
-    await loadContext();
+    if (this.#host.notifier.hasConnectHook) await loadContext();
     this.#attempt = { tag: "setting-up", skip, connection };
     await this.#setUp(connection, signal);
     this.#setupTime = now() - startedAt;
