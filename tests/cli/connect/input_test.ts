@@ -161,7 +161,7 @@ Deno.test("lines that were read and did not fit into the queue count as not sent
   await t.step("when the time is up", async () => {
     const { server } = noting();
     await using _ = server;
-    const flags = ["--send-rate", "1/m", "--timeout", "1s"];
+    const flags = ["--send-rate", "1/m", "--timeout", "3s"];
     const { stderr, code } = await cli(server.url, ...flags).input(MANY).run();
     assertMatch(stderr, /^ws-stream: 4,999 messages were not sent$/m);
     assertEquals(code, 124);
@@ -187,7 +187,7 @@ Deno.test("lines that were read and did not fit into the queue count as not sent
   await t.step("the beginning of --one-message, for each URL", async () => {
     await using one = serve({ onPeer: (peer) => peer.send("hello") });
     await using two = serve({ onPeer: (peer) => peer.send("hello") });
-    const flags = ["--merge", "--one-message", "--timeout", "1s"];
+    const flags = ["--merge", "--one-message", "--timeout", "3s"];
     const session = cli(one.url, two.url, ...flags).typing().start();
     await session.type("one\n");
     const { stderr } = await session.end;
