@@ -190,6 +190,7 @@ export class Transcript {
   #arrival = Promise.withResolvers<void>();
   #paused: PromiseWithResolvers<void> | undefined;
   #over = false;
+  #isClosed = false;
 
   constructor(stream: ReadableStream<Uint8Array>) {
     this.#stream = stream;
@@ -225,6 +226,12 @@ export class Transcript {
     this.#paused = undefined;
   }
 
+  /** Reads no more, and closes the pipe after the next read. */
+  close(): void {
+    this.#isClosed = true;
+    this.resume();
+  }
+
   /** Waits until it has printed this. */
   async waitFor(what: string | RegExp): Promise<void> {
     const pattern = typeof what === "string" ? { test: includes(what) } : what;
@@ -247,6 +254,7 @@ export class Transcript {
       this.#chunks.push(chunk);
       this.#arrive();
       if (this.#paused !== undefined) await this.#paused.promise;
+      if (this.#isClosed) break;
     }
     this.#over = true;
     this.#arrive();

@@ -65,6 +65,12 @@ const LOOK_AGAIN = 20;
  */
 const WAKEFUL = 5;
 
+/**
+ * How long the end of a run may block, in milliseconds: longer than that only
+ * the event loop waits, which sees signals and timers.
+ */
+const LAST_BLOCK = 60;
+
 /** Where each number is in the memory that both threads see. */
 const WORD = {
   /** Counts what may end a block: written bytes, signals, failures. */
@@ -191,7 +197,10 @@ export class StreamSink implements Sink, StderrThread {
     const { signal } = limit;
     // In a flood the event loop may not turn for seconds.
     if (this.#interrupted) {
-      this.#blockUntil(() => this.pending === 0, limit.left);
+      this.#blockUntil(
+        () => this.pending === 0 || this.#hasFailed,
+        Math.min(limit.left, LAST_BLOCK),
+      );
     }
     for (;;) {
       const events = Atomics.load(this.#memory, WORD.events);
@@ -304,9 +313,10 @@ export class StreamSink implements Sink, StderrThread {
    */
   stop(ms: number = 0): void {
     if (this.#worker === undefined) return;
+    // A reader that has stalled will not begin now.
+    const isLost = this.#interrupted || this.#hasFailed;
     this.#blockUntil(
-      // A reader that has stalled will not begin now.
-      () => this.stderrPending + (this.#interrupted ? 0 : this.pending) === 0,
+      () => this.stderrPending + (isLost ? 0 : this.pending) === 0,
       ms,
     );
     this.#post("stop");

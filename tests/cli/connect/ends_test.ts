@@ -77,6 +77,39 @@ for (const flags of [[], ["--json"]]) {
   });
 }
 
+for (const end of ["SIGINT", "--timeout", "a closed pipe"] as const) {
+  Deno.test({
+    name: `${end} ends a run that is past --for, and whose output nobody reads`,
+    ignore: isWindows,
+    fn: async () => {
+      const closed = Promise.withResolvers<void>();
+      await using server = serve({
+        onPeer: (peer) => {
+          peer.closed.then(() => closed.resolve());
+          const message = "x".repeat(1000);
+          return feed({ rate: Infinity, message: () => message })(peer);
+        },
+      });
+      const flags = end === "--timeout" ? [end, "4s"] : [];
+      const session = cli(server.url, "--for", "500ms", ...flags).start();
+      session.stdout.pause();
+      await closed.promise;
+      // Nothing shows that it waits for its reader now.
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      if (end === "SIGINT") session.kill(end);
+      if (end === "a closed pipe") session.stdout.close();
+      if (end !== "a closed pipe") {
+        await session.stderr.waitFor("were not written");
+        session.stdout.resume();
+      }
+      const { code, signal } = await session.end;
+      assertEquals(signal, end === "SIGINT" ? end : null);
+      if (end === "--timeout") assertEquals(code, 124);
+      if (end === "a closed pipe") assertEquals(code, 0);
+    },
+  });
+}
+
 for (const transport of ["native", "tcp"] as const) {
   for (const stalls of [false, true]) {
     const how = stalls ? " and stalls" : "";
