@@ -13,12 +13,8 @@ import { UsageError } from "../args/values.ts";
 import { fileNeeds, type Need } from "../permissions.ts";
 import type { Sink } from "../stdio.ts";
 import { OutputFiles, templateFolder } from "./files.ts";
-import {
-  type StreamOwner,
-  StreamSink,
-  type StreamTarget,
-  type TimeLimit,
-} from "./stream_sink.ts";
+import { type StreamOwner, StreamSink, type TimeLimit } from "./stream_sink.ts";
+import type { StreamTarget } from "./writer_thread.ts";
 
 /** How much is gathered before it is written, in bytes or UTF-16 code units. */
 const BATCH = 256 * 1024;
