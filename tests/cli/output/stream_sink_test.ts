@@ -1,24 +1,172 @@
-import { assertEquals, assertGreater } from "@std/assert";
-import { StreamSink } from "../../../src/cli/output/stream_sink.ts";
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import fc from "fast-check";
+import {
+  type StreamOwner,
+  StreamSink,
+} from "../../../src/cli/output/stream_sink.ts";
 import { TempFile } from "../../support/temp_file.ts";
+import type { SlowRead, SlowReading } from "./slow_reader.ts";
+
+/** Enough to see most mistakes; more by hand. */
+const RUNS = 8;
+
+const isWindows = Deno.build.os === "windows";
+
+/** A sink that writes to a FIFO; nothing ends its blocks but the reader. */
+function sinkTo(
+  path: string,
+  capacity: number,
+  owner: Partial<StreamOwner> = {},
+): StreamSink {
+  const options = { capacity, direct: 0 };
+  return new StreamSink({ kind: "path", path }, options, () => ({
+    deadline: Infinity,
+    interrupt: () => {},
+    outputFailed: (error) => {
+      throw error;
+    },
+    ...owner,
+  }));
+}
+
+async function makeFifo(folder: string): Promise<string> {
+  const path = `${folder}/fifo`;
+  await new Deno.Command("mkfifo", { args: [path] }).output();
+  return path;
+}
+
+/** Reads in another thread; resolves with everything once the writer ends. */
+async function readSlowly(
+  reading: Omit<SlowReading, "port">,
+): Promise<Uint8Array> {
+  const url = import.meta.resolve("./slow_reader.ts");
+  const worker = new Worker(url, { type: "module" });
+  const { port1, port2 } = new MessageChannel();
+  const all = Promise.withResolvers<Uint8Array>();
+  port1.onmessage = ({ data }: MessageEvent<Uint8Array>) => all.resolve(data);
+  const message: SlowReading = { ...reading, port: port2 };
+  worker.postMessage(message, [port2]);
+  const bytes = await all.promise;
+  port1.close();
+  worker.terminate();
+  return bytes;
+}
+
+/** Bytes that differ from their neighbours near and far. */
+function numbered(from: number, length: number): Uint8Array {
+  return Uint8Array.from(
+    { length },
+    (_, i) => ((from + i) * 2654435761 >>> 16) & 0xff,
+  );
+}
+
+const reads: fc.Arbitrary<SlowRead[]> = fc.array(
+  fc.record({
+    most: fc.constantFrom(1, 100, 4096, 65_536, 1_000_000),
+    pause: fc.constantFrom(0, 0, 0, 1, 20),
+  }),
+  { maxLength: 12 },
+).map((reads) => [...reads, { most: 65_536, pause: 0 }]);
+
+const sizes = fc.array(
+  fc.oneof(fc.nat(10), fc.nat(5_000), fc.nat(150_000)),
+  { minLength: 1, maxLength: 30 },
+);
+
+Deno.test({
+  name: "every byte arrives once and in order, however slow the reader is",
+  ignore: isWindows,
+  fn: async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(1024, 16_384, 131_072),
+        sizes,
+        reads,
+        async (capacity, sizes, reads) => {
+          using temp = new TempFile();
+          const path = await makeFifo(temp.folder);
+          const received = readSlowly({ path, reads });
+          const sink = sinkTo(path, capacity);
+          let sent = 0;
+          for (const size of sizes) {
+            const bytes = numbered(sent, size);
+            sink.write(bytes);
+            // As `Output` does, whose memory is used again.
+            bytes.fill(0);
+            sent += size;
+          }
+          const { signal } = new AbortController();
+          assert(await sink.written({ signal, left: Infinity }));
+          assertEquals(sink.pending, 0);
+          sink.stop();
+          const all = await received;
+          assertEquals(all.length, sent);
+          const expected = numbered(0, sent);
+          assert(all.every((byte, i) => byte === expected[i]));
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  },
+});
+
+Deno.test({
+  name: "every byte arrives, or counts as not written, after the deadline",
+  ignore: isWindows,
+  fn: async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        sizes,
+        reads,
+        fc.nat(60),
+        fc.nat(60),
+        async (sizes, reads, deadline, left) => {
+          using temp = new TempFile();
+          const path = await makeFifo(temp.folder);
+          const received = readSlowly({ path, reads });
+          let isOver = false;
+          const sink = sinkTo(path, 16_384, {
+            deadline: performance.now() + deadline,
+            interrupt: () => isOver = true,
+          });
+          let sent = 0;
+          for (const size of sizes) {
+            sink.write(numbered(sent, size));
+            sent += size;
+            // What an interrupted block leaves is written later.
+            if (isOver) break;
+          }
+          const limit = AbortSignal.timeout(left);
+          const all = await sink.written({
+            signal: limit,
+            get left() {
+              return limit.aborted ? 0 : left;
+            },
+          });
+          const { pending } = sink;
+          assertEquals(all, pending === 0);
+          sink.stop();
+          const bytes = await received;
+          // A write that was in progress may have been read since.
+          assertGreater(bytes.length + 1, sent - pending);
+          const expected = numbered(0, sent);
+          assert(bytes.every((byte, i) => byte === expected[i]));
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  },
+});
 
 Deno.test({
   name: "a limit of time counts though no timer gets a chance to say so",
-  ignore: Deno.build.os === "windows",
+  ignore: isWindows,
   fn: async () => {
     using temp = new TempFile();
-    const path = `${temp.folder}/fifo`;
-    await new Deno.Command("mkfifo", { args: [path] }).output();
+    const path = await makeFifo(temp.folder);
     // A reader that reads nothing.
     using _reader = await Deno.open(path, { read: true, write: true });
-    const options = { capacity: 1024 * 1024, direct: 0 };
-    const sink = new StreamSink({ kind: "path", path }, options, () => ({
-      deadline: Infinity,
-      interrupt: () => {},
-      outputFailed: (error) => {
-        throw error;
-      },
-    }));
+    const sink = sinkTo(path, 1024 * 1024);
     sink.write(new Uint8Array(1024 * 1024));
     const { signal } = new AbortController();
     assertEquals(await sink.written({ signal, left: 0 }), false);
