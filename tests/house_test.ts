@@ -238,7 +238,7 @@ async function readTree(): Promise<Source[]> {
     for await (const entry of Deno.readDir(new URL(folder, root))) {
       const path = folder + entry.name;
       if (entry.isDirectory) {
-        if (![".git", "node_modules", "coverage"].includes(path)) {
+        if (![".git", "node_modules", "coverage", "build"].includes(path)) {
           folders.push(`${path}/`);
         }
       } else if (isText(path) && !/^tests\/.*house(_test)?\.ts$/.test(path)) {
