@@ -23,7 +23,7 @@ import { callbackError, type WSError } from "../errors.ts";
 import { handled, isPromise } from "../handled.ts";
 import type { Message } from "../message.ts";
 import type { ReadBounds } from "../method_options.ts";
-import { wrongKind } from "../rules.ts";
+import { wrongSecret } from "../rules.ts";
 
 /** Messages that a reader will never see. */
 export interface DroppedRange {
@@ -281,7 +281,8 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
       if (isKey(given)) key = given;
       else if (given !== undefined) {
         isPromise(given); // of an async function: it must not end the program
-        throw wrongKind("conflate()", "a string or a number", given);
+        const rule = "a string or a number other than NaN";
+        throw wrongSecret("conflate()", rule, given);
       }
     } catch (cause) {
       this.#events.onError(callbackError("receiveOverflow.conflate", cause));

@@ -10,11 +10,10 @@
  */
 
 import type { AcknowledgedRedelivery } from "../config.ts";
-import type { WSError } from "../errors.ts";
+import { callbackError, type WSError } from "../errors.ts";
 import { isPromise } from "../handled.ts";
 import type { Message } from "../message.ts";
-import { callbackError } from "../errors.ts";
-import { wrongKind } from "../rules.ts";
+import { wrongSecret } from "../rules.ts";
 import type { Item } from "./item.ts";
 
 /** The id of a message, as the program gives it. */
@@ -36,7 +35,7 @@ export class Acknowledgements {
       const id = this.#redeliver.id(data);
       if (typeof id === "string" || Number.isFinite(id)) return id;
       isPromise(id); // of an async function: it must not end the program
-      throw wrongKind("redeliver.id()", "a string or a number", id);
+      throw wrongSecret("redeliver.id()", "a string or a finite number", id);
     } catch (cause) {
       return callbackError("redeliver.id", cause);
     }

@@ -1,6 +1,12 @@
 /** What a sender does with one kind of message, socket or program at a time. */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import fc from "fast-check";
 import type { SendOverflow } from "../../src/config.ts";
@@ -727,6 +733,24 @@ Deno.test("the error of an acknowledgement or an id goes to onError, and ends no
     "CALLBACK",
   ]);
   sender.end(STOPPED);
+});
+
+Deno.test("the error of an id of the wrong kind does not show it, as it may be the message", async () => {
+  const parsed = ['{"password":"hunter2"}', '["hunter2"]', "null"]
+    .map((json) => () => JSON.parse(json));
+  for (const id of [...parsed, () => NaN]) {
+    const { sender, errors } = setUp({
+      redeliver: { id, acknowledged: String },
+    });
+    assertEquals(await outcome(sender.send("a")), "CALLBACK");
+    const [error] = errors;
+    assertEquals(Deno.inspect(error).includes("hunter2"), false);
+    assertMatch(
+      error?.message ?? "",
+      /redeliver\.id\(\)' as it must be a string or a finite number: current value is /,
+    );
+    sender.end(STOPPED);
+  }
 });
 
 Deno.test("a message without options takes no memory of its own", async () => {
