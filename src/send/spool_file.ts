@@ -14,6 +14,7 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { crc32 } from "node:zlib";
+import { causeText } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { sizeOf } from "./files.ts";
 import { RESERVE, Reserve } from "./spool_reserve.ts";
@@ -40,10 +41,13 @@ export interface SpoolFile {
   close(): void;
 }
 
-/** Why a file cannot be a spool. */
+/** Why a file cannot be a spool, or cannot be changed. */
 export class SpoolFault extends Error {
-  /** `foreign`: it is another program's, or another version's. */
-  readonly kind: "damaged" | "locked" | "foreign";
+  /**
+   * - `foreign`: it is another program's, or another version's
+   * - `full`: there is no room for a change, on its disk or in a quota
+   */
+  readonly kind: "damaged" | "locked" | "foreign" | "full";
 
   constructor(kind: SpoolFault["kind"], message: string, cause?: unknown) {
     super(message, { cause });
@@ -90,13 +94,16 @@ const FILLER: Stored = {
 
 // https://www.sqlite.org/rescode.html
 const SQLITE_BUSY = 5;
+/** Of a write: a quota, or a limit of the file's size, is reached. */
+const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
 const SQLITE_NOTADB = 26;
 /** SQLite's own words do not say what is wrong with the file. */
 const MEANINGS = new Map([
   [8, "it is read-only"],
-  [10, "the disk or the file does not take what is written"],
-  [13, "the disk is full"],
+  [SQLITE_IOERR, "the disk or the file does not take what is written"],
+  [SQLITE_FULL, "the disk is full"],
   [14, "it cannot be opened"],
 ]);
 
@@ -344,14 +351,18 @@ export class SqliteSpool implements SpoolFile {
   }
 
   /**
-   * Makes a change; if that fails, tries once more with the reserve's room.
-   * Returns whether the first try succeeded.
+   * Makes a change; if the disk is full, tries once more with the reserve's
+   * room. Returns whether the first try succeeded.
    */
   #change(change: (isSecondTry: boolean) => void): boolean {
     try {
       change(false);
       return true;
-    } catch {
+    } catch (error) {
+      // The part that was written to the log would look like damage.
+      this.#emptyLog();
+      const isFull = error instanceof SpoolFault && error.kind === "full";
+      if (!isFull) throw error;
       this.#isDiskFull = true;
     }
     try {
@@ -360,7 +371,6 @@ export class SqliteSpool implements SpoolFile {
       change(true);
       return false;
     } catch (error) {
-      // The part that was written to the log would look like damage.
       this.#emptyLog();
       throw error;
     } finally {
@@ -381,7 +391,12 @@ export class SqliteSpool implements SpoolFile {
     const reserve = this.#reserve;
     if (reserve === undefined || reserve.size >= this.#neededReserve) return;
     this.#size = sizeOf(this.#path);
-    reserve.keep(this.#neededReserve);
+    try {
+      reserve.keep(this.#neededReserve);
+    } catch (cause) {
+      const text = `no room can be reserved on its disk: ${causeText(cause)}`;
+      throw new SpoolFault("full", text, cause);
+    }
   }
 
   /** Reserves as much as is needed now, if there is room. */
@@ -450,7 +465,11 @@ export class SqliteSpool implements SpoolFile {
       }
       const meaning = MEANINGS.get(code);
       if (meaning === undefined) throw cause;
-      throw new Error(`${meaning} (${message})`, { cause });
+      const text = `${meaning} (${message})`;
+      if (code === SQLITE_FULL || code === SQLITE_IOERR) {
+        throw new SpoolFault("full", text, cause);
+      }
+      throw new Error(text, { cause });
     }
   }
 

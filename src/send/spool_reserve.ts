@@ -46,10 +46,9 @@ export class Reserve {
       const block = randomFillSync(new Uint8Array(BLOCK_SIZE));
       for (let at = this.#size; at < size;) at += file.writeSync(block);
       this.#size = file.statSync().size;
-    } catch (cause) {
+    } catch (error) {
       file.truncateSync(this.#size);
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`no room can be reserved on its disk: ${why}`, { cause });
+      throw error;
     }
   }
 

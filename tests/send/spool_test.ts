@@ -282,6 +282,34 @@ Deno.test("a spool that cannot be opened is a fatal error, which tells why, and 
   other.end(folder);
 });
 
+Deno.test("a failure that is no full disk does not give up the room that is reserved for one", async () => {
+  using file = new TempFile();
+  const { sender: first } = await opened(file, { sendQueueMaxSize: 5_000 });
+  const texts = Array.from({ length: 5_000 }, (_, i) => `${i}`.padEnd(2_000));
+  await Promise.all(texts.map((text) => first.send(text)));
+  first.end(STOPPED);
+  const { sender, errors } = await opened(file, { sendQueueMaxSize: 5_000 });
+  // Behind the back of SQLite, which has few of the pages in memory.
+  const bytes = Deno.readFileSync(file.path);
+  Deno.writeFileSync(file.path, bytes.fill(0xee, 8_192));
+  const released: (string | URL)[] = [];
+  const { truncateSync } = Deno;
+  Deno.truncateSync = (path, length) => {
+    if (length === 0) released.push(path);
+    truncateSync(path, length);
+  };
+  try {
+    sender.clearQueue();
+    while (errors.length === 0) await turn();
+    sender.end(STOPPED);
+    await sender.closed;
+  } finally {
+    Deno.truncateSync = truncateSync;
+  }
+  assertMatch(errors[0]?.message ?? "", /malformed/);
+  assertEquals(released, []);
+});
+
 Deno.test("damage anywhere in the file is reported, and what can be read is kept", async () => {
   const damages: ((bytes: Uint8Array) => Uint8Array)[] = [
     (bytes) => bytes.fill(65, 0, 2000),
