@@ -170,7 +170,7 @@ export class WebSocketStreamClient
    */
   send(data: Message, options?: SendOptions): Promise<void> {
     if (this.#stopped !== undefined) return rejected(this.#whyEnded());
-    return this.#parts.queue.send(data, options, this.#parts.hookTarget);
+    return this.#parts.sender.send(data, options, this.#parts.hookTarget);
   }
 
   /** As {@linkcode WebSocketStreamClient.send}, for a text. */
@@ -201,7 +201,7 @@ export class WebSocketStreamClient
    */
   trySend(data: Message, options?: SendOptions): boolean {
     if (this.#stopped !== undefined) return false;
-    return this.#parts.queue.trySend(data, options, this.#parts.hookTarget);
+    return this.#parts.sender.trySend(data, options, this.#parts.hookTarget);
   }
 
   /**
@@ -222,7 +222,7 @@ export class WebSocketStreamClient
    * ```
    */
   flush(ms?: number): Promise<boolean> {
-    return this.#parts.queue.flush(checkFlushLimit(ms));
+    return this.#parts.sender.flush(checkFlushLimit(ms));
   }
 
   /**
@@ -230,7 +230,7 @@ export class WebSocketStreamClient
    * number; each is reported to `onDrop` (`"cleared"`).
    */
   clearQueue(): number {
-    return this.#parts.queue.clearQueue();
+    return this.#parts.sender.clearQueue();
   }
 
   /**
@@ -362,15 +362,15 @@ export class WebSocketStreamClient
     } else if (state !== "closed") {
       // The queue waits for the connect hook, which may wait for this call.
       const ms = this.#parts.hookTarget === undefined ? drain : 0;
-      const drained = this.#parts.queue.drain(ms);
+      const drained = this.#parts.sender.drain(ms);
       // Without a wait the loop stops within this call: after the callback that
       // made it, no other attempt is reported.
       if (drained !== undefined) await Promise.race([drained, this.closed]);
       this.#parts.loop.stop(code, reason);
     }
     await this.closed;
-    const result = this.#parts.queue.end(this.#whyEnded());
-    const { closed } = this.#parts.queue;
+    const result = this.#parts.sender.end(this.#whyEnded());
+    const { closed } = this.#parts.sender;
     // Without a spool stop() settles together with the client.
     if (closed !== undefined) await closed;
     return result;
@@ -440,7 +440,7 @@ export class WebSocketStreamClient
     const reason = error ?? (isStopped ? this.#whyEnded() : serverClosed());
     this.#endReason = reason;
     // First: new messages are refused, and unsent ones are reported.
-    this.#parts.queue.end(reason);
+    this.#parts.sender.end(reason);
     // Before "closed": the gap of a reader that dropped messages is reported.
     this.#parts.readers.end(error);
     this.#enter("closed");
@@ -496,7 +496,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
   readonly owner: object;
   readonly notifier: Notifier;
   readonly log = new ConnectionLog();
-  readonly queue: Sender;
+  readonly sender: Sender;
   readonly loop: ReconnectLoop;
   readonly onState: (state: ClientState, error?: WSError) => void;
   /** Made for the first reader: most of many thousand clients have none. */
@@ -512,7 +512,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
     this.owner = owner;
     this.onState = onState;
     this.notifier = new Notifier(callbacks);
-    this.queue = new Sender(config, this);
+    this.sender = new Sender(config, this);
     this.loop = new ReconnectLoop(this);
   }
 
@@ -524,7 +524,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
   run(): void {
     if (this.config.spool === undefined) this.loop.run();
     else {
-      this.queue.open().then(
+      this.sender.open().then(
         () => this.loop.run(),
         (cause) => this.onEnd(this.onBug(cause)),
       );
@@ -532,23 +532,23 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
   }
 
   stats(): WSStats {
-    const { queue, log } = this;
+    const { sender, log } = this;
     return {
-      messagesSent: queue.messagesSent,
+      messagesSent: sender.messagesSent,
       messagesReceived: log.messages,
-      bytesSent: queue.bytesSent,
+      bytesSent: sender.bytesSent,
       bytesReceived: log.bytes,
       connects: log.connects,
       disconnects: log.disconnects,
       retries: log.retries,
       rotations: log.rotations,
       failures: { ...this.notifier.failures },
-      queued: queue.queued,
-      queuedBytes: queue.queuedBytes,
-      unacknowledged: queue.unacknowledged,
-      dropped: queue.dropped,
-      lost: queue.lost,
-      redelivered: queue.redelivered,
+      queued: sender.queued,
+      queuedBytes: sender.queuedBytes,
+      unacknowledged: sender.unacknowledged,
+      dropped: sender.dropped,
+      lost: sender.lost,
+      redelivered: sender.redelivered,
       rtt: log.rtt,
       connectedSince: log.connectedSince,
       lastMessageAt: this.loop.lastMessageAt,
@@ -603,7 +603,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
   // Called by the readers -----------------------------------------------------------
 
   get awaitsAcknowledgements(): boolean {
-    return this.queue.awaitsAcknowledgements;
+    return this.sender.awaitsAcknowledgements;
   }
 
   // Called by connections ------------------------------------------------------------
@@ -618,7 +618,7 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
 
   /** In this order: acknowledgements, the callback, the readers. */
   deliver(data: Message): void {
-    this.queue.acknowledge(data);
+    this.sender.acknowledge(data);
     const readers = this.#readers;
     if (readers === undefined) return this.notifier.message(data);
     // A reader that is made in the callback begins with the next message.

@@ -50,8 +50,8 @@ import { nextTurn } from "../turns.ts";
 import { Heartbeat, type HeartbeatTarget } from "./heartbeat.ts";
 import { ReceiveBuffer } from "./receive_buffer.ts";
 
-/** The send queue, as a connection sees it. */
-export interface SendQueue {
+/** The sender of the client, as a connection sees it. */
+export interface Sender {
   /** Whether messages in the socket may be unsent. */
   readonly hasUnflushed: boolean;
   /** Writes the queue to the socket from now on. */
@@ -78,7 +78,7 @@ export interface SendQueue {
 /** The parts of the client that a connection uses. */
 export interface ConnectionHost {
   readonly config: ResolvedConfig;
-  readonly queue: SendQueue;
+  readonly sender: Sender;
   readonly log: ConnectionLog;
   readonly notifier: Notifier;
   /** Whether reading is to be paused because a reader is full. */
@@ -241,7 +241,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     if (isEndedByServer) return;
     if (state.tag !== "open") throw this.closedError;
     this.#socket.send(data);
-    this.#host.queue.countUnqueued();
+    this.#host.sender.countUnqueued();
   }
 
   /**
@@ -256,7 +256,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
       this.#isPausedForHook = false;
       this.#pauseOrResume();
     }
-    this.#host.queue.acknowledge(next);
+    this.#host.sender.acknowledge(next);
     return Promise.resolve(next);
   }
 
@@ -279,9 +279,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
 
   /** Attaches the queue to the socket, if that is still open. */
   carryQueue(): void {
-    if (!this.isOpen) return this.#host.queue.release(this);
+    if (!this.isOpen) return this.#host.sender.release(this);
     this.#carriesQueue = true;
-    this.#host.queue.attach(this.#socket, this);
+    this.#host.sender.attach(this.#socket, this);
   }
 
   /** Detaches the queue before the connection has ended. */
@@ -351,7 +351,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
       const { messages, bytes } = this.#host.log;
       this.#state = { tag: "closing", closeCode: code, messages, bytes };
       this.#heartbeat.stop();
-      if (this.#carriesQueue) this.#host.queue.pause();
+      if (this.#carriesQueue) this.#host.sender.pause();
       this.#socket.close(code, reason, timeout);
       this.#isPausedForHook = this.#isPausedForReaders = false;
       this.#pauseOrResume();
@@ -388,7 +388,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     if (!this.isOpen) return;
     this.#state = ANSWERING;
     this.#heartbeat.stop();
-    if (this.#carriesQueue) this.#host.queue.pause();
+    if (this.#carriesQueue) this.#host.sender.pause();
   }
 
   /**
@@ -402,7 +402,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     if (state.tag === "closed") return this.#onAbandonedEnd?.();
     if (state.tag === "ending") return;
     // Messages written to an ended socket would be lost.
-    if (this.#carriesQueue && state.tag === "open") this.#host.queue.pause();
+    if (this.#carriesQueue && state.tag === "open") this.#host.sender.pause();
     this.#state = {
       tag: "ending",
       closeCode: state.tag === "closing" ? state.closeCode : undefined,
@@ -419,7 +419,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   onProgress(): void {
-    if (this.#carriesQueue) this.#host.queue.onProgress();
+    if (this.#carriesQueue) this.#host.sender.onProgress();
   }
 
   // Called by the heartbeat ----------------------------------------------------------
@@ -430,9 +430,9 @@ export class Connection implements SocketListener, HeartbeatTarget {
 
   sendUrgent(data: Message): void {
     if (!this.isOpen) return;
-    if (this.#carriesQueue && this.#host.queue.sendUrgent(data)) return;
+    if (this.#carriesQueue && this.#host.sender.sendUrgent(data)) return;
     this.#socket.send(data);
-    this.#host.queue.countUnqueued();
+    this.#host.sender.countUnqueued();
   }
 
   onDead(text: string): void {
@@ -474,7 +474,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     // The hook has settled, and the message has no receiver.
     if (!this.isOpen && !this.#isReleased) return;
     // The connect hook has read it: it is not delivered elsewhere.
-    if (buffer.push(data)) return this.#host.queue.acknowledge(data);
+    if (buffer.push(data)) return this.#host.sender.acknowledge(data);
     if (!buffer.isOverfull) return;
     if (this.#isReleased) return this.#deliverKept();
     // Without a hook no reader is too slow: the buffer is emptied next turn.
@@ -557,6 +557,6 @@ export class Connection implements SocketListener, HeartbeatTarget {
   #detachQueue(end: { flushed: boolean; tooLarge: boolean }): void {
     if (!this.#carriesQueue) return;
     this.#carriesQueue = false;
-    this.#host.queue.detach(end);
+    this.#host.sender.detach(end);
   }
 }

@@ -465,7 +465,7 @@ export class ReconnectLoop {
     rejection: WSError | undefined,
   ): Promise<never> {
     const end = await connection.closed;
-    this.#host.queue.release(connection);
+    this.#host.sender.release(connection);
     if (this.#ending !== undefined || (rejection ?? end.error) === undefined) {
       this.#disconnected(end, undefined, true);
       this.#endedByUs(connection);
@@ -544,7 +544,7 @@ export class ReconnectLoop {
    * server has answered the close of the old one, or too much time has passed.
    */
   async #replace(old: Connection, connection: Connection): Promise<void> {
-    const { config, log, queue } = this.#host;
+    const { config, log, sender } = this.#host;
     this.#lastMessageAt = old.lastMessageAt ?? this.#lastMessageAt;
     this.#attempt = undefined;
     this.#current = connection;
@@ -557,7 +557,7 @@ export class ReconnectLoop {
       this.#disconnected(end, undefined, true)
     );
     this.#retire(old, reported);
-    const limit = closeAnswerLimit(config, queue.hasUnflushed);
+    const limit = closeAnswerLimit(config, sender.hasUnflushed);
     const closed = Promise.race([replaced, connection.closed]);
     await sleepUntil(closed, limit);
     old.releaseQueue();
