@@ -532,23 +532,16 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
   }
 
   stats(): WSStats {
-    const { sender, log } = this;
+    const { log } = this;
     return {
-      messagesSent: sender.messagesSent,
+      ...this.sender.stats,
       messagesReceived: log.messages,
-      bytesSent: sender.bytesSent,
       bytesReceived: log.bytes,
       connects: log.connects,
       disconnects: log.disconnects,
       retries: log.retries,
       rotations: log.rotations,
       failures: { ...this.notifier.failures },
-      queued: sender.queued,
-      queuedBytes: sender.queuedBytes,
-      unacknowledged: sender.unacknowledged,
-      dropped: sender.dropped,
-      lost: sender.lost,
-      redelivered: sender.redelivered,
       rtt: log.rtt,
       connectedSince: log.connectedSince,
       lastMessageAt: this.loop.lastMessageAt,

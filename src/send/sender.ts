@@ -22,6 +22,7 @@ import { handled, rejected } from "../handled.ts";
 import { byteLength, isMessage, type Message } from "../message.ts";
 import { checkSendOptions, type SendOptions } from "../method_options.ts";
 import { noMessage } from "../rules.ts";
+import type { WSStats } from "../stats.ts";
 import { Item, plainItem } from "./item.ts";
 import { Pump, RateLimiter, type SendSocket } from "./pump.ts";
 import {
@@ -36,6 +37,19 @@ import type { Stored } from "./spool_file.ts";
 import { nextTurn, Parts } from "../turns.ts";
 
 export type { SendConfig, SenderHooks } from "./send_config.ts";
+
+/** What a sender has done so far. */
+export type SendStats = Pick<
+  WSStats,
+  | "messagesSent"
+  | "bytesSent"
+  | "queued"
+  | "queuedBytes"
+  | "unacknowledged"
+  | "dropped"
+  | "lost"
+  | "redelivered"
+>;
 
 /** The promise that `send` returns when it accepts a message at once. */
 const ACCEPTED = Promise.resolve();
@@ -264,18 +278,8 @@ export class Sender {
 
   // Looking ------------------------------------------------------------------------
 
-  /** Accepted messages that are not in a socket. */
-  get queued(): number {
-    return this.#queue?.count ?? 0;
-  }
-
-  /** Their bytes. */
-  get queuedBytes(): number {
-    return this.#queue?.bytes ?? 0;
-  }
-
   /** Messages written to the socket that the server has not acknowledged. */
-  get unacknowledged(): number {
+  get #unacknowledged(): number {
     return typeof this.#config.redeliver === "string"
       ? 0
       : this.#queue?.inFlight.count ?? 0;
@@ -284,7 +288,7 @@ export class Sender {
   /** Whether a call waits while there are unacknowledged messages. */
   get awaitsAcknowledgements(): boolean {
     const queue = this.#queue;
-    return queue !== undefined && this.unacknowledged > 0 &&
+    return queue !== undefined && this.#unacknowledged > 0 &&
       (queue.waiting.count > 0 || queue.flushes.count > 0);
   }
 
@@ -293,32 +297,18 @@ export class Sender {
     return (this.#queue?.inFlight.inSocket ?? 0) > 0;
   }
 
-  /** Messages dropped so far. */
-  get dropped(): number {
-    return this.#queue?.dropped ?? 0;
-  }
-
-  /**
-   * Messages that were in the socket of a connection that ended, and are not
-   * sent again.
-   */
-  get lost(): number {
-    return this.#queue?.lost ?? 0;
-  }
-
-  /** How often a message was written to a socket again. */
-  get redelivered(): number {
-    return this.#queue?.redelivered ?? 0;
-  }
-
-  /** Messages written to sockets; a message counts each time. */
-  get messagesSent(): number {
-    return this.#queue?.takenCount ?? 0;
-  }
-
-  /** Their bytes. */
-  get bytesSent(): number {
-    return this.#queue?.takenBytes ?? 0;
+  get stats(): SendStats {
+    const queue = this.#queue;
+    return {
+      messagesSent: queue?.takenCount ?? 0,
+      bytesSent: queue?.takenBytes ?? 0,
+      queued: queue?.count ?? 0,
+      queuedBytes: queue?.bytes ?? 0,
+      unacknowledged: this.#unacknowledged,
+      dropped: queue?.dropped ?? 0,
+      lost: queue?.lost ?? 0,
+      redelivered: queue?.redelivered ?? 0,
+    };
   }
 
   // Messages -------------------------------------------------------------------------

@@ -30,7 +30,9 @@ export async function emptySpool(sender: Sender): Promise<string[]> {
   sender.attach(socket);
   let acknowledged = 0;
   for (let round = 0; !(await sender.flush(20)); round++) {
-    if (round === 500) throw new Error(`${sender.queued} messages are left`);
+    if (round === 500) {
+      throw new Error(`${sender.stats.queued} messages are left`);
+    }
     socket.drain();
     sender.onProgress();
     for (const text of socket.texts.slice(acknowledged)) {

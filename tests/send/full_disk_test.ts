@@ -57,7 +57,7 @@ for (const [mode, redeliver] of Object.entries(MODES)) {
       const accepted = stdout.split("\n");
       disk.fill();
       const { sender, ...told } = await opened(disk, redeliver);
-      assertEquals(sender.queued, accepted.length);
+      assertEquals(sender.stats.queued, accepted.length);
       await assertWorks(disk, sender, redeliver, accepted);
       assertEquals(told, { ...told, dropped: [], errors: [] });
     },
@@ -75,7 +75,7 @@ Deno.test({
     assertMatch(await runFiller(disk, "sent", flags), /^\d{2,} true\n$/);
     assertEquals(disk.names(), ["queue"]);
     const { sender } = await opened(disk);
-    assertEquals(sender.queued, 1);
+    assertEquals(sender.stats.queued, 1);
     sender.end(STOPPED);
   },
 });
@@ -130,7 +130,7 @@ Deno.test({
     const { sender: next, errors } = setUp({ spool }, { turn: nextTurn });
     await next.open();
     await new Promise<void>((resolve) => nextTurn(resolve));
-    assertEquals([next.queued, errors], [1, []]);
+    assertEquals([next.stats.queued, errors], [1, []]);
     next.end(STOPPED);
   },
 });

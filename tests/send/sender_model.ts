@@ -261,7 +261,7 @@ export class SenderModel {
     this.#compareSenders();
     for (const { result } of this.#flushes) assert(result !== undefined);
     assertEquals(this.#sender.trySend("late"), false);
-    assertEquals([this.#turns.count, this.#sender.queued], [0, 0]);
+    assertEquals([this.#turns.count, this.#sender.stats.queued], [0, 0]);
   }
 
   #isBusy(): boolean {
@@ -570,7 +570,7 @@ export class SenderModel {
   #noticeExpiry(): void {
     this.#settleDisk();
     const isExpired = this.#waiting.some(({ seen }) => seen !== undefined) ||
-      this.#sender.dropped > this.#dropped + this.#expected.length;
+      this.#sender.stats.dropped > this.#dropped + this.#expected.length;
     if (isExpired) this.#expire();
   }
 
@@ -970,11 +970,11 @@ export class SenderModel {
     const { mode } = this.#setup;
     assertEquals(
       {
-        queued: sender.queued,
-        bytes: sender.queuedBytes,
-        unacknowledged: sender.unacknowledged,
-        lost: sender.lost,
-        redelivered: sender.redelivered,
+        queued: sender.stats.queued,
+        bytes: sender.stats.queuedBytes,
+        unacknowledged: sender.stats.unacknowledged,
+        lost: sender.stats.lost,
+        redelivered: sender.stats.redelivered,
       },
       {
         queued: queued.length,
@@ -984,7 +984,7 @@ export class SenderModel {
         redelivered: this.#redelivered,
       },
     );
-    assertEquals(sender.dropped, this.#dropped + this.#expected.length);
+    assertEquals(sender.stats.dropped, this.#dropped + this.#expected.length);
     if (this.#turns.count === 0) assertEquals(this.#expected, []);
     assert(!queued.some(({ signal }) => signal?.aborted));
     this.#compareSenders();

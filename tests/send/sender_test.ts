@@ -11,11 +11,15 @@ Deno.test("what is sent before there is a connection goes out when there is one"
   const { sender } = setUp({});
   await sender.send("a");
   await sender.send("b");
-  assertEquals([sender.queued, sender.queuedBytes], [2, 2]);
+  assertEquals([sender.stats.queued, sender.stats.queuedBytes], [2, 2]);
   const sink = new FakeSocket();
   sender.attach(sink);
   assertEquals(sink.texts, ["a", "b"]);
-  assertEquals([sender.queued, sender.messagesSent, sender.bytesSent], [
+  assertEquals([
+    sender.stats.queued,
+    sender.stats.messagesSent,
+    sender.stats.bytesSent,
+  ], [
     0,
     2,
     2,
@@ -44,7 +48,7 @@ Deno.test("a message that waits behind an expired one goes out when the connecti
   const sink = new FakeSocket();
   sender.attach(sink);
   await accepted;
-  assertEquals([sink.texts, sender.queued], [["new"], 0]);
+  assertEquals([sink.texts, sender.stats.queued], [["new"], 0]);
   assertEquals(dropped, ["expired old"]);
   sender.end(STOPPED);
 });
@@ -60,7 +64,7 @@ Deno.test("the end of a connection brings back what it did not deliver, before w
   const next = new FakeSocket();
   sender.attach(next);
   assertEquals(next.texts, ["b", "c", "d"]);
-  assertEquals([sender.redelivered, sender.messagesSent], [2, 6]);
+  assertEquals([sender.stats.redelivered, sender.stats.messagesSent], [2, 6]);
   sender.end(STOPPED);
 });
 
@@ -86,7 +90,7 @@ Deno.test("between pause and detach nothing is handed over, and all is kept", ()
   sender.trySend("b");
   sink.isOpen = false;
   sender.detach({ flushed: true });
-  assertEquals([sink.texts, sender.queued], [["a"], 1]);
+  assertEquals([sink.texts, sender.stats.queued], [["a"], 1]);
   sender.end(STOPPED);
 });
 
@@ -131,10 +135,10 @@ Deno.test("with acknowledgements flush waits for them", async () => {
   sink.drain();
   turns.pass();
   await Promise.resolve();
-  assertEquals([flushed, sender.unacknowledged], [false, 1]);
+  assertEquals([flushed, sender.stats.unacknowledged], [false, 1]);
   sender.acknowledge("a");
   await flush;
-  assertEquals(sender.unacknowledged, 0);
+  assertEquals(sender.stats.unacknowledged, 0);
   sender.end(STOPPED);
 });
 
@@ -147,7 +151,7 @@ Deno.test("unacknowledged messages take up room in the queue", async () => {
   const waiting = sender.send("c");
   sender.acknowledge("a");
   await waiting;
-  assertEquals(sender.unacknowledged, 2);
+  assertEquals(sender.stats.unacknowledged, 2);
   sender.end(STOPPED);
 });
 
@@ -227,7 +231,7 @@ Deno.test("urgent messages go out ahead of the queue, and only while there is a 
   for (let i = 0; i < 300; i++) sender.trySend("x".repeat(1000));
   assertEquals(sender.sendUrgent("!"), true);
   assertEquals(sink.texts.at(-1), "!");
-  assertEquals(sender.queued > 0, true);
+  assertEquals(sender.stats.queued > 0, true);
   sender.end(STOPPED);
 });
 
@@ -241,6 +245,6 @@ Deno.test("drops are reported and counted", async () => {
   await sender.send("c", { key: "k" });
   await sender.send("d", { key: "k" });
   assertEquals(dropped, ["overflow a", "overflow b", "replaced c"]);
-  assertEquals(sender.dropped, 3);
+  assertEquals(sender.stats.dropped, 3);
   sender.end(STOPPED);
 });

@@ -12,7 +12,7 @@ const sender = new Sender({ ...DEFAULTS, spool: path }, {
 });
 try {
   await sender.open();
-  const { queued } = sender;
+  const { queued } = sender.stats;
   if (what !== "open") await sender.send("sent");
   console.log(`open ${queued}`);
   if (what === "hold") await new Promise((end) => setTimeout(end, 60_000));

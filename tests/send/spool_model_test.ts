@@ -136,7 +136,7 @@ class Life {
     assertEquals(this.#owed, []);
     assertEquals(this.#sender.end(STOPPED).unsent, 0);
     await this.#restart();
-    assertEquals(this.#sender.queued, 0, "nothing is left in the file");
+    assertEquals(this.#sender.stats.queued, 0, "nothing is left in the file");
     this.#sender.end(STOPPED);
   }
 

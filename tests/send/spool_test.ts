@@ -32,7 +32,7 @@ Deno.test("with a spool what is accepted outlives the process, and comes first",
   await first.send(new Uint8Array([98]), { key: "k" });
   await first.send("c", { key: "k" });
   first.trySend("d");
-  assertEquals(first.queued, 3);
+  assertEquals(first.stats.queued, 3);
   assertEquals(first.end(STOPPED), { unsent: 3, unsentBytes: 7 });
 
   const { sender } = spooled(file);
@@ -117,7 +117,7 @@ Deno.test("acknowledged before it is sent again, a restored message is not sent"
   sender.acknowledge("d");
   const socket = new FakeSocket();
   sender.attach(socket);
-  assertEquals([socket.texts, sender.unacknowledged], [["a", "c"], 2]);
+  assertEquals([socket.texts, sender.stats.unacknowledged], [["a", "c"], 2]);
   sender.acknowledge("a");
   assertEquals(sender.end(STOPPED), { unsent: 1, unsentBytes: 1 });
   assertEquals(dropped, []);
@@ -142,12 +142,12 @@ Deno.test("a restored message that has no id any more is sent once, and awaits n
   const waiting = sender.send("b");
   const socket = new FakeSocket(TCP);
   sender.attach(socket);
-  assertEquals([socket.texts, sender.unacknowledged], [["a"], 1]);
+  assertEquals([socket.texts, sender.stats.unacknowledged], [["a"], 1]);
   const drained = sender.drain(60_000);
   assert(drained !== undefined);
   socket.drain();
   sender.onProgress();
-  assertEquals(sender.unacknowledged, 0);
+  assertEquals(sender.stats.unacknowledged, 0);
   assertEquals(await outcome(drained), "pending");
   await waiting;
   sender.acknowledge("b");
@@ -177,7 +177,7 @@ Deno.test("what stays in the spool is counted at the end, and not reported as dr
   const b = sender.send("b");
   sender.trySend("c");
   assertEquals(sender.end(STOPPED), { unsent: 3, unsentBytes: 3 });
-  assertEquals([await outcome(b), sender.queued], ["ok", 0]);
+  assertEquals([await outcome(b), sender.stats.queued], ["ok", 0]);
   assertEquals(dropped, []);
   assertEquals(await contents(file), ["a", "b", "c"]);
 });
@@ -228,7 +228,7 @@ Deno.test("a spool that another process lets go of after a moment is opened", as
   await new Promise((go) => setTimeout(go));
   other.close();
   await opening;
-  assertEquals(sender.queued, 1);
+  assertEquals(sender.stats.queued, 1);
   sender.end(STOPPED);
 });
 
@@ -338,7 +338,10 @@ Deno.test("damage anywhere in the file is reported, and what can be read is kept
     assertEquals(aside.length, 1, aside.join());
     const kept = Deno.readFileSync(`${file.folder}/${aside[0]}`);
     assert(kept.every((byte, at) => byte === bytes[at]), `${index}`);
-    assert(next.queued >= (index === 2 ? 3 : 40), `${index}: ${next.queued}`);
+    assert(
+      next.stats.queued >= (index === 2 ? 3 : 40),
+      `${index}: ${next.stats.queued}`,
+    );
     assertEquals((await outcome(next.send("goes on"))) !== "SPOOL", true);
     next.end(STOPPED);
     assertEquals(file.names().filter((n) => !n.includes("damaged")), [
@@ -360,7 +363,7 @@ Deno.test("where there are no hard links a damaged spool is copied, and what can
     const { sender, errors } = await opened(file);
     await turn();
     assertEquals(errors.map(({ code }) => code), ["SPOOL"]);
-    assert(sender.queued > 900, `${sender.queued} messages`);
+    assert(sender.stats.queued > 900, `${sender.stats.queued} messages`);
     sender.end(STOPPED);
   } finally {
     Deno.linkSync = linkSync;
@@ -385,7 +388,7 @@ Deno.test("while a large damaged spool is read the event loop goes on", async ()
   }
   await opening;
   assert(turns > 5, `${turns} turns`);
-  assert(sender.queued > 19_000, `${sender.queued} messages`);
+  assert(sender.stats.queued > 19_000, `${sender.stats.queued} messages`);
   sender.end(STOPPED);
 });
 
@@ -404,7 +407,7 @@ Deno.test("a damaged spool that cannot be read now is read the next time", async
   assertEquals(Deno.readFileSync(aside), before);
 
   const { sender } = await opened(file, {}, { clock });
-  assert(sender.queued > 900, `${sender.queued} messages`);
+  assert(sender.stats.queued > 900, `${sender.stats.queued} messages`);
   sender.end(STOPPED);
 });
 
@@ -425,7 +428,7 @@ Deno.test("a process that is killed while it repairs a spool leaves nothing unre
     }
   }
   await opening;
-  const { queued } = sender;
+  const { queued } = sender.stats;
   sender.end(STOPPED);
   assert(queued > 4_500, `${queued} messages`);
   const moments = [...Deno.readDirSync(killed.folder)];
@@ -433,7 +436,7 @@ Deno.test("a process that is killed while it repairs a spool leaves nothing unre
   for (const { name } of moments) {
     const spool = `${killed.folder}/${name}/queue.spool`;
     const { sender: next } = await opened(file, { spool });
-    assertEquals(next.queued, queued, name);
+    assertEquals(next.stats.queued, queued, name);
     next.end(STOPPED);
   }
 });
@@ -498,7 +501,7 @@ Deno.test("a log without its database is set aside, and what is in it is kept", 
     const { sender, errors } = await opened(file);
     await turn();
     assertEquals(errors.map(({ code }) => code), ["SPOOL"]);
-    assertEquals(sender.queued, [3, 3, 0][index]);
+    assertEquals(sender.stats.queued, [3, 3, 0][index]);
     assert(file.names().some((name) => /damaged.*-wal$/.test(name)));
     sender.end(STOPPED);
   }
@@ -512,7 +515,7 @@ Deno.test("what a killed process has left in its log is found, and is no damage"
   Deno.writeFileSync(`${file.path}-wal`, new Uint8Array(100), { append: true });
   assert(log.length > 0);
   const { sender, errors } = await opened(file);
-  assertEquals([sender.queued, errors], [2, []]);
+  assertEquals([sender.stats.queued, errors], [2, []]);
   sender.end(STOPPED);
 });
 
@@ -581,7 +584,7 @@ Deno.test("while a large spool opens the event loop goes on, and what is sent co
     turns++;
   }
   await opening;
-  while (next.queued > 0) await turn();
+  while (next.stats.queued > 0) await turn();
   assert(turns > 5, `${turns} turns`);
   assertEquals(socket.texts.length, 20_000 + sent);
   socket.texts.forEach((text, i) => {

@@ -57,7 +57,7 @@ Deno.test("the policy for a full queue holds from the first message on, also bef
       assertEquals(sender.trySend("d"), tried, overflow);
       const isStaged = spool !== undefined && overflow === "drop-oldest";
       assertEquals(await result, isStaged ? "pending" : third, overflow);
-      assertEquals([dropped, sender.queued], [expected, 2], overflow);
+      assertEquals([dropped, sender.stats.queued], [expected, 2], overflow);
       sender.end(STOPPED);
     }
   }
@@ -69,7 +69,7 @@ Deno.test("under reject the queue stays bounded, however many are sent before th
     Array.from({ length: 20_000 }, (_, i) => sender.send(`${i}`)),
   );
   const refused = results.filter(({ status }) => status === "rejected");
-  assertEquals([refused.length, sender.queued], [19_990, 10]);
+  assertEquals([refused.length, sender.stats.queued], [19_990, 10]);
   sender.end(STOPPED);
 });
 
@@ -103,7 +103,7 @@ Deno.test("send rejects whatever it is given, and never throws", async () => {
     await assertRejects(() => promise);
   }
   assertThrows(() => Reflect.apply(sender.trySend, sender, [5]), TypeError);
-  assertEquals(sender.queued, 0);
+  assertEquals(sender.stats.queued, 0);
   sender.end(STOPPED);
 });
 
@@ -118,7 +118,7 @@ Deno.test("a program that sends again what is dropped comes back", () => {
     });
     for (const text of ["a", "b", "c"]) sender.send(text);
     for (let i = 0; i < 5; i++) turns.pass();
-    assertEquals([drops, sender.queued], [1, 2], overflow);
+    assertEquals([drops, sender.stats.queued], [1, 2], overflow);
     sender.end(STOPPED);
   }
 });
@@ -135,7 +135,7 @@ Deno.test("two messages that replace each other in onDrop let the event loop go 
   sender.trySend("b", { key: "k" });
   assertEquals(drops, 1);
   turns.pass();
-  assertEquals([drops, sender.queued], [2, 1]);
+  assertEquals([drops, sender.stats.queued], [2, 1]);
   sender.end(STOPPED);
 });
 
@@ -143,7 +143,12 @@ Deno.test("whatever the program does inside onDrop, it finds a queue at rest", (
   const seen: unknown[] = [];
   const { sender } = setUp({ sendQueueMaxSize: 2, overflow: "drop-oldest" }, {
     onDrop: (data, reason) => {
-      seen.push([toText(data), reason, sender.queued, sender.dropped]);
+      seen.push([
+        toText(data),
+        reason,
+        sender.stats.queued,
+        sender.stats.dropped,
+      ]);
       if (reason === "overflow") seen.push(sender.clearQueue());
     },
   });
@@ -322,7 +327,7 @@ Deno.test("what was meant for a connection that has ended goes to the next one",
   sender.attach(new FakeSocket({ ...TCP, bytes: 1 }), target);
   sender.trySend("1", undefined, target);
   sender.trySend("2", undefined, target);
-  assertEquals(sender.queued, 1);
+  assertEquals(sender.stats.queued, 1);
   sender.detach({ flushed: true });
   assertEquals(sentBy(sender), ["2"]);
   sender.end(STOPPED);
@@ -337,7 +342,7 @@ Deno.test("flush is true when all had left before the connection took the rest a
   sender.trySend("lost");
   socket.drain(1);
   sender.detach({ flushed: false });
-  assertEquals([await flushed, sender.lost], [true, 1]);
+  assertEquals([await flushed, sender.stats.lost], [true, 1]);
   sender.end(STOPPED);
 });
 
@@ -352,7 +357,7 @@ Deno.test("when the disk takes nothing, a message and what it replaced on the wa
   const last = outcome(sender.send("last", { key: "k" }));
   turns.pass();
   assertEquals([await old, tried, await last], ["SPOOL", true, "SPOOL"]);
-  assertEquals([dropped, sender.queued], [["replaced tried"], 0]);
+  assertEquals([dropped, sender.stats.queued], [["replaced tried"], 0]);
   sender.end(STOPPED);
 });
 
@@ -401,7 +406,7 @@ Deno.test("what cannot be erased is not sent at most once: it is tried again unt
   turns.pass();
   time.tick(5_000);
   turns.pass();
-  assertEquals([socket.texts, sender.queued], [[], 1]);
+  assertEquals([socket.texts, sender.stats.queued], [[], 1]);
   assertEquals(errors.map(({ code, message }) => [code, message]), [
     ["SPOOL", "Cannot write the spool queue: disk I/O error"],
   ]);
@@ -428,7 +433,7 @@ Deno.test("a message whose replacement the disk does not take stays there", asyn
   const newer = outcome(sender.send("new", { key: "k" }));
   turns.pass();
   time.tick(1_000);
-  assertEquals([await newer, sender.queued, erased], ["SPOOL", 1, []]);
+  assertEquals([await newer, sender.stats.queued, erased], ["SPOOL", 1, []]);
   assertEquals(sentBy(sender), ["old"]);
   sender.end(STOPPED);
 });
@@ -468,7 +473,7 @@ Deno.test("nothing leaves before all that was in the spool is back", async () =>
   const socket = new FakeSocket({ ...TCP, bytes: 1e9 });
   sender.attach(socket);
   const opening = sender.open();
-  while (sender.queued === 0) {
+  while (sender.stats.queued === 0) {
     await new Promise<void>((resolve) => nextTurn(resolve));
   }
   sender.trySend("later");
@@ -534,7 +539,7 @@ Deno.test("after a close with 1009 the largest message in flight is dropped, the
     const next = new FakeSocket(TCP);
     sender.attach(next);
     const again = redeliver === "none" ? [] : ["a", "b"];
-    assertEquals([next.texts, sender.lost], [
+    assertEquals([next.texts, sender.stats.lost], [
       again,
       redeliver === "none" ? 2 : 0,
     ]);
@@ -555,7 +560,7 @@ Deno.test("a close with 1009 for a message that has left the socket drops no oth
   for (const text of ["too large", "a"]) sender.trySend(text);
   socket.drain(1);
   sender.detach({ flushed: false, tooLarge: true });
-  assertEquals([dropped, sender.queued], [[], 1]);
+  assertEquals([dropped, sender.stats.queued], [[], 1]);
   sender.end(STOPPED);
 });
 
@@ -579,7 +584,7 @@ Deno.test("what ends with the client is reported, and nothing more is accepted",
   assertEquals(reported, ["ended in flight", "ended queued", "ended keyed"]);
   assertEquals(await waiting, "STOPPED");
   assertEquals(await Promise.all(late), ["STOPPED", "STOPPED", "STOPPED"]);
-  assertEquals([sender.queued, sender.dropped], [0, 3]);
+  assertEquals([sender.stats.queued, sender.stats.dropped], [0, 3]);
 });
 
 Deno.test("a sender that ends the client inside onDrop is told the rest before end returns", () => {
@@ -631,7 +636,7 @@ Deno.test("thousands of messages that expire one after the other do so in order,
         all.filter((_, i) => i % 7 >= aborted).sort((a, b) => a - b),
       );
       for (const [ttl, at] of expired) assertEquals(at, ttl);
-      assertEquals([sender.queued, time.next()], [0, false]);
+      assertEquals([sender.stats.queued, time.next()], [0, false]);
       sender.end(STOPPED);
     }),
     { seed, numRuns: 30 },
@@ -656,7 +661,7 @@ Deno.test("a long queue keeps its order, whatever leaves it from the middle", ()
   assertEquals(socket.texts.join() === expected.join(), true);
   socket.drain();
   sender.onProgress();
-  assertEquals(sender.queued, 0);
+  assertEquals(sender.stats.queued, 0);
   sender.end(STOPPED);
 });
 
@@ -679,7 +684,7 @@ Deno.test("what takes up no more room than what it replaces is accepted, also wh
   sender.trySend("x".repeat(70));
   sender.trySend("y".repeat(70), { key: "k" });
   sender.detach({ flushed: false });
-  assertEquals(sender.queuedBytes, 140);
+  assertEquals(sender.stats.queuedBytes, 140);
   assertEquals(sender.trySend("z".repeat(71), { key: "k" }), false);
   assertEquals(sender.trySend("z".repeat(70), { key: "k" }), true);
   assertEquals(sender.trySend("z", { key: "k" }), true);
@@ -702,7 +707,7 @@ Deno.test("urgent bytes in the socket keep their place when the queue grows", ()
   assertEquals(given, 5 + 2 + 40);
   // None of the last ones has left.
   sender.detach({ flushed: false });
-  assertEquals(sender.queued, 40);
+  assertEquals(sender.stats.queued, 40);
   sender.end(STOPPED);
 });
 
@@ -724,9 +729,9 @@ Deno.test("the error of an acknowledgement or an id goes to onError, and ends no
   sender.trySend("a");
   sender.attach(new FakeSocket());
   sender.acknowledge("bad");
-  assertEquals(sender.unacknowledged, 1);
+  assertEquals(sender.stats.unacknowledged, 1);
   sender.acknowledge("x,a,a");
-  assertEquals(sender.unacknowledged, 0);
+  assertEquals(sender.stats.unacknowledged, 0);
   assertEquals(errors.map(({ code }) => code), [
     "CALLBACK",
     "CALLBACK",
