@@ -619,16 +619,6 @@ class ClientParts implements LoopHost, SenderHooks, ReadersHost {
     this.notifier.message(data);
     readers.deliver(data, current);
   }
-
-  // Called by the sender ---------------------------------------------------------------
-
-  onDrop(...dropped: Parameters<SenderHooks["onDrop"]>): void {
-    this.notifier.drop(...dropped);
-  }
-
-  onError(error: WSError): void {
-    this.notifier.error(error);
-  }
 }
 
 /** The program stopped the client. */

@@ -8,15 +8,11 @@
 import type { DropReason } from "../callbacks.ts";
 import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
+import type { Notifier } from "../notifier.ts";
 import type { Turn } from "../turns.ts";
 
-/** The receiver of the reports. Neither method may throw. */
-export interface ReportHooks {
-  /** A message was dropped. */
-  onDrop(data: Message, reason: DropReason): void;
-  /** A callback threw, or something is wrong with the spool. */
-  onError(error: WSError): void;
-}
+/** The receiver of the reports. */
+export type ReportTarget = Pick<Notifier, "drop" | "error">;
 
 /** One report. */
 type Report =
@@ -29,7 +25,7 @@ type Report =
  * dropped messages again might block the event loop for ever.
  */
 export class Reports {
-  readonly #hooks: ReportHooks;
+  readonly #target: ReportTarget;
   readonly #turn: Turn;
   readonly #onTurn: () => void;
   #reports: Report[] = [];
@@ -41,8 +37,8 @@ export class Reports {
   /**
    * `onTurn` is called when it is time to deliver the reports added meanwhile.
    */
-  constructor(hooks: ReportHooks, turn: Turn, onTurn: () => void) {
-    this.#hooks = hooks;
+  constructor(target: ReportTarget, turn: Turn, onTurn: () => void) {
+    this.#target = target;
     this.#turn = turn;
     this.#onTurn = onTurn;
   }
@@ -99,8 +95,8 @@ export class Reports {
       const report = this.#reports[this.#told++];
       if (report === undefined) break;
       this.#telling = report;
-      if (report instanceof WSError) this.#hooks.onError(report);
-      else this.#hooks.onDrop(report.data, report.reason);
+      if (report instanceof WSError) this.#target.error(report);
+      else this.#target.drop(report.data, report.reason);
     }
     this.#telling = outer;
     if (outer !== undefined || this.#told < this.#reports.length) return;

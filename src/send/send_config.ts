@@ -6,7 +6,7 @@
 
 import type { Redelivery, SendOverflow } from "../config.ts";
 import type { WSError } from "../errors.ts";
-import type { ReportHooks } from "./reports.ts";
+import type { ReportTarget } from "./reports.ts";
 import type { OpenSpool } from "./spool_opening.ts";
 import type { Turn } from "../turns.ts";
 
@@ -28,7 +28,9 @@ export interface SendRate {
 }
 
 /** What a sender reports to its client, and asks it. */
-export interface SenderHooks extends ReportHooks {
+export interface SenderHooks {
+  /** Is told of dropped messages, and of errors of callbacks and the spool. */
+  readonly notifier: ReportTarget;
   /**
    * Asked before a sender or `flush()` waits: an error rejects at once instead,
    * for a call that would wait for itself.

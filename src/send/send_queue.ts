@@ -124,7 +124,7 @@ export class SendQueue {
       awaitsAcks,
       (item) => this.#forget(item),
     );
-    this.reports = new Reports(hooks, turn, onChange);
+    this.reports = new Reports(hooks.notifier, turn, onChange);
     if (awaitsAcks) this.acknowledgements = new Acknowledgements(redeliver);
     if (spool !== undefined) {
       this.spool = new Spool(spool, turn, {

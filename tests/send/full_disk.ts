@@ -7,8 +7,10 @@ import { DEFAULTS, STOPPED } from "./set_up.ts";
 
 const path = Deno.args[0] ?? "";
 const sender = new Sender({ ...DEFAULTS, sendQueueMaxSize: 8, spool: path }, {
-  onDrop: () => {},
-  onError: () => {},
+  notifier: {
+    drop: () => {},
+    error: () => {},
+  },
   refuseToWait: () => undefined,
 });
 await sender.open();

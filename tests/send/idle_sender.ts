@@ -10,9 +10,11 @@ const sender = new Sender({
   spool: Deno.args[0],
   sendRate: { messages: 1, interval: 3_600_000 },
 }, {
-  onDrop: () => {},
-  onError: (error) => {
-    throw error;
+  notifier: {
+    drop: () => {},
+    error: (error) => {
+      throw error;
+    },
   },
   refuseToWait: () => undefined,
 });

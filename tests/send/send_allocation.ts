@@ -18,8 +18,10 @@ const BETWEEN_TURNS = 128;
 let bufferedAmount = 0;
 const turns = new ManualTurns();
 const hooks = {
-  onDrop: () => {},
-  onError: () => {},
+  notifier: {
+    drop: () => {},
+    error: () => {},
+  },
   refuseToWait: () => undefined,
   turn: turns.turn,
 };

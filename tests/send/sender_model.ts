@@ -189,9 +189,11 @@ export class SenderModel {
       spool: setup.spool === undefined ? undefined : "queue.spool",
       sendRate: setup.rate,
     }, {
-      onDrop: (data, reason) => this.#onDrop(toText(data), reason),
-      onError: (error) => {
-        assertEquals([error.code, this.#disk.hasFailed], ["SPOOL", true]);
+      notifier: {
+        drop: (data, reason) => this.#onDrop(toText(data), reason),
+        error: (error) => {
+          assertEquals([error.code, this.#disk.hasFailed], ["SPOOL", true]);
+        },
       },
       refuseToWait: () => undefined,
       clock: {

@@ -19,10 +19,15 @@ export const DEFAULTS: SendConfig = {
   redeliver: "unflushed",
 };
 
+/** The hooks of a sender, some of which a test replaces. */
+export interface Hooks extends Partial<Omit<SenderHooks, "notifier">> {
+  readonly onDrop?: SenderHooks["notifier"]["drop"];
+}
+
 /** A sender, and what it tells. Without `hooks.turn`, turns pass by hand. */
 export function setUp(
   config: Partial<SendConfig> = {},
-  hooks: Partial<SenderHooks> = {},
+  hooks: Hooks = {},
 ): {
   sender: Sender;
   turns: ManualTurns;
@@ -33,8 +38,11 @@ export function setUp(
   const errors: WSError[] = [];
   const turns = new ManualTurns();
   const sender = new Sender({ ...DEFAULTS, ...config }, {
-    onDrop: (data, reason) => dropped.push(`${reason} ${toText(data)}`),
-    onError: (error) => errors.push(error),
+    notifier: {
+      drop: hooks.onDrop ??
+        ((data, reason) => dropped.push(`${reason} ${toText(data)}`)),
+      error: (error) => errors.push(error),
+    },
     refuseToWait: () => undefined,
     turn: turns.turn,
     ...hooks,

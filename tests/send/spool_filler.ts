@@ -11,8 +11,10 @@ const [spool = "", what] = Deno.args;
 
 async function opened(): Promise<Sender> {
   const sender = new Sender({ ...DEFAULTS, sendQueueMaxSize: 100_000, spool }, {
-    onDrop: (_, reason) => console.error(reason),
-    onError: (error) => console.error(error.message),
+    notifier: {
+      drop: (_, reason) => console.error(reason),
+      error: (error) => console.error(error.message),
+    },
     refuseToWait: () => undefined,
   });
   await sender.open();

@@ -6,8 +6,10 @@ import { DEFAULTS, STOPPED } from "./set_up.ts";
 
 const [path = "", what] = Deno.args;
 const sender = new Sender({ ...DEFAULTS, spool: path }, {
-  onDrop: () => {},
-  onError: (error) => console.log(error.message),
+  notifier: {
+    drop: () => {},
+    error: (error) => console.log(error.message),
+  },
   refuseToWait: () => undefined,
 });
 try {

@@ -246,9 +246,11 @@ class Life {
       sendQueueMaxBytes: 100_000_000,
       spool: this.#path,
     }, {
-      onDrop: (_, reason) => assertEquals(reason, "replaced"),
-      onError: (error) => {
-        throw error;
+      notifier: {
+        drop: (_, reason) => assertEquals(reason, "replaced"),
+        error: (error) => {
+          throw error;
+        },
       },
       refuseToWait: () => undefined,
       turn: this.#turns.turn,
