@@ -6,6 +6,7 @@
  * @module
  */
 
+import { LONGEST_TIMER } from "./clock.ts";
 import type { TransportName } from "./config.ts";
 import { redactUrl } from "./errors.ts";
 import { byteLength } from "./message.ts";
@@ -92,9 +93,6 @@ export interface NumberRule {
   /** The unit, for the error's text. */
   readonly unit?: string;
 }
-
-/** The longest wait of a timer, in milliseconds; a longer one fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Milliseconds from 0, where 0 switches something off. */
 export const DURATION: NumberRule = {

@@ -37,6 +37,7 @@
  * @module
  */
 
+import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import type { PingConfig } from "../config.ts";
 import type { Message } from "../message.ts";
 import type { HeartbeatTimes } from "../method_options.ts";
@@ -69,20 +70,6 @@ export interface HeartbeatTarget extends PingTarget {
   /** Called once, after the heartbeat stopped itself. */
   onDead(text: string): void;
 }
-
-/** Two clocks, in milliseconds. */
-export interface Clock {
-  /** As `Date.now`: it jumps when somebody sets it. */
-  wall(): number;
-  /** As `performance.now`. */
-  monotonic(): number;
-}
-
-/** The clocks of this machine. */
-export const SYSTEM_CLOCK: Clock = {
-  wall: () => Date.now(),
-  monotonic: () => performance.now(),
-};
 
 /** The longest time between two checks. */
 const LONGEST_PERIOD = 1_000;

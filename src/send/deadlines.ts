@@ -5,10 +5,8 @@
  * @module
  */
 
+import { LONGEST_TIMER } from "../clock.ts";
 import type { Item } from "./item.ts";
-
-/** A timer that is set for longer fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * The messages that may expire: a heap by the time of expiry, and one timer. So
@@ -28,9 +26,9 @@ export class Deadlines {
     this.#onDue = onDue;
   }
 
-  /** Watches an item, if it can expire. */
+  /** Watches an item that can expire. */
   add(item: Item): void {
-    if (item.expires === Infinity || item.heapIndex >= 0) return;
+    if (item.heapIndex >= 0) return;
     this.#heap.push(item);
     this.#siftUp(item, this.#heap.length - 1);
     this.#schedule();
@@ -133,10 +131,8 @@ export class Signals {
     this.#onAbort = onAbort;
   }
 
-  /** Listens for an item, if it has a signal. */
-  add(item: Item): void {
-    const { signal } = item;
-    if (signal === undefined) return;
+  /** Listens for an item with this signal. */
+  add(item: Item, signal: AbortSignal): void {
     const watched = this.#watched.get(signal) ?? this.#listen(signal);
     watched.items.add(item);
   }

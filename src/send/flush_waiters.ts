@@ -5,6 +5,8 @@
  * @module
  */
 
+import { LONGEST_TIMER } from "../clock.ts";
+
 /** One waiting call. */
 interface Waiter {
   /** It waits for messages before this place; `Infinity`: for all. */
@@ -14,9 +16,6 @@ interface Waiter {
   /** Whether a message that it waits for was lost. */
   hasLost: boolean;
 }
-
-/** A timer that is set for longer fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** All calls that wait for one queue. */
 export class FlushWaiters {

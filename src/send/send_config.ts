@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Clock } from "../clock.ts";
 import type { Redelivery, SendOverflow } from "../config.ts";
 import type { WSError } from "../errors.ts";
 import type { ReportTarget } from "./reports.ts";
@@ -51,17 +52,3 @@ export interface DetachInfo {
   /** The server closed with 1009: one of our messages was too large for it. */
   readonly tooLarge?: boolean;
 }
-
-/** Two clocks, in milliseconds. */
-export interface Clock {
-  /** A clock that never jumps. */
-  monotonic(): number;
-  /** The time since the epoch. */
-  wall(): number;
-}
-
-/** The clocks of this machine. */
-export const SYSTEM_CLOCK: Clock = {
-  monotonic: () => performance.now(),
-  wall: () => Date.now(),
-};

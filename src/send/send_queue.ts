@@ -24,6 +24,7 @@
  */
 
 import type { DropReason } from "../callbacks.ts";
+import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import { WSError, type WSErrorCode } from "../errors.ts";
 import { handled, rejected } from "../handled.ts";
 import type { Message } from "../message.ts";
@@ -33,13 +34,7 @@ import { FlushWaiters } from "./flush_waiters.ts";
 import { InFlight } from "./in_flight.ts";
 import { type Item, ItemList, reuse } from "./item.ts";
 import { Reports } from "./reports.ts";
-import {
-  type Clock,
-  type DetachInfo,
-  type SendConfig,
-  type SenderHooks,
-  SYSTEM_CLOCK,
-} from "./send_config.ts";
+import type { DetachInfo, SendConfig, SenderHooks } from "./send_config.ts";
 import { Spool } from "./spool.ts";
 import { nextTurn } from "../turns.ts";
 
@@ -543,7 +538,7 @@ export class SendQueue {
         for (const item of items) this.#takeBack(item, "aborted");
         this.#onChange();
       });
-      this.#signals.add(item);
+      this.#signals.add(item, item.signal);
     }
   }
 

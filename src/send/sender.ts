@@ -17,6 +17,7 @@
  * @module
  */
 
+import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import { WSError } from "../errors.ts";
 import { handled, rejected } from "../handled.ts";
 import { byteLength, isMessage, type Message } from "../message.ts";
@@ -25,13 +26,7 @@ import { noMessage } from "../rules.ts";
 import type { WSStats } from "../stats.ts";
 import { Item, plainItem } from "./item.ts";
 import { Pump, RateLimiter, type SendSocket } from "./pump.ts";
-import {
-  type Clock,
-  type DetachInfo,
-  type SendConfig,
-  type SenderHooks,
-  SYSTEM_CLOCK,
-} from "./send_config.ts";
+import type { DetachInfo, SendConfig, SenderHooks } from "./send_config.ts";
 import { aborted, NOTHING, SendQueue, type Unsent } from "./send_queue.ts";
 import type { Stored } from "./spool_file.ts";
 import { nextTurn, Parts } from "../turns.ts";
