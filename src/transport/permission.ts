@@ -7,21 +7,25 @@
 
 import { HandshakeFailure } from "./transport.ts";
 
-const PORTS: ReadonlyMap<string, string> = new Map([
-  ["ws:", "80"],
-  ["http:", "80"],
-  ["wss:", "443"],
-  ["https:", "443"],
-  ["socks5:", "1080"],
+const PORTS: ReadonlyMap<string, number> = new Map([
+  ["ws:", 80],
+  ["http:", 80],
+  ["wss:", 443],
+  ["https:", 443],
+  ["socks5:", 1080],
 ]);
+
+/** The port of a URL, given or usual for its scheme. */
+export function portOf({ port, protocol }: URL): number {
+  return Number(port || PORTS.get(protocol));
+}
 
 /**
  * Requires the permission to connect to the URL's host.
  * @throws {HandshakeFailure} `permission`, with the flag to use
  */
 export function requireNetPermission(url: URL): void {
-  const port = url.port || PORTS.get(url.protocol);
-  requirePermission({ name: "net", host: `${url.hostname}:${port}` });
+  requirePermission({ name: "net", host: `${url.hostname}:${portOf(url)}` });
 }
 
 /** A permission that a connection needs. */

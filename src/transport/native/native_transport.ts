@@ -10,7 +10,7 @@
  * @module
  */
 
-import { requireNetPermission } from "../permission.ts";
+import { portOf, requireNetPermission } from "../permission.ts";
 import {
   type HandshakeFacts,
   HandshakeFailure,
@@ -181,7 +181,7 @@ async function speaksFirst(url: URL, signal: AbortSignal): Promise<boolean> {
   try {
     using conn = await Deno.connect({
       hostname: url.hostname.replace(/^\[|\]$/g, ""),
-      port: Number(url.port || 80),
+      port: portOf(url),
     });
     const close = () => conn.close();
     const timer = setTimeout(close, GREETING_WAIT);

@@ -6,7 +6,11 @@
 
 import type { TlsConfig } from "../../config.ts";
 import { percentDecode, splitCredentials } from "../handshake_request.ts";
-import { requirePermission } from "../permission.ts";
+import {
+  portOf,
+  requireNetPermission,
+  requirePermission,
+} from "../permission.ts";
 import { HandshakeFailure } from "../transport.ts";
 import { type ByteStream, NEEDS_NODE_SOCKET } from "./byte_stream.ts";
 import { failureOf } from "./failures.ts";
@@ -19,14 +23,6 @@ export interface DialOptions {
   /** `http:`, `https:` or `socks5:`; credentials in the user info. */
   readonly proxy?: URL;
 }
-
-const PORTS: ReadonlyMap<string, number> = new Map([
-  ["ws:", 80],
-  ["wss:", 443],
-  ["http:", 80],
-  ["https:", 443],
-  ["socks5:", 1080],
-]);
 
 /** The stream of a connection that is being set up, and its owner until then. */
 export class StreamHolder {
@@ -87,7 +83,7 @@ export async function dial(
 export function endOf(url: URL): TunnelTarget {
   return {
     hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: Number(url.port || PORTS.get(url.protocol)),
+    port: portOf(url),
   };
 }
 
@@ -107,9 +103,8 @@ export async function dialTcp(
   signal: AbortSignal,
 ): Promise<TcpStream> {
   const { proxy } = options;
+  requireNetPermission(proxy ?? url);
   const { hostname, port } = endOf(proxy ?? url);
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  requirePermission({ name: "net", host: `${host}:${port}` });
   try {
     if (needsNode(url, options)) {
       const { connectNode } = await import("./node_stream.ts");

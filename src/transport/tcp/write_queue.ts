@@ -3,7 +3,7 @@ import { FrameBuffer } from "../../protocol/encoder.ts";
 import { FIN, MAX_HEADER, Opcode, RSV1 } from "../../protocol/frames.ts";
 import { vectorMemory } from "../../protocol/masking.ts";
 import { untilNextTurn } from "../../turns.ts";
-import type { ByteStream } from "./byte_stream.ts";
+import { type ByteStream, writeAll } from "./byte_stream.ts";
 
 /** The events of a {@linkcode WriteQueue}. */
 export interface WriteEvents {
@@ -212,9 +212,7 @@ export class WriteQueue {
         begun = now;
       }
       if (this.#close !== undefined) {
-        for (let rest = this.#close; rest.length > 0;) {
-          rest = rest.subarray(await this.#stream.write(rest));
-        }
+        await writeAll(this.#stream, this.#close);
         if (this.#isStopped()) return;
         this.#state = "stopped";
         this.#events.onCloseWritten();
