@@ -35,17 +35,6 @@ export function ifThere(change: () => void): void {
   }
 }
 
-/** Fills `bytes`; `false` if the file ends before. */
-export function readFully(file: Deno.FsFile, bytes: Uint8Array): boolean {
-  let at = 0;
-  while (at < bytes.length) {
-    const read = file.readSync(bytes.subarray(at));
-    if (read === null) return false;
-    at += read;
-  }
-  return true;
-}
-
 /** Writes all bytes. */
 export function writeFully(file: Deno.FsFile, bytes: Uint8Array): void {
   let at = 0;

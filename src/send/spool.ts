@@ -10,7 +10,7 @@
  * @module
  */
 
-import { WSError } from "../errors.ts";
+import { causeText, WSError } from "../errors.ts";
 import type { Item } from "./item.ts";
 import type { SpoolFile, Stored } from "./spool_file.ts";
 import type { OpenSpool } from "./spool_opening.ts";
@@ -252,13 +252,8 @@ export class Spool {
   }
 
   #cannotWrite(cause: unknown): WSError {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const text = `Cannot write the spool ${this.#path}: ${why}`;
-    return new WSError(text, {
-      code: "SPOOL",
-      severity: "transient",
-      cause,
-    });
+    const text = `Cannot write the spool ${this.#path}: ${causeText(cause)}`;
+    return new WSError(text, { code: "SPOOL", severity: "transient", cause });
   }
 }
 

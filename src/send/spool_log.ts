@@ -11,7 +11,7 @@
  * @module
  */
 
-import { readFully, sizeOf, writeFully } from "./files.ts";
+import { sizeOf, writeFully } from "./files.ts";
 import { Parts } from "../turns.ts";
 
 /** The suffix of SQLite's log file. */
@@ -114,4 +114,15 @@ function checksum(bytes: Uint8Array, before: Sum): Sum {
     second = (second + view.getUint32(at + 4, true) + first) >>> 0;
   }
   return [first, second];
+}
+
+/** Fills `bytes`; `false` if the file ends before. */
+function readFully(file: Deno.FsFile, bytes: Uint8Array): boolean {
+  let at = 0;
+  while (at < bytes.length) {
+    const read = file.readSync(bytes.subarray(at));
+    if (read === null) return false;
+    at += read;
+  }
+  return true;
 }

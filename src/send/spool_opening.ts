@@ -7,7 +7,7 @@
 
 import { delay } from "@std/async/delay";
 import { dirname } from "node:path";
-import { WSError, type WSErrorCode } from "../errors.ts";
+import { causeText, WSError, type WSErrorCode } from "../errors.ts";
 import { createPrivate, sizeOf } from "./files.ts";
 import {
   SpoolFault,
@@ -60,7 +60,7 @@ export const openSpool: OpenSpool = async (path, now, onDamaged) => {
     }
   } catch (error) {
     if (error instanceof WSError) throw error;
-    const text = `Cannot open the spool ${path}: ${textOf(error)}`;
+    const text = `Cannot open the spool ${path}: ${causeText(error)}`;
     throw fatal("SPOOL", text, error);
   }
 };
@@ -125,7 +125,7 @@ async function openRepaired(
   } catch (error) {
     const text =
       `${isDamaged} and was set aside as ${aside}, and what can be ` +
-      `read of it cannot be put into a new one: ${textOf(error)}`;
+      `read of it cannot be put into a new one: ${causeText(error)}`;
     throw fatal("SPOOL", text, error);
   }
 }
@@ -203,10 +203,6 @@ function isAllowed(path: string): boolean {
 
 function flagsFor(path: string): string {
   return `run again with --allow-read=${path} --allow-write=${path}`;
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function fatal(code: WSErrorCode, text: string, cause?: unknown): WSError {
