@@ -157,7 +157,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
     this.#messages.push(message);
     this.#bytes += bytes;
     // Reading stops before a message does not fit, as none may be lost.
-    if (overflow === "pause" && this.#isFull()) this.#becomeFull();
+    if (overflow === "pause" && this.#hasReachedBounds()) this.#becomeFull();
   }
 
   /** The next message, if there is one. */
@@ -246,7 +246,7 @@ export class ReadBuffer implements AsyncIterableIterator<Message, undefined> {
       this.size < maxSize && this.#bytes + bytes <= maxBytes;
   }
 
-  #isFull(): boolean {
+  #hasReachedBounds(): boolean {
     const { maxSize, maxBytes } = this.bounds;
     return this.size >= maxSize || this.#bytes >= maxBytes;
   }

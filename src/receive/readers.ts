@@ -18,9 +18,6 @@ import {
 } from "./read_buffer.ts";
 import { ReadableSide } from "./streams.ts";
 
-/** One reader, as {@linkcode Readers.current} lists it. */
-export type Reader = ReadBuffer;
-
 /** The options that hold for readers which do not set their own. */
 export type ReceiveConfig = Pick<
   ResolvedConfig,
@@ -71,7 +68,7 @@ interface Dropped {
 }
 
 const OPEN: State = { kind: "open" };
-const NO_READERS: readonly Reader[] = Object.freeze([]);
+const NO_READERS: readonly ReadBuffer[] = Object.freeze([]);
 
 /** The readers of one client. */
 export class Readers implements ReadBufferEvents {
@@ -112,7 +109,7 @@ export class Readers implements ReadBufferEvents {
   }
 
   /** The readers at this moment. */
-  get current(): readonly Reader[] {
+  get current(): readonly ReadBuffer[] {
     return this.#readers;
   }
 
@@ -130,7 +127,7 @@ export class Readers implements ReadBufferEvents {
    * Gives a message to the readers that existed when it arrived; a reader that
    * was made since then, in `onMessage`, starts with the next message.
    */
-  deliver(message: Message, readers: readonly Reader[]): void {
+  deliver(message: Message, readers: readonly ReadBuffer[]): void {
     for (let i = 0; i < readers.length; i++) readers[i]?.push(message);
   }
 
@@ -173,7 +170,7 @@ export class Readers implements ReadBufferEvents {
     return { from, to: this.now(), count };
   }
 
-  #add(kind: string, options: ReadOptions): Reader {
+  #add(kind: string, options: ReadOptions): ReadBuffer {
     const { signal, ...bounds } = resolveReadOptions(options, this.#config);
     const name = `Reader ${++this.#made} (${kind})`;
     const reader = new ReadBuffer(name, bounds, this);
@@ -190,7 +187,7 @@ export class Readers implements ReadBufferEvents {
 
   // Called by the buffers --------------------------------------------------------
 
-  onFull(reader: Reader): void {
+  onFull(reader: ReadBuffer): void {
     const { loop } = this.#host;
     if (pauses(reader)) {
       if (this.#pauseTimer === undefined) this.#watchPause(reader);
@@ -202,7 +199,7 @@ export class Readers implements ReadBufferEvents {
     loop.failCurrent(cause);
   }
 
-  onDrained(reader: Reader): void {
+  onDrained(reader: ReadBuffer): void {
     if (pauses(reader)) {
       if (this.isPaused) return;
       clearTimeout(this.#pauseTimer);
@@ -214,7 +211,7 @@ export class Readers implements ReadBufferEvents {
     }
   }
 
-  onDropped(reader: Reader, range: DroppedRange): void {
+  onDropped(reader: ReadBuffer, range: DroppedRange): void {
     const cause = slowReader(reader);
     this.#host.notifier.gap({ ...range, cause, attempts: 0 });
   }
@@ -223,7 +220,7 @@ export class Readers implements ReadBufferEvents {
     this.#host.notifier.error(error);
   }
 
-  onEnd(reader: Reader): void {
+  onEnd(reader: ReadBuffer): void {
     this.#readers = this.#readers.filter((other) => other !== reader);
   }
 
@@ -236,7 +233,7 @@ export class Readers implements ReadBufferEvents {
    * come after messages for which the reader has no room. They cannot be read
    * without breaking the bound, so this is reported, once in a pause.
    */
-  #watchPause(reader: Reader): void {
+  #watchPause(reader: ReadBuffer): void {
     const { redeliver, pingTimeout } = this.#config;
     if (typeof redeliver === "string") return;
     const { size } = reader;
@@ -250,23 +247,23 @@ export class Readers implements ReadBufferEvents {
   }
 }
 
-function pauses(reader: Reader): boolean {
+function pauses(reader: ReadBuffer): boolean {
   return reader.bounds.overflow === "pause";
 }
 
-function isPausing(reader: Reader): boolean {
+function isPausing(reader: ReadBuffer): boolean {
   return reader.isFull && pauses(reader);
 }
 
-function hasUnread(reader: Reader): boolean {
+function hasUnread(reader: ReadBuffer): boolean {
   return reader.size > 0;
 }
 
-function isTooSlow(reader: Reader): boolean {
+function isTooSlow(reader: ReadBuffer): boolean {
   return reader.isFull && !pauses(reader);
 }
 
-function stalledReader({ name }: Reader, ms: number): WSError {
+function stalledReader({ name }: ReadBuffer, ms: number): WSError {
   return new WSError(
     `${name} is full and was not read for ${ms} ms, so the client reads ` +
       "nothing more, while send() or flush() waits for acknowledgements: do " +
@@ -276,7 +273,7 @@ function stalledReader({ name }: Reader, ms: number): WSError {
   );
 }
 
-function slowReader({ name, bounds, wasRead }: Reader): WSError {
+function slowReader({ name, bounds, wasRead }: ReadBuffer): WSError {
   const { maxSize, maxBytes } = bounds;
   const advice = wasRead
     ? ""

@@ -8,14 +8,7 @@ import { abortable } from "@std/async/abortable";
 import { delay } from "@std/async/delay";
 import { WSError } from "../errors.ts";
 import type { Message } from "../message.ts";
-
-/** The reader behind a {@linkcode ReadableSide}. */
-export interface Reader extends AsyncIterableIterator<Message, undefined> {
-  /** The next message, if there is one. */
-  take(): Message | undefined;
-  /** Whether it never drops or replaces a message that it has buffered. */
-  readonly keepsAll: boolean;
-}
+import type { ReadBuffer } from "./read_buffer.ts";
 
 /**
  * A pull costs the runtime more than a message: one may give the stream this
@@ -30,7 +23,7 @@ type ReadableState =
     readonly kind: "unread";
     readonly controller: ReadableStreamDefaultController<Message>;
   }
-  | { readonly kind: "reading"; readonly reader: Reader }
+  | { readonly kind: "reading"; readonly reader: ReadBuffer }
   | { readonly kind: "closed" };
 
 const CLOSED = { kind: "closed" } as const;
@@ -38,10 +31,10 @@ const CLOSED = { kind: "closed" } as const;
 /** A reader as a stream; the reader is made at the first read. */
 export class ReadableSide {
   readonly stream: ReadableStream<Message>;
-  readonly #makeReader: () => Reader;
+  readonly #makeReader: () => ReadBuffer;
   #state: ReadableState = CLOSED;
 
-  constructor(makeReader: () => Reader) {
+  constructor(makeReader: () => ReadBuffer) {
     this.#makeReader = makeReader;
     this.stream = new ReadableStream<Message>({
       start: (controller) => {
@@ -51,7 +44,7 @@ export class ReadableSide {
       cancel: () => {
         const state = this.#state;
         this.#state = CLOSED;
-        if (state.kind === "reading") state.reader.return?.();
+        if (state.kind === "reading") state.reader.return();
       },
       // Messages are taken when one is asked for: the reader is the buffer.
     }, { highWaterMark: 0 });
@@ -88,7 +81,7 @@ export class ReadableSide {
   }
 
   async #pullNext(
-    reader: Reader,
+    reader: ReadBuffer,
     controller: ReadableStreamDefaultController<Message>,
   ): Promise<void> {
     const next = await reader.next();
