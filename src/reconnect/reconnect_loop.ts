@@ -671,10 +671,8 @@ export class ReconnectLoop {
 
   #closeInOrder(connection: Connection | undefined): void {
     const ending = this.#ending;
-    const isStopped = ending?.tag === "stopped";
-    if (connection !== undefined) {
-      this.#close(connection, isStopped ? ending.closeWith : NORMAL);
-    }
+    const closeWith = ending?.tag === "stopped" ? ending.closeWith : NORMAL;
+    if (connection !== undefined) this.#close(connection, closeWith);
   }
 
   #close(

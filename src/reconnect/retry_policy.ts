@@ -31,7 +31,6 @@ export type Next =
     readonly attempt: number;
     /** In whole milliseconds. */
     readonly delay: number;
-    readonly error: WSError;
   }
   | {
     readonly kind: "end";
@@ -148,7 +147,7 @@ export class RetryPolicy {
     }
     if (error.code === "SLOW_CONSUMER" && error.severity === "transient") {
       const delay = Math.round(this.#backoffAfter(this.#rounds));
-      return { kind: "retry", attempt: this.#attempt + 1, delay, error };
+      return { kind: "retry", attempt: this.#attempt + 1, delay };
     }
     if (!wasStable) return this.failed(error, now);
     return error.severity === "fatal"
@@ -214,7 +213,7 @@ export class RetryPolicy {
       );
     }
     this.#attempt++;
-    return { kind: "retry", attempt: this.#attempt, delay, error };
+    return { kind: "retry", attempt: this.#attempt, delay };
   }
 
   #giveUp(why: string, last: WSError): Next {
