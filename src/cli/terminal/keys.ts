@@ -28,6 +28,8 @@ export type KeyName =
   | "erase-line"
   | "erase-rest"
   | "erase-word"
+  | "erase-word-right"
+  | "yank"
   | "clear-screen"
   | "search"
   | "cancel"
@@ -54,6 +56,7 @@ const SEQUENCES: Readonly<Record<string, KeyName>> = {
   "\x12": "search",
   "\x15": "erase-line",
   "\x17": "erase-word",
+  "\x19": "yank",
   "\x1a": "suspend",
   "\x1b[A": "up",
   "\x1b[B": "down",
@@ -76,9 +79,12 @@ const SEQUENCES: Readonly<Record<string, KeyName>> = {
   "\x1b[1;5D": "word-left",
   "\x1b[1;3C": "word-right",
   "\x1b[1;3D": "word-left",
+  "\x1b[3;5~": "erase-word-right",
   "\x1bb": "word-left",
+  "\x1bd": "erase-word-right",
   "\x1bf": "word-right",
   "\x1b\x7f": "erase-word",
+  "\x1b\b": "erase-word",
   "\x1b": "cancel",
 };
 
@@ -132,6 +138,18 @@ export class KeyDecoder {
     }
     this.#rest = rest;
     return keys;
+  }
+
+  /** Whether an Escape came last: a key, or the start of a sequence. */
+  get isEscapePending(): boolean {
+    return !this.#isPaste && this.#rest === ESC;
+  }
+
+  /** Takes a pending Escape for the key of that name. */
+  decodePending(): Key[] {
+    if (!this.isEscapePending) return [];
+    this.#rest = "";
+    return [{ kind: "cancel" }];
   }
 }
 

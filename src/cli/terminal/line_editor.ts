@@ -50,6 +50,8 @@ export class LineEditor {
   readonly #onRemember: (line: string) => void;
   /** The new line, while an entry of the history is shown. */
   #draft: string[] = [];
+  /** What was erased last by more than a character. */
+  #erased: readonly string[] = [];
   #mode: Mode;
 
   /**
@@ -89,11 +91,15 @@ export class LineEditor {
       case "delete":
         return this.#erase(this.#cursor, this.#cursor + 1);
       case "erase-line":
-        return this.#erase(0, this.#cursor);
+        return this.#cut(0, this.#cursor);
       case "erase-rest":
-        return this.#erase(this.#cursor, this.#line.length);
+        return this.#cut(this.#cursor, this.#line.length);
       case "erase-word":
-        return this.#erase(this.#wordLeft(), this.#cursor);
+        return this.#cut(this.#wordLeft(), this.#cursor);
+      case "erase-word-right":
+        return this.#cut(this.#cursor, this.#wordRight());
+      case "yank":
+        return this.#insert(this.#erased);
       case "left":
         return this.#move(this.#cursor - 1);
       case "right":
@@ -142,6 +148,11 @@ export class LineEditor {
     const start = Math.max(0, from);
     this.#line.splice(start, to - start);
     this.#cursor = Math.min(start, this.#line.length);
+  }
+
+  #cut(from: number, to: number): undefined {
+    if (from < to) this.#erased = this.#line.slice(from, to);
+    this.#erase(from, to);
   }
 
   #move(to: number): undefined {
@@ -255,6 +266,12 @@ export class LineEditor {
   }
 }
 
+/** Narrower terminals have no room for marks and for what follows the cursor. */
+const ROOMY = 16;
+
+/** Shows that a line goes on there. */
+const MARK = "…";
+
 /** The part of a line around the cursor that fits into `width` columns. */
 function visible(
   line: readonly string[],
@@ -263,18 +280,37 @@ function visible(
 ): View {
   const shown = line.map(displayCharacter);
   const widths = shown.map(columnsOf);
+  const isRoomy = width >= ROOMY;
+  const mark = isRoomy ? MARK : "";
+  // One column stays free for the cursor behind the last character.
+  const room = width - 1;
+  const after = sum(widths.slice(cursor));
+  const context = isRoomy ? Math.min(after, width >> 2) : 0;
   let start = cursor;
   let before = 0;
-  // One column stays free for the cursor behind the last character.
-  while (start > 0 && before + (widths[start - 1] ?? 0) < width) {
+  const marks = mark.length + (after > context ? mark.length : 0);
+  const fits = sum(widths.slice(0, cursor)) + after <= room;
+  const left = fits ? room : room - marks - context;
+  while (start > 0 && before + (widths[start - 1] ?? 0) <= left) {
     before += widths[--start] ?? 0;
   }
+  const head = start > 0 ? mark : "";
+  const right = room - head.length - before;
+  const limit = after <= right ? right : right - mark.length;
   let end = cursor;
-  let used = before;
-  while (end < shown.length && used + (widths[end] ?? 0) < width) {
+  let used = 0;
+  while (end < shown.length && used + (widths[end] ?? 0) <= limit) {
     used += widths[end++] ?? 0;
   }
-  return { text: shown.slice(start, end).join(""), column: before };
+  const tail = end < shown.length ? mark : "";
+  return {
+    text: head + shown.slice(start, end).join("") + tail,
+    column: head.length + before,
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 function displayCharacter(character: string): string {

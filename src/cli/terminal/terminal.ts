@@ -8,7 +8,7 @@
 import { escapeControls } from "../format.ts";
 import type { Sink } from "../stdio.ts";
 import { type EditorEvent, LineEditor } from "./line_editor.ts";
-import { KeyDecoder } from "./keys.ts";
+import { type Key, KeyDecoder } from "./keys.ts";
 
 /** The parts of a {@linkcode Terminal}. */
 export interface TerminalParts {
@@ -25,6 +25,12 @@ const CLEAR_SCREEN = "\x1b[2J\x1b[H";
 /** With it a pasted text of several lines arrives as one. */
 const BRACKETED_PASTE = { on: "\x1b[?2004h", off: "\x1b[?2004l" } as const;
 
+/**
+ * How long the rest of an escape sequence may take after its Escape, in
+ * milliseconds: over a slow network its bytes come apart.
+ */
+const ESCAPE_WAIT = 100;
+
 /** The prompt, the line, and what is above. */
 export class Terminal implements Sink {
   readonly #parts: TerminalParts;
@@ -32,6 +38,7 @@ export class Terminal implements Sink {
   readonly #keys = new KeyDecoder();
   readonly #encoder = new TextEncoder();
   #visible = false;
+  #escapeTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(parts: TerminalParts) {
     this.#parts = parts;
@@ -69,6 +76,7 @@ export class Terminal implements Sink {
 
   /** Removes the prompt. */
   hide(): void {
+    clearTimeout(this.#escapeTimer);
     if (!this.#visible) return;
     this.#visible = false;
     this.#put(ERASE_LINE + BRACKETED_PASTE.off);
@@ -76,7 +84,18 @@ export class Terminal implements Sink {
 
   /** Applies typed bytes and reports their effects, one after the other. */
   onBytes(bytes: Uint8Array, onEvent: (event: EditorEvent) => void): void {
-    for (const key of this.#keys.decode(bytes)) {
+    clearTimeout(this.#escapeTimer);
+    this.#onKeys(this.#keys.decode(bytes), onEvent);
+    if (!this.#keys.isEscapePending) return;
+    this.#escapeTimer = setTimeout(
+      () => this.#onKeys(this.#keys.decodePending(), onEvent),
+      ESCAPE_WAIT,
+    );
+    Deno.unrefTimer(this.#escapeTimer);
+  }
+
+  #onKeys(keys: readonly Key[], onEvent: (event: EditorEvent) => void): void {
+    for (const key of keys) {
       const event = this.#editor.onKey(key);
       if (event === undefined) continue;
       if (event.kind === "line") this.#leave(event.text);

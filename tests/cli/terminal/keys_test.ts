@@ -72,6 +72,10 @@ Deno.test("the keys of Emacs and of shells are known", () => {
     "\x1bb": "word-left",
     "\x1bf": "word-right",
     "\x1b\x7f": "erase-word",
+    "\x1b\b": "erase-word",
+    "\x19": "yank",
+    "\x1bd": "erase-word-right",
+    "\x1b[3;5~": "erase-word-right",
   };
   for (const [bytes, name] of Object.entries(keys)) {
     assertEquals(decode(bytes), [name], JSON.stringify(bytes));
@@ -117,6 +121,19 @@ Deno.test("the escape key alone cancels, once it is clear that no sequence follo
   assertEquals(decode("\x1b", "\r"), ["cancel", "enter"]);
   assertEquals(decode("\x1b", "\x1b", "\x1b[A"), ["cancel", "cancel", "up"]);
   assertEquals(decode("\x1b\x1b[A"), ["cancel", "up"]);
+});
+
+Deno.test("an escape key that nothing follows is told when asked for", () => {
+  const decoder = new KeyDecoder();
+  const escape = new TextEncoder().encode("\x1b");
+  assertEquals(decoder.isEscapePending, false);
+  decoder.decode(escape);
+  assertEquals(decoder.isEscapePending, true);
+  assertEquals(decoder.decodePending(), [{ kind: "cancel" }]);
+  assertEquals(decoder.isEscapePending, false);
+  assertEquals(decoder.decodePending(), []);
+  decoder.decode(new TextEncoder().encode("\x1b[200~\x1b"));
+  assertEquals(decoder.isEscapePending, false);
 });
 
 Deno.test("a sequence may come in two reads", () => {

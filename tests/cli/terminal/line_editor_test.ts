@@ -39,6 +39,8 @@ const NAMES: readonly KeyName[] = [
   "erase-line",
   "erase-rest",
   "erase-word",
+  "erase-word-right",
+  "yank",
   "clear-screen",
   "search",
   "cancel",
@@ -182,6 +184,23 @@ Deno.test("a tab and a newline take one column each, and are kept", () => {
   ]);
 });
 
+Deno.test("Ctrl-Y puts in again what was erased last by more than a character", () => {
+  assertEquals(line("'one two' erase-word yank yank"), "one twotwo|");
+  assertEquals(line("'one' erase-line 'two ' yank"), "two one|");
+  assertEquals(line("'abc' left left erase-rest home yank"), "bc|a");
+  assertEquals(
+    line("'abc' erase-line backspace delete erase-line yank"),
+    "abc|",
+  );
+  assertEquals(line("yank"), "|");
+});
+
+Deno.test("Alt-D erases the word to the right", () => {
+  assertEquals(line("'one two' home erase-word-right"), "| two");
+  assertEquals(line("'one two' home erase-word-right yank end"), "one two|");
+  assertEquals(line("'one' erase-word-right"), "one|");
+});
+
 /** An editor that has a history, and what it is searched for. */
 function search(
   keys: string,
@@ -261,6 +280,23 @@ Deno.test("the part around the cursor is shown, with a column for the cursor", (
   press("right right", editor);
   assertEquals(editor.render(5), { text: "abcd", column: 2 });
   assertEquals(editor.render(9), { text: "abcdefgh", column: 2 });
+});
+
+Deno.test("marks show where a long line goes on, and some of what follows", () => {
+  const { editor } = press("'abcdefghijklmnopqrstuvwxyz'");
+  const view = () => {
+    const { text, column } = editor.render(17);
+    return `${text.slice(0, column)}|${text.slice(column)}`;
+  };
+  assertEquals(view(), "…lmnopqrstuvwxyz|");
+  press("left left", editor);
+  assertEquals(view(), "…lmnopqrstuvwx|yz");
+  press("left ".repeat(12), editor);
+  assertEquals(view(), "…cdefghijkl|mnop…");
+  press("left ".repeat(4), editor);
+  assertEquals(view(), "abcdefgh|ijklmno…");
+  press("home", editor);
+  assertEquals(view(), "|abcdefghijklmno…");
 });
 
 Deno.test("wide characters take two columns", () => {

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { FakeTime } from "@std/testing/time";
 import type { EditorEvent } from "../../../src/cli/terminal/line_editor.ts";
 import { RawMode, Terminal } from "../../../src/cli/terminal/terminal.ts";
 
@@ -88,6 +89,21 @@ Deno.test("a line that is longer than the terminal is wide is scrolled", () => {
   assertEquals(screen.cursor, "> 456789abc|");
   type("\x01");
   assertEquals(screen.cursor, "> |012345678");
+});
+
+Deno.test("the escape key ends a search without waiting for another key", () => {
+  using time = new FakeTime();
+  const { screen, terminal: it, type } = terminal();
+  it.show();
+  type("one\r\x12on");
+  assertEquals(screen.cursor, '> search "on": |one');
+  type("\x1b");
+  time.tick(1_000);
+  assertEquals(screen.cursor, "> |");
+  type("\x12on\x1b");
+  it.hide();
+  time.tick(1_000);
+  assertEquals(screen.cursor, "|");
 });
 
 Deno.test("hidden, it prints as if there were no prompt", () => {
