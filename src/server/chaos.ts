@@ -124,7 +124,7 @@ function parseItem(item: string): ChaosItem {
       return parseLatency(item, rest);
     default:
       throw new ChaosError(
-        "be of drop, reset, half-open, close, refuse and latency",
+        "name drop, reset, half-open, close, refuse or latency",
         item,
       );
   }

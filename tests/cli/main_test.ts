@@ -78,17 +78,17 @@ Deno.test("the version loads nothing, the help no client and no server", async (
 
 Deno.test("what is wrong is named before anything starts", async () => {
   const cases: readonly (readonly [string[], RegExp])[] = [
-    [[], /which URL/],
+    [[], /no URL given/],
     [["example.com"], /must begin with ws:\/\/ or wss:\/\/.*wss:\/\/example/],
     [["ws://h", "--bogus"], /unknown flag "--bogus"/],
     [["ws://h", "--linger", "soon"], /--linger must be a duration.*"soon"/],
     [["ws://h", "--await", "("], /--await must be a regular expression/],
-    [["ws://h", "-H", "nonsense"], /--header must be NAME: VALUE/],
+    [["ws://h", "-H", "nonsense"], /--header must have the form NAME: VALUE/],
     [["ws://h", "--cert", "x"], /--cert and --key need each other/],
     [["ws://h", "--pong", "x"], /--pong needs --ping/],
     [["ws://h", "--ca", "/no/such/file"], /--ca cannot be read from \/no/],
     [["ws://h", "--rotate-every", "1h"], /need --output/],
-    [["ws://h", "-0", "--delimiter", "x"], /exclude one another/],
+    [["ws://h", "-0", "--delimiter", "x"], /cannot be used together/],
     [["ws://h", "-o", "{year}"], /--output must use only.*not \{year\}/],
     [["ping", "ws://h", "--raw"], /ping takes no --raw/],
     [["ping"], /one URL/],
@@ -99,8 +99,17 @@ Deno.test("what is wrong is named before anything starts", async () => {
       /the recording cannot be read from \/no/,
     ],
     [["serve", "nowhere:x"], /the address must be/],
-    [["serve", "--chaos", "flood"], /--chaos.*flood/],
-    [["serve", "--echo", "--broadcast"], /exclude one another/],
+    [["serve", "--chaos", "flood"], /--chaos must name drop, .*flood/],
+    [["ws://h", "-H", "Host: x"], /^--header cannot set host: the handshake/],
+    [
+      ["ws://h", "-H", "Sec-WebSocket-Protocol: x"],
+      /^--header cannot set sec-websocket-protocol: use --subprotocol$/,
+    ],
+    [
+      ["ws://h", "--connect-timeout", "40d"],
+      /^--connect-timeout must be at most 24 days$/,
+    ],
+    [["serve", "--echo", "--broadcast"], /cannot be used together/],
     [["demo", "now"], /no operand/],
   ];
   for (const [argv, pattern] of cases) {

@@ -51,8 +51,8 @@ Deno.test("each item has its short and its long form", () => {
 });
 
 const WRONG: readonly [string, string][] = [
-  ["", "be of drop, reset"],
-  ["drop,", "be of drop, reset"],
+  ["", "name drop, reset"],
+  ["drop,", "name drop, reset"],
   ["explode", 'latency: got "explode"'],
   [
     "drop=5",
@@ -60,7 +60,7 @@ const WRONG: readonly [string, string][] = [
   ],
   ["drop=101%", "to =100%"],
   ["drop=-1%", "to =100%"],
-  ["drops", "be of drop, reset"],
+  ["drops", "name drop, reset"],
   ["drop@", "times such as"],
   ["drop@5", "times such as"],
   ["drop@5d", "times such as"],

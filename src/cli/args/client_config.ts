@@ -62,9 +62,21 @@ export function inFlags(message: string): string {
     .replace(/as sendQueueMaxBytes is (\d+)/, "as the queue holds $1 at most")
     .replace(
       /a number of milliseconds .* 2147483647: current value is \d+$/,
-      "24 days at most",
+      "at most 24 days",
     )
-    .replace(/'([\w.]+)'/g, (quoted, option) => flagOf(option) ?? quoted);
+    .replace(/'([\w.]+)'/g, (quoted, option) => flagOf(option) ?? quoted)
+    .replace(
+      /^Cannot use --header as it must be without .*: current value is "(.+)"$/,
+      (_, name) =>
+        name === "sec-websocket-protocol"
+          ? `--header cannot set ${name}: use --subprotocol`
+          : `--header cannot set ${name}: the handshake sets it`,
+    )
+    .replace(
+      /^Cannot use (--[\w-]+) as it must be (.*?)(?:: current value is (.*))?$/,
+      (_, flag, rule, value) =>
+        `${flag} must be ${rule}${value === undefined ? "" : `: got ${value}`}`,
+    );
 }
 
 /** The configuration of the handshake, which all dialing commands share. */
@@ -188,7 +200,7 @@ function auth(flags: Flags): [string, string][] {
   const { "bearer-file": bearer, "basic-auth-file": basic } = flags;
   if (bearer !== undefined && basic !== undefined) {
     throw new UsageError(
-      "--bearer-file and --basic-auth-file exclude one another",
+      "--bearer-file and --basic-auth-file cannot be used together",
     );
   }
   if (bearer !== undefined) {

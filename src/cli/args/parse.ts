@@ -199,7 +199,7 @@ function readFlags(
     }
     flags[name] = flag.kind === "toggle" && flag.counted
       ? words.filter((word) => word === `--${name}`).length
-      : readFlag(name, flag, value);
+      : readFlag(name, flag, value, words);
   }
   flags["steps"] = stepsInOrder(words, values);
   // The table gives both the names of this record and the types of its values.
@@ -237,17 +237,24 @@ function listOf(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
-function readFlag(name: FlagName, flag: Flag, value: unknown): unknown {
+function readFlag(
+  name: FlagName,
+  flag: Flag,
+  value: unknown,
+  words: readonly string[],
+): unknown {
   switch (flag.kind) {
     case "toggle":
       return value;
     case "many":
       return Array.isArray(value)
-        ? value.map((text) => parseValue(name, flag, String(text)))
+        ? value.map((text) => parseValue(name, flag, String(text), words))
         : [];
     case "one":
       if (value === false && "off" in flag) return flag.off;
-      if (typeof value === "string") return parseValue(name, flag, value);
+      if (typeof value === "string") {
+        return parseValue(name, flag, value, words);
+      }
       return flag.default === undefined ? undefined : flag.parse(flag.default);
     default:
       return flag satisfies never;
@@ -258,11 +265,14 @@ function parseValue(
   name: FlagName,
   flag: Exclude<Flag, Toggle>,
   text: string,
+  words: readonly string[],
 ): unknown {
   if (text === "") {
-    throw new UsageError(
-      `--${name} needs a value (one that begins with - as --${name}=-...)`,
-    );
+    const next = words[words.indexOf(`--${name}`) + 1] ?? "";
+    const hint = next.startsWith("-")
+      ? ` (one that begins with - is written --${name}=-...)`
+      : "";
+    throw new UsageError(`--${name} needs a value${hint}`);
   }
   try {
     return flag.parse(text);

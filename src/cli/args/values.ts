@@ -64,12 +64,12 @@ export function size(text: string): number {
   return bytes;
 }
 
-/** A whole number from `min` on. */
+/** A whole number of at least `min`. */
 export function wholeNumber(min: number): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : NaN;
     if (!(value >= min) || !Number.isSafeInteger(value)) {
-      throw new UsageError(`must be a whole number from ${min} on`);
+      throw new UsageError(`must be a whole number of at least ${min}`);
     }
     return value;
   };
@@ -121,8 +121,10 @@ export function regex(text: string): RegExp {
   try {
     return new RegExp(text);
   } catch (error) {
-    const why = error instanceof Error ? ` (${error.message})` : "";
-    throw new UsageError(`must be a regular expression${why}`);
+    // V8 repeats the expression: "Invalid regular expression: /(/: Why".
+    const [, why = ""] = /.*\/\w*: (.*)$/s.exec(String(error)) ?? [];
+    const told = why === "" ? "" : ` (${why.toLowerCase()})`;
+    throw new UsageError(`must be a regular expression${told}`);
   }
 }
 
@@ -183,12 +185,12 @@ export function headerLine(text: string): Header {
   const name = text.slice(0, Math.max(colon, 0)).trim();
   const value = text.slice(colon + 1).trim();
   if (!TOKEN.test(name)) {
-    throw new UsageError("must be NAME: VALUE with the name of a header");
+    throw new UsageError("must have the form NAME: VALUE");
   }
   // deno-lint-ignore no-control-regex -- control characters are the point
   if (/[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]/.test(value)) {
     throw new UsageError(
-      `must give ${name} a value without control characters, in Latin-1`,
+      `must give a value without control characters, in Latin-1, to ${name}`,
     );
   }
   return { name, value };

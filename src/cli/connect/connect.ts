@@ -53,7 +53,9 @@ export async function run(
 ): Promise<ExitStatus> {
   const urls = operands.map(webSocketUrl);
   const [first] = urls;
-  if (first === undefined) throw new UsageError("which URL? -h says more");
+  if (first === undefined) {
+    throw new UsageError("no URL given; ws-stream -h shows the usage");
+  }
   checkTogether(flags);
   requirePermissions([...clientNeeds(flags, urls), ...outputNeeds(flags)]);
   if (!isInteractive(flags)) {
@@ -63,7 +65,7 @@ export async function run(
   return await runInteractive(flags, urls);
 }
 
-/** @throws {UsageError} flags that exclude one another */
+/** @throws {UsageError} flags that cannot be used together */
 function checkTogether(flags: Flags): void {
   const given = {
     "--json": flags.json,
@@ -92,7 +94,7 @@ function checkTogether(flags: Flags): void {
     ];
   for (const [one, other] of pairs) {
     if (!given[one] || !given[other]) continue;
-    throw new UsageError(`${one} and ${other} exclude one another`);
+    throw new UsageError(`${one} and ${other} cannot be used together`);
   }
 }
 

@@ -167,7 +167,7 @@ export class ClientRun implements StreamOwner {
   /** The client; the first one, if there are several. */
   get client(): WebSocketStreamClient {
     const [first] = this.#clients;
-    if (first === undefined) throw new UsageError("which URL?");
+    if (first === undefined) throw new UsageError("no URL given");
     return first;
   }
 

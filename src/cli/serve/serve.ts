@@ -139,7 +139,7 @@ interface Behaviour {
 /** What each client gets: a feed, and besides it an answer to its messages. */
 function behaviour(flags: Flags): Behaviour {
   if (flags.echo && flags.broadcast) {
-    throw new UsageError("--echo and --broadcast exclude one another");
+    throw new UsageError("--echo and --broadcast cannot be used together");
   }
   const answers = flags.broadcast
     ? { name: "broadcast", start: broadcast() }

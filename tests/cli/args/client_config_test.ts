@@ -141,7 +141,7 @@ Deno.test("a wrong line of a file of headers is told by its number alone", () =>
   const path = `${folder.path}/wrong`;
   assertEquals(
     refusal(`-H@${path}`),
-    "--header must be NAME: VALUE with the name of a header " +
+    "--header must have the form NAME: VALUE " +
       `(line 3 of ${path})`,
   );
 });
@@ -218,7 +218,7 @@ Deno.test("what excludes or needs another flag is told", () => {
   const path = `${folder.path}/token`;
   assertEquals(
     refusal("--bearer-file", path, "--basic-auth-file", path),
-    "--bearer-file and --basic-auth-file exclude one another",
+    "--bearer-file and --basic-auth-file cannot be used together",
   );
   for (const flag of ["--cert", "--key"]) {
     assertEquals(refusal(flag, path), "--cert and --key need each other");
@@ -425,7 +425,10 @@ Deno.test("no message of the module names an option of the module", async (t) =>
     failed("certificate"),
     failed("client-certificate"),
     failed("redirect", "more often than 'followRedirects' allows: 5"),
-    failed("provider-threw", "'headers': --header must be NAME: VALUE"),
+    failed(
+      "provider-threw",
+      "'headers': --header must have the form NAME: VALUE",
+    ),
     hookOverrun(10_000, url.href).message,
     hookTimeout(10_000, url.href).message,
     "Cannot send 20000000 bytes as sendQueueMaxBytes is 16777216",

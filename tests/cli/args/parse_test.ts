@@ -248,13 +248,18 @@ Deno.test("a value that is missing is missed", () => {
   for (const argv of [["--count"], ["--count="], ["-n"], ["--count", "-q"]]) {
     assertStringIncludes(refusal(...argv), "--count needs a value");
   }
-  assertStringIncludes(refusal("-H", "--", "a: b"), "--header needs a value");
+  assertEquals(refusal("-H", "--", "a: b"), "--header needs a value");
+  assertEquals(
+    refusal("--delimiter", "--json"),
+    "--delimiter needs a value " +
+      "(one that begins with - is written --delimiter=-...)",
+  );
 });
 
 Deno.test("a wrong value is told with flag, rule and what came", () => {
   assertEquals(
     refusal("--count=0"),
-    '--count must be a whole number from 1 on: got "0"',
+    '--count must be a whole number of at least 1: got "0"',
   );
   assertEquals(
     refusal("--on-open=a", "--linger", "soon"),

@@ -124,7 +124,7 @@ Deno.test("a whole number is one from its least value on", () => {
   assertEquals(wholeNumber(1)("9007199254740991"), Number.MAX_SAFE_INTEGER);
   assertRefused(
     wholeNumber(1),
-    "must be a whole number from 1 on",
+    "must be a whole number of at least 1",
     ..."0|-1|1.5|1e3|0x10||1 |９|9007199254740993".split("|"),
   );
 });
@@ -135,9 +135,10 @@ Deno.test("a text is any text", () => {
 
 Deno.test("a regular expression is searched for anywhere", () => {
   assertEquals(regex('"op":"po.g"').test('{"op":"pong"}'), true);
-  assertMatch(
-    refusals(regex, "(")[0] ?? "",
-    /^must be a regular expression \(.+\)$/,
+  assertRefused(
+    regex,
+    "must be a regular expression (unterminated group)",
+    ..."(| a/: (".split("|"),
   );
 });
 
@@ -178,13 +179,13 @@ Deno.test("a header is its name and its value, without the space around them", (
 Deno.test("a header has a name that HTTP allows", () => {
   assertRefused(
     header,
-    "must be NAME: VALUE with the name of a header",
+    "must have the form NAME: VALUE",
     ..."none|: x|a b: x|ä: x|a(b): x||x\ny: z".split("|"),
   );
 });
 
 Deno.test("no value of a header can break out of its line", () => {
-  const rule = "must give a a value without control characters";
+  const rule = "must give a value without control characters, in Latin-1, to a";
   assertRefused(header, rule, "a: b\r\nc: d", "a: \0b", "a: b\x7f", "a: 世");
   fc.assert(fc.property(brokenText, (any) => {
     let value: string;
