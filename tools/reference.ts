@@ -11,7 +11,7 @@
  * @module
  */
 
-import { type Flag, GROUPS } from "../src/cli/args/flag.ts";
+import { type Flag, GROUPS, helpOf } from "../src/cli/args/flag.ts";
 import { FLAG_NAMES, FLAGS } from "../src/cli/args/flags.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
 import { EXIT_CODES } from "../src/cli/exit_status.ts";
@@ -136,7 +136,7 @@ function flagsOf(group: string): string {
       return [
         code(flagUsage(name, flag)),
         initial === undefined ? "" : code(initial),
-        flag.help,
+        helpOf(flag),
         flag.of.length === COMMANDS.length ? "all" : flag.of.join(", "),
       ];
     }),

@@ -6,6 +6,11 @@
  */
 
 import type { CommandName } from "./args/flag.ts";
+import type { ExitCode } from "./exit_status.ts";
+
+const BY_SIGNAL = [129, 130, 143] as const;
+/** How a command that dials may exit. */
+const DIALED = [0, 1, 2, 3, 4, 5, 6, 7, 8, 124, ...BY_SIGNAL] as const;
 
 /** A job, and the command lines that do it. */
 export interface Example {
@@ -24,6 +29,8 @@ export interface Command {
   readonly summary: string;
   /** A paragraph for `COMMAND --help`. */
   readonly about: string;
+  /** How it may exit. @default in every way */
+  readonly exits?: readonly ExitCode[];
   readonly examples: readonly Example[];
 }
 
@@ -104,6 +111,7 @@ export const COMMANDS: readonly Command[] = [
       "and echoes, broadcasts or sends a feed. --chaos breaks connections on " +
       "purpose, and with the same --seed in the same way. On a terminal the " +
       "lines that you type go to the clients.",
+    exits: [0, 1, 2, 124, ...BY_SIGNAL],
     examples: [
       {
         job: "Run a feed",
@@ -134,6 +142,7 @@ export const COMMANDS: readonly Command[] = [
     usage: "demo",
     summary: "Break connections again and again, lose nothing",
     about: "The demo takes ten seconds and connects only to this machine.",
+    exits: [0, 1, 2, ...BY_SIGNAL],
     examples: [
       { job: "See the client survive five faults", lines: ["ws-stream demo"] },
     ],
@@ -147,6 +156,7 @@ export const COMMANDS: readonly Command[] = [
       "--pong, and prints the time of each answer. At the end it prints the " +
       "losses, the minimum, mean, median, 99th percentile and maximum time, " +
       "and a histogram. Exits with 1 if nothing was answered.",
+    exits: DIALED,
     examples: [
       {
         job: "Measure the round-trip time",
@@ -169,6 +179,7 @@ export const COMMANDS: readonly Command[] = [
       "WebSocket. Shows the time of each, the certificate, the status and the " +
       "headers of the answer, the body of a refusal, and one line of advice. " +
       "Exits with the same code as connect.",
+    exits: DIALED,
     examples: [
       {
         job: "Debug a 401",
@@ -207,6 +218,7 @@ export const COMMANDS: readonly Command[] = [
       "Sends the messages of a recording to a server, or with --serve to each " +
       "client that connects, at the times at which they were recorded. What " +
       "connect --json printed can be replayed too. FILE may be -, for stdin.",
+    exits: DIALED,
     examples: [
       {
         job: "Run a mock server",
@@ -223,6 +235,7 @@ export const COMMANDS: readonly Command[] = [
     usage: "completions SHELL",
     summary: "Print a completion script for bash, zsh or fish",
     about: "The script completes commands, flags, their values and file names.",
+    exits: [0, 1, 2],
     examples: [
       {
         job: "Complete in this shell, bash",

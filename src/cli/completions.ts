@@ -45,6 +45,10 @@ const HELP_WORDS: readonly (readonly [word: string, does: string])[] = [
   ["version", "Print the version"],
 ];
 
+/** How a URL begins, and the commands that take one. */
+const SCHEMES = "ws:// wss://";
+const TAKE_URL: readonly CommandName[] = ["connect", "ping", "probe", "record"];
+
 const FIRST_WORDS = [...COMMAND_NAMES, ...HELP_WORDS.map(([word]) => word)];
 
 /** The forms of a flag that are offered: `--reconnect` only as `--no-...`. */
@@ -87,6 +91,11 @@ _ws_stream_at_files() {
     COMPREPLY+=("$(printf '@%q' "$name")")
   done < <(compgen -f -- "\${1#@}")
 }
+_ws_stream_urls() {
+  # The words behind the first one are offered, too.
+  COMPREPLY=($(compgen -W "\${*:2} ${SCHEMES}" -- "$1"))
+  [[ \${COMPREPLY-} == *:// ]] && compopt -o nospace 2>/dev/null
+}
 _ws_stream() {
   # bash breaks words at = and @; "$2" is what it replaces
   local cur=$2 prev=$3 command=connect flags word
@@ -112,9 +121,11 @@ ${cases.join("\n")}
       elif [[ $command == replay ]]; then
         _ws_stream_files "$cur"
       elif ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W "${
-    FIRST_WORDS.join(" ")
-  } ws:// wss://" -- "$cur"))
+        _ws_stream_urls "$cur" ${FIRST_WORDS.join(" ")}
+      else
+        case $prev in
+          ${TAKE_URL.join("|")}) _ws_stream_urls "$cur" ;;
+        esac
       fi ;;
   esac
 }
@@ -145,13 +156,16 @@ function zsh(summaries: Summaries): string {
   );
   const cases = COMMAND_NAMES.map((command) => {
     const specs = flagsOf(command).flatMap(([name, flag]) =>
-      forms(name, flag).map((form) => `        ${zshSpec(form, flag)}`)
+      forms(name, flag).map((form) => `        ${zshSpec(form, flag, command)}`)
     );
     return `    ${command})\n      flags=(\n${specs.join("\n")}\n      ) ;;`;
   });
   return `#compdef ws-stream
 # zsh completion of ws-stream: put it as _ws-stream into a folder of $fpath,
 # or: source <(ws-stream completions zsh)
+_ws_stream_urls() {
+  compadd -S '' -- ${SCHEMES}
+}
 _ws-stream() {
   local command=connect word
   local -a commands flags
@@ -168,13 +182,17 @@ ${cases.join("\n")}
   esac
   if ((CURRENT == 2)) && [[ \${words[CURRENT]} != -* ]]; then
     _describe command commands
+    _ws_stream_urls
     return
   fi
+  [[ \${words[2]} == version ]] && return
   [[ \${words[2]} == help ]] && command=help
   case $command in
     help) _arguments '*:command:(${COMMAND_NAMES.join(" ")})' ;;
     completions) _arguments -s $flags '*:shell:(${SHELLS.join(" ")})' ;;
-    *) _arguments -s $flags '*:operand:_files' ;;
+    ${TAKE_URL.join("|")}) _arguments -s $flags '*:URL:_ws_stream_urls' ;;
+    replay) _arguments -s $flags '*:operand:_files' ;;
+    *) _arguments -s $flags '*:operand:{false}' ;;
   esac
 }
 # loaded from $fpath it is called at once, sourced it is only defined
@@ -186,8 +204,8 @@ fi
 `;
 }
 
-function zshSpec(form: string, flag: Flag): string {
-  const about = briefOf(flag).replaceAll(/[[\]:]/g, String.raw`\$&`);
+function zshSpec(form: string, flag: Flag, command: CommandName): string {
+  const about = briefOf(flag, command).replaceAll(/[[\]:]/g, String.raw`\$&`);
   const isRepeated = flag.kind === "many" ||
     flag.kind === "toggle" && flag.counted;
   const repeated = isRepeated ? "*" : "";
@@ -218,6 +236,12 @@ function fish(summaries: Summaries): string {
         `-d ${quoted(does)}`,
     );
   }
+  const takeUrl = `__fish_seen_subcommand_from ${TAKE_URL.join(" ")}`;
+  for (const condition of ["__fish_use_subcommand", takeUrl]) {
+    lines.push(
+      `complete -c ws-stream -n ${quoted(condition)} -a ${quoted(SCHEMES)}`,
+    );
+  }
   const others = FIRST_WORDS.filter((name) => name !== "connect").join(" ");
   for (const command of COMMAND_NAMES) {
     const condition = command === "connect"
@@ -225,7 +249,9 @@ function fish(summaries: Summaries): string {
       : `__fish_seen_subcommand_from ${command}`;
     for (const [name, flag] of flagsOf(command)) {
       lines.push(
-        `complete -c ws-stream -n ${quoted(condition)} ${fishFlag(name, flag)}`,
+        `complete -c ws-stream -n ${quoted(condition)} ${
+          fishFlag(name, flag, command)
+        }`,
       );
     }
   }
@@ -244,10 +270,14 @@ const FISH_AT_FILES =
   '(string match -q -- "@*" (commandline -ct); and string replace -r "^" @ ' +
   "(__fish_complete_path (string sub -s 2 -- (commandline -ct))))";
 
-function fishFlag(name: FlagName, flag: Flag): string {
+function fishFlag(
+  name: FlagName,
+  flag: Flag,
+  command: CommandName,
+): string {
   const short = flag.short === undefined ? "" : `-s ${flag.short} `;
   const long = `-l ${flag.negated ? "no-" : ""}${name}`;
-  const about = `-d ${quoted(briefOf(flag))}`;
+  const about = `-d ${quoted(briefOf(flag, command))}`;
   if (flag.kind === "toggle") return `${short}${long} ${about}`;
   const words = wordsOf(flag);
   const value = words !== undefined

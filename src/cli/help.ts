@@ -11,10 +11,11 @@ import {
   type CommandName,
   type Flag,
   GROUPS,
+  helpOf,
 } from "./args/flag.ts";
 import { FLAG_NAMES, type FlagName, FLAGS } from "./args/flags.ts";
 import { type Command, commandOf, COMMANDS, type Example } from "./commands.ts";
-import { EXIT_CODES } from "./exit_status.ts";
+import { EXIT_CODES, type ExitCode } from "./exit_status.ts";
 import {
   type Style,
   styleOf,
@@ -83,7 +84,7 @@ export function briefHelp(
       : flag.brief !== undefined && flag.of.includes(command.name) &&
         name !== "help";
     if (!isListed) continue;
-    lines.push(row(flagUsage(name, flag), briefOf(flag), width));
+    lines.push(row(flagUsage(name, flag), briefOf(flag, command?.name), width));
   }
   const all = command === undefined
     ? "ws-stream help [COMMAND]"
@@ -136,7 +137,7 @@ export function fullHelp(
         section(title, wrap(text, width - 2).map((line) => `  ${line}`))
       )
       : [],
-    ...section("Exit codes", exitCodes(width)),
+    ...section("Exit codes", exitCodes(command?.exits, width)),
     ...section("Examples", examples(command?.examples ?? JOBS, width)),
   ];
   return parts.join("\n\n") + "\n";
@@ -167,28 +168,35 @@ function flagGroup(
     const isListed = flag.group === group &&
       flag.of.some((taker) => names.includes(taker));
     if (!isListed) return [];
-    const text = description(flag, commands.length === 1);
+    const [only, ...others] = commands;
+    const isOfOne = others.length === 0;
+    const text = description(flag, isOfOne ? only?.name : undefined);
     return entry(flagUsage(name, flag), text, width);
   });
 }
 
 /** What a flag does, its default, and its commands if `connect` lacks it. */
-export function description(flag: Flag, isOfOne = false): string {
+export function description(flag: Flag, command?: CommandName): string {
   const initial = flag.kind === "one" && flag.default !== undefined
     ? ` [default: ${flag.default}]`
     : "";
-  const isCommon = isOfOne || flag.of.includes("connect") ||
+  const isCommon = command !== undefined || flag.of.includes("connect") ||
     flag.of.length === COMMAND_NAMES.length;
   const takers = isCommon ? "" : ` (${flag.of.join(", ")})`;
-  return `${flag.help}${initial}${takers}`;
+  return `${helpOf(flag, command)}${initial}${takers}`;
 }
 
-function exitCodes(width: number): string[] {
-  return Object.entries(EXIT_CODES).flatMap(([code, meaning]) =>
-    wrap(meaning, width - 8).map((part, i) =>
-      `  ${(i === 0 ? code : "").padStart(3)}   ${part}`
-    )
-  );
+function exitCodes(
+  listed: readonly ExitCode[] | undefined,
+  width: number,
+): string[] {
+  return Object.entries(EXIT_CODES)
+    .filter(([code]) => listed?.some((each) => String(each) === code) ?? true)
+    .flatMap(([code, meaning]) =>
+      wrap(meaning, width - 8).map((part, i) =>
+        `  ${(i === 0 ? code : "").padStart(3)}   ${part}`
+      )
+    );
 }
 
 /** A name with its description beside it, or below it if the name is long. */

@@ -108,6 +108,11 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
     ]);
     assertEquals(await ask("ws-stream", "completions", "f"), ["fish"]);
     assertEquals(await ask("ws-stream", "he"), ["help"]);
+    const schemes = ["ws://", "wss://"];
+    assertEquals(await ask("ws-stream", "ws"), schemes);
+    assertEquals(await ask("ws-stream", "ping", ""), schemes);
+    assertEquals(await ask("ws-stream", "ping", "ws", ":"), [""]);
+    assertEquals(await ask("ws-stream", "serve", ""), [""]);
     assertEquals(await ask("ws-stream", "help", "pr"), ["probe"]);
     assertEquals(await ask("ws-stream", "ws://h", "--color", "=", "al"), [
       "always",
@@ -139,11 +144,13 @@ testWith(
       'ws-stream() { printf "<%s>" "$@"; }',
       "ws-stream --ca my\tc\t",
       "ws-stream -H @my\tc\t",
+      "ws-stream wss\texample",
     ];
     const { stdout } = await cli().program("bash", "--norc", "-i")
       .input(lines.join("\n") + "\n").run();
     assert(stdout.includes("<--ca><my certs/ca.pem>"), stdout);
     assert(stdout.includes("<-H><@my certs/ca.pem>"), stdout);
+    assert(stdout.includes("<wss://example>"), stdout);
   },
 );
 
@@ -183,6 +190,13 @@ Deno.test({
     await completed(`ws-stream w --spool ${folder}/du`, ` ${folder}/dump`);
     await completed(`ws-stream w --on-open @${folder}/du`, `@${folder}/dump`);
     await completed(`ws-stream w -H @${folder}/du`, `@${folder}/dump`);
+    await completed("ws-stream wss", "% ws-stream wss://");
+    await completed("ws-stream ping wss", "% ws-stream ping wss://");
+    await terminal.type(`ws-stream probe ${folder}/du`);
+    await terminal.press("Tab");
+    await terminal.type("|");
+    // There is no URL that is a file.
+    await terminal.waitFor(`probe ${folder}/du|`);
     await Deno.remove(folder, { recursive: true });
   },
 });
@@ -215,6 +229,8 @@ testWith(
     assertEquals(await ask("ws-stream completions f"), ["fish"]);
     assertEquals(await ask("ws-stream help pr"), ["probe"]);
     assertEquals(await ask("ws-stream ver"), ["version"]);
+    assertEquals(await ask("ws-stream wss"), ["wss://"]);
+    assertEquals(await ask("ws-stream probe w"), ["ws://", "wss://"]);
     const url = "ws-stream ws://h";
     assertEquals(await ask(`${url} --spool sub`), ["subscribe.json"]);
     assertEquals(await ask(`${url} --on-open @sub`), ["@subscribe.json"]);

@@ -43,7 +43,8 @@ export const CONNECTION_FLAGS = {
     group: "Handshake",
     of: CERTIFIED,
     help: "Offer a subprotocol. Repeat the flag for more of them, the " +
-      "preferred one first (serve: accept it).",
+      "preferred one first.",
+    helpFor: { serve: "Accept a subprotocol; repeat the flag for more." },
   }),
   "bearer-file": one(text, {
     value: "FILE",
@@ -69,8 +70,8 @@ export const CONNECTION_FLAGS = {
     value: "FILE",
     group: "Handshake",
     of: CERTIFIED,
-    help: "Present this client certificate (PEM), with --key (serve: the " +
-      "server's, for wss).",
+    help: "Present this client certificate (PEM), with --key.",
+    helpFor: { serve: "Present this certificate (PEM), with --key, for wss." },
   }),
   "key": one(text, {
     value: "FILE",
@@ -82,8 +83,8 @@ export const CONNECTION_FLAGS = {
     value: "NAME",
     group: "Handshake",
     of: DIALS,
-    help: "Expect this name in the certificate, instead of the host of " +
-      "the URL. Selects --transport tcp.",
+    help: "Expect this name in the certificate. Without this flag it is the " +
+      "host of the URL. Selects --transport tcp.",
   }),
   "insecure": toggle({
     short: "k",
@@ -104,16 +105,16 @@ export const CONNECTION_FLAGS = {
   "transport": word(["native", "tcp"], {
     group: "Handshake",
     of: CLIENTS,
-    help: "Use Deno's own WebSocket (native), or the framing of " +
-      "ws-stream (tcp), which is faster and has protocol " +
-      "pings. The default is native, unless a flag or a ws+unix: URL " +
-      "needs tcp.",
+    help: "Choose what carries the messages. native is Deno's own " +
+      "WebSocket; tcp is the framing of ws-stream, which is faster and has " +
+      "protocol pings. The default is native, unless a flag or a ws+unix: " +
+      "URL needs tcp.",
   }),
   "compress": toggle({
     group: "Handshake",
     of: [...CLIENTS, "serve"],
-    help: "Offer compression, permessage-deflate (serve: agree to it). " +
-      "Selects --transport tcp.",
+    help: "Offer compression, permessage-deflate. Selects --transport tcp.",
+    helpFor: { serve: "Agree to compression, permessage-deflate." },
   }),
   "connect-timeout": one(positiveDuration, {
     value: "TIME",
@@ -145,8 +146,8 @@ export const CONNECTION_FLAGS = {
     value: "REGEX",
     group: "Staying connected",
     of: CLIENTS,
-    help: "On each connection, wait for a message that matches before " +
-      "the next step.",
+    help: "Wait for a message that matches. The steps of --on-open and " +
+      "--await run on each connection, in the given order.",
   }),
   "reconnect": toggle({
     group: "Staying connected",
@@ -191,8 +192,8 @@ export const CONNECTION_FLAGS = {
     of: RETRIES,
     default: "1",
     off: 0,
-    help: "Draw each wait at random: with 1 from 0 up to the backoff; 0 " +
-      "waits for exactly the backoff.",
+    help: "Draw each wait at random. With 1 it is anything from 0 to the " +
+      "backoff, with 0 it is exactly the backoff.",
   }),
   "stable-after": one(duration, {
     value: "TIME",
@@ -200,8 +201,8 @@ export const CONNECTION_FLAGS = {
     of: RETRIES,
     default: "5s",
     help:
-      "Reset the backoff after a connection that was open for this long; a " +
-      "shorter one counts as a failed attempt.",
+      "Reset the backoff after a connection of this length. A shorter one " +
+      "counts as a failed attempt.",
   }),
   "retry-budget": one(positiveDuration, {
     value: "TIME",
@@ -224,6 +225,7 @@ export const CONNECTION_FLAGS = {
     of: ["connect", "record", "ping"],
     help: "Recognize the answer to a ping by this; it is not printed. " +
       "Without it any message is a sign of life.",
+    helpFor: { ping: "Recognize the answer to --message by this." },
   }),
   "ping-interval": one(duration, {
     value: "TIME",
@@ -252,7 +254,7 @@ export const CONNECTION_FLAGS = {
     group: "Staying connected",
     of: STAYS,
     off: 0,
-    help: "Reconnect when no message arrives for this long; pongs do not " +
+    help: "Reconnect when no message arrives for this long. Pongs do not " +
       "count.",
   }),
   "max-connection-age": one(duration, {
@@ -266,7 +268,6 @@ export const CONNECTION_FLAGS = {
     value: "CODES",
     group: "Staying connected",
     of: RETRIES,
-    help: "Do not reconnect after these close codes, such as " +
-      "4001,4100-4199.",
+    help: "Do not reconnect after these close codes. Example: 4001,4100-4199.",
   }),
 } as const;

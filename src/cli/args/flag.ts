@@ -46,6 +46,8 @@ interface FlagFacts {
   readonly of: readonly CommandName[];
   /** What it does. */
   readonly help: string;
+  /** What it does for the commands for which `help` is not true. */
+  readonly helpFor?: Readonly<Partial<Record<CommandName, string>>>;
   /**
    * What `-h` says of it, or true for the first sentence of the help; without
    * it `-h` does not list it.
@@ -89,9 +91,25 @@ export interface Many<T> extends FlagFacts {
 /** Any flag. */
 export type Flag = Toggle | One<unknown> | Many<unknown>;
 
-/** What a flag does, on one line. */
-export function briefOf({ brief, help }: Flag): string {
-  return typeof brief === "string" ? brief : help.replace(/\. .*|\.$/s, "");
+/** What a flag does, for a command or for most, on one line. */
+export function briefOf(flag: Flag, command?: CommandName): string {
+  const own = command === undefined ? undefined : flag.helpFor?.[command];
+  if (own === undefined && typeof flag.brief === "string") return flag.brief;
+  return (own ?? flag.help).replace(/\. .*|\.$/s, "");
+}
+
+/** What a flag does: for a command, or for all. */
+export function helpOf(
+  { help, helpFor = {} }: Flag,
+  command?: CommandName,
+): string {
+  if (command !== undefined) return helpFor[command] ?? help;
+  const others = Object.entries(helpFor).map(([name, text]) =>
+    ` (${name}: ${text.charAt(0).toLowerCase()}${
+      text.slice(1).replace(/\.$/, "")
+    })`
+  );
+  return help + others.join("");
 }
 
 /** A flag without a value. */

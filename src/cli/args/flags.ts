@@ -55,7 +55,7 @@ export const FLAGS = {
     group: "Messages",
     of: CONNECT,
     off: "",
-    help: "On a terminal: keep what was typed in this file, by default " +
+    help: "On a terminal: keep what was typed in this file. The default is " +
       "~/.ws-stream-history if that may be read and written. A line " +
       "that begins with a space is not kept.",
   }),
@@ -63,15 +63,15 @@ export const FLAGS = {
     value: "TEMPLATE",
     group: "Messages",
     of: CONNECT,
-    help: "Print each message by a template: %s payload, %l its length " +
-      String.raw`in bytes, %t time (ISO 8601), %u URL, %% a %; \n \t \0 \xNN ` +
-      String.raw`are escapes. Nothing is added: end it with \n.`,
+    help: "Print each message by this template. %s is the payload, %l its " +
+      "length in bytes, %t the time (ISO 8601), %u the URL, %% a %; " +
+      String.raw`\n \t \0 \xNN are escapes. Nothing is added: end it with \n.`,
   }),
   "timestamps": toggle({
     group: "Messages",
     of: CONNECT,
-    help: "Print the time of arrival (ISO 8601, UTC) before each " +
-      "message.",
+    help: "Print the time of arrival before each message. It is UTC, in " +
+      "ISO 8601.",
   }),
   "grep": one(regex, {
     value: "REGEX",
@@ -82,7 +82,7 @@ export const FLAGS = {
   "decompress": word(["gzip", "deflate"], {
     group: "Messages",
     of: CONNECT,
-    help: "Decompress binary messages before anything else: some " +
+    help: "Decompress binary messages before anything else. Some " +
       "exchanges compress what they send.",
   }),
   "merge": toggle({
@@ -106,8 +106,8 @@ export const FLAGS = {
     short: "0",
     group: "Messages",
     of: CONNECT,
-    help: "End each message with a NUL byte, in and out: for texts of " +
-      "several lines.",
+    help: "End each message with a NUL byte, in and out. This is for texts " +
+      "of several lines.",
   }),
   "delimiter": one(escapedText, {
     value: "TEXT",
@@ -115,7 +115,7 @@ export const FLAGS = {
     of: CONNECT,
     off: "",
     help: String
-      .raw`End each message with TEXT, in and out; \n \r \t \0 \xNN are ` +
+      .raw`End each message with TEXT, in and out. \n \r \t \0 \xNN are ` +
       "escapes. A message may be up to 16 MiB long. With --no-delimiter " +
       "nothing ends a message, and input is sent as it comes.",
   }),
@@ -135,8 +135,9 @@ export const FLAGS = {
     group: "Sending",
     of: CONNECT,
     default: "wait",
-    help: "When the queue is full: stop reading input (wait), drop the " +
-      "new message (reject, drop-newest), or drop the oldest one.",
+    help: "Choose what happens when the queue is full. Stop reading input " +
+      "(wait), drop the new message (reject, drop-newest), or drop the " +
+      "oldest one.",
   }),
   "queue-max": one(wholeNumber(1), {
     value: "N",
@@ -149,8 +150,8 @@ export const FLAGS = {
     group: "Sending",
     of: CONNECT,
     default: "unflushed",
-    help: "After a reconnect, send the messages again that may not have " +
-      "reached the network (unflushed), or none of them.",
+    help: "Choose what is sent again after a reconnect. unflushed: the " +
+      "messages that may not have reached the network.",
   }),
   "spool": one(text, {
     value: "FILE",
@@ -194,15 +195,16 @@ export const FLAGS = {
     value: "N",
     group: "Ending",
     of: ["connect", "ping", "record"],
-    brief: "Exit with 0 after N messages, or N pings",
-    help: "Exit with 0 after N printed messages; when fewer come, the " +
-      "exit code is not 0 (ping: exit after N pings).",
+    brief: "Exit with 0 after N messages",
+    help: "Exit with 0 after N printed messages. When fewer come, the " +
+      "exit code is not 0.",
+    helpFor: { ping: "Exit after N pings." },
   }),
   "until": one(regex, {
     value: "REGEX",
     group: "Ending",
     of: CONNECT,
-    help: "Exit with 0 at the first message that matches; when none " +
+    help: "Exit with 0 at the first message that matches. When none " +
       "comes, the exit code is not 0.",
   }),
   "once": toggle({
@@ -216,8 +218,12 @@ export const FLAGS = {
     value: "TIME",
     group: "Ending",
     of: [...STAYS, "ping", "replay", "serve"],
-    help: "Exit with 0 after this time (a planned end), even if input " +
-      "was not sent.",
+    help: "Exit with 0 after this time, a planned end. Input that was not " +
+      "sent changes nothing.",
+    helpFor: {
+      ping: "Exit after this time, a planned end.",
+      serve: "Exit with 0 after this time, a planned end.",
+    },
   }),
   "timeout": one(positiveDuration, {
     value: "TIME",
@@ -353,6 +359,9 @@ export const FLAGS = {
     help: "Print what happens to the connection; -vv also the headers of " +
       "the handshake (those of the response only with --transport tcp) " +
       "and every message. Secrets are hidden.",
+    helpFor: {
+      serve: "Print each message that a client sends.",
+    },
   }),
   "color": word(["auto", "always", "never"], {
     group: "General",

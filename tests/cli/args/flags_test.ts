@@ -64,6 +64,16 @@ Deno.test("each flag is helped with a sentence, in short with less than one", ()
   }
 });
 
+Deno.test("a flag's first sentence fits beside it where shells list it", () => {
+  for (const command of COMMAND_NAMES) {
+    for (const [name, flag] of flagsOf(command)) {
+      const brief = briefOf(flag, command);
+      const { length } = `--no-${name}  (${brief})`;
+      assert(length <= 80, `${command} --${name}: ${brief}`);
+    }
+  }
+});
+
 Deno.test("each default is a value that could be typed", () => {
   for (const [, flag] of ALL) {
     if (flag.kind === "one" && flag.default !== undefined) {
