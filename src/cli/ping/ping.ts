@@ -155,7 +155,10 @@ function reportTo(
       each(`answer from ${from}: seq=${seq} time=${showDuration(time)}`),
     lost: (seq: number) =>
       each(`no answer to seq=${seq} within ${showDuration(flags.wait)}`),
-    end: (trips: RoundTrips) => pingReport(trips, url).forEach(print),
+    end: (trips: RoundTrips) => {
+      if (!flags.quiet) print("");
+      pingReport(trips, url).forEach(print);
+    },
   };
 }
 

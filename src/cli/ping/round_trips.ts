@@ -103,7 +103,6 @@ export function pingReport(trips: RoundTrips, url: string): string[] {
   const { sent, answered, lost, min, mean, p50, p99, max } = pingSummary(trips);
   const part = sent === 0 ? 0 : lost / sent * 100;
   const lines = [
-    "",
     `--- ${displayUrl(url)} ping statistics ---`,
     `${sent} sent, ${answered} answered, ${Number(part.toFixed(1))}% lost`,
   ];

@@ -119,7 +119,7 @@ Deno.test("-q prints the numbers of the end alone", async () => {
   const { stdout, stderr } = await cli(
     ...["ping", server.url, "-q", "-n", "2", ...QUICK],
   ).run();
-  assertMatch(stdout, /^\n--- ws:.* ping statistics ---\n2 sent, 2 answered/);
+  assertMatch(stdout, /^--- ws:.* ping statistics ---\n2 sent, 2 answered/);
   assertEquals(stderr, "");
 });
 
