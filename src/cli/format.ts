@@ -27,6 +27,20 @@ export function toMicros(ms: number): number {
   return Number(ms.toFixed(3));
 }
 
+/** `closed with 4000 "enough" after 2.0 s`. */
+export function showClose(code: number, reason: string, ms: number): string {
+  const why = reason === "" ? "" : ` "${escapeLine(reason)}"`;
+  return `${CLOSED_BY[code] ?? `closed with ${code}`}${why} after ${
+    showDuration(ms)
+  }`;
+}
+
+/** Codes that are in no close frame (RFC 6455, section 7.4.1). */
+const CLOSED_BY: Readonly<Record<number, string>> = {
+  1005: "closed without a code",
+  1006: "dropped without a close frame",
+};
+
 /** `1,234,567`. */
 export function showCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");

@@ -31,6 +31,8 @@ export interface Stderr extends Notices {
   readonly fatal: (text: string) => void;
   /** An error in a typed line; printed even with `-q`. */
   readonly complaint: (text: string) => void;
+  /** A report that was asked for; printed even with `-q`. */
+  readonly report: (text: string) => void;
   /** A line that was asked for. */
   readonly line: (text: string) => void;
 }
@@ -76,6 +78,7 @@ export function stderrNotices(
     good: tell(!flags.quiet, style.green),
     detail: tell(flags.verbose > 0 && !flags.quiet, style.dim),
     trace: tell(flags.verbose > 1 && !flags.quiet, style.dim),
+    report: tell(true, style.dim),
     line: print,
   };
 }

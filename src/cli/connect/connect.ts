@@ -135,7 +135,7 @@ async function pipe(
     steps: connectSteps(flags),
     output: opened,
     ...limitsOf(flags),
-    onStats: (stats, state) => notices.line(statsLine(stats, state)),
+    onStats: (stats, state) => notices.report(statsLine(stats, state)),
     begin: (run) =>
       sendInput(run, {
         source: inputOf(flags),

@@ -53,7 +53,7 @@ export async function run(
     steps: connectSteps(flags),
     output: opened,
     ...limitsOf(flags),
-    onStats: (stats, state) => notices.line(statsLine(stats, state)),
+    onStats: (stats, state) => notices.report(statsLine(stats, state)),
   });
   traceRequest(flags, [url], notices);
   const result = await run.run();

@@ -21,6 +21,7 @@ import {
   displayUrl,
   escapeLine,
   showBytes,
+  showClose,
   showDuration,
   showMany,
 } from "../format.ts";
@@ -91,8 +92,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
     close({ code, reason, error, connectedFor }) {
       // The retry or the end that follows reports the error.
       if (error !== undefined) return;
-      const time = showDuration(connectedFor);
-      notices.detail(`closed: ${closeText(code, reason)}, after ${time}`);
+      notices.detail(showClose(code, reason, connectedFor));
     },
     retry({ attempt, delay, error }, source) {
       unreported.forget(source);
@@ -300,10 +300,6 @@ const PREVIEW = 60;
 /** An error's message, in flags and safe for a terminal. */
 export function errorText(error: Error): string {
   return escapeLine(inFlags(error.message));
-}
-
-function closeText(code: number, reason: string): string {
-  return reason === "" ? String(code) : `${code} "${escapeLine(reason)}"`;
 }
 
 /** Prints one JSON object for each event. */

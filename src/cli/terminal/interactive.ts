@@ -38,7 +38,11 @@ import {
 import type { Sink } from "../stdio.ts";
 import { fileNeeds, requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
-import { sentences, traceRequest } from "../run/connection_events.ts";
+import {
+  sentences,
+  traceMessage,
+  traceRequest,
+} from "../run/connection_events.ts";
 import { hasProtocolPings, nextPong, pingSoon } from "../run/protocol_ping.ts";
 import { printSummary, statsLine } from "../run/end_reason.ts";
 import {
@@ -48,7 +52,7 @@ import {
   LineEditor,
   readHistory,
 } from "./line_editor.ts";
-import { PlainTerminal, RawMode, Terminal } from "./terminal.ts";
+import { PlainTerminal, RawMode, suspendOr, Terminal } from "./terminal.ts";
 
 /**
  * Runs until something ends it.
@@ -88,7 +92,7 @@ export async function runInteractive(
       await steps?.(opened, deliver);
     },
     ...limitsOf(flags),
-    onStats: (stats, state) => print(style.dim(statsLine(stats, state))),
+    onStats: (stats, state) => notices.report(statsLine(stats, state)),
     output: streamOutput(sink, output),
     restore: () => {
       // What a slow terminal has not taken by now it need not show.
@@ -109,6 +113,7 @@ export async function runInteractive(
     notices,
     decode: decoderOf(flags.binary),
     ping: pingFrame ?? pingOf(flags),
+    hasEditor: terminal instanceof Terminal,
     suspend: () => raw?.suspend(),
   });
   using raw = terminal instanceof Terminal
@@ -216,6 +221,8 @@ export interface CommandParts {
    * the answer could not be recognized.
    */
   readonly ping: Message | (() => void) | undefined;
+  /** Whether lines are edited here, not by the terminal. */
+  readonly hasEditor: boolean;
   /** Stops the program until the shell continues it. */
   readonly suspend: () => void;
 }
@@ -227,8 +234,11 @@ const HELP = [
   "/close [CODE [REASON]]",
   "                close and leave; so does Ctrl-D",
   "//TEXT          send /TEXT",
-  "Alt-Enter or a paste puts several lines into one message; Ctrl-R searches.",
 ];
+
+/** Only where keys are read one by one. */
+const KEYS_HELP =
+  "Alt-Enter or a paste puts several lines into one message; Ctrl-R searches.";
 
 /** Runs a typed line. */
 export class Commands {
@@ -260,7 +270,10 @@ export class Commands {
       case "interrupt":
         return this.#run.raise("SIGINT");
       case "suspend":
-        return this.#suspend();
+        return suspendOr(
+          (text) => this.#complain(text),
+          this.#parts.suspend,
+        );
       case "clear-screen":
         return;
       default:
@@ -286,12 +299,18 @@ export class Commands {
       case "/quit":
         return this.#close(first, rest);
       case "/help":
-        return HELP.forEach((text) => this.#parts.notices.line(`  ${text}`));
+        return this.#help();
       default:
         return this.#complain(
           `there is no ${command}; /help lists all, //TEXT sends /TEXT`,
         );
     }
+  }
+
+  #help(): void {
+    const { notices, hasEditor } = this.#parts;
+    const lines = hasEditor ? [...HELP, KEYS_HELP] : HELP;
+    for (const line of lines) notices.line(`  ${line}`);
   }
 
   #send(text: string): void {
@@ -306,7 +325,8 @@ export class Commands {
   /** Reports a full queue at once; a program would wait for room. */
   #offer(message: Message): boolean {
     const accepted = this.#run.client.trySend(message);
-    if (!accepted) this.#complain("not sent: the queue is full");
+    if (accepted) traceMessage(">", message, this.#parts.notices);
+    else this.#complain("not sent: the queue is full");
     return accepted;
   }
 
@@ -326,15 +346,6 @@ export class Commands {
       ping();
       this.#followPong();
     } else if (this.#offer(ping)) this.#pingedAt = now;
-  }
-
-  #suspend(): void {
-    try {
-      this.#parts.suspend();
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotCapable)) throw error;
-      this.#complain("Ctrl-Z needs Deno 2.7 or newer, or --allow-run");
-    }
   }
 
   /** Waits for the next pong frame; the heartbeat sends a ping in any case. */

@@ -219,17 +219,16 @@ export class RawMode implements Disposable {
   }
 }
 
-/** Reads typed bytes until the input ends, which is reported too. */
-export async function readKeys(
-  terminal: Pick<Terminal, "onBytes">,
-  onEvent: (event: EditorEvent) => void,
-): Promise<void> {
-  const buffer = new Uint8Array(4096);
-  for (;;) {
-    // Reading fails once the terminal is closed.
-    const length = await Deno.stdin.read(buffer).catch(() => null);
-    if (length === null) return onEvent({ kind: "end" });
-    terminal.onBytes(buffer.subarray(0, length), onEvent);
+/** Stops the program, or says why that cannot be done. */
+export function suspendOr(
+  complain: (text: string) => void,
+  suspend: () => void,
+): void {
+  try {
+    suspend();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    complain("Ctrl-Z needs Deno 2.7 or newer, or --allow-run");
   }
 }
 

@@ -381,10 +381,11 @@ Deno.test("--output writes files that are complete, and rotates between messages
 
 Deno.test("--stats prints a line so often", async () => {
   await using server = serve({ onPeer: (peer) => peer.send("one") });
-  const flags = ["--stats", "100ms", "--timeout", "350ms"];
-  const { stderr } = await cli(server.url, ...flags).run();
-  const lines = stderr.match(/^open: received 1 message \(3 B\), sent 0/gm);
-  assert((lines?.length ?? 0) >= 2, stderr);
+  const session = cli(server.url, "--stats", "50ms").start();
+  const line = "ws-stream: open: received 1 message \\(3 B\\), sent 0";
+  await session.stderr.waitFor(new RegExp(`(^${line}[^]*){2}`, "m"));
+  session.kill("SIGINT");
+  await session.end;
 });
 
 Deno.test("--spool keeps what could not be sent, for the next run", async () => {

@@ -346,6 +346,11 @@ Deno.test({
     await terminal.press("Enter");
     await terminal.waitFor("< hello");
     assertEquals((await terminal.colored()).includes("\x1b"), false);
+    await terminal.type("/help");
+    await terminal.press("Enter");
+    const screen = await terminal.waitFor("//TEXT");
+    // The terminal edits lines here, and knows no such keys.
+    assertEquals(screen.includes("Ctrl-R"), false);
     await terminal.type("/quit");
     await terminal.press("Enter");
     assertEquals(await terminal.end(), 0);
@@ -377,6 +382,7 @@ function commands(
     ),
     decode: decoderOf(form),
     ping: undefined,
+    hasEditor: true,
     suspend: () => {},
   });
   const say = (text: string) => it.onEvent({ kind: "line", text });
