@@ -7,28 +7,45 @@
 import type { Peer } from "../../server/peer.ts";
 import type { WebSocketServer } from "../../server/server.ts";
 import type { Flags } from "../args/flags.ts";
-import type { ExitStatus } from "../exit_status.ts";
 import { showMany, styleOf, terminalWidth, wantsColor } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
-import { blockingSink } from "../stdio.ts";
 import type { EditorEvent } from "../terminal/line_editor.ts";
-import { RawMode, readKeys, Terminal } from "../terminal/terminal.ts";
+import { streamSink } from "../output/output.ts";
+import type { StreamOwner } from "../output/stream_sink.ts";
+import { Limit } from "../run/timers.ts";
+import { RawMode, suspendOr, Terminal } from "../terminal/terminal.ts";
+import type { ServerControl } from "./control.ts";
 
 /** A prompt, and where to print meanwhile. */
 export interface Console extends Disposable {
   readonly notices: Stderr;
-  /** Shows the prompt; `end` is called when the user leaves. */
-  readonly start: (
-    server: WebSocketServer,
-    end: (status: ExitStatus) => void,
-  ) => void;
+  /** Shows the prompt. */
+  readonly start: (server: WebSocketServer, control: ServerControl) => void;
+  /** Waits a little until everything is written. */
+  readonly finish: () => Promise<void>;
 }
+
+/** How long the terminal has to take the last lines, in milliseconds. */
+const LAST_WORDS = 100;
 
 /** Takes the terminal over, from `start` until it is disposed of. */
 export function openConsole(flags: Flags): Console {
   const style = styleOf(wantsColor(flags.color, true));
+  let control: ServerControl | undefined;
+  const owner: StreamOwner = {
+    get deadline() {
+      return control?.deadline ?? Infinity;
+    },
+    interrupt(signal) {
+      if (signal === undefined) control?.expire();
+      else control?.end(signal);
+    },
+    // A terminal that was closed hangs up.
+    outputFailed: () => control?.end("SIGHUP"),
+  };
+  const sink = streamSink({ kind: "stdout" }, () => owner);
   const terminal = new Terminal({
-    sink: blockingSink(Deno.stdout),
+    sink,
     prompt: { text: style.bold("> "), width: 2 },
     columns: terminalWidth,
   });
@@ -39,13 +56,36 @@ export function openConsole(flags: Flags): Console {
   let raw: RawMode | undefined;
   return {
     notices,
-    start(server, end) {
+    start(server, given) {
+      control = given;
       notices.good("type to send to every client; /help, Ctrl-D to stop");
-      raw = new RawMode(terminal);
-      const commands = new ServerCommands(server, notices, end);
-      readKeys(terminal, (event) => commands.onEvent(event));
+      raw = new RawMode(terminal, {
+        cbreak: false,
+        settle: () => sink.settle(),
+      });
+      const suspend = () => raw?.suspend();
+      const commands = new ServerCommands(server, notices, given, suspend);
+      const onEvent = (event: EditorEvent) => {
+        if (given.over.aborted && event.kind !== "interrupt") return;
+        commands.onEvent(event);
+      };
+      sink.readStdin((bytes) => {
+        if (bytes === null) onEvent({ kind: "end" });
+        else terminal.onBytes(bytes, onEvent);
+      });
     },
-    [Symbol.dispose]: () => raw?.[Symbol.dispose](),
+    async finish() {
+      const limit = new Limit();
+      limit.set(LAST_WORDS);
+      limit.arm();
+      await sink.written(limit);
+      limit.clear();
+    },
+    [Symbol.dispose]() {
+      sink.discard();
+      raw?.[Symbol.dispose]();
+      sink.stop(LAST_WORDS);
+    },
   };
 }
 
@@ -63,16 +103,19 @@ const HELP = [
 class ServerCommands {
   readonly #server: Pick<WebSocketServer, "peers">;
   readonly #notices: Stderr;
-  readonly #end: (status: ExitStatus) => void;
+  readonly #control: ServerControl;
+  readonly #suspend: () => void;
 
   constructor(
     server: Pick<WebSocketServer, "peers">,
     notices: Stderr,
-    end: (status: ExitStatus) => void,
+    control: ServerControl,
+    suspend: () => void,
   ) {
     this.#server = server;
     this.#notices = notices;
-    this.#end = end;
+    this.#control = control;
+    this.#suspend = suspend;
   }
 
   /** Handles the effect of a key. */
@@ -81,11 +124,15 @@ class ServerCommands {
       case "line":
         return this.#onLine(event.text);
       case "end":
-        return this.#end(0);
+        return this.#control.end(0);
       case "interrupt":
-        return this.#end("SIGINT");
-      case "clear-screen":
+        return this.#control.raise("SIGINT");
       case "suspend":
+        return suspendOr(
+          (text) => this.#notices.complaint(text),
+          this.#suspend,
+        );
+      case "clear-screen":
         return;
       default:
         return event satisfies never;
@@ -102,14 +149,16 @@ class ServerCommands {
       /^(\S+)(?: +(\S+))?(?: +(.*))?$/s.exec(line.trimEnd()) ?? [];
     switch (command) {
       case "/to":
-        if (rest === "") return this.#notices.complaint("use /to N TEXT");
-        return this.#send(rest, this.#one(id));
+        if (id === undefined || rest === "") {
+          return this.#notices.complaint("use /to N TEXT");
+        }
+        return this.#send(rest, this.#one(id), id);
       case "/clients":
         return this.#list();
       case "/close":
         return this.#close(id, rest);
       case "/quit":
-        return this.#end(0);
+        return this.#control.end(0);
       case "/help":
         return HELP.forEach((text) => this.#notices.line(`  ${text}`));
       default:
@@ -123,12 +172,14 @@ class ServerCommands {
     return [...this.#server.peers].filter(({ state }) => state === "open");
   }
 
-  #one(id: string | undefined): Peer[] {
-    return this.#all().filter((peer) => String(peer.id) === id);
+  /** The client of this number, which may be given as `#N`. */
+  #one(id: string): Peer[] {
+    const number = id.replace(/^#/, "");
+    return this.#all().filter((peer) => String(peer.id) === number);
   }
 
-  #send(text: string, peers: readonly Peer[]): void {
-    if (peers.length === 0) return this.#noClient();
+  #send(text: string, peers: readonly Peer[], id?: string): void {
+    if (peers.length === 0) return this.#noClient(id);
     for (const peer of peers) peer.send(text);
   }
 
@@ -144,7 +195,7 @@ class ServerCommands {
   #close(id: string | undefined, rest: string): void {
     const peers = id === undefined ? this.#all() : this.#one(id);
     const [, digits = "1000", reason] = /^(\d*) ?(.*)$/s.exec(rest) ?? [];
-    if (peers.length === 0) return this.#noClient();
+    if (peers.length === 0) return this.#noClient(id);
     try {
       for (const peer of peers) peer.close(Number(digits || 1000), reason);
       this.#notices.detail(`closing ${showMany(peers.length, "connection")}`);
@@ -154,7 +205,11 @@ class ServerCommands {
     }
   }
 
-  #noClient(): void {
-    this.#notices.complaint("no such client is connected");
+  #noClient(id?: string): void {
+    this.#notices.complaint(
+      id === undefined
+        ? "no client is connected"
+        : `there is no client #${id.replace(/^#/, "")}; /clients lists all`,
+    );
   }
 }

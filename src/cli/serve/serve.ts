@@ -25,17 +25,13 @@ import { clientNeeds, tlsOf } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import { type Address, address, UsageError } from "../args/values.ts";
 import { type ExitStatus, Signals } from "../exit_status.ts";
-import {
-  escapeLine,
-  isDumbTerminal,
-  showDuration,
-  styleOf,
-} from "../format.ts";
+import { escapeLine, isDumbTerminal, showClose, styleOf } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { displayMessage } from "../output/printer.ts";
 import { listenNeed, requirePermissions } from "../permissions.ts";
 import { after } from "../run/timers.ts";
 import { openConsole } from "./console.ts";
+import type { ServerControl } from "./control.ts";
 
 const DEFAULT_ADDRESS = "127.0.0.1:8080";
 
@@ -66,29 +62,38 @@ export async function run(
     Deno.stderr.isTerminal() && !isDumbTerminal();
   using console = isTerminal ? openConsole(flags) : undefined;
   const notices = console?.notices ?? stderrNotices(flags);
-  return await serveUntilEnd(flags, { hostname, port }, async (end) => {
-    const server = await listenAs({
-      hostname,
-      port,
-      tls: cert === undefined || key === undefined ? undefined : { cert, key },
-      subprotocols: flags.subprotocol,
-      compression: flags.compress,
-      chaos,
-      onFault: (fault, id) =>
-        notices.trouble(`#${id} chaos: ${faultText(fault)}`),
-      onPeer: (peer) => {
-        reportClient(peer, notices);
-        const behaving = behave.start(peer);
-        if (flags.verbose) showMessages(peer, notices);
-        return behaving;
-      },
-      onError: (error) => notices.trouble(escapeLine(String(error))),
-    });
-    const faults = chaos === undefined ? "" : ` with chaos, --seed ${seed}`;
-    notices.good(`listening on ${server.url}: ${behave.name}${faults}`);
-    console?.start(server, end);
-    return server;
-  }, () => console?.[Symbol.dispose]());
+  const status = await serveUntilEnd(
+    flags,
+    { hostname, port },
+    async (control) => {
+      const server = await listenAs({
+        hostname,
+        port,
+        tls: cert === undefined || key === undefined
+          ? undefined
+          : { cert, key },
+        subprotocols: flags.subprotocol,
+        compression: flags.compress,
+        chaos,
+        onFault: (fault, id) =>
+          notices.trouble(`#${id} chaos: ${faultText(fault)}`),
+        onPeer: (peer) => {
+          reportClient(peer, notices);
+          const behaving = behave.start(peer);
+          if (flags.verbose) showMessages(peer, notices, control.over);
+          return behaving;
+        },
+        onError: (error) => notices.trouble(escapeLine(String(error))),
+      });
+      const faults = chaos === undefined ? "" : ` with chaos, --seed ${seed}`;
+      notices.good(`listening on ${server.url}: ${behave.name}${faults}`);
+      console?.start(server, control);
+      return server;
+    },
+    () => console?.[Symbol.dispose](),
+  );
+  await console?.finish();
+  return status;
 }
 
 function chaosOf(spec: string | undefined, seed: number): Chaos | undefined {
@@ -163,12 +168,16 @@ function behaviour(flags: Flags): Behaviour {
 /** How much of a message is shown, in characters. */
 const SHOWN = 1_000;
 
-/** Prints what a client sends, before it is answered. */
-function showMessages(peer: Peer, notices: Stderr): void {
+/** Prints what a client sends, before it is answered, until the server ends. */
+function showMessages(
+  peer: Peer,
+  notices: Stderr,
+  over: AbortSignal,
+): void {
   const answer = peer.onmessage;
   peer.onmessage = (data) => {
     const head = notices.style.bold(`#${peer.id} <`);
-    notices.line(`${head} ${messageLine(data)}`);
+    if (!over.aborted) notices.line(`${head} ${messageLine(data)}`);
     return answer?.(data);
   };
 }
@@ -184,8 +193,8 @@ function messageLine(data: Message): string {
 }
 
 /**
- * Starts a server, and closes it at a signal, when its time is up, or when `end`
- * is called.
+ * Starts a server, and closes it at a signal, when its time is up, or when the
+ * control says so.
  *
  * @param beforeSecond called before a second signal ends the program
  * @throws {UsageError} an address or a certificate that cannot be used
@@ -193,20 +202,28 @@ function messageLine(data: Message): string {
 export async function serveUntilEnd(
   { timeout, for: duration }: Pick<Flags, "timeout" | "for">,
   address: Address,
-  start: (
-    end: (status: ExitStatus) => void,
-  ) => WebSocketServer | Promise<WebSocketServer>,
+  start: (control: ServerControl) => WebSocketServer | Promise<WebSocketServer>,
   beforeSecond?: () => void,
 ): Promise<ExitStatus> {
   const ended = Promise.withResolvers<ExitStatus>();
   const over = new AbortController();
-  using _ = new Signals(ended.resolve, beforeSecond);
-  await using _server = await listening(address, () => start(ended.resolve));
-  after(timeout, over.signal, () => ended.resolve(124));
-  after(duration, over.signal, () => ended.resolve(0));
-  const status = await ended.promise;
-  over.abort();
-  return status;
+  const end = (status: ExitStatus) => {
+    ended.resolve(status);
+    over.abort();
+  };
+  using signals = new Signals(end, beforeSecond);
+  const limits = [timeout ?? Infinity, duration ?? Infinity] as const;
+  const control: ServerControl = {
+    end,
+    raise: (signal) => signals.raise(signal),
+    expire: () => end(limits[0] <= limits[1] ? 124 : 0),
+    deadline: performance.now() + Math.min(...limits),
+    over: over.signal,
+  };
+  await using _server = await listening(address, () => start(control));
+  after(timeout, over.signal, () => end(124));
+  after(duration, over.signal, () => end(0));
+  return await ended.promise;
 }
 
 async function listening(
@@ -248,8 +265,7 @@ export function reportClient(peer: Peer, notices: Stderr): void {
     `#${peer.id} ${from} ${escapeLine(path)}: connected${protocol}`,
   );
   peer.closed.then(({ code, reason }) => {
-    const why = reason === "" ? "" : ` "${escapeLine(reason)}"`;
-    const time = showDuration(performance.now() - start);
-    notices.good(`#${peer.id} ${from}: closed, ${code}${why}, after ${time}`);
+    const how = showClose(code, reason, performance.now() - start);
+    notices.good(`#${peer.id} ${from}: ${how}`);
   });
 }

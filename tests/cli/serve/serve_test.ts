@@ -1,9 +1,17 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
+import { WebSocketStreamClient } from "../../../mod.ts";
 import { Opcode } from "../../../src/protocol/frames.ts";
 import { RawClient } from "../../support/raw_client.ts";
 import { certificates } from "../../support/certificates.ts";
 import { canReset } from "../../../src/server/listener.ts";
 import { TempFile } from "../../support/temp_file.ts";
+import { runInPty } from "../pty.ts";
 import { cli, type Running } from "../session.ts";
 import { hasTmux, Tmux, tmuxNote } from "../tmux.ts";
 
@@ -15,7 +23,7 @@ Deno.test("serve echoes, broadcasts and feeds", async (t) => {
       const url = await urlOf(server);
       const client = await cli(url, "--linger", "50ms").input("hi\n").run();
       assertEquals(client.stdout, "hi\n");
-      await server.stderr.waitFor("closed, 1000");
+      await server.stderr.waitFor("closed with 1000 after");
       server.kill("SIGINT");
       const { signal, stdout, stderr } = await server.end;
       assertEquals(signal, "SIGINT");
@@ -259,7 +267,7 @@ Deno.test({
     await terminal.waitFor("/help");
     const [, url = ""] = /listening on (ws:\S+):/.exec(screen) ?? [];
     await enter("hello?");
-    await terminal.waitFor("no such client is connected");
+    await terminal.waitFor("no client is connected");
     const first = cli(url).typing().start();
     await terminal.waitFor(/#0 .*connected/);
     const second = cli(url).typing().start();
@@ -272,8 +280,10 @@ Deno.test({
     await terminal.waitFor("use /to N TEXT");
     await enter("/clients");
     await terminal.waitFor(/#0 127[^]*#1 127/);
-    await enter("/close 0 4000 enough");
-    await terminal.waitFor('closed, 4000 "enough"');
+    await enter("/close 1012 restart");
+    await terminal.waitFor("there is no client #1012; /clients lists all");
+    await enter("/close #0 4000 enough");
+    await terminal.waitFor('closed with 4000 "enough" after');
     await enter("/close 1 12");
     await terminal.waitFor(/code/);
     await terminal.press("C-d");
@@ -284,6 +294,38 @@ Deno.test({
     assertEquals((await first.end).stdout, "everybody\n");
   },
 });
+
+for (const stalls of [false, true]) {
+  const how = stalls ? " and stalls" : "";
+  Deno.test({
+    name: `Ctrl-C ends a server whose clients flood its terminal${how}`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      const port = freePort();
+      const { words } = cli("serve", `${port}`, "-v", "--color", "never");
+      const server = runInPty(words, { pressAfter: 500_000, stalls });
+      await using client = new WebSocketStreamClient(
+        { url: `ws://127.0.0.1:${port}`, transport: "tcp", initialBackoff: 50 },
+        { onMessage: () => {} },
+      );
+      const flood = assertRejects(async () => {
+        await client.start();
+        for (;;) await client.sendText("x".repeat(100));
+      });
+      const { code, isRestored, printedAfterKey } = await server;
+      assertEquals(code, Deno.version.deno.startsWith("2.6.") ? 130 : -2);
+      assert(isRestored);
+      assertLess(printedAfterKey, 200_000);
+      await client.stop({ drain: 0 });
+      await flood;
+    },
+  });
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
 
 /** Where it listens. */
 async function urlOf(server: Running): Promise<string> {
