@@ -138,8 +138,8 @@ function silenceAdvice(
     case "HTTP":
     case "WebSocket":
       return "The server accepts the connection and says nothing: is this its " +
-        "WebSocket port, is it overloaded" +
-        `${isTls ? "" : ", does it wait for TLS (wss://)"}?`;
+        `WebSocket port${isTls ? "" : ", does it wait for TLS (wss://)"}` +
+        ", or is it overloaded?";
     default:
       return step satisfies never;
   }
@@ -152,11 +152,11 @@ function unreachableAdvice(
 ): string {
   if (/refused/i.test(message) && proxy !== undefined) {
     return `Nobody listens on port ${port} of ${proxy.hostname}: is the proxy ` +
-      "running, is its port right?";
+      "running, and is its port right?";
   }
   if (/refused/i.test(message)) {
-    return `Nobody listens on port ${port}: is the server running, is the ` +
-      "port right?";
+    return `Nobody listens on port ${port}: is the server running, and is ` +
+      "the port right?";
   }
   if (/unreachable/i.test(message)) {
     return "There is no route to this host: check the network and the VPN.";
