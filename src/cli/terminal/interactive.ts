@@ -47,6 +47,7 @@ import { hasProtocolPings, nextPong, pingSoon } from "../run/protocol_ping.ts";
 import { printSummary, statsLine } from "../run/end_reason.ts";
 import {
   appendHistory,
+  createHistory,
   defaultHistory,
   type EditorEvent,
   LineEditor,
@@ -152,6 +153,7 @@ function openEditor(given: string | undefined): LineEditor {
   if (path === undefined || path === "") return new LineEditor();
   if (given !== undefined) requirePermissions(fileNeeds(given));
   try {
+    if (given !== undefined) createHistory(given);
     return new LineEditor(readHistory(path), (line) => {
       try {
         appendHistory(path, line);
@@ -162,7 +164,7 @@ function openEditor(given: string | undefined): LineEditor {
   } catch (error) {
     if (given === undefined) return new LineEditor();
     const why = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`--history cannot be read from ${path}: ${why}`);
+    throw new UsageError(`--history cannot be kept in ${path}: ${why}`);
   }
 }
 

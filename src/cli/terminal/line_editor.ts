@@ -356,6 +356,11 @@ export function readHistory(path: string): string[] {
   );
 }
 
+/** Creates the file if it is not there: it must be one that can be written. */
+export function createHistory(path: string): void {
+  Deno.openSync(path, { append: true, create: true, mode: 0o600 }).close();
+}
+
 /** Adds a line to the file. */
 export function appendHistory(path: string, line: string): void {
   const escaped = line.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");

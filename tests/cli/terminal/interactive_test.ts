@@ -329,6 +329,19 @@ Deno.test({
 });
 
 Deno.test({
+  name: `a --history that cannot be kept is told before the start${tmuxNote}`,
+  ignore: !hasTmux,
+  fn: async () => {
+    await using terminal = await Tmux.start(
+      ["ws://127.0.0.1:9", "--history", "/no/such/folder/history"],
+      { allow: ["--allow-net", "--allow-read", "--allow-write"] },
+    );
+    await terminal.waitFor("--history cannot be kept in /no/such/folder");
+    assertEquals(await terminal.end(), 2);
+  },
+});
+
+Deno.test({
   name: `TERM=dumb gets neither colours nor a line editor${tmuxNote}`,
   ignore: !hasTmux,
   fn: async () => {
