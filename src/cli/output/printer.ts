@@ -177,8 +177,8 @@ function joined(pieces: readonly Message[]): Uint8Array {
   return whole;
 }
 
-/** How many bytes of a binary message are shown. */
-const SHOWN_BYTES = 32;
+/** How many bytes of a binary message are shown at most, and at least. */
+const SHOWN_BYTES = { most: 32, least: 8 } as const;
 
 /** How messages are shown. */
 export interface DisplayOptions {
@@ -201,10 +201,16 @@ export function displayMessage(
     return (raw ? undefined : displayJson(safe, width, style)) ?? safe;
   }
   if (binary === "base64" || binary === "hex") return encodeText(binary, data);
-  const hex = encodeText("hex", data.subarray(0, SHOWN_BYTES));
-  const dots = data.length > SHOWN_BYTES ? " ..." : "";
+  const label = `[${showBytes(data.length)}]`;
+  const room = width - label.length;
+  const { most, least } = SHOWN_BYTES;
+  const fits = Math.min(most, Math.floor(room / 3));
+  const dots = data.length > fits ? " ..." : "";
+  const shown = Math.floor((room - dots.length) / 3);
+  const count = Math.max(least, Math.min(most, shown));
+  const hex = encodeText("hex", data.subarray(0, count));
   const bytes = hex.replace(/..(?=.)/g, "$& ");
-  return `${style.dim(`[${showBytes(data.length)}]`)} ${bytes}${dots}`;
+  return `${style.dim(label)} ${bytes}${dots}`;
 }
 
 /** Longer texts are shown as they are. */

@@ -25,7 +25,13 @@ import { clientNeeds, tlsOf } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import { type Address, address, UsageError } from "../args/values.ts";
 import { type ExitStatus, Signals } from "../exit_status.ts";
-import { escapeLine, isDumbTerminal, showClose, styleOf } from "../format.ts";
+import {
+  escapeLine,
+  isDumbTerminal,
+  showClose,
+  styleOf,
+  terminalWidth,
+} from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { displayMessage } from "../output/printer.ts";
 import { listenNeed, requirePermissions } from "../permissions.ts";
@@ -176,16 +182,23 @@ function showMessages(
 ): void {
   const answer = peer.onmessage;
   peer.onmessage = (data) => {
-    const head = notices.style.bold(`#${peer.id} <`);
-    if (!over.aborted) notices.line(`${head} ${messageLine(data)}`);
+    if (over.aborted) return answer?.(data);
+    const head = `#${peer.id} <`;
+    const line = messageLine(data, width() - head.length - 1);
+    notices.line(`${notices.style.bold(head)} ${line}`);
     return answer?.(data);
   };
 }
 
-function messageLine(data: Message): string {
+/** A line of stderr may be of any length where it is no terminal. */
+function width(): number {
+  return Deno.stderr.isTerminal() ? terminalWidth() : Infinity;
+}
+
+function messageLine(data: Message, width: number): string {
   if (typeof data !== "string") {
     const style = styleOf(false);
-    const options = { style, width: 0, binary: undefined, raw: true };
+    const options = { style, width, binary: undefined, raw: true };
     return displayMessage(data, options);
   }
   const text = escapeLine(data.slice(0, SHOWN));

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   displayJson,
   displayMessage,
@@ -80,11 +80,24 @@ Deno.test("of a binary message the size and the first bytes are shown", () => {
   const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => i);
   assertEquals(displayMessage(bytes(0), plain), "[0 B] ");
   assertEquals(displayMessage(bytes(3), plain), "[3 B] 00 01 02");
-  assertEquals(displayMessage(bytes(32), plain).endsWith(" 1e 1f"), true);
+  const wide = { ...plain, width: 200 };
+  assertEquals(displayMessage(bytes(32), wide).endsWith(" 1e 1f"), true);
   assertEquals(
-    displayMessage(bytes(5000), plain),
+    displayMessage(bytes(5000), wide),
     "[4.9 KiB] 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 11 12 13 " +
       "14 15 16 17 18 19 1a 1b 1c 1d 1e 1f ...",
+  );
+});
+
+Deno.test("the bytes that are shown of a binary message take one line", () => {
+  const bytes = new Uint8Array(5000);
+  for (let width = 42; width <= 110; width++) {
+    const shown = displayMessage(bytes, { ...plain, width });
+    assert(shown.length <= width && shown.length > width - 4, shown);
+  }
+  assertMatch(
+    displayMessage(bytes.subarray(0, 11), { ...plain, width: 40 }),
+    /^\[11 B\]( 00){11}$/,
   );
 });
 
