@@ -140,7 +140,12 @@ export class LineEditor {
   }
 
   #insert(characters: readonly string[]): undefined {
-    this.#line.splice(this.#cursor, 0, ...characters);
+    // As arguments of a call a large paste would overflow the stack.
+    this.#line = [
+      ...this.#line.slice(0, this.#cursor),
+      ...characters,
+      ...this.#line.slice(this.#cursor),
+    ];
     this.#cursor += characters.length;
   }
 
@@ -272,45 +277,56 @@ const ROOMY = 16;
 /** Shows that a line goes on there. */
 const MARK = "…";
 
-/** The part of a line around the cursor that fits into `width` columns. */
+/**
+ * The part of a line around the cursor that fits into `width` columns. Of a long
+ * line only that part is measured.
+ */
 function visible(
   line: readonly string[],
   cursor: number,
   width: number,
 ): View {
-  const shown = line.map(displayCharacter);
-  const widths = shown.map(columnsOf);
   const isRoomy = width >= ROOMY;
   const mark = isRoomy ? MARK : "";
   // One column stays free for the cursor behind the last character.
   const room = width - 1;
-  const after = sum(widths.slice(cursor));
-  const context = isRoomy ? Math.min(after, width >> 2) : 0;
-  let start = cursor;
-  let before = 0;
-  const marks = mark.length + (after > context ? mark.length : 0);
-  const fits = sum(widths.slice(0, cursor)) + after <= room;
-  const left = fits ? room : room - marks - context;
-  while (start > 0 && before + (widths[start - 1] ?? 0) <= left) {
-    before += widths[--start] ?? 0;
-  }
-  const head = start > 0 ? mark : "";
-  const right = room - head.length - before;
-  const limit = after <= right ? right : right - mark.length;
-  let end = cursor;
-  let used = 0;
-  while (end < shown.length && used + (widths[end] ?? 0) <= limit) {
-    used += widths[end++] ?? 0;
-  }
-  const tail = end < shown.length ? mark : "";
+  const after = part(line, cursor, 1, room);
+  const context = isRoomy ? Math.min(after.columns, width >> 2) : 0;
+  const whole = part(line, cursor, -1, room - after.columns);
+  const marks = mark.length + (after.columns > context ? mark.length : 0);
+  const before = after.isWhole && whole.isWhole
+    ? whole
+    : part(line, cursor, -1, room - marks - context);
+  const head = before.isWhole ? "" : mark;
+  const right = room - head.length - before.columns;
+  const all = part(line, cursor, 1, right);
+  const { text, isWhole } = all.isWhole
+    ? all
+    : part(line, cursor, 1, right - mark.length);
   return {
-    text: head + shown.slice(start, end).join("") + tail,
-    column: head.length + before,
+    text: head + before.text + text + (isWhole ? "" : mark),
+    column: head.length + before.columns,
   };
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+/** What is before (-1) or behind (1) the cursor, in at most so many columns. */
+function part(
+  line: readonly string[],
+  cursor: number,
+  direction: -1 | 1,
+  most: number,
+) {
+  let text = "";
+  let columns = 0;
+  for (let at = direction < 0 ? cursor - 1 : cursor;; at += direction) {
+    const character = line[at];
+    if (character === undefined) return { text, columns, isWhole: true };
+    const shown = displayCharacter(character);
+    const width = columnsOf(shown);
+    if (columns + width > most) return { text, columns, isWhole: false };
+    text = direction < 0 ? shown + text : text + shown;
+    columns += width;
+  }
 }
 
 function displayCharacter(character: string): string {

@@ -282,6 +282,19 @@ Deno.test("the part around the cursor is shown, with a column for the cursor", (
   assertEquals(editor.render(9), { text: "abcdefgh", column: 2 });
 });
 
+Deno.test("a text of megabytes can be pasted, before and behind another one", () => {
+  const editor = new LineEditor();
+  const text = "{}".repeat(500_000);
+  editor.onKey({ kind: "text", text: "ab" });
+  editor.onKey({ kind: "left" });
+  editor.onKey({ kind: "text", text });
+  assertEquals(editor.render(20).text, "…}{}{}{}{}{}{}{}{}b");
+  assertEquals(editor.onKey({ kind: "enter" }), {
+    kind: "line",
+    text: `a${text}b`,
+  });
+});
+
 Deno.test("marks show where a long line goes on, and some of what follows", () => {
   const { editor } = press("'abcdefghijklmnopqrstuvwxyz'");
   const view = () => {
