@@ -40,14 +40,27 @@ export interface StderrThread {
 }
 
 let thread: StderrThread | undefined;
+/** Lines that this thread writes next. */
+let queue: Uint8Array[] = [];
+/** The bytes of these lines, and of the line that is being written. */
 let pending = 0;
 /** When a line was printed and no other one was waiting (`performance.now()`). */
 let idleAt = 0;
-let last: Promise<void> = Promise.resolve();
+/** Settles when this thread writes nothing more. */
+let writing: Promise<void> | undefined;
 
-/** From now on another thread writes to stderr, or none does any more. */
+/**
+ * From now on another thread writes to stderr, or none does any more. It takes
+ * the lines that wait: in a flood this thread may not get to them for seconds.
+ */
 export function useStderrThread(other: StderrThread | undefined): void {
   thread = other;
+  if (other === undefined) return;
+  for (const bytes of queue) {
+    pending -= bytes.length;
+    other.writeStderr(bytes);
+  }
+  queue = [];
 }
 
 /**
@@ -57,13 +70,13 @@ export function useStderrThread(other: StderrThread | undefined): void {
  */
 export function printToStderr(line: string): void {
   const bytes = encoder.encode(`${line}\n`);
-  const waiting = thread === undefined ? pending : thread.stderrPending;
+  const waiting = pending + (thread?.stderrPending ?? 0);
   if (waiting === 0) idleAt = performance.now();
   if (waiting + bytes.length > LIMIT) return;
-  // In order: what this thread has begun to write comes first.
-  if (thread !== undefined && pending === 0) return thread.writeStderr(bytes);
+  if (thread !== undefined) return thread.writeStderr(bytes);
   pending += bytes.length;
-  last = last.then(() => writeToStderr(bytes));
+  queue.push(bytes);
+  writing ??= writeQueue();
 }
 
 /** How long lines may wait for a reader that has not stalled, in milliseconds. */
@@ -74,29 +87,31 @@ export function isStderrStalled(): boolean {
   return performance.now() - idleAt > STALLED;
 }
 
-async function writeToStderr(bytes: Uint8Array): Promise<void> {
-  try {
-    for (let rest = bytes; rest.length > 0;) {
-      rest = rest.subarray(await Deno.stderr.write(rest));
+async function writeQueue(): Promise<void> {
+  for (let bytes = queue.shift(); bytes; bytes = queue.shift()) {
+    try {
+      for (let rest = bytes; rest.length > 0;) {
+        rest = rest.subarray(await Deno.stderr.write(rest));
+      }
+    } catch {
+      // The reader has closed it.
     }
-  } catch {
-    // The reader has closed it.
+    pending -= bytes.length;
   }
-  pending -= bytes.length;
+  writing = undefined;
 }
 
 /** Waits until stderr is written, but no longer than this, and ends it. */
 export async function endStderr(ms: number): Promise<void> {
-  const until = performance.now() + ms;
-  if (pending > 0) {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
-    });
-    await Promise.race([last, limit]);
-    clearTimeout(timer);
-  }
-  thread?.stop(Math.max(0, until - performance.now()));
+  // In a flood a timer of this thread might go off only after seconds.
+  if (thread !== undefined) return thread.stop(ms);
+  if (writing === undefined) return;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([writing, limit]);
+  clearTimeout(timer);
 }
 
 /** Where bytes go. */
