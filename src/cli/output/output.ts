@@ -158,6 +158,8 @@ export interface OpenOutput {
    * `ms` until everything is written.
    */
   stop(ms?: number): void;
+  /** Looks for a signal in a flood, in which the event loop does not turn. */
+  look(): void;
 }
 
 /** How often to look whether a file's time is over, in milliseconds. */
@@ -243,6 +245,7 @@ export function streamOutput(sink: StreamSink, output: Output): OpenOutput {
       return sink.pending;
     },
     stop: (ms) => sink.stop(ms),
+    look: () => sink.look(),
   };
 }
 
@@ -279,6 +282,8 @@ function openFiles(
     }
   };
   const output = new Output(files, delimiter, fail, batch);
+  // Nothing is written to it: it sees signals, and writes stderr.
+  const thread = streamSink({ kind: "stdout" }, owner);
   const ticker = setInterval(() => guarded(() => files.completeIfDue()), TICK);
   return {
     output,
@@ -288,7 +293,11 @@ function openFiles(
       guarded(() => files[Symbol.dispose]());
       return Promise.resolve(0);
     },
-    stop: () => clearInterval(ticker),
+    stop: (ms) => {
+      clearInterval(ticker);
+      thread.stop(ms);
+    },
+    look: () => thread.look(),
   };
 }
 

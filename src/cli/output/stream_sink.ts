@@ -143,6 +143,15 @@ export class StreamSink implements Sink, StderrThread {
   }
 
   /**
+   * Looks for a signal, which the second thread sees: in a flood the event loop
+   * of this one may not turn for seconds.
+   */
+  look(): void {
+    this.#thread ??= this.#start();
+    this.#hasInterrupt();
+  }
+
+  /**
    * Waits until everything is written; false if the stream failed or the time is
    * over.
    */
@@ -339,6 +348,8 @@ export class StreamSink implements Sink, StderrThread {
       },
     };
     worker.postMessage(message, [port2]);
+    // Stderr may have lines for it already.
+    this.#thread = thread;
     useStderrThread(this);
     return thread;
   }
@@ -366,17 +377,22 @@ export class StreamSink implements Sink, StderrThread {
   #waitForRoom({ output }: Thread): boolean {
     for (;;) {
       const before = Atomics.load(this.#shared.events, 0);
-      if (this.#hasFailed) return false;
-      const signal = Atomics.load(this.#shared.signal, 0);
-      const left = this.#owner().deadline - performance.now();
-      if (signal > 0 || left <= 0) {
-        this.#interrupted = true;
-        this.#owner().interrupt(this.#signals[signal - 1]);
-        return false;
-      }
+      if (this.#hasFailed || this.#hasInterrupt()) return false;
       if (output.room > 0) return true;
-      Atomics.wait(this.#shared.events, 0, before, left);
+      const left = this.#owner().deadline - performance.now();
+      Atomics.wait(this.#shared.events, 0, before, Math.max(0, left));
     }
+  }
+
+  /** Whether a signal came, or the deadline; the owner is told. */
+  #hasInterrupt(): boolean {
+    const signal = Atomics.load(this.#shared.signal, 0);
+    if (signal === 0 && performance.now() < this.#owner().deadline) {
+      return false;
+    }
+    this.#interrupted = true;
+    this.#owner().interrupt(this.#signals[signal - 1]);
+    return true;
   }
 
   #errorOf(why: string): Error {

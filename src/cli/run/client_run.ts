@@ -14,7 +14,7 @@ import {
   type WSConfig,
   type WSError,
 } from "../../../mod.ts";
-import { untilNextTurn } from "../../turns.ts";
+import { nextTurn, untilNextTurn } from "../../turns.ts";
 import type { Flags } from "../args/flags.ts";
 import { inFlags } from "../args/client_config.ts";
 import { matches, UsageError } from "../args/values.ts";
@@ -49,7 +49,7 @@ export interface RunParts extends Limits {
   /** Called once the clients have been started. */
   readonly begin?: (run: ClientRun) => unknown;
   /** Finished at the end, and stopped before the program exits. */
-  readonly output?: Pick<OpenOutput, "finish" | "stop">;
+  readonly output?: Pick<OpenOutput, "finish" | "stop" | "look">;
   /** Called once the clients have stopped, for the last words of the output. */
   readonly finish?: () => void;
   /**
@@ -112,13 +112,16 @@ export interface RunResult {
 }
 
 /** How long the reader of the output has at an urgent end, in milliseconds. */
-const URGENT_WRITE = 60;
+const URGENT_WRITE = 45;
 
 /** How long a second signal waits for the reader, in milliseconds. */
 const LAST_WORDS = 50;
 
 /** How many messages may come before the clock is read. */
-const CLOCK_EVERY = 1024;
+const CLOCK_EVERY = 32;
+
+/** How long a turn of the event loop may take before it is a flood, in ms. */
+const LONG_TURN = 20;
 
 /** Runs clients until the first reason to end. */
 export class ClientRun implements StreamOwner {
@@ -138,6 +141,8 @@ export class ClientRun implements StreamOwner {
   #signals: Signals | undefined;
   /** Messages since the clock was read last. */
   #unclocked = 0;
+  /** When the clock was first read in this turn of the event loop. */
+  #turnBegan: number | undefined;
   #opened: Promise<void> = Promise.resolve();
   #decided: EndReason | undefined;
   #outputFailure: EndReason | undefined;
@@ -520,25 +525,29 @@ export class ClientRun implements StreamOwner {
   }
 
   /**
-   * A flood gives timers no chance for a long time: the runtime hands over some
-   * 16 MB of messages in one turn of the event loop.
+   * A flood gives timers and signals no chance for a long time: as long as the
+   * runtime has messages to hand over, the event loop does not turn.
    */
   #checkClock(): void {
     if (++this.#unclocked < CLOCK_EVERY) return;
     this.#unclocked = 0;
-    this.#closeLimit.check();
-    this.#writeLimit.check();
-    if (performance.now() >= this.deadline) this.interrupt(undefined);
+    const now = performance.now();
+    this.#closeLimit.check(now);
+    this.#writeLimit.check(now);
+    if (now >= this.deadline) this.interrupt(undefined);
+    if (this.#turnBegan === undefined) {
+      this.#turnBegan = now;
+      nextTurn(() => this.#turnBegan = undefined);
+    } else if (now - this.#turnBegan > LONG_TURN) this.#parts.output?.look();
   }
 
   /** What takes each message; the shortest way for a feed without a goal. */
   #delivery(source: Source): (data: Message) => void {
     const { deliver, count, until } = this.#parts;
     const hasGoal = count !== undefined || until !== undefined;
-    const isTimed = this.deadline < Infinity;
     return (data) => {
-      if (this.#left === 0) return this.#checkClock();
-      if (isTimed) this.#checkClock();
+      this.#checkClock();
+      if (this.#left === 0) return;
       if (this.#isWatching) this.#lastMessageAt = performance.now();
       if (hasGoal) this.#deliverTowardsGoal(data, source);
       else deliver(data, source);

@@ -102,11 +102,10 @@ export function endsOutput(reason: EndReason): boolean {
 export function closeLimitOf({ kind }: EndReason): number {
   switch (kind) {
     case "output-closed":
-      // Long enough for our close frame to leave.
-      return 30;
     case "signal":
     case "timeout":
-      return 40;
+      // Long enough for our close frame to leave.
+      return 30;
     case "planned":
     case "gap":
       return 1_000;

@@ -77,8 +77,8 @@ export class Limit {
     after(this.left, this.#cleared.signal, () => this.#controller.abort());
   }
 
-  /** Looks at the clock. */
-  check(): void {
-    if (performance.now() >= this.#at) this.#controller.abort();
+  /** Aborts if the time is over now (`performance.now()`). */
+  check(now: number): void {
+    if (now >= this.#at) this.#controller.abort();
   }
 }

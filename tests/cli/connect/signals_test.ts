@@ -5,9 +5,10 @@ import {
   assertLess,
   assertMatch,
 } from "@std/assert";
-import { echo } from "../../../src/server/behaviours.ts";
+import { echo, feed } from "../../../src/server/behaviours.ts";
 import type { PeerClose } from "../../../src/server/peer.ts";
 import { serve } from "../../../src/server/server.ts";
+import { TempFile } from "../../support/temp_file.ts";
 import { cli } from "../session.ts";
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -135,3 +136,40 @@ Deno.test({
     assertEquals((await session.end).signal, "SIGINT");
   },
 });
+
+// In a flood the event loop may not turn for many seconds, sooner or later.
+const TRIES = 3;
+
+for (
+  const [how, flags] of Object.entries({
+    "prints nothing": ["--grep", "nothing"],
+    "prints nothing but -vv": ["--grep", "nothing", "-vv"],
+    "writes a file": ["--output"],
+  })
+) {
+  Deno.test({
+    name: `a signal ends a program that is flooded and ${how}`,
+    ignore: Deno.build.os === "windows",
+    fn: async () => {
+      await using server = serve({
+        onPeer: (peer) => {
+          peer.onmessage = () => {};
+          return feed({ rate: Infinity, message: (i) => `${i} short` })(peer);
+        },
+      });
+      for (let i = 0; i < TRIES; i++) {
+        using file = new TempFile();
+        const path = flags.includes("--output") ? [file.path] : [];
+        const session = cli(server.url, "-v", ...flags, ...path)
+          .allow("--allow-all").start();
+        await session.stderr.waitFor("connected");
+        // By then it is in the flood.
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        const start = performance.now();
+        session.kill("SIGINT");
+        assertEquals((await session.end).signal, "SIGINT");
+        assertLess(performance.now() - start, 5_000);
+      }
+    },
+  });
+}
