@@ -148,7 +148,8 @@ export class ClientRun implements StreamOwner {
   #outputFailure: EndReason | undefined;
   #lost = false;
   #dropped = 0;
-  #unsent = 0;
+  /** What each client that has stopped did not send. */
+  readonly #unsent = new Map<WebSocketStreamClient, number>();
   /** Those of them that were written to a socket and did not leave it. */
   #returned = 0;
   #returnedBytes = 0;
@@ -400,10 +401,11 @@ export class ClientRun implements StreamOwner {
     this.#writeLimit.arm();
     const stopped = this.#stopClients(decided);
     await Promise.race([stopped, aborted(this.#closeLimit.signal)]);
+    // A client that is ended before its stop() has begun does not tell later.
+    const left = this.#clients.map((client) => client.stats.queued);
     this.#terminate.abort();
     // Clients that were closing end at once, and return what they did not send.
     await Promise.race([stopped, untilNextTurn()]);
-    const queued = this.stats.queued;
     const { error } = decided.kind === "ended" ? decided : {};
     const isReported = this.#parts.events.end(error);
     this.#parts.finish?.();
@@ -415,7 +417,11 @@ export class ClientRun implements StreamOwner {
     const goal = this.#goal();
     const partial = this.#hasPart ? this.#clients.length : 0;
     const unaccepted = this.#unaccepted + partial;
-    const unsent = Math.max(queued, this.#unsent) + unaccepted;
+    const unsent = this.#clients.reduce(
+      (sum, client, i) =>
+        sum + Math.max(this.#unsent.get(client) ?? 0, left[i] ?? 0),
+      unaccepted,
+    );
     return {
       status: exitStatusOf(reason, { lost: this.#lost, goal, unsent }),
       reason,
@@ -440,7 +446,7 @@ export class ClientRun implements StreamOwner {
       }
       const { queued, queuedBytes } = client.stats;
       const { unsent, unsentBytes } = await client.stop({ drain: 0, ...close });
-      this.#unsent += unsent;
+      this.#unsent.set(client, unsent);
       this.#returned += Math.max(0, unsent - queued);
       this.#returnedBytes += Math.max(0, unsentBytes - queuedBytes);
     }));
