@@ -7,7 +7,7 @@
 
 import { WSError, type WSStats } from "../../../mod.ts";
 import type { EndSignal, ExitCode, ExitStatus } from "../exit_status.ts";
-import { showBytes, showDuration, showMany } from "../format.ts";
+import { showBytes, showCount, showDuration, showMany } from "../format.ts";
 import type { Stderr } from "../notices.ts";
 import type { RunResult } from "./client_run.ts";
 import { errorText } from "./connection_events.ts";
@@ -204,12 +204,13 @@ export function runStats(stats: WSStats): RunStats {
 /** `received 3 messages (45 B), sent 1 message (12 B), 2 reconnects, ...` */
 export function summaryLine(stats: RunStats, unsent = 0): string {
   const { messagesReceived, bytesReceived, messagesSent, bytesSent } = stats;
-  const { reconnects, dropped, downtime } = stats;
+  const { reconnects, redelivered, dropped, downtime } = stats;
   const parts = [
     `received ${showMany(messagesReceived, "message")}` +
     (messagesReceived > 0 ? ` (${showBytes(bytesReceived)})` : ""),
     `sent ${showMany(messagesSent, "message")}` +
-    (messagesSent > 0 ? ` (${showBytes(bytesSent)})` : ""),
+    (messagesSent > 0 ? ` (${showBytes(bytesSent)})` : "") +
+    (redelivered > 0 ? `, ${showCount(redelivered)} of them again` : ""),
   ];
   if (reconnects > 0) {
     parts.push(

@@ -205,6 +205,12 @@ Deno.test("what was received and sent is told, with its size", () => {
     summaryLine(statsWith({})),
     "received 0 messages, sent 0 messages",
   );
+  assertEquals(
+    summaryLine(
+      statsWith({ messagesSent: 5, bytesSent: 10, redelivered: 2 }),
+    ),
+    "received 0 messages, sent 5 messages (10 B), 2 of them again",
+  );
 });
 
 Deno.test("reconnects are told with the time without a connection, rotations are none", () => {
