@@ -249,11 +249,10 @@ export class ClientRun implements StreamOwner {
     return this.#opened;
   }
 
-  /** What ended the last connection of a client that has none now. */
-  get connectionError(): WSError | undefined {
-    return [...this.#sources].find(([{ state }, { error }]) =>
-      state !== "open" && error !== undefined
-    )?.[1].error;
+  /** What ended a connection after the last message was written to it. */
+  get loss(): WSError | undefined {
+    const losses = [...this.#sources.values()].map(({ loss }) => loss);
+    return losses.find((loss) => loss !== undefined);
   }
 
   /** From now on `lastMessageAt` is kept: the clock is read for each message. */
@@ -292,8 +291,10 @@ export class ClientRun implements StreamOwner {
   }
 
   /** A client has accepted one of them, or has reported it as dropped. */
-  accepted(): void {
+  accepted(client: WebSocketStreamClient): void {
     this.#unaccepted--;
+    const source = this.#sources.get(client);
+    if (source !== undefined) source.loss = undefined;
   }
 
   /** Runs until something ends it. */
@@ -334,9 +335,9 @@ export class ClientRun implements StreamOwner {
       skipWait: new AbortController(),
     };
     try {
-      const client = new WebSocketStreamClient(
+      const client: WebSocketStreamClient = new WebSocketStreamClient(
         { ...config, signal: this.#terminate.signal },
-        this.#callbacks(source),
+        this.#callbacks(source, () => client),
       );
       this.#sources.set(client, source);
       return client;
@@ -458,7 +459,10 @@ export class ClientRun implements StreamOwner {
     return this.#goalMet ? "met" : "missed";
   }
 
-  #callbacks(source: ClientSource): WSCallbacks {
+  #callbacks(
+    source: ClientSource,
+    client: () => WebSocketStreamClient,
+  ): WSCallbacks {
     const { events, steps, once } = this.#parts;
     const deliver = this.#delivery(source);
     return {
@@ -470,7 +474,9 @@ export class ClientRun implements StreamOwner {
       },
       onDisconnect: (info) => {
         if (!info.willRetry) source.isEnding = true;
-        source.error = info.error;
+        // Messages that are left go to the next connection.
+        if (client().stats.queued > 0) source.loss = undefined;
+        else source.loss ??= info.error;
         events.close(info, source);
       },
       onRetry: (info) => events.retry(info, source),
@@ -579,8 +585,8 @@ interface ClientSource extends Source {
   url: string;
   /** Whether the client will not dial again. */
   isEnding: boolean;
-  /** What ended its last connection, unless that was a normal close. */
-  error?: WSError;
+  /** See {@linkcode ClientRun.loss}; undefined after a normal close. */
+  loss?: WSError;
   /** Whether the last attempt to connect has failed. */
   hasFailed: boolean;
   /** See {@linkcode ClientRun.skipWait}. */

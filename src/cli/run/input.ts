@@ -237,7 +237,7 @@ async function flush(run: ClientRun): Promise<void> {
 async function endError(run: ClientRun): Promise<WSError | undefined> {
   const closed = run.clients.filter(({ state }) => state === "closed");
   const errors = await Promise.all(closed.map((client) => client.closed));
-  return errors.find((error) => error !== undefined) ?? run.connectionError;
+  return errors.find((error) => error !== undefined) ?? run.loss;
 }
 
 async function sendAll(
@@ -258,7 +258,7 @@ async function sendAll(
       const data = decode(bytes, ++count, options);
       options.onSend?.(data);
       for (const client of run.clients) {
-        if (client.trySend(data)) run.accepted();
+        if (client.trySend(data)) run.accepted(client);
         else await send(run, client, data);
       }
     }
@@ -304,7 +304,7 @@ async function send(
   } finally {
     skipWait?.removeEventListener("abort", abort);
   }
-  run.accepted();
+  run.accepted(client);
 }
 
 function isRefusal(error: unknown): boolean {
