@@ -1,7 +1,9 @@
 /**
- * How long our programs take to start, beside an empty one: until they exit, or
- * until the connection that they dial has arrived at the server. Code that a
- * program loads later, while it waits for the network, costs no time.
+ * How long our programs take to start: until they exit, beside an empty program,
+ * or until the connection that they dial has arrived at the server, beside a
+ * program of one line that dials. Code that a program loads later, while it
+ * waits for the network, costs no time. Also as compiled programs, where
+ * `deno compile` works.
  *
  * ```sh
  * deno task bench starting
@@ -10,47 +12,101 @@
  * @module
  */
 
+import { compileArgs } from "../tools/binaries.ts";
 import { ratio } from "./clients.ts";
 import { median, output, printTable } from "./harness.ts";
 
 /** How often each program has its turn. */
 const ROUNDS = 15;
 
-const RUN = [Deno.execPath(), "run", "--allow-net", "--no-prompt"];
-const CLI = [...RUN, new URL("../cli.ts", import.meta.url).href];
+const ROOT = new URL("../", import.meta.url);
+const EMPTY = "";
+const DIAL = "new WebSocket(Deno.args[0])";
 
-const EMPTY = "an empty program";
+/** A program, and how to run it. */
+interface Program {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** A dialing program gets a URL as its last argument. */
+  readonly until: "exit" | "dial";
+  /** The name of the program that it is compared with. */
+  readonly beside?: string;
+}
 
-/** Programs that exit. */
-const EXITING: Readonly<Record<string, readonly string[]>> = {
-  [EMPTY]: [...RUN, "data:text/javascript,"],
-  "ws-stream --version": [...CLI, "--version"],
-  "ws-stream -h": [...CLI, "-h"],
-  "import of the module": [
-    ...RUN,
-    new URL("../mod.ts", import.meta.url).href,
-  ],
-};
+/** The same programs, run by Deno or compiled. */
+function programs(
+  how: string,
+  commands: Readonly<Record<"empty" | "dial" | "cli", readonly string[]>>,
+): Program[] {
+  const { empty, dial, cli } = commands;
+  const [nothing, bare] = [`${how}empty program`, `${how}one line that dials`];
+  const exits = (name: string, ...args: string[]): Program => ({
+    name: `${how}${name}`,
+    command: [...cli, ...args],
+    until: "exit",
+    beside: nothing,
+  });
+  const dials = (name: string, ...args: string[]): Program => ({
+    name: `${how}${name}, until it dials`,
+    command: [...cli, ...args],
+    until: "dial",
+    beside: bare,
+  });
+  return [
+    { name: nothing, command: empty, until: "exit" },
+    exits("ws-stream --version", "--version"),
+    exits("ws-stream -h", "-h"),
+    { name: bare, command: dial, until: "dial" },
+    dials("ws-stream"),
+    dials("ws-stream tcp", "--transport", "tcp"),
+  ];
+}
 
-/** Programs that dial the URL behind them. */
-const DIALING: Readonly<Record<string, readonly string[]>> = {
-  "raw native socket, until it dials": [
-    ...RUN,
-    "data:text/javascript,new WebSocket(Deno.args[0])",
-  ],
-  "ws-stream, until it dials": CLI,
-  "ws-stream tcp, until it dials": [...CLI, "--transport", "tcp"],
-};
+function interpreted(): Program[] {
+  const run = [Deno.execPath(), "run", "--allow-net", "--no-prompt"];
+  return programs("", {
+    empty: [...run, `data:text/javascript,${EMPTY}`],
+    dial: [...run, `data:text/javascript,${DIAL}`],
+    cli: [...run, new URL("cli.ts", ROOT).href],
+  });
+}
+
+/** @throws {Error} `deno compile` does not work here */
+async function compiled(folder: string): Promise<Program[]> {
+  const deno = (...args: string[]) => output(Deno.execPath(), args);
+  const program = async (name: string, code: string) => {
+    await Deno.writeTextFile(`${folder}/${name}.js`, code);
+    const binary = `${folder}/${name}`;
+    await deno("compile", "--allow-net", "--output", binary, `${binary}.js`);
+    return [binary];
+  };
+  const empty = await program("empty", EMPTY);
+  // With a runtime of another version it compiles, and does not start.
+  await output(`${folder}/empty`, []);
+  const dial = await program("dial", DIAL);
+  await deno("task", "bundle");
+  await deno(...compileArgs(`${folder}/ws-stream`));
+  return programs("compiled: ", { empty, dial, cli: [`${folder}/ws-stream`] });
+}
 
 /** In milliseconds. */
+function time(
+  { command, until }: Program,
+  signal: Deno.Signal,
+): Promise<number> {
+  return until === "exit" ? untilExit(command) : untilDial(command, signal);
+}
+
 async function untilExit([command = "", ...args]: readonly string[]) {
   const begun = performance.now();
   await output(command, args);
   return performance.now() - begun;
 }
 
-/** In milliseconds. */
-async function untilDial([command = "", ...args]: readonly string[]) {
+async function untilDial(
+  [command = "", ...args]: readonly string[],
+  signal: Deno.Signal,
+) {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `ws://127.0.0.1:${listener.addr.port}/`;
   const begun = performance.now();
@@ -62,35 +118,54 @@ async function untilDial([command = "", ...args]: readonly string[]) {
   }).spawn();
   using _conn = await listener.accept();
   const time = performance.now() - begun;
-  child.kill("SIGKILL");
+  child.kill(signal);
   await child.status;
   return time;
 }
 
-const runs = new Map<string, number[]>();
-const turns = [
-  ...Object.entries(EXITING).map(([name, program]) =>
-    [name, () => untilExit(program)] as const
-  ),
-  ...Object.entries(DIALING).map(([name, program]) =>
-    [name, () => untilDial(program)] as const
-  ),
-];
-for (const [name, run] of turns) {
-  // The first run fills Deno's caches.
-  await run();
-  runs.set(name, []);
+async function measure(
+  all: readonly Program[],
+  notes: readonly string[],
+): Promise<void> {
+  const runs = new Map<string, number[]>();
+  for (const program of all) {
+    // The first run fills Deno's caches, if it may end by itself.
+    await time(program, "SIGTERM");
+    runs.set(program.name, []);
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const program of all) {
+      runs.get(program.name)?.push(await time(program, "SIGKILL"));
+    }
+  }
+  printTable({
+    title: "start of a program",
+    columns: ["program", "least ms", "median ms", "x bare"],
+    rows: all.map(({ name, beside = "" }) => {
+      const own = runs.get(name) ?? [];
+      return [
+        name,
+        Math.min(...own),
+        median(own),
+        ratio(own, runs.get(beside)),
+      ];
+    }),
+    notes: [
+      `${ROUNDS} runs of each, in turn; x bare: as many times as the empty ` +
+      "program, or as the line that dials, takes in the same round",
+      ...notes,
+    ],
+  });
 }
-for (let round = 0; round < ROUNDS; round++) {
-  for (const [name, run] of turns) runs.get(name)?.push(await run());
+
+const folder = await Deno.makeTempDir();
+try {
+  const notes: string[] = [];
+  const binaries = await compiled(folder).catch((error: Error) => {
+    notes.push(`no compiled programs: ${error.message.split("\n", 1)}`);
+    return [];
+  });
+  await measure([...interpreted(), ...binaries], notes);
+} finally {
+  await Deno.remove(folder, { recursive: true });
 }
-printTable({
-  title: "start of a program",
-  columns: ["program", "ms", "x empty"],
-  rows: [...runs].map(([name, own]) => [
-    name,
-    median(own),
-    ratio(own, runs.get(EMPTY)),
-  ]),
-  notes: [`medians of ${ROUNDS} runs; ratios are within a round`],
-});
