@@ -10,7 +10,7 @@
  */
 
 import type { Message } from "../message.ts";
-import { Item, ItemList, plainItem } from "./item.ts";
+import { Item, ItemList } from "./item.ts";
 
 /** The slots of a new ring. Their number is always a power of two. */
 const FEWEST_SLOTS = 16;
@@ -147,7 +147,7 @@ export class InFlight {
       this.#clear(slot, entry);
       const item = entry instanceof Item
         ? entry
-        : plainItem(entry, this.#sizes[slot] ?? 0);
+        : new Item(entry, this.#sizes[slot] ?? 0, true);
       item.sequence = this.#sequences[slot] ?? 0;
       items.push(item);
     }

@@ -8,9 +8,9 @@ import type { Message } from "../message.ts";
 
 /** One message. It is in at most one list, which shows how far it has come. */
 export class Item {
-  data: Message;
+  readonly data: Message;
   /** The length on the wire. */
-  size: number;
+  readonly size: number;
   /** Used only by the lists, like the next two fields. */
   list: { remove(item: Item): void } | undefined = undefined;
   next: Item | undefined = undefined;
@@ -121,24 +121,4 @@ export class ItemList {
       item = next;
     }
   }
-}
-
-/** Used plain items, about as many as the queue holds by default. */
-const spare: Item[] = [];
-const MOST_SPARE = 1024;
-
-/** An item without options; uses a spare one, so that nothing is allocated. */
-export function plainItem(data: Message, size: number): Item {
-  const item = spare.pop();
-  if (item === undefined) return new Item(data, size, true);
-  item.data = data;
-  item.size = size;
-  return item;
-}
-
-/** Keeps a plain item for {@linkcode plainItem}; nothing may refer to it. */
-export function reuse(item: Item): void {
-  if (spare.length >= MOST_SPARE) return;
-  item.data = "";
-  spare.push(item);
 }

@@ -32,7 +32,7 @@ import { Acknowledgements } from "./acknowledgements.ts";
 import { Deadlines, Signals } from "./deadlines.ts";
 import { FlushWaiters } from "./flush_waiters.ts";
 import { InFlight } from "./in_flight.ts";
-import { type Item, ItemList, reuse } from "./item.ts";
+import { type Item, ItemList } from "./item.ts";
 import { Reports } from "./reports.ts";
 import type { DetachInfo, SendConfig, SenderHooks } from "./send_config.ts";
 import { Spool } from "./spool.ts";
@@ -404,7 +404,6 @@ export class SendQueue {
     this.takenBytes += item.size;
     const { isPlain, data, size, sequence } = item;
     this.inFlight.push(isPlain ? data : item, size, sequence);
-    if (isPlain) reuse(item);
   }
 
   /** A plain message is written to the socket without having been queued. */
@@ -509,7 +508,7 @@ export class SendQueue {
   // Being dropped ---------------------------------------------------------------------
 
   isExpired(item: Item): boolean {
-    return !item.isPlain && item.expires !== Infinity &&
+    return item.expires !== Infinity &&
       item.expires <= this.#clock.monotonic();
   }
 

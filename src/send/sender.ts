@@ -24,7 +24,7 @@ import { byteLength, isMessage, type Message } from "../message.ts";
 import { checkSendOptions, type SendOptions } from "../method_options.ts";
 import { noMessage } from "../rules.ts";
 import type { WSStats } from "../stats.ts";
-import { Item, plainItem } from "./item.ts";
+import { Item } from "./item.ts";
 import { Pump, RateLimiter, type SendSocket } from "./pump.ts";
 import type { DetachInfo, SendConfig, SenderHooks } from "./send_config.ts";
 import { aborted, NOTHING, SendQueue, type Unsent } from "./send_queue.ts";
@@ -336,7 +336,7 @@ export class Sender {
     // The program may reuse the memory of a binary message.
     const own = typeof data === "string" ? data : new Uint8Array(data);
     if (this.#isPaused || !this.#pump?.sendPlain(own, size)) {
-      queue.push(plainItem(own, size));
+      queue.push(new Item(own, size, true));
       this.#pumpOut();
     }
     if (queue.reports.isDue) this.#advance();
