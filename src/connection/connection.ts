@@ -5,8 +5,8 @@
  *
  * - Until {@linkcode Connection.release} messages are kept in a receive buffer,
  *   for the connect hook to read.
- * - {@linkcode Connection.carryQueue} attaches the send queue to the socket;
- *   the end of the connection, or {@linkcode Connection.releaseQueue}, detaches
+ * - {@linkcode Connection.attachQueue} attaches the send queue to the socket;
+ *   the end of the connection, or {@linkcode Connection.detachQueue}, detaches
  *   it.
  * - {@linkcode Connection.closed} resolves once; nothing is delivered after it.
  *
@@ -146,7 +146,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
   /** Keeps messages until they are delivered. */
   #buffer: ReceiveBuffer | undefined;
   #isReleased = false;
-  #carriesQueue = false;
+  #hasQueue = false;
   #isPausedForHook = false;
   #isPausedForReaders = false;
 
@@ -278,15 +278,17 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   /** Attaches the queue to the socket, if that is still open. */
-  carryQueue(): void {
+  attachQueue(): void {
     if (!this.isOpen) return this.#host.sender.release(this);
-    this.#carriesQueue = true;
+    this.#hasQueue = true;
     this.#host.sender.attach(this.#socket, this);
   }
 
-  /** Detaches the queue before the connection has ended. */
-  releaseQueue(): void {
-    this.#detachQueue({ flushed: false, tooLarge: false });
+  /** Detaches the queue, as the connection has ended or another one gets it. */
+  detachQueue(how = { flushed: false, tooLarge: false }): void {
+    if (!this.#hasQueue) return;
+    this.#hasQueue = false;
+    this.#host.sender.detach(how);
   }
 
   /**
@@ -351,7 +353,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
       const { messages, bytes } = this.#host.log;
       this.#state = { tag: "closing", closeCode: code, messages, bytes };
       this.#heartbeat.stop();
-      if (this.#carriesQueue) this.#host.sender.pause();
+      if (this.#hasQueue) this.#host.sender.pause();
       this.#socket.close(code, reason, timeout);
       this.#isPausedForHook = this.#isPausedForReaders = false;
       this.#pauseOrResume();
@@ -388,7 +390,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     if (!this.isOpen) return;
     this.#state = ANSWERING;
     this.#heartbeat.stop();
-    if (this.#carriesQueue) this.#host.sender.pause();
+    if (this.#hasQueue) this.#host.sender.pause();
   }
 
   /**
@@ -402,7 +404,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     if (state.tag === "closed") return this.#onAbandonedEnd?.();
     if (state.tag === "ending") return;
     // Messages written to an ended socket would be lost.
-    if (this.#carriesQueue && state.tag === "open") this.#host.sender.pause();
+    if (this.#hasQueue && state.tag === "open") this.#host.sender.pause();
     this.#state = {
       tag: "ending",
       closeCode: state.tag === "closing" ? state.closeCode : undefined,
@@ -419,7 +421,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   onProgress(): void {
-    if (this.#carriesQueue) this.#host.sender.onProgress();
+    if (this.#hasQueue) this.#host.sender.onProgress();
   }
 
   // Called by the heartbeat ----------------------------------------------------------
@@ -430,7 +432,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
 
   sendUrgent(data: Message): void {
     if (!this.isOpen) return;
-    if (this.#carriesQueue && this.#host.sender.sendUrgent(data)) return;
+    if (this.#hasQueue && this.#host.sender.sendUrgent(data)) return;
     this.#socket.send(data);
     this.#host.sender.countUnqueued();
   }
@@ -547,16 +549,10 @@ export class Connection implements SocketListener, HeartbeatTarget {
     this.#state = { tag: "closed", end: ended };
     this.#heartbeat.stop();
     // Before the socket is terminated: `bufferedAmount` is unknown after that.
-    this.#detachQueue({ flushed, tooLarge: end.code === 1009 });
+    this.detachQueue({ flushed, tooLarge: end.code === 1009 });
     if (this.#isReleased) this.#deliverKept();
     this.endReads(this.closedError);
     this.#closed?.resolve(ended);
     this.#resolveUse?.(ended);
-  }
-
-  #detachQueue(end: { flushed: boolean; tooLarge: boolean }): void {
-    if (!this.#carriesQueue) return;
-    this.#carriesQueue = false;
-    this.#host.sender.detach(end);
   }
 }

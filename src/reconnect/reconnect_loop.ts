@@ -533,7 +533,7 @@ export class ReconnectLoop {
     this.#host.log.up(now());
     // Messages that the hook of a closed connection sent go to the next
     // connection.
-    connection.carryQueue();
+    connection.attachQueue();
     connection.release();
     this.#host.onState("open");
   }
@@ -560,8 +560,8 @@ export class ReconnectLoop {
     const limit = closeAnswerLimit(config, sender.hasUnflushed);
     const closed = Promise.race([replaced, connection.closed]);
     await sleepUntil(closed, limit);
-    old.releaseQueue();
-    connection.carryQueue();
+    old.detachQueue();
+    connection.attachQueue();
   }
 
   /** Keeps an old connection until its close handshake has ended. */
