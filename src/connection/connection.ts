@@ -155,7 +155,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     this.#host = host;
     this.#buffer = new ReceiveBuffer(host.config);
     this.#heartbeat = new Heartbeat(host.config, socket, this);
-    this.#needsMessages = this.#heartbeat.needsMessages;
+    this.#needsMessages = this.#heartbeat.pings?.needsMessages === true;
     this.#heartbeat.start();
     socket.listen(this);
   }
@@ -379,7 +379,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
       if (decoded === undefined) return;
       data = decoded;
     }
-    if (this.#needsMessages && this.#heartbeat.intercept(data)) return;
+    if (this.#needsMessages && this.#heartbeat.pings?.intercept(data)) return;
     this.delivered++;
     if (this.#buffer === undefined) this.#host.deliver(data);
     else this.#keep(this.#buffer, data);
@@ -417,7 +417,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
   }
 
   onPong(id: number): void {
-    this.#heartbeat.onPong(id);
+    this.#heartbeat.pings?.onPong(id);
   }
 
   onProgress(): void {
@@ -505,7 +505,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
 
   #pauseOrResume(): void {
     if (!this.isPaused) return this.#socket.resume?.();
-    this.#heartbeat.onPause();
+    this.#heartbeat.pings?.onPause();
     this.#socket.pause?.();
   }
 

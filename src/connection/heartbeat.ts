@@ -101,12 +101,13 @@ const NO_PING: PingConfig = Object.freeze({});
 export class Heartbeat implements TimerEntry {
   /** For the timers. */
   timer: SharedTimer | undefined;
+  /** `undefined` without `ping`, if the socket sends no pings of its own. */
+  readonly pings: Pings | undefined;
   readonly #options: HeartbeatOptions;
   #times: Required<HeartbeatTimes>;
   readonly #socket: HeartbeatSocket;
   readonly #target: HeartbeatTarget;
   readonly #clock: Clock;
-  readonly #pings: Pings | undefined;
   readonly #writes: WriteStall;
   #isRunning = false;
 
@@ -148,7 +149,7 @@ export class Heartbeat implements TimerEntry {
     this.#clock = clock;
     const { ping } = options;
     if (ping !== undefined || socket.ping !== undefined) {
-      this.#pings = new Pings(
+      this.pings = new Pings(
         ping ?? NO_PING,
         socket,
         target,
@@ -156,26 +157,6 @@ export class Heartbeat implements TimerEntry {
       );
     }
     this.#writes = new WriteStall(options.pingTimeout);
-  }
-
-  /** Whether inbound messages may belong to the heartbeat. */
-  get needsMessages(): boolean {
-    return this.#pings?.needsMessages === true;
-  }
-
-  /** Whether the message belongs to the heartbeat and is not to be delivered. */
-  intercept(data: Message): boolean {
-    return this.#pings?.intercept(data) === true;
-  }
-
-  /** Reading is paused. */
-  onPause(): void {
-    this.#pings?.onPause();
-  }
-
-  /** A pong frame arrived. */
-  onPong(id: number): void {
-    this.#pings?.onPong(id);
   }
 
   /**
@@ -228,7 +209,7 @@ export class Heartbeat implements TimerEntry {
     this.#stamp();
     this.#checkArrivals(passed);
     this.#checkWrites();
-    this.#pings?.onCheck();
+    this.pings?.onCheck();
     if (isLate) this.#probe();
     else if (hasJumped && this.#pingDue !== Infinity) {
       this.#pingDue = this.#time;
@@ -346,7 +327,7 @@ export class Heartbeat implements TimerEntry {
     // While a ping is in the socket another one behind it gives no more
     // information, and when the server reads nothing they would pile up.
     if (bytesWritten - bufferedAmount < this.#pingEnd) return;
-    if (!this.#pings?.send(this.#times.pingTimeout)) return;
+    if (!this.pings?.send(this.#times.pingTimeout)) return;
     this.#pingEnd = this.#socket.bytesWritten;
     const due = Math.max(this.#time, this.#kernelEmptyAt) + timeout;
     if (this.#pongDue <= due) return;

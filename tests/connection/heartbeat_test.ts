@@ -288,9 +288,9 @@ Deno.test("pongs and answered pings are kept from delivery", () => {
   });
   world.run(20 * SECOND);
   const { heartbeat } = world;
-  assertEquals(heartbeat.needsMessages, true);
+  assertEquals(heartbeat.pings?.needsMessages, true);
   assertEquals(
-    ["data", "2", "pong"].map((data) => heartbeat.intercept(data)),
+    ["data", "2", "pong"].map((data) => heartbeat.pings?.intercept(data)),
     [false, true, true],
   );
   assertEquals(world.sent, ["ping", "3"]);
@@ -299,8 +299,8 @@ Deno.test("pongs and answered pings are kept from delivery", () => {
 
 Deno.test("without isPong and answer no message is looked at", () => {
   using world = new World(PING);
-  assertEquals(world.heartbeat.needsMessages, false);
-  assertEquals(world.heartbeat.intercept("ping"), false);
+  assertEquals(world.heartbeat.pings?.needsMessages, false);
+  assertEquals(world.heartbeat.pings?.intercept("ping"), false);
 });
 
 Deno.test("the RTT is the time since the oldest ping that is still awaited", () => {
@@ -311,7 +311,7 @@ Deno.test("the RTT is the time since the oldest ping that is still awaited", () 
     const sent = world.sentAt.filter((at) => at + 2_500 <= world.now).length;
     while (target.received < sent) {
       target.received++;
-      heartbeat.intercept("pong");
+      heartbeat.pings?.intercept("pong");
     }
   });
   assertGreaterOrEqual(world.rtts.length, 16);
@@ -325,13 +325,13 @@ Deno.test("a server that answers no ping at all gives no RTT, and a late pong co
   using world = new World({ ...PONG, pingTimeout: 30 * SECOND });
   world.run(65 * SECOND, () => world.target.receive());
   // Pings went out at 20, 40 and 60 s; the first is forgotten by now.
-  world.heartbeat.intercept("pong");
+  world.heartbeat.pings?.intercept("pong");
   assertEquals(world.rtts.map((ms) => Math.round(ms / SECOND)), [25]);
 });
 
 Deno.test("a pong without a ping is not delivered, and gives no RTT", () => {
   using world = new World(PONG);
-  assertEquals(world.heartbeat.intercept("pong"), true);
+  assertEquals(world.heartbeat.pings?.intercept("pong"), true);
   assertEquals(world.rtts, []);
 });
 
@@ -346,11 +346,11 @@ Deno.test("protocol pings carry numbers, and the pong's number finds its ping", 
   assertEquals(new Set(world.pings).size, 3);
   world.target.bytesRead = 6;
   // The server answered the second of them only (RFC 6455, section 5.5.3).
-  world.heartbeat.onPong(second);
-  world.heartbeat.onPong(first);
-  world.heartbeat.onPong(12_345);
+  world.heartbeat.pings?.onPong(second);
+  world.heartbeat.pings?.onPong(first);
+  world.heartbeat.pings?.onPong(12_345);
   assertEquals(world.rtts.map((ms) => Math.round(ms / 100)), [15]);
-  world.heartbeat.onPong(third);
+  world.heartbeat.pings?.onPong(third);
   assertEquals(world.rtts.map((ms) => Math.round(ms / 100)), [15, 5]);
 });
 
@@ -386,14 +386,14 @@ Deno.test("an answer may deliver the message as well", () => {
     },
   });
   const { heartbeat } = world;
-  assertEquals(heartbeat.intercept("ping and data"), false);
-  assertEquals(heartbeat.intercept("ping"), true);
+  assertEquals(heartbeat.pings?.intercept("ping and data"), false);
+  assertEquals(heartbeat.pings?.intercept("ping"), true);
   assertEquals(world.sent, ["pong", "pong"]);
 });
 
 Deno.test("an empty text is a reply", () => {
   using world = new World({ ...OFF, ping: { answer: () => "" } });
-  assertEquals(world.heartbeat.intercept("ping"), true);
+  assertEquals(world.heartbeat.pings?.intercept("ping"), true);
   assertEquals(world.sent, [""]);
 });
 
@@ -403,7 +403,7 @@ Deno.test("a server that pings and never reads gets a bounded number of replies"
   const { target, heartbeat } = world;
   for (let ping = 0; ping < 10_000; ping++) {
     const before = world.sent.length;
-    heartbeat.intercept("ping");
+    heartbeat.pings?.intercept("ping");
     target.buffered += (world.sent.length - before) * reply.length;
   }
   assertGreaterOrEqual(300, world.sent.length);
@@ -413,8 +413,8 @@ Deno.test("a server that pings and never reads gets a bounded number of replies"
 Deno.test("a large reply goes out at once when earlier ones have left", () => {
   const reply = "x".repeat(200 * 1024);
   using world = new World({ ...OFF, ping: { answer: () => reply } });
-  world.heartbeat.intercept("ping");
-  world.heartbeat.intercept("ping");
+  world.heartbeat.pings?.intercept("ping");
+  world.heartbeat.pings?.intercept("ping");
   assertEquals(world.sent.length, 2);
 });
 
@@ -427,7 +427,7 @@ Deno.test("the latest ping is answered once earlier replies have left", () => {
   const { target, heartbeat } = world;
   for (let ping = 0; ping < 5; ping++) {
     const before = world.sent.length;
-    heartbeat.intercept("ping");
+    heartbeat.pings?.intercept("ping");
     target.buffered += (world.sent.length - before) * 200_000;
   }
   world.run(10 * SECOND);
@@ -449,7 +449,7 @@ Deno.test("functions of ping that throw are reported and swallow nothing", () =>
     ];
   for (const [ping, text] of configs) {
     using world = new World({ ...OFF, ping });
-    assertEquals(world.heartbeat.intercept("data"), false);
+    assertEquals(world.heartbeat.pings?.intercept("data"), false);
     assertEquals(world.errors.map(({ code }) => code), ["CALLBACK"]);
     assertMatch(world.errors[0]?.message ?? "", text);
     assertEquals(world.sent, []);
@@ -537,12 +537,12 @@ Deno.test("a pong that waited while reading was paused gives no RTT", () => {
   const { heartbeat, target } = world;
   const answer = () => {
     target.received++;
-    heartbeat.intercept("pong");
+    heartbeat.pings?.intercept("pong");
   };
   world.run(20 * SECOND);
   assertEquals(world.sent.length, 1);
   target.isPaused = true;
-  heartbeat.onPause();
+  heartbeat.pings?.onPause();
   world.run(25 * SECOND);
   assertEquals(world.sent.length, 2);
   target.isPaused = false;
