@@ -30,8 +30,8 @@ export class Reports {
   readonly #onTurn: () => void;
   #reports: Report[] = [];
   /** How many of them are delivered. */
-  #told = 0;
-  #telling: Report | undefined;
+  #delivered = 0;
+  #delivering: Report | undefined;
   #cancelTurn: (() => void) | undefined;
 
   /**
@@ -45,15 +45,16 @@ export class Reports {
 
   /** The reason of the drop that is being reported now, if there is one. */
   get reason(): DropReason | undefined {
-    const telling = this.#telling;
-    return telling === undefined || telling instanceof WSError
+    const delivering = this.#delivering;
+    return delivering === undefined || delivering instanceof WSError
       ? undefined
-      : telling.reason;
+      : delivering.reason;
   }
 
   /** Whether there is anything to deliver now. */
   get isDue(): boolean {
-    return this.#told < this.#reports.length && this.#telling === undefined &&
+    return this.#delivered < this.#reports.length &&
+      this.#delivering === undefined &&
       this.#cancelTurn === undefined;
   }
 
@@ -90,17 +91,17 @@ export class Reports {
   }
 
   #deliverTo(end: number): void {
-    const outer = this.#telling;
-    while (this.#told < Math.min(end, this.#reports.length)) {
-      const report = this.#reports[this.#told++];
+    const outer = this.#delivering;
+    while (this.#delivered < Math.min(end, this.#reports.length)) {
+      const report = this.#reports[this.#delivered++];
       if (report === undefined) break;
-      this.#telling = report;
+      this.#delivering = report;
       if (report instanceof WSError) this.#target.error(report);
       else this.#target.drop(report.data, report.reason);
     }
-    this.#telling = outer;
-    if (outer !== undefined || this.#told < this.#reports.length) return;
+    this.#delivering = outer;
+    if (outer !== undefined || this.#delivered < this.#reports.length) return;
     this.#reports = [];
-    this.#told = 0;
+    this.#delivered = 0;
   }
 }

@@ -92,8 +92,8 @@ export class SendQueue {
   /**
    * Messages, and bytes, written to sockets so far; a message counts each time.
    */
-  takenCount = 0;
-  takenBytes = 0;
+  writtenCount = 0;
+  writtenBytes = 0;
   readonly #config: SendConfig;
   readonly #clock: Clock;
   readonly #onChange: () => void;
@@ -400,16 +400,16 @@ export class SendQueue {
     if (item.list === this.returned) this.redelivered++;
     this.#takeOut(item);
     item.target = undefined;
-    this.takenCount++;
-    this.takenBytes += item.size;
+    this.writtenCount++;
+    this.writtenBytes += item.size;
     const { isPlain, data, size, sequence } = item;
     this.inFlight.push(isPlain ? data : item, size, sequence);
   }
 
   /** A plain message is written to the socket without having been queued. */
   takeNew(data: Message, size: number): void {
-    this.takenCount++;
-    this.takenBytes += size;
+    this.writtenCount++;
+    this.writtenBytes += size;
     this.inFlight.push(data, size, this.#nextSequence++);
   }
 

@@ -295,8 +295,8 @@ export class Sender {
   get stats(): SendStats {
     const queue = this.#queue;
     return {
-      messagesSent: queue?.takenCount ?? 0,
-      bytesSent: queue?.takenBytes ?? 0,
+      messagesSent: queue?.writtenCount ?? 0,
+      bytesSent: queue?.writtenBytes ?? 0,
       queued: queue?.count ?? 0,
       queuedBytes: queue?.bytes ?? 0,
       unacknowledged: this.#unacknowledged,
