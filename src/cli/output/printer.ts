@@ -73,11 +73,15 @@ export function printerOf(
   }
   const prefix = prefixOf(flags);
   if (display !== undefined) {
-    return (data, url) =>
-      output.text(
-        (prefix === undefined ? "" : display.style.dim(prefix(url))) +
-          displayMessage(data, display),
-      );
+    if (prefix === undefined) {
+      return (data) => output.text(displayMessage(data, display));
+    }
+    return (data, url) => {
+      const head = prefix(url);
+      const width = display.width - head.length;
+      const text = displayMessage(data, { ...display, width });
+      output.text(display.style.dim(head) + text);
+    };
   }
   if (form === "raw") {
     return (data, url) => {

@@ -101,6 +101,19 @@ Deno.test("the bytes that are shown of a binary message take one line", () => {
   );
 });
 
+Deno.test("what stands before a message takes room from it", () => {
+  const bytes = new Uint8Array(5000);
+  const shown = shownOnTerminal(bytes, "--timestamps");
+  assertMatch(shown, /^\d{4}\S+Z \[4\.9 KiB\]( 00){8} \.\.\.$/);
+  // It fits 40 columns, but not behind a time.
+  const json = '{"first":1,"second":2}';
+  assertEquals(shownOnTerminal(json), '{"first": 1, "second": 2}');
+  assertMatch(
+    shownOnTerminal(json, "--timestamps"),
+    /Z \{\n {2}"first": 1,\n {2}"second": 2\n\}$/,
+  );
+});
+
 Deno.test("with --binary base64 or hex a binary message is shown whole", () => {
   const bytes = new Uint8Array(100).fill(0xff);
   assertEquals(
