@@ -68,6 +68,9 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
   let isHinted = hint === undefined;
   /** Of each client: where it was connected last. */
   const last = new Map<Source, string>();
+  /** Names the connection, if there are several. */
+  const at = (source: Source) =>
+    last.size > 1 ? `${last.get(source) ?? source.url}: ` : "";
   const back = new Set<Source>();
   const dropped = new Map<Source, DropReason>();
   const unreported = new UnreportedErrors((error) =>
@@ -89,10 +92,10 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       back.delete(source);
       dropped.delete(source);
     },
-    close({ code, reason, error, connectedFor }) {
+    close({ code, reason, error, connectedFor }, source) {
       // The retry or the end that follows reports the error.
       if (error !== undefined) return;
-      notices.detail(showClose(code, reason, connectedFor));
+      notices.detail(`${at(source)}${showClose(code, reason, connectedFor)}`);
     },
     retry({ attempt, delay, error }, source) {
       unreported.forget(source);
@@ -112,10 +115,12 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
         notices.trouble(missed);
       } else if (isBack) {
         back.add(source);
-        notices.good(`connected again after ${time}: ${missed}`);
+        notices.good(`${at(source)}connected again after ${time}: ${missed}`);
       } // Without a retry the end itself says what happened.
       else if (attempts > 0) {
-        notices.trouble(`no connection for the last ${time}: ${missed}`);
+        notices.trouble(
+          `${at(source)}no connection for the last ${time}: ${missed}`,
+        );
       }
     },
     error(error, source) {
