@@ -199,10 +199,15 @@ function exitCodes(
     );
 }
 
+const NO_BREAK_SPACE = "\u00a0";
+
 /** A name with its description beside it, or below it if the name is long. */
 function entry(left: string, right: string, width: number): string[] {
   if (right === "") return [`  ${left}`];
-  const parts = wrap(right, Math.max(width - COLUMN, 20));
+  // A default stays on one line.
+  const kept = right.replaceAll("[default: ", `[default:${NO_BREAK_SPACE}`);
+  const parts = wrap(kept, Math.max(width - COLUMN, 20))
+    .map((part) => part.replaceAll(NO_BREAK_SPACE, " "));
   const below = parts.map((part) => " ".repeat(COLUMN) + part);
   const [first = "", ...rest] = below;
   return left.length <= COLUMN - 4

@@ -61,7 +61,10 @@ Deno.test("--help has every command, flag, exit code and job", () => {
   ) {
     assert(help.includes(`\n  ${job}`), job);
   }
-  for (const line of help.split("\n")) assert(line.length <= 80, line);
+  for (const line of help.split("\n")) {
+    assert(line.length <= 80, line);
+    assert(!line.endsWith("[default:"), line);
+  }
 });
 
 Deno.test("a command's --help has its flags and no others, and its examples", () => {
