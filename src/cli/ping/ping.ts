@@ -29,7 +29,7 @@ import {
   pingSoon,
   watchPongs,
 } from "../run/protocol_ping.ts";
-import { printSummary } from "../run/end_reason.ts";
+import { CLOSED_EARLY, printSummary } from "../run/end_reason.ts";
 import {
   type Answer,
   pingReport,
@@ -53,7 +53,7 @@ export async function run(
   const trips = new RoundTrips(flags.wait);
   const { message, pong, interval, count = Infinity } = flags;
   const config = pingConfig(flags, url);
-  const usesFrames = hasProtocolPings(config);
+  const usesFrames = !usesMessages(flags) && hasProtocolPings(config);
   let session: Session | undefined;
   const soon = Math.min(Math.max(2, Math.ceil(interval / 2)), 20);
   const pinger = new Pinger({
@@ -92,9 +92,16 @@ export async function run(
   });
   traceRequest(flags, [url], notices);
   const result = await clientRun.run();
-  printSummary(result, notices);
+  // After a signal the report is the summary.
+  printSummary(result, { ...notices, good: () => {} });
+  if (result.status !== 0) return result.status;
+  // The client ends by itself only with its connection.
+  if (result.reason.kind === "ended") {
+    notices.fatal(CLOSED_EARLY);
+    return 4;
+  }
   const allLost = trips.sent > 0 && trips.times.length === 0;
-  return result.status === 0 && allLost ? 1 : result.status;
+  return allLost ? 1 : 0;
 }
 
 /** Protocol pings, which every server answers, unless messages are asked for. */
@@ -104,9 +111,8 @@ function pingConfig(flags: Flags, url: string): WSConfig {
     // The end of the connection ends the measurement.
     reconnect: false,
   };
-  const usesMessages = flags.message !== undefined || flags.pong !== undefined;
-  if (usesMessages && config.transport === undefined) return config;
-  if (usesMessages || flags.transport === "native") {
+  if (usesMessages(flags) && config.transport === undefined) return config;
+  if (usesMessages(flags) || flags.transport === "native") {
     return { ...config, pingInterval: 0 };
   }
   // A lost ping is reported, and does not end the connection.
@@ -118,6 +124,11 @@ function pingConfig(flags: Flags, url: string): WSConfig {
     pingInterval: 0,
     pingTimeout,
   };
+}
+
+/** Whether messages are sent even where protocol pings could be. */
+function usesMessages({ message, pong }: Flags): boolean {
+  return message !== undefined || pong !== undefined;
 }
 
 /** A server that reads nothing for this long is gone, in milliseconds. */

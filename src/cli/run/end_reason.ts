@@ -231,6 +231,9 @@ export function statsLine(stats: RunStats, state: string): string {
   return `${state}: ${summaryLine(stats)}${queue}${trip}`;
 }
 
+/** Says that a normal close came before the work was done. */
+export const CLOSED_EARLY = "the server closed the connection too early";
+
 /**
  * Says why the run ended, with a summary.
  *
@@ -249,7 +252,7 @@ export function printSummary(
       if (reason.error !== undefined) {
         if (!isReported) notices.fatal(errorText(reason.error));
       } else if (missed || unsent > 0) {
-        notices.fatal("the server closed the connection too early");
+        notices.fatal(CLOSED_EARLY);
       }
       break;
     case "timeout":

@@ -1,4 +1,5 @@
 import { assertEquals, assertLessOrEqual, assertMatch } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { FakeTime } from "@std/testing/time";
 import { Pinger } from "../../../src/cli/ping/ping.ts";
 import { RoundTrips } from "../../../src/cli/ping/round_trips.ts";
@@ -248,6 +249,47 @@ Deno.test("a message of one's own is answered by what --pong tells", async () =>
   assertEquals(code, 0);
 });
 
+for (const transport of ["native", "tcp"]) {
+  Deno.test(`--message is sent, and --pong tells the answer, over ${transport}`, async () => {
+    const heard: string[] = [];
+    await using server = serve({
+      onPeer: (peer) => {
+        peer.onmessage = (data) => {
+          heard.push(String(data));
+          return peer.send(data);
+        };
+      },
+    });
+    const { stdout, code } = await cli(
+      ...["ping", server.url, "-n", "2", "--transport", transport, ...QUICK],
+      ...["--message", "PING", "--pong", "^PONG$", "--wait", "100ms"],
+    ).run();
+    assertEquals(heard, ["PING", "PING"]);
+    assertMatch(stdout, /2 sent, 0 answered/);
+    assertEquals(code, 1);
+  });
+
+  Deno.test(`a server that closes early ends the measurement with 4, over ${transport}`, async () => {
+    for (const answers of [0, 2]) {
+      await using server = serve({
+        onPeer: async (peer) => {
+          peer.onmessage = (data) => peer.send(data);
+          for (let i = 0; i < answers; i++) await delay(30);
+          await peer.close(1000);
+        },
+      });
+      const { stderr, code } = await cli(
+        ...["ping", server.url, "-n", "50", "--transport", transport, ...QUICK],
+      ).run();
+      assertMatch(
+        stderr,
+        /^ws-stream: the server closed the connection too early\n/,
+      );
+      assertEquals(code, 4);
+    }
+  });
+}
+
 Deno.test("without a connection ping has connect's exit code", async () => {
   const { stdout, code } = await cli("ping", "ws://127.0.0.1:9").run();
   assertEquals(stdout, "");
@@ -262,8 +304,9 @@ Deno.test({
     const session = cli("ping", server.url).start();
     await session.stdout.waitFor("seq=1");
     session.kill("SIGINT");
-    const { stdout, signal } = await session.end;
+    const { stdout, stderr, signal } = await session.end;
     assertMatch(stdout, /1 sent, 1 answered/);
+    assertEquals(stderr, "");
     assertEquals(signal, "SIGINT");
   },
 });
