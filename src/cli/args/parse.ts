@@ -155,6 +155,8 @@ const NOT_OFFERED: Readonly<Record<string, string>> = {
   bearer: "a secret is no flag, others could see it: use --bearer-file FILE",
   "basic-auth":
     "a secret is no flag, others could see it: use --basic-auth-file FILE",
+  // Of ping(8) and of wscat.
+  c: "a count is -n N, and a URL needs no flag",
 };
 
 function unknownFlag(arg: string, key: string): string {

@@ -174,9 +174,15 @@ Deno.test("help and version come whatever else is wrong", () => {
 
 Deno.test("an unknown flag is named, without its value", () => {
   assertEquals(refusal("--tokn=secret"), 'unknown flag "--tokn"');
-  assertEquals(refusal("-qc"), 'unknown flag "-c"');
+  assertEquals(refusal("-qx"), 'unknown flag "-x"');
   assertEquals(refusal("--H=x"), 'unknown flag "--H"');
   assertEquals(refusal("--no-help"), 'unknown flag "--no-help"');
+});
+
+Deno.test("-c of ping(8) and of wscat is answered with what to use", () => {
+  const answer = "there is no -c: a count is -n N, and a URL needs no flag";
+  assertEquals(refusal("ping", "-c", "3", "ws://h"), answer);
+  assertEquals(refusal("-qc", "ws://h"), answer);
 });
 
 Deno.test("an unknown flag may have been meant as another one", () => {
