@@ -296,14 +296,16 @@ function transportOf(
   if (flags.transport === "native" && reasons.length > 0) {
     throw new UsageError(`${reasons[0]} needs --transport tcp`);
   }
-  if (flags.transport === undefined && isForwarded(flags, urls)) return "tcp";
+  if (flags.transport === undefined && hasHttpProxy(flags)) return "tcp";
   return flags.transport === "tcp" || reasons.length > 0 ? "tcp" : undefined;
 }
 
-/** Deno's WebSocket asks an HTTP proxy for `ws://` as if it were a page. */
-function isForwarded(flags: Flags, urls: readonly string[]): boolean {
-  return proxyOf(flags)?.protocol.startsWith("http") === true &&
-    urls.some((url) => url.startsWith("ws:"));
+/**
+ * Deno's WebSocket asks an HTTP proxy for `ws://` as if it were a page, and for
+ * `wss://` hides what the proxy answers, such as 407.
+ */
+function hasHttpProxy(flags: Flags): boolean {
+  return proxyOf(flags)?.protocol.startsWith("http") === true;
 }
 
 /**

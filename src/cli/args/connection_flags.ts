@@ -99,8 +99,8 @@ export const CONNECTION_FLAGS = {
     group: "Handshake",
     of: DIALS,
     help: "Connect through an http://, https:// or socks5:// proxy. An HTTP " +
-      "proxy for a ws:// URL selects --transport tcp. Without this flag the " +
-      "native transport obeys HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
+      "proxy selects --transport tcp. Without this flag the native transport " +
+      "obeys HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.",
   }),
   "transport": word(["native", "tcp"], {
     group: "Handshake",

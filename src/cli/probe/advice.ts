@@ -30,11 +30,12 @@ export function adviceOn(
     case "options":
       return `${escapeLine(inFlags(detail))}.`;
     case "dns":
-      return `The name ${first.hostname} does not resolve: check its ` +
-        "spelling, and whether it is known on this network.";
+      return nameAdvice(first.hostname);
     case "unreachable":
     case "proxy-unreachable":
-      return unreachableAdvice(detail, first.port, proxy);
+      return step === "DNS"
+        ? nameAdvice(first.hostname)
+        : unreachableAdvice(detail, first.port, proxy);
     case "proxy-refused":
       return "The proxy does not connect to the server: does it allow this " +
         "host and port, and does it know the host?";
@@ -73,7 +74,8 @@ export function adviceOn(
     case "reset":
     case "hung-up":
       return "The server closes the connection before it answers: is this " +
-        `its WebSocket port${isTls ? "" : ", and does it want TLS (wss://)"}?`;
+        "its WebSocket port, and does it want " +
+        `${isTls ? "a client certificate (--cert FILE --key FILE)" : WSS}?`;
     case "not-http":
       return "The server does not speak HTTP here: check the port" +
         `${isTls ? "" : ", and try wss://"}.`;
@@ -99,6 +101,8 @@ export function adviceOn(
       return kind satisfies never;
   }
 }
+
+const WSS = "TLS (wss://)";
 
 /**
  * Within less time silence says nothing, in milliseconds: an answer from the
@@ -143,6 +147,11 @@ function silenceAdvice(
     default:
       return step satisfies never;
   }
+}
+
+function nameAdvice(hostname: string): string {
+  return `The name ${hostname} does not resolve: check its spelling, and ` +
+    "whether it is known on this network.";
 }
 
 function unreachableAdvice(
@@ -195,7 +204,7 @@ function statusAdvice(status: number, headers: Headers): string {
       ? "The server redirects without saying where."
       : `The server redirects: use ${escapeLine(location)}.`;
   }
-  if (status >= 500) {
+  if (status >= 500 && status < 600) {
     return "The server fails, or a server behind it: connect would try again; " +
       "look at the log.";
   }
@@ -211,12 +220,15 @@ function statusAdvice(status: number, headers: Headers): string {
       return "There is nothing at this path: check the path of the URL.";
     case 407:
       return "A proxy on the way wants credentials.";
+    case 408:
+    case 425:
+      return "The server asks to come back later: connect would try again.";
     case 426:
       return "The server wants another protocol version than WebSocket 13.";
     case 429:
       return "Too many requests: wait before the next one.";
     default:
-      return status >= 400
+      return status >= 400 && status < 500
         ? "The server refuses the request: check path, headers and credentials."
         : "This HTTP server does not upgrade here: check the path.";
   }

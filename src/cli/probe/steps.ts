@@ -200,13 +200,15 @@ class Prober {
   }
 
   async #lookUp(hostname: string): Promise<void> {
+    const { proxy } = this.#options;
     const { lookup } = await import("node:dns/promises");
     await this.#make("DNS", async () => {
       try {
         return await abortable(lookup(hostname, { all: true }), this.#signal);
       } catch (error) {
         const { facts } = failureOf(error, "connect");
-        throw new HandshakeFailure({ ...facts, kind: "dns" });
+        const kind = proxy === undefined ? "dns" : "proxy-unreachable";
+        throw new HandshakeFailure({ ...facts, kind });
       }
     }, {
       ok: (found) => {

@@ -146,16 +146,18 @@ export class NativeTransport implements Transport {
     return hiddenFacts("it went through when it was made again to see why");
   }
 
-  /** What an HTTP proxy changes about the facts. */
+  /** What a proxy changes about the facts. */
   #throughProxy(facts: HandshakeFacts, url: URL): HandshakeFacts {
     const { proxy } = this.#options;
-    if (!proxy?.protocol.startsWith("http")) return facts;
-    // Deno itself connects to the proxy alone.
-    if (facts.kind === "unreachable" || facts.kind === "dns") {
+    if (proxy === undefined) return facts;
+    const isHttp = proxy.protocol.startsWith("http");
+    // Deno itself connects to the proxy alone. Of the server, a SOCKS proxy
+    // reports in the same words that it refuses the connection.
+    if (facts.kind === "dns" || isHttp && facts.kind === "unreachable") {
       const detail = `${proxy.host}: ${facts.detail}`;
       return { ...facts, kind: "proxy-unreachable", detail };
     }
-    if (url.protocol !== "ws:") return facts;
+    if (!isHttp || url.protocol !== "ws:") return facts;
     // It forwards `ws://` as if it were a page.
     return {
       ...facts,

@@ -188,10 +188,8 @@ export async function openTunnel(
   { proxy, target, tls = {} }: Tunnel,
   holder: StreamHolder,
 ): Promise<ByteStream> {
-  // Name and client certificate are for the server, not for the proxy.
-  const { caCerts, insecure } = tls;
   const stream = proxy.protocol === "https:"
-    ? await secure(conn, endOf(proxy), { caCerts, insecure }, holder)
+    ? await secureProxy(conn, proxy, tls, holder)
     : conn;
   const { credentials } = splitCredentials(proxy);
   try {
@@ -206,6 +204,23 @@ export async function openTunnel(
       : failure;
   }
   return stream;
+}
+
+/** @throws {HandshakeFailure} client and proxy do not agree */
+async function secureProxy(
+  conn: ByteStream,
+  proxy: URL,
+  // Name and client certificate are for the server, not for the proxy.
+  { caCerts, insecure }: TlsConfig,
+  holder: StreamHolder,
+): Promise<ByteStream> {
+  try {
+    return await secure(conn, endOf(proxy), { caCerts, insecure }, holder);
+  } catch (error) {
+    const { facts } = failureOf(error, "tls");
+    const detail = `from the proxy ${proxy.host}: ${facts.detail}`;
+    throw new HandshakeFailure({ ...facts, detail });
+  }
 }
 
 /**

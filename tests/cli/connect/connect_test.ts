@@ -442,6 +442,37 @@ Deno.test("ws:// through an HTTP proxy goes by a tunnel", async () => {
   assertEquals([stdout, code], ["here\n", 0]);
 });
 
+Deno.test("an HTTP proxy that wants credentials is told as that", async () => {
+  await using proxy = new TcpPeer(httpProxy("me:secret"));
+  for (const scheme of ["ws", "wss"]) {
+    const { stderr, code } = await cli(
+      ...[`${scheme}://127.0.0.1:1`, "--no-reconnect"],
+      ...["--proxy", `http://127.0.0.1:${proxy.port}`],
+    ).run();
+    assertMatch(stderr, /the proxy wants a user name and a password .*407/);
+    assertEquals(code, 3);
+  }
+});
+
+Deno.test("a proxy whose name does not resolve cannot be reached", async () => {
+  for (const scheme of ["http", "socks5"]) {
+    const proxy = ["--proxy", `${scheme}://proxy.invalid:1`];
+    const run = (...args: string[]) =>
+      cli(...args, "ws://127.0.0.1:1", ...proxy)
+        .allow("--allow-net=127.0.0.1,proxy.invalid").run();
+    for (const transport of ["native", "tcp"]) {
+      const { stderr, code } = await run(
+        ...["connect", "--no-reconnect", "--transport", transport],
+      );
+      assertMatch(stderr, /the proxy cannot be reached \(proxy\.invalid:1: /);
+      assertEquals(code, 7);
+    }
+    const { stdout, code } = await run("probe");
+    assertMatch(stdout, /The name proxy\.invalid does not resolve/);
+    assertEquals(code, 7);
+  }
+});
+
 Deno.test("a proxy that cannot be reached is named", async () => {
   for (const transport of ["native", "tcp"]) {
     const flags = ["--proxy", "http://127.0.0.1:9", "--transport", transport];

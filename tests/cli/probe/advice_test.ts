@@ -72,7 +72,9 @@ const CASES: readonly (readonly [
   [status(403), /--bearer-file/],
   [status(404), /path/],
   [status(407), /proxy/i],
+  [status(408), /connect would try again/],
   [status(418), /refuses/],
+  [status(600), /does not upgrade/],
   [status(426), /version/],
   [status(429), /Too many/],
   [status(429, { "retry-after": "7" }), /Retry-After: 7/],
@@ -120,8 +122,16 @@ Deno.test("a proxy that cannot be reached is looked for at its own port", () => 
     adviceOn({ facts: timeout, step: "TCP", url }, proxy),
     /from proxy.*--proxy/,
   );
-  const dns = { kind: "dns" } as const;
+  const dns = { kind: "proxy-unreachable" } as const;
   assertMatch(adviceOn({ facts: dns, step: "DNS", url }, proxy), /name proxy/);
+});
+
+Deno.test("a server that hangs up after TLS may want a client certificate", () => {
+  const url = new URL("wss://nope/");
+  for (const step of ["TLS", "HTTP"] as const) {
+    const advice = adviceOn({ facts: { kind: "hung-up" }, step, url });
+    assertMatch(advice, /client certificate \(--cert FILE --key FILE\)\?$/);
+  }
 });
 
 Deno.test("when the time was short, silence is not the server's fault", () => {

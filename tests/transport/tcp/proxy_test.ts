@@ -359,11 +359,12 @@ Deno.test("a proxy that is not there cannot be reached", async () => {
 
 Deno.test("an https proxy's certificate is checked", async () => {
   await using proxy = new TcpPeer(garbage, { tls: all.unknown });
-  const { kind } = await refusal("ws://127.0.0.1:1/", {
-    proxy: new URL(`https://127.0.0.1:${proxy.port}`),
+  const { kind, detail = "" } = await refusal("ws://127.0.0.1:1/", {
+    proxy: new URL(`https://user:hush@127.0.0.1:${proxy.port}`),
     tls: { caCerts: all.ca },
   });
   assertEquals(kind, "certificate");
+  assertMatch(detail, /^from the proxy 127\.0\.0\.1:\d+: invalid peer/);
 });
 
 Deno.test("the signal ends the wait for a proxy", async () => {
