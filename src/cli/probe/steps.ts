@@ -35,7 +35,7 @@ import {
 } from "../../transport/transport.ts";
 import { inFlags } from "../args/client_config.ts";
 import { escapeLine } from "../format.ts";
-import { headerLine } from "../run/connection_events.ts";
+import { headerLine } from "../secrets.ts";
 import { certificateLines, lookAtCertificate } from "./certificate.ts";
 
 /** The steps of a connection, in their order. */

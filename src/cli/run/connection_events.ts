@@ -26,6 +26,7 @@ import {
   showMany,
 } from "../format.ts";
 import type { Notices } from "../notices.ts";
+import { headerLine, shownSubprotocol } from "../secrets.ts";
 import {
   closeEvent,
   errorEvent,
@@ -252,21 +253,6 @@ export function traceRequest(
   }
 }
 
-/** The longest subprotocol that looks like a name, and not like a token. */
-const LONGEST_NAME = 32;
-
-/** Some servers take a token as a subprotocol. */
-function shownSubprotocol(name: string): string {
-  const isHidden = name.length > LONGEST_NAME || SECRET.test(name);
-  return isHidden ? "***" : escapeLine(name);
-}
-
-/** A header whose value is a secret, by its name. */
-const SECRET = /auth|bearer|cookie|token|key|secret|password/i;
-
-/** Headers of the handshake itself, and what a server says of credentials. */
-const OPEN = /^(sec-websocket-.*|(www|proxy)-authenticate)$/i;
-
 /** One line for each header; no secrets. */
 function traceHeaders(
   direction: "<" | ">",
@@ -276,12 +262,6 @@ function traceHeaders(
   for (const [name, value] of headers) {
     notices.trace(`${direction} ${headerLine(name, value)}`);
   }
-}
-
-/** A header as it may be shown: safe for a terminal, no secret. */
-export function headerLine(name: string, value: string): string {
-  const isHidden = SECRET.test(name) && !OPEN.test(name);
-  return `${escapeLine(name)}: ${isHidden ? "***" : escapeLine(value)}`;
 }
 
 /** A message with its kind and size, for `-vv`. */
