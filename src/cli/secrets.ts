@@ -4,25 +4,65 @@
  * @module
  */
 
-import { escapeLine } from "./format.ts";
+import { openUrl } from "./args/values.ts";
+import { displayUrl, escapeLine } from "./format.ts";
+
+/** What stands for a secret. */
+const HIDDEN = "***";
+
+/** Names of headers and of subprotocols that hold or announce a secret. */
+const SECRET_NAME =
+  /auth|bearer|cookie|credential|csrf|hmac|jwt|key|nonce|otp|pass|pwd|secret|session|sig|ticket|token|\bpin\b/i;
+
+/** Values that are secrets whatever the name of the header is. */
+const SECRET_VALUE = /^(basic|bearer|digest|token) \S|\beyJ[\w-]{8,}\./i;
+
+/** Headers of the handshake itself, and what a server says of credentials. */
+const OPEN = /^(sec-websocket-(?!protocol).*|(www|proxy)-authenticate)$/i;
+
+/** A URL, or one without its host. */
+const URL_LIKE = /^([a-z][a-z\d+.-]*:)?\//i;
+
+/** The value of a header without what may be secret in it. */
+export function openValue(name: string, value: string): string {
+  if (OPEN.test(name)) return value;
+  if (/^sec-websocket-protocol$/i.test(name)) {
+    return openSubprotocols(value.split(/,\s*/)).join(", ");
+  }
+  if (SECRET_NAME.test(name) || SECRET_VALUE.test(value)) return HIDDEN;
+  return URL_LIKE.test(value) ? openReference(value) : value;
+}
+
+/** A URL without its secrets; one that has none stays as it is. */
+function openReference(value: string): string {
+  const url = URL.parse(value);
+  if (url === null) return openUrl(value);
+  const { username, password, search, hash } = url;
+  const secret = username + password + search + hash;
+  return secret === "" ? value : displayUrl(value);
+}
+
+/** A header as it may be shown: safe for a terminal, no secret. */
+export function headerLine(name: string, value: string): string {
+  return `${escapeLine(name)}: ${escapeLine(openValue(name, value))}`;
+}
 
 /** The longest subprotocol that looks like a name, and not like a token. */
 const LONGEST_NAME = 32;
 
-/** Some servers take a token as a subprotocol. */
-export function shownSubprotocol(name: string): string {
-  const isHidden = name.length > LONGEST_NAME || SECRET.test(name);
-  return isHidden ? "***" : escapeLine(name);
+/**
+ * Subprotocols without what may be secret in them. Some servers take a token as
+ * a subprotocol: `bearer.TOKEN`, or `bearer` and then `TOKEN`.
+ */
+export function openSubprotocols(names: readonly string[]): string[] {
+  return names.map((name, i) => {
+    const announcesSecret = SECRET_NAME.test(names[i - 1] ?? "");
+    const isSecret = name.length > LONGEST_NAME || SECRET_NAME.test(name);
+    return announcesSecret || isSecret ? HIDDEN : name;
+  });
 }
 
-/** A header whose value is a secret, by its name. */
-const SECRET = /auth|bearer|cookie|token|key|secret|password/i;
-
-/** Headers of the handshake itself, and what a server says of credentials. */
-const OPEN = /^(sec-websocket-.*|(www|proxy)-authenticate)$/i;
-
-/** A header as it may be shown: safe for a terminal, no secret. */
-export function headerLine(name: string, value: string): string {
-  const isHidden = SECRET.test(name) && !OPEN.test(name);
-  return `${escapeLine(name)}: ${isHidden ? "***" : escapeLine(value)}`;
+/** The subprotocol of a connection, as {@linkcode openSubprotocols}. */
+export function openSubprotocol(name: string): string {
+  return openSubprotocols([name]).join();
 }

@@ -321,11 +321,19 @@ export function onlyUrl(command: string, operands: readonly string[]): string {
   return webSocketUrl(url);
 }
 
-/** As it was typed, without the parts that may be secret. */
+/** As it was typed, in quotes, without the parts that may be secret. */
 function shownUrl(text: string): string {
-  const open = text.replace(/\/\/[^/]*@/, "//***@")
+  return JSON.stringify(openUrl(text));
+}
+
+/**
+ * A text that may be meant as a URL, without the parts that may be secret. What
+ * comes before the last @ is hidden: a password may hold any character.
+ */
+export function openUrl(text: string): string {
+  return text
+    .replace(/^(([a-z][a-z\d+.-]*:)?\/{1,2})?.*@/is, "$1***@")
     .replace(/\?[^#]*/s, "?***").replace(/#.*/s, "#***");
-  return JSON.stringify(open);
 }
 
 function guessUrl(text: string): string | undefined {
@@ -351,7 +359,7 @@ export function address(text: string): Address {
   if (!(port <= 65_535)) {
     throw new UsageError(
       "the address must be HOST:PORT, :PORT or PORT (0 to 65535): got " +
-        JSON.stringify(text),
+        shownUrl(text),
     );
   }
   const hostname = host.replace(/^\[|\]$/g, "");

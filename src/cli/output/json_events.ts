@@ -29,6 +29,7 @@ import type {
   WSError,
 } from "../../../mod.ts";
 import { inFlags } from "../args/client_config.ts";
+import { openSubprotocol } from "../secrets.ts";
 
 /** What an event says of an error. */
 export interface ErrorFacts {
@@ -99,7 +100,7 @@ export function eventLine<T extends { readonly type: string }>(
 /** A new connection. */
 export function openEvent(session: Session): JsonEvent {
   const { protocol, attempt } = session;
-  return { type: "open", protocol, attempt };
+  return { type: "open", protocol: openSubprotocol(protocol), attempt };
 }
 
 /** An inbound message. */

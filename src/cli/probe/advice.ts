@@ -7,6 +7,7 @@
 import { endOf } from "../../transport/tcp/dial.ts";
 import { inFlags } from "../args/client_config.ts";
 import { escapeLine, showDuration } from "../format.ts";
+import { openValue } from "../secrets.ts";
 import type { ProbeFailure, StepName } from "./steps.ts";
 
 /**
@@ -202,7 +203,9 @@ function statusAdvice(status: number, headers: Headers): string {
     const location = headers.get("location");
     return location === null
       ? "The server redirects without saying where."
-      : `The server redirects: use ${escapeLine(location)}.`;
+      : `The server redirects: use ${
+        escapeLine(openValue("location", location))
+      }.`;
   }
   if (status >= 500 && status < 600) {
     return "The server fails, or a server behind it: connect would try again; " +

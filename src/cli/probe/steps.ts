@@ -35,7 +35,12 @@ import {
 } from "../../transport/transport.ts";
 import { inFlags } from "../args/client_config.ts";
 import { escapeLine } from "../format.ts";
-import { headerLine } from "../secrets.ts";
+import {
+  headerLine,
+  openSubprotocol,
+  openSubprotocols,
+  openValue,
+} from "../secrets.ts";
 import { certificateLines, lookAtCertificate } from "./certificate.ts";
 
 /** The steps of a connection, in their order. */
@@ -245,7 +250,7 @@ class Prober {
     await this.#make("WebSocket", () => checkAnswer(answer, handshake), {
       ok: ({ subprotocol }) => ({
         details: this.#subprotocolLines(subprotocol),
-        facts: { subprotocol },
+        facts: { subprotocol: openSubprotocol(subprotocol) },
       }),
     });
     // A server would report a connection that just breaks.
@@ -255,11 +260,13 @@ class Prober {
   }
 
   #subprotocolLines(subprotocol: string): string[] {
-    const { subprotocols } = this.#request;
-    if (subprotocol !== "") return [`subprotocol ${escapeLine(subprotocol)}`];
+    if (subprotocol !== "") {
+      return [`subprotocol ${escapeLine(openSubprotocol(subprotocol))}`];
+    }
+    const offered = openSubprotocols(this.#request.subprotocols);
     // RFC 6455 allows it; browsers and some libraries fail here.
-    return subprotocols.length > 0
-      ? [`no subprotocol: the server speaks none of ${subprotocols.join(", ")}`]
+    return offered.length > 0
+      ? [`no subprotocol: the server speaks none of ${offered.join(", ")}`]
       : [];
   }
 
@@ -319,7 +326,12 @@ function headTold({ status, statusText, headers }: ResponseHead): Told {
       `${status} ${escapeLine(statusText)}`.trim(),
       ...[...headers].map(([name, value]) => headerLine(name, value)),
     ],
-    facts: { status, headers: Object.fromEntries(headers) },
+    facts: {
+      status,
+      headers: Object.fromEntries(
+        [...headers].map(([name, value]) => [name, openValue(name, value)]),
+      ),
+    },
   };
 }
 

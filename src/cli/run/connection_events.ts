@@ -26,7 +26,7 @@ import {
   showMany,
 } from "../format.ts";
 import type { Notices } from "../notices.ts";
-import { headerLine, shownSubprotocol } from "../secrets.ts";
+import { headerLine, openSubprotocol, openSubprotocols } from "../secrets.ts";
 import {
   closeEvent,
   errorEvent,
@@ -82,7 +82,8 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       unreported.report(source);
       if (response !== undefined) traceResponse(response, notices);
       else traceProtocol(protocol, notices);
-      const as = protocol === "" ? "" : ` (${escapeLine(protocol)})`;
+      const shown = escapeLine(openSubprotocol(protocol));
+      const as = protocol === "" ? "" : ` (${shown})`;
       const here = `${displayUrl(url)}${as}`;
       // After an outage the gap has reported it, unless the URL is another one.
       if (!back.has(source) || here !== last.get(source)) {
@@ -234,7 +235,7 @@ function traceProtocol(protocol: string, notices: Notices): void {
     "< HTTP 101; the native transport shows no headers, --transport tcp does",
   );
   if (protocol === "") return;
-  notices.trace(`< sec-websocket-protocol: ${escapeLine(protocol)}`);
+  notices.trace(`< ${headerLine("sec-websocket-protocol", protocol)}`);
 }
 
 /** What the flags put into the handshake request, for `-vv`; no secrets. */
@@ -248,7 +249,7 @@ export function traceRequest(
     notices.trace(`> GET ${displayUrl(url)}`);
     traceHeaders(">", headerListOf(flags), notices);
     if (flags.subprotocol.length === 0) continue;
-    const offered = flags.subprotocol.map(shownSubprotocol).join(", ");
+    const offered = openSubprotocols(flags.subprotocol).join(", ");
     notices.trace(`> sec-websocket-protocol: ${offered}`);
   }
 }

@@ -285,6 +285,10 @@ Deno.test("no secret of a wrong URL is shown", () => {
     "wss://me:secret@example.com/#x",
     "wss://example.com/#access_token=secret",
     "htp://a:secret@b@example.com?x=secret",
+    "me:secret@example.com",
+    "wss:/me:secret@example.com",
+    "http://me:sec/secret@example.com",
+    "http://me:a?secret@example.com",
   ];
   for (const message of refusals(webSocketUrl, ...wrong)) {
     assertNotMatch(message, /secret/);
@@ -308,6 +312,14 @@ Deno.test("a command that takes one URL takes one", () => {
   assertEquals(refused([]), "ping takes one URL: got 0");
   assertEquals(refused(["ws://a", "ws://b"]), "ping takes one URL: got 2");
   assertStringIncludes(refused(["a"]), "must begin with ws:// or wss://");
+});
+
+Deno.test("no secret of a URL in place of an address is shown", () => {
+  const refused = assertThrows(
+    () => address("ws://me:secret@h/?token=secret"),
+    UsageError,
+  );
+  assertNotMatch(refused.message, /secret/);
 });
 
 Deno.test("an address is a port, with a host before it if need be", () => {
