@@ -144,8 +144,10 @@ export function permissionHint(
   }
   const run = `deno run ${flagsFor(needs, launch)}`;
   if (mainModule.startsWith("file:")) {
-    const script = mainModule.split("/").at(-1) ?? mainModule;
-    return `${head}\nrun it as:\n  ${run} ${script} ...`;
+    // With its folder: an installed program is called from another one.
+    const script = decodeURIComponent(new URL(mainModule).pathname)
+      .replace(/^\/(?=[A-Za-z]:)/, "");
+    return `${head}\nrun it as:\n  ${run} ${quoted(script)} ...`;
   }
   return `${head}\nrun it once with it, or install it again: ` +
     "that keeps what it may do already\n" +
@@ -184,9 +186,13 @@ function permissionFlags(needs: readonly Need[]): string {
     const sofar = values.get(need.kind) ?? new Set();
     values.set(need.kind, sofar.add(value));
   }
-  return [...values]
-    .map(([kind, list]) => quoted(`--allow-${kind}=${[...list].join(",")}`))
-    .join(" ");
+  return [...values].map(([kind, list]) => {
+    // A comma cannot be written in such a list: then without a limit.
+    const isListable = [...list].every((value) => !value.includes(","));
+    return isListable
+      ? quoted(`--allow-${kind}=${[...list].join(",")}`)
+      : `--allow-${kind}`;
+  }).join(" ");
 }
 
 /** As a shell wants it. */

@@ -5,7 +5,7 @@ import { COMMAND_NAMES } from "../../src/cli/args/flag.ts";
 import { UsageError } from "../../src/cli/args/values.ts";
 import { installed, testWith } from "../support/foreign_server.ts";
 import { loads } from "../support/loads.ts";
-import { cli } from "./session.ts";
+import { cli, PROGRAM } from "./session.ts";
 
 Deno.test("help and version go to stdout and need no permission", async (t) => {
   await t.step("-h fits one screen", async () => {
@@ -140,7 +140,7 @@ Deno.test("a missing permission is named exactly, before anything starts", async
       const { code, stderr } = await cli(...args).allow().run();
       const [first, , command] = stderr.split("\n");
       assertEquals(first, `ws-stream: missing permission: ${flags}`);
-      assertEquals(command, `  deno run ${flags} cli.ts ...`);
+      assertEquals(command, `  deno run ${flags} ${PROGRAM} ...`);
       assertEquals(code, 2);
     });
   }

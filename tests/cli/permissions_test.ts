@@ -69,7 +69,8 @@ Deno.test("what is missing is named as Deno's flags, to be typed as they are", (
       String.raw`'--allow-read=my token' '--allow-write=it'\''s'`,
       "run it as:",
       "  deno run --allow-net=a.com:443,[::1]:80 " +
-      String.raw`'--allow-read=my token' '--allow-write=it'\''s' cli.ts ...`,
+      String
+        .raw`'--allow-read=my token' '--allow-write=it'\''s' /srv/ws/cli.ts ...`,
     ],
   );
 });
@@ -81,7 +82,7 @@ Deno.test("what to type keeps what was granted already", () => {
   assertEquals(hint.split("\n"), [
     "missing permission: --allow-write=feeds",
     "run it as:",
-    "  deno run --allow-net=a.com:443 --allow-write=feeds cli.ts ...",
+    "  deno run --allow-net=a.com:443 --allow-write=feeds /srv/ws/cli.ts ...",
   ]);
   const more = { ...source, granted: ["read", "net"] } as const;
   assertStringIncludes(
@@ -90,7 +91,24 @@ Deno.test("what to type keeps what was granted already", () => {
       variables: ["HOME", "TERM"],
     }),
     "  deno run --allow-read --allow-net --allow-env=HOME,TERM " +
-      "--allow-write=feeds cli.ts ...",
+      "--allow-write=feeds /srv/ws/cli.ts ...",
+  );
+});
+
+Deno.test("the command works in any folder, with any name", () => {
+  const missing: Need[] = [
+    { kind: "read", path: "a,b" },
+    { kind: "write", path: "c" },
+  ];
+  const command = (mainModule: string) =>
+    permissionHint(missing, missing, { ...source, mainModule }).split("\n")[2];
+  assertEquals(
+    command("file:///srv/my%20tools/cli.ts"),
+    "  deno run --allow-read --allow-write=c '/srv/my tools/cli.ts' ...",
+  );
+  assertEquals(
+    command("file:///C:/tools/cli.ts"),
+    "  deno run --allow-read --allow-write=c C:/tools/cli.ts ...",
   );
 });
 
