@@ -22,6 +22,7 @@ import {
   secure,
   StreamHolder,
 } from "../../transport/tcp/dial.ts";
+import { requirePermission } from "../../transport/permission.ts";
 import { failureOf } from "../../transport/tcp/failures.ts";
 import {
   askForUpgrade,
@@ -208,6 +209,8 @@ class Prober {
     const { proxy } = this.#options;
     const { lookup } = await import("node:dns/promises");
     await this.#make("DNS", async () => {
+      // A redirect may lead to a host that is not allowed.
+      requirePermission({ name: "net", host: hostname });
       try {
         return await abortable(lookup(hostname, { all: true }), this.#signal);
       } catch (error) {

@@ -132,6 +132,16 @@ Deno.test("probe names the failing step and gives advice", async (t) => {
   });
 });
 
+Deno.test("a redirect to a host that is not allowed ends with connect's code", async () => {
+  await using peer = new TcpPeer(
+    respondStatus(302, { location: "ws://other.invalid:81/" }),
+  );
+  const run = (...args: string[]) =>
+    cli(...args, peer.url).allow("--allow-net=127.0.0.1").run();
+  check(await run("probe"), /Deno does not allow it.*--allow-net=other/, 2);
+  assertEquals((await run("connect", "--no-reconnect")).code, 2);
+});
+
 Deno.test("probe refuses what connect refuses, in the same words", async () => {
   using temp = new TempFile();
   await Deno.writeTextFile(temp.path, "no certificate");
