@@ -153,7 +153,7 @@ Deno.test({
     for (const allowed of [[], files.slice(0, 1)]) {
       const { code, stderr } = await cli(...args).allow(...allowed).run();
       assertEquals(code, 2);
-      const [, flags = ""] = /deno run (.*) cli\.ts/.exec(stderr) ?? [];
+      const [, flags = ""] = /deno run (.*) \S+cli\.ts/.exec(stderr) ?? [];
       assertMatch(flags, /^--allow-read=\S+ --allow-write=\S+/);
       const relaying = relay(listener, server.port);
       const { stdout } = await cli(...args).allow(...flags.split(" ")).run();
