@@ -275,9 +275,9 @@ export class FramedConnection {
 
   // Ending ---------------------------------------------------------------------
 
-  #sendClose(body: Uint8Array): void {
+  #sendClose(body: Uint8Array, error?: ProtocolError): void {
     this.writer.control(Opcode.close, body);
-    this.#enter("closing", this.#closeTimeout);
+    this.#enter("closing", this.#closeTimeout, error);
   }
 
   #hangUp(finish: () => void): void {
@@ -291,16 +291,21 @@ export class FramedConnection {
   /** "Fail the WebSocket Connection" (7.1.7): say why, then hang up. */
   async #fail(error: ProtocolError): Promise<void> {
     if (this.#state.kind === "open") {
-      this.#sendClose(encodeCloseBody(error.closeCode, error.message));
+      const body = encodeCloseBody(error.closeCode, error.message);
+      this.#sendClose(body, error);
     }
     await this.writer.flush();
     await linger(this.#transport);
     this.#finish(error);
   }
 
-  #enter(kind: "closing" | "hanging-up" | "blackhole", limit: number): void {
+  #enter(
+    kind: "closing" | "hanging-up" | "blackhole",
+    limit: number,
+    error?: ProtocolError,
+  ): void {
     this.#clearDeadline();
-    const deadline = setTimeout(() => this.#finish(), limit);
+    const deadline = setTimeout(() => this.#finish(error), limit);
     this.#state = { kind, deadline };
   }
 

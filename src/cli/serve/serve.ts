@@ -261,7 +261,9 @@ async function listening(
 
 /** `Deno.listen` throws classes of its own, `node:net` has codes. */
 function isOfAddress(error: Error): boolean {
-  return error instanceof Deno.errors.AddrInUse ||
+  // For a name that does not resolve there is neither.
+  return error.message.startsWith("failed to lookup address") ||
+    error instanceof Deno.errors.AddrInUse ||
     error instanceof Deno.errors.AddrNotAvailable ||
     error instanceof Deno.errors.PermissionDenied ||
     "code" in error &&
@@ -271,14 +273,15 @@ function isOfAddress(error: Error): boolean {
 /** Prints when a client connects, and when its connection closes. */
 export function reportClient(peer: Peer, notices: Stderr): void {
   const { remote, path } = peer.request;
-  const from = `${remote.hostname}:${remote.port}`;
+  const { host: from } = listenNeed(remote.hostname, remote.port);
   const protocol = peer.protocol === "" ? "" : ` (${peer.protocol})`;
   const start = performance.now();
   notices.good(
     `#${peer.id} ${from} ${escapeLine(path)}: connected${protocol}`,
   );
-  peer.closed.then(({ code, reason }) => {
+  peer.closed.then(({ code, reason, error }) => {
     const how = showClose(code, reason, performance.now() - start);
-    notices.good(`#${peer.id} ${from}: ${how}`);
+    const why = error instanceof Error ? `: ${escapeLine(error.message)}` : "";
+    notices.good(`#${peer.id} ${from}: ${how}${why}`);
   });
 }

@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { WebSocketStreamClient } from "../../../mod.ts";
 import { Opcode } from "../../../src/protocol/frames.ts";
-import { RawClient } from "../../support/raw_client.ts";
+import { clientFrame, RawClient } from "../../support/raw_client.ts";
 import { certificates } from "../../support/certificates.ts";
 import { canReset } from "../../../src/server/listener.ts";
 import { TempFile } from "../../support/temp_file.ts";
@@ -120,6 +120,34 @@ Deno.test("an address in use is told, with 2; --timeout ends with 124", async ()
   assertMatch(second.stderr, /cannot listen on 127\.0\.0\.1:\d+: /);
   assertEquals(second.code, 2);
   assertEquals((await server.end).code, 124);
+});
+
+Deno.test("a name that does not resolve is no address to listen on", async () => {
+  for (const words of [["serve"], ["replay", "recording", "--serve"]]) {
+    const folder = await Deno.makeTempDir();
+    await Deno.writeTextFile(`${folder}/recording`, "");
+    const { stderr, code } = await cli(...words, "nowhere.invalid:8080")
+      .in(folder).allow("--allow-net", "--allow-read").run();
+    assertMatch(
+      stderr,
+      /^ws-stream: cannot listen on nowhere\.invalid:8080: [^\n]*\n$/,
+    );
+    assertEquals(code, 2);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("what a client did wrong is told when its connection closes", async () => {
+  const server = cli("serve", "0").start();
+  const { port } = new URL(await urlOf(server));
+  using client = await RawClient.connect(Number(port));
+  // A reserved opcode.
+  await client.write(clientFrame(3, new Uint8Array(1)));
+  await server.stderr.waitFor(
+    /dropped without a close frame after .*: .*opcode/,
+  );
+  server.kill("SIGINT");
+  await server.end;
 });
 
 Deno.test({
