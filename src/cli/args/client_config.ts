@@ -323,12 +323,26 @@ export function proxyOf({ proxy }: Flags): URL | undefined {
 
 /**
  * A hint for a failure to connect when the environment names a proxy, which the
- * native transport obeys. It can be read only with --allow-env.
+ * native transport obeys.
  */
 export function proxyHint(
   flags: Flags,
   urls: readonly string[],
 ): string | undefined {
+  const found = environmentProxy(flags, urls);
+  if (found === undefined) return undefined;
+  return `the proxy that ${found.name} is in the way; ` +
+    `NO_PROXY=${found.hostname} or --transport tcp avoids it`;
+}
+
+/**
+ * The proxy of the environment that a run would use for one of these URLs. It
+ * can be read only with --allow-env.
+ */
+export function environmentProxy(
+  flags: Flags,
+  urls: readonly string[],
+): EnvironmentProxy | undefined {
   if (flags.proxy !== undefined) return undefined;
   if (transportOf(flags, urls) === "tcp") return undefined;
   for (const url of urls.map((url) => new URL(url))) {
@@ -340,17 +354,26 @@ export function proxyHint(
     if (name === undefined) continue;
     const value = environment(name) ?? "";
     const shown = URL.canParse(value) ? ` (${new URL(value).host})` : "";
-    return `the proxy that ${name} names${shown} is in the way; ` +
-      `NO_PROXY=${url.hostname} or --transport tcp avoids it`;
+    return { name: `${name} names${shown}`, hostname: url.hostname };
   }
   return undefined;
 }
 
+/** A proxy that the environment names. */
+export interface EnvironmentProxy {
+  /** `HTTP_PROXY names (127.0.0.1:3128)`. */
+  readonly name: string;
+  /** The host of the URL that it is used for. */
+  readonly hostname: string;
+}
+
 function isExempt(hostname: string): boolean {
   const exempt = environment("NO_PROXY") ?? environment("no_proxy") ?? "";
+  // To the runtime a * stands for every name, but for no address.
+  const isAddress = /^[\d.]+$|^\[/.test(hostname);
   return exempt.split(",").map((part) => part.trim().replace(/^\*?\./, ""))
     .some((part) =>
-      part === "*" || part !== "" &&
+      part === "*" ? !isAddress : part !== "" &&
         (hostname === part || hostname.endsWith(`.${part}`))
     );
 }

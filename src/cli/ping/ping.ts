@@ -6,7 +6,12 @@
 
 import { delay } from "@std/async/delay";
 import type { Message, Session, WSConfig } from "../../../mod.ts";
-import { clientNeeds, handshakeConfig, textOf } from "../args/client_config.ts";
+import {
+  clientNeeds,
+  handshakeConfig,
+  proxyHint,
+  textOf,
+} from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import { matches, onlyUrl } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
@@ -54,6 +59,7 @@ export async function run(
   const { message, pong, interval, count = Infinity } = flags;
   const config = pingConfig(flags, url);
   const usesFrames = !usesMessages(flags) && hasProtocolPings(config);
+  const hint = config.transport === "tcp" ? undefined : proxyHint(flags, [url]);
   let session: Session | undefined;
   const soon = Math.min(Math.max(2, Math.ceil(interval / 2)), 20);
   const pinger = new Pinger({
@@ -72,7 +78,7 @@ export async function run(
   const steps = connectSteps(flags);
   const clientRun: ClientRun = new ClientRun({
     config,
-    events: report.events(sentences(notices)),
+    events: report.events(sentences(notices, hint)),
     steps: async (opened, deliver) => {
       session = opened;
       await steps?.(opened, deliver);

@@ -10,6 +10,7 @@ import { handshakeError } from "../../transport/classify.ts";
 import { resolveRequest } from "../../transport/handshake_request.ts";
 import {
   clientNeeds,
+  environmentProxy,
   handshakeConfig,
   headerListOf,
   inFlags,
@@ -73,6 +74,13 @@ export async function run(
     request.url,
     (failure) => adviceOn(failure, proxy, timeout),
   );
+  const other = environmentProxy(flags, [url.href]);
+  if (other !== undefined) {
+    stderrNotices(flags).trouble(
+      `without --transport tcp, connect goes through the proxy that ` +
+        `${other.name}; probe does so only with --proxy`,
+    );
+  }
   const start = performance.now();
   const failure = await probe(request, {
     tls,

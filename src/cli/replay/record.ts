@@ -9,7 +9,7 @@
  */
 
 import type { Message } from "../../../mod.ts";
-import { clientConfig, clientNeeds } from "../args/client_config.ts";
+import { clientConfig, clientNeeds, proxyHint } from "../args/client_config.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
 import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
@@ -45,7 +45,10 @@ export async function run(
   const start = performance.now();
   const run: ClientRun = new ClientRun({
     config: clientConfig(flags, [url]),
-    events: both(jsonLines((line) => output.text(line)), sentences(notices)),
+    events: both(
+      jsonLines((line) => output.text(line)),
+      sentences(notices, proxyHint(flags, [url])),
+    ),
     deliver: (data, source) => {
       const t = performance.now() - start;
       output.text(recordLine(data, source.url, Date.now(), t));

@@ -12,6 +12,7 @@ import { serve } from "../../server/server.ts";
 import {
   clientConfig,
   clientNeeds,
+  proxyHint,
   unreadable,
 } from "../args/client_config.ts";
 import { ClientRun } from "../run/client_run.ts";
@@ -64,7 +65,7 @@ async function asClient(
 ): Promise<ExitStatus> {
   const run = new ClientRun({
     config: clientConfig(flags, [url]),
-    events: sentences(notices),
+    events: sentences(notices, proxyHint(flags, [url])),
     deliver: () => {},
     steps: connectSteps(flags),
     timeout: flags.timeout,

@@ -410,13 +410,35 @@ Deno.test("-vv shows the request of every command that makes one", async () => {
 Deno.test("a proxy of the environment is named when it is in the way", async () => {
   await using server = serve({ onPeer: echo });
   const dead = { HTTP_PROXY: "http://me:secret@127.0.0.1:4" };
-  const told = async (env: Record<string, string>, ...allow: string[]) =>
-    (await cli(server.url, "--no-reconnect").allow("--allow-net", ...allow)
+  using file = new TempFile();
+  await Deno.writeTextFile(file.path, "");
+  const told = async (env: Record<string, string>, ...words: string[]) =>
+    (await cli(...words).allow("--allow-net", "--allow-read", "--allow-env")
       .env(env).run()).stderr;
-  const stderr = await told(dead, "--allow-env");
-  assertMatch(stderr, /the proxy that HTTP_PROXY names \(127\.0\.0\.1:4\)/);
-  assert(!stderr.includes("secret"));
-  assert(!(await told(dead)).includes("HTTP_PROXY"));
+  const commands = [
+    ["connect", server.url, "--no-reconnect"],
+    ["record", server.url, "--no-reconnect"],
+    ["replay", file.path, server.url, "--no-reconnect"],
+    ["ping", server.url, "--transport", "native"],
+    ["probe", server.url],
+  ];
+  for (const words of commands) {
+    const stderr = await told(dead, ...words);
+    assertMatch(stderr, /the proxy that HTTP_PROXY names \(127\.0\.0\.1:4\)/);
+    assert(!stderr.includes("secret"));
+  }
+  assertEquals(await told(dead, "ping", server.url, "-n1"), "");
+  const all = { ...dead, NO_PROXY: "*" };
+  assertMatch(
+    await told(all, "connect", server.url, "--no-reconnect"),
+    /HTTP_/,
+  );
+});
+
+Deno.test("a proxy of the environment is not named without --allow-env", async () => {
+  const { stderr } = await cli("ws://127.0.0.1:4", "--no-reconnect")
+    .allow("--allow-net").env({ HTTP_PROXY: "http://127.0.0.1:4" }).run();
+  assert(!stderr.includes("HTTP_PROXY"));
 });
 
 Deno.test("every failed attempt is told, with several URLs too", async () => {
