@@ -12,20 +12,24 @@ import type { Request } from "./args/parse.ts";
 import type { ExitStatus } from "./exit_status.ts";
 import { endStderr, isStderrStalled, printToStdout } from "./stdio.ts";
 
-/** How long the last words may wait for the reader of stderr, in milliseconds. */
-const LAST_WORDS = 100;
-
 /**
- * The same after a signal or a timeout, which must act within 100 ms, if the
- * reader has stalled.
+ * How long the last words may wait for the reader of stderr, in milliseconds: on
+ * a busy machine even a reader that has not stalled is late.
  */
-const URGENT_WORDS = 20;
+const LAST_WORDS = 1_000;
+
+/** The same after a signal or a timeout, which must act within 100 ms. */
+const URGENT_WORDS = 100;
+
+/** The same if the reader has stalled. */
+const STALLED_WORDS = 20;
 
 /** Runs the program; does not return. */
 export async function main(argv: readonly string[]): Promise<void> {
   const status = await run(argv);
   const isUrgent = typeof status === "string" || status === 124;
-  await endStderr(isUrgent && isStderrStalled() ? URGENT_WORDS : LAST_WORDS);
+  const urgentLimit = isStderrStalled() ? STALLED_WORDS : URGENT_WORDS;
+  await endStderr(isUrgent ? urgentLimit : LAST_WORDS);
   // A pending read of stdin cannot be aborted, and would keep the program alive.
   if (typeof status === "number") Deno.exit(status);
   const { exitBySignal } = await import("./exit_status.ts");

@@ -158,3 +158,18 @@ testWith(
     assertEquals(code, 0);
   },
 );
+
+Deno.test({
+  name: "the reason of the end reaches a reader of stderr that is late",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    // The pipe is full until the reader begins.
+    const script = '(head -c 65536 /dev/zero >&2; exec "$@") 2>&1 >/dev/null' +
+      " | (sleep 0.7; tail -c 200)";
+    const args = ["ws://127.0.0.1:9", "--no-reconnect"];
+    const { stdout } = await cli().program(
+      ...["bash", "-c", script, "bash", ...cli(...args).words],
+    ).run();
+    assertMatch(stdout, /nobody listens there/);
+  },
+});
