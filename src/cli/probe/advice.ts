@@ -59,7 +59,7 @@ export function adviceOn(
         ? "This port does not speak TLS: use http:// for the proxy."
         : "This port does not speak TLS: use ws://, or the port for wss://.";
     case "tls":
-      return "TLS cannot be agreed on: is this the port for wss://?";
+      return tlsAdvice(detail, party);
     case "tls-server":
       return `The ${party} fails during the TLS handshake: look at its log.`;
     case "no-http1":
@@ -76,14 +76,14 @@ export function adviceOn(
     case "hung-up":
       return "The server closes the connection before it answers: is this " +
         "its WebSocket port, and does it want " +
-        `${isTls ? "a client certificate (--cert FILE --key FILE)" : WSS}?`;
+        `${isTls ? CLIENT_CERT : WSS}?`;
     case "not-http":
       return "The server does not speak HTTP here: check the port" +
         `${isTls ? "" : ", and try wss://"}.`;
     case "head-too-long":
       return "The headers of the answer are too long: which program sets them?";
     case "status":
-      return statusAdvice(status, headers);
+      return statusAdvice(status, headers, isTls);
     case "redirect":
       return `The server redirects ${escapeLine(inFlags(detail))}: use the ` +
         "right URL, or ask the people who run the server.";
@@ -193,7 +193,22 @@ function certificateAdvice(message: string): string {
     "with --ca FILE, or skip the check with --insecure.";
 }
 
-function statusAdvice(status: number, headers: Headers): string {
+function tlsAdvice(message: string, party: string): string {
+  if (/ProtocolVersion/.test(message)) {
+    return `The ${party} has no TLS 1.2 or newer: its software is too old.`;
+  }
+  // OpenSSL, with TLS 1.2, says no more where it misses a client certificate.
+  return `The ${party} does not agree on TLS: does it want ${CLIENT_CERT}, and ` +
+    "is this its port for wss://?";
+}
+
+const CLIENT_CERT = "a client certificate (--cert FILE --key FILE)";
+
+function statusAdvice(
+  status: number,
+  headers: Headers,
+  isTls: boolean,
+): string {
   const retryAfter = headers.get("retry-after");
   if (retryAfter !== null) {
     return "The server asks to come back later (Retry-After: " +
@@ -214,7 +229,7 @@ function statusAdvice(status: number, headers: Headers): string {
   switch (status) {
     case 400:
       return "The server does not accept the request: does it want a " +
-        "subprotocol, an Origin header, or TLS (wss://)?";
+        `subprotocol, an Origin header, or ${isTls ? CLIENT_CERT : WSS}?`;
     case 401:
     case 403:
       return "The server wants (other) credentials: --bearer-file FILE, " +

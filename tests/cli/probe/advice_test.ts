@@ -48,7 +48,8 @@ const CASES: readonly (readonly [
   [{ kind: "client-certificate" }, /proxy wants .*--cert FILE/, "Proxy"],
   [{ kind: "not-tls" }, /use ws:/],
   [{ kind: "not-tls" }, /use http:/, "Proxy"],
-  [{ kind: "tls", detail: "HandshakeFailure" }, /agreed on/],
+  [{ kind: "tls", detail: "HandshakeFailure" }, /agree on TLS.*--cert FILE/],
+  [{ kind: "tls", detail: "ProtocolVersion" }, /no TLS 1\.2/],
   [{ kind: "tls-server" }, /log/],
   [{ kind: "no-http1" }, /port/],
   [{ kind: "timeout" }, /proxy/, "Proxy"],
@@ -103,8 +104,11 @@ Deno.test("each failure has one line of advice", () => {
 
 Deno.test("nobody who speaks TLS is told to try it", () => {
   const url = new URL("wss://nope/");
-  for (const kind of ["not-http", "hung-up", "timeout"] as const) {
-    const advice = adviceOn({ facts: { kind }, step: "HTTP", url });
+  const facts: HandshakeFacts[] = [
+    ...["not-http", "hung-up", "timeout"] as const,
+  ].map((kind) => ({ kind }));
+  for (const given of [...facts, status(400)]) {
+    const advice = adviceOn({ facts: given, step: "HTTP", url });
     assertEquals(advice.includes("wss://"), false, advice);
   }
 });
