@@ -116,16 +116,24 @@ export class Signals implements Disposable {
 /** How long the signal has to take effect, in milliseconds. */
 const GRACE = 1_000;
 
-/** Ends the program by a signal that has no listener any more. */
+/** How often the signal is sent again until then, in milliseconds. */
+const AGAIN = 20;
+
+/** Ends the program by a signal that has no listener any more in this thread. */
 export function exitBySignal(signal: EndSignal): void {
   if (Deno.build.os === "windows") Deno.exit(signalExitCode(signal));
-  try {
-    Deno.kill(Deno.pid, signal);
-  } catch (error) {
-    // Before Deno 2.7 even this needs --allow-run: the code says the same.
-    if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    Deno.exit(signalExitCode(signal));
-  }
+  const end = () => {
+    try {
+      Deno.kill(Deno.pid, signal);
+    } catch (error) {
+      // Before Deno 2.7 even this needs --allow-run: the code says the same.
+      if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      Deno.exit(signalExitCode(signal));
+    }
+  };
+  end();
+  // The second thread may have listened still: it is told to stop.
+  setInterval(end, AGAIN);
   // As process 1 of a container there is no default action to end it.
   setTimeout(() => Deno.exit(signalExitCode(signal)), GRACE);
 }

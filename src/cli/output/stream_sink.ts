@@ -266,10 +266,11 @@ export class StreamSink implements Sink, StderrThread {
       ms,
     );
     this.#post({ kind: "stop" });
-    Atomics.wait(this.#shared.stopped, 0, 0, STOP_LIMIT);
+    const wait = Atomics.wait(this.#shared.stopped, 0, 0, STOP_LIMIT);
     const { worker, reports } = this.#thread;
     this.#thread = undefined;
-    worker.terminate();
+    // On a busy machine it still has to stop listening to signals.
+    if (wait !== "timed-out") worker.terminate();
     reports.close();
     useStderrThread(undefined);
   }
