@@ -123,6 +123,12 @@ const CLOCK_EVERY = 32;
 /** How long a turn of the event loop may take before it is a flood, in ms. */
 const LONG_TURN = 20;
 
+/** How long so many messages may take if they are to be a flood, in ms. */
+const FLOOD_PACE = 5;
+
+/** How long it may go on at that pace before it is a flood, in milliseconds. */
+const LONG_BUSY = 50;
+
 /** Runs clients until the first reason to end. */
 export class ClientRun implements StreamOwner {
   readonly #parts: RunParts;
@@ -143,6 +149,9 @@ export class ClientRun implements StreamOwner {
   #unclocked = 0;
   /** When the clock was first read in this turn of the event loop. */
   #turnBegan: number | undefined;
+  #clockReadAt = 0;
+  /** Since when messages have come at the pace of a flood. */
+  #busySince = 0;
   #opened: Promise<void> = Promise.resolve();
   #decided: EndReason | undefined;
   #outputFailure: EndReason | undefined;
@@ -547,10 +556,19 @@ export class ClientRun implements StreamOwner {
     this.#closeLimit.check(now);
     this.#writeLimit.check(now);
     if (now >= this.deadline) this.interrupt(undefined);
+    if (this.#isFlood(now)) this.#parts.output?.look();
+  }
+
+  /** Whether signals come late: the loop does not turn, or has much to do. */
+  #isFlood(now: number): boolean {
     if (this.#turnBegan === undefined) {
       this.#turnBegan = now;
       nextTurn(() => this.#turnBegan = undefined);
-    } else if (now - this.#turnBegan > LONG_TURN) this.#parts.output?.look();
+    }
+    if (now - this.#clockReadAt > FLOOD_PACE) this.#busySince = now;
+    this.#clockReadAt = now;
+    return now - this.#turnBegan > LONG_TURN ||
+      now - this.#busySince > LONG_BUSY;
   }
 
   /** What takes each message; the shortest way for a feed without a goal. */
