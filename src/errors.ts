@@ -66,7 +66,7 @@ export interface WSErrorOptions {
   readonly cause?: unknown;
   /** The WebSocket close code (RFC 6455, section 7.4). */
   readonly closeCode?: number | undefined;
-  /** The reason the peer gave in its close frame. */
+  /** The reason the server gave in its close frame. */
   readonly reason?: string | undefined;
   /** The HTTP status of the refused handshake. */
   readonly status?: number | undefined;
@@ -107,7 +107,7 @@ export class WSError extends Error {
   readonly severity: Severity;
   /** The WebSocket close code (RFC 6455, section 7.4); 1006 for a drop without a close frame. */
   declare readonly closeCode?: number;
-  /** The reason the peer gave in its close frame. */
+  /** The reason the server gave in its close frame. */
   declare readonly reason?: string;
   /** The HTTP status of the refused handshake. */
   declare readonly status?: number;

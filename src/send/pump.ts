@@ -12,10 +12,11 @@
  */
 
 import type { Clock } from "../clock.ts";
+import type { SendRate } from "../config.ts";
 import { byteLength, type Message } from "../message.ts";
 import type { Socket } from "../transport/transport.ts";
 import type { Item } from "./item.ts";
-import type { SendConfig, SendRate } from "./send_config.ts";
+import type { SendConfig } from "./send_config.ts";
 import type { SendQueue } from "./send_queue.ts";
 import type { Turn } from "../turns.ts";
 

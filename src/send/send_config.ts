@@ -5,28 +5,22 @@
  */
 
 import type { Clock } from "../clock.ts";
-import type { Redelivery, SendOverflow } from "../config.ts";
 import type { WSError } from "../errors.ts";
+import type { ResolvedConfig } from "../resolve_config.ts";
 import type { ReportTarget } from "./reports.ts";
 import type { OpenSpool } from "./spool_opening.ts";
 import type { Turn } from "../turns.ts";
 
 /** The options of a client that concern sending. */
-export interface SendConfig {
-  readonly sendQueueMaxSize: number;
-  readonly sendQueueMaxBytes: number;
-  readonly overflow: SendOverflow;
-  readonly redeliver: Redelivery;
-  readonly spool?: string | undefined;
-  readonly sendRate?: SendRate | undefined;
-}
-
-/** At most `messages` messages in any interval of this length. */
-export interface SendRate {
-  readonly messages: number;
-  /** In milliseconds. */
-  readonly interval: number;
-}
+export type SendConfig = Pick<
+  ResolvedConfig,
+  | "sendQueueMaxSize"
+  | "sendQueueMaxBytes"
+  | "overflow"
+  | "redeliver"
+  | "spool"
+  | "sendRate"
+>;
 
 /** What a sender reports to its client, and asks it. */
 export interface SenderHooks {
