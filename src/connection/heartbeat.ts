@@ -39,7 +39,6 @@
 
 import { type Clock, SYSTEM_CLOCK } from "../clock.ts";
 import type { PingConfig } from "../config.ts";
-import type { Message } from "../message.ts";
 import type { HeartbeatTimes } from "../method_options.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
 import type { Socket } from "../transport/transport.ts";
