@@ -109,13 +109,17 @@ export class Sender {
       const accepted = item.sender?.promise ?? ACCEPTED;
       const queue = this.#useQueue();
       const result = queue.offer(item);
-      if (result === "full") {
-        return queue.wait(item, this.#hooks.refuseToWait());
+      switch (result) {
+        case "accepted":
+          return accepted;
+        case "full":
+          return queue.wait(item, this.#hooks.refuseToWait());
+        case "dropped":
+          queue.drop(item, "overflow");
+          return ACCEPTED;
+        default:
+          return rejected(result satisfies WSError);
       }
-      if (result instanceof WSError) return rejected(result);
-      if (result === "accepted") return accepted;
-      queue.drop(item, "overflow");
-      return ACCEPTED;
     } catch (error) {
       return rejected(error);
     } finally {
