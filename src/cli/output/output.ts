@@ -174,8 +174,8 @@ const PIPE_LIMIT = 1024 * 1024;
 /** The same for a terminal: what waits is still shown after Ctrl-C. */
 export const TERMINAL_LIMIT = 16 * 1024;
 
-/** What a pipe surely takes without a reader, in bytes (`PIPE_BUF`). */
-const PIPE_BUFFER = 4096;
+/** How much a short run prints, in bytes: it needs no second thread. */
+const DIRECT_LIMIT = 4096;
 
 /** What writing there must be allowed. */
 export function outputNeeds({ output }: OutputFlags): Need[] {
@@ -256,7 +256,7 @@ export function streamSink(
 ): StreamSink {
   const options = isTerminal(target)
     ? { capacity: TERMINAL_LIMIT, direct: 0 }
-    : { capacity: PIPE_LIMIT, direct: PIPE_BUFFER };
+    : { capacity: PIPE_LIMIT, direct: DIRECT_LIMIT };
   return new StreamSink(target, options, owner);
 }
 

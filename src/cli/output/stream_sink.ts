@@ -7,7 +7,9 @@
  * Memory is bounded. Deno's WebSocket cannot be paused except by blocking its
  * thread, so `write` blocks while too much is waiting: the reader's slowness
  * becomes TCP backpressure towards the server, and no message is lost. A signal
- * or the deadline ends the block at once, which a blocking write could not.
+ * or the deadline ends the block at once, which a blocking write could not. It
+ * blocks only once the second thread sees signals: earlier ones wait for the
+ * event loop of this thread.
  *
  * Where keys are typed, the second thread reads them too, so that Ctrl-C is
  * seen at once, and other keys after the write in progress. Ctrl-C comes as a
@@ -21,7 +23,7 @@
 import { type EndSignal, obeyedSignals } from "../exit_status.ts";
 import { type Sink, type StderrThread, useStderrThread } from "../stdio.ts";
 import { SharedRing } from "./shared_ring.ts";
-import { isHeld, wholePart } from "./stdout_writer.ts";
+import { stdoutWriter, writeAll } from "./stdout_writer.ts";
 import {
   type FromThread,
   sharedNumbers,
@@ -54,7 +56,7 @@ export interface StreamOptions {
   readonly capacity: number;
   /**
    * How many bytes this thread writes by itself before it starts the second
-   * one, which takes some milliseconds: no more than a pipe takes unread.
+   * one, which takes longer than the rest of a short run.
    */
   readonly direct: number;
 }
@@ -96,15 +98,22 @@ export class StreamSink implements Sink, StderrThread {
   readonly #shared = sharedNumbers();
   readonly #capacity: number;
   #thread: Thread | undefined;
+  /** Whether the second thread sees signals, and may write. */
+  #mayBlock = false;
+  /** How many bytes this thread may still write by itself. */
   #direct: number;
+  /** Resolves once this thread has written what it writes by itself. */
+  #lastDirect = Promise.resolve();
+  #directPending = 0;
+  readonly #writeDirectly = stdoutWriter();
   #onStdin: (bytes: Uint8Array | null) => void = () => {};
   #isTaking = false;
   #failed = false;
   /** Resolves once the owner is told that the stream failed. */
   readonly #failure = Promise.withResolvers<void>();
   #interrupted = false;
-  /** What found no room when a block was interrupted. */
-  #rest: Uint8Array = new Uint8Array();
+  /** What found no room, and could not wait for it in `write`. */
+  #rest: Uint8Array[] = [];
 
   /** @param owner called only once something is written */
   constructor(
@@ -121,23 +130,30 @@ export class StreamSink implements Sink, StderrThread {
 
   /** How many bytes are not written yet. */
   get pending(): number {
-    return (this.#thread?.output.waiting ?? 0) + this.#rest.length;
+    const waiting = this.#thread?.output.waiting ?? 0;
+    return this.#rest.reduce(
+      (sum, { length }) => sum + length,
+      this.#directPending + waiting,
+    );
   }
 
   /** Takes all the bytes; blocks while there is no room for them. */
   write(bytes: Uint8Array): void {
     if (this.#failed) return;
-    let rest = bytes;
     if (this.#thread === undefined && bytes.length <= this.#direct) {
-      rest = this.#writeDirectly(bytes);
-      if (rest.length === 0) return;
+      return this.#startDirect(bytes.slice());
     }
-    const thread = this.#thread ??= this.#start();
-    while (rest.length > 0 && !this.#interrupted && this.#waitForRoom(thread)) {
-      rest = this.#put(thread, rest);
+    const thread = this.#thread ?? this.#start();
+    let rest = bytes;
+    if (this.#blockForRest(thread)) {
+      while (rest.length > 0 && this.#waitForRoom(thread)) {
+        rest = this.#put(thread, rest);
+      }
     }
     if (this.#isBroken) this.#fail(brokenPipe());
-    else if (this.#interrupted) this.#rest = joined(this.#rest, rest);
+    else if (rest.length > 0 && !this.#hasFailed) {
+      this.#rest.push(rest.slice());
+    }
     // A flood gives the event loop no chance to.
     this.#takeTyped(thread);
   }
@@ -177,12 +193,13 @@ export class StreamSink implements Sink, StderrThread {
       if (this.pending === 0) return true;
       if (limit.left === 0) return false;
       const { value } = Atomics.waitAsync(events, 0, before);
+      const direct = this.#directPending > 0 ? [this.#lastDirect] : [];
       let timer: ReturnType<typeof setTimeout> | undefined;
       // An idle event loop of Deno 2.6 does not see that the wait is over.
       const look = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, LOOK_AGAIN);
       });
-      await Promise.race([value, look, isOver]);
+      await Promise.race([value, look, isOver, ...direct]);
       clearTimeout(timer);
     }
   }
@@ -207,7 +224,7 @@ export class StreamSink implements Sink, StderrThread {
   /** Reads stdin in the second thread, until it ends. */
   readStdin(onBytes: (bytes: Uint8Array | null) => void): void {
     this.#onStdin = onBytes;
-    this.#thread ??= this.#start();
+    if (this.#thread === undefined) this.#start();
     this.#post({ kind: "read" });
   }
 
@@ -228,7 +245,7 @@ export class StreamSink implements Sink, StderrThread {
 
   /** Lets the reader miss what waits behind the write in progress. */
   discard(): void {
-    this.#rest = new Uint8Array();
+    this.#rest = [];
     if (this.#thread === undefined) return;
     this.#post({ kind: "discard", end: this.#thread.output.end });
   }
@@ -283,33 +300,43 @@ export class StreamSink implements Sink, StderrThread {
     return Atomics.load(this.#shared.failed, 0) === 1;
   }
 
-  #writeDirectly(bytes: Uint8Array): Uint8Array {
-    let rest = bytes;
-    let part = rest;
-    try {
-      while (rest.length > 0) {
-        part = wholePart(rest);
-        const count = Deno.stdout.writeSync(part);
-        this.#direct -= count;
-        rest = rest.subarray(count);
+  /** Writes without the second thread; never blocks. */
+  #startDirect(bytes: Uint8Array): void {
+    this.#direct -= bytes.length;
+    this.#directPending += bytes.length;
+    this.#lastDirect = this.#lastDirect.then(async () => {
+      if (this.#failed) return;
+      try {
+        await writeAll(this.#writeDirectly, bytes);
+        this.#directPending -= bytes.length;
+      } catch (error) {
+        if (error instanceof Deno.errors.BrokenPipe) this.#fail(error);
+        else if (error instanceof Error) {
+          this.#fail(this.#errorOf(error.message));
+        } else throw error;
       }
-    } catch (error) {
-      if (error instanceof Deno.errors.WouldBlock) {
-        if (!isHeld(part)) return rest;
-        this.#thread = this.#start(part);
-        return rest.subarray(part.length);
-      }
-      if (error instanceof Deno.errors.BrokenPipe) this.#fail(error);
-      else if (error instanceof Error) this.#fail(this.#errorOf(error.message));
-      else throw error;
-      return new Uint8Array();
-    }
-    return rest;
+    });
   }
 
+  /** Puts the rest; blocks while there is no room for it. Whether it did. */
+  #blockForRest(thread: Thread): boolean {
+    while (this.#rest.length > 0 && this.#waitForRoom(thread)) this.#putRest();
+    return this.#rest.length === 0;
+  }
+
+  /** Puts as much of the rest as there is room for. */
   #putRest(): void {
-    if (this.#rest.length === 0) return;
-    this.#rest = this.#put(this.#thread ??= this.#start(), this.#rest);
+    if (this.#thread === undefined) return;
+    for (;;) {
+      const [first] = this.#rest;
+      if (first === undefined) return;
+      const rest = this.#put(this.#thread, first);
+      if (rest.length > 0) {
+        this.#rest[0] = rest;
+        return;
+      }
+      this.#rest.shift();
+    }
   }
 
   /** Puts as much into the ring as there is room for; returns the rest. */
@@ -327,11 +354,14 @@ export class StreamSink implements Sink, StderrThread {
     this.#thread?.output.notify();
   }
 
-  #start(held: Uint8Array = new Uint8Array()): Thread {
+  #start(): Thread {
     const output = new SharedRing(SharedRing.memory(this.#capacity));
     const typed = new SharedRing(SharedRing.memory(TYPED_LIMIT));
-    output.put(held);
     const worker = startWriterThread();
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(this.#errorOf(event.message));
+    };
     const { port1, port2 } = new MessageChannel();
     const thread = { worker, reports: port1, output, typed };
     port1.onmessage = ({ data }: MessageEvent<FromThread>) =>
@@ -344,7 +374,6 @@ export class StreamSink implements Sink, StderrThread {
         shared: this.#shared,
         output: output.memory,
         typed: typed.memory,
-        held: held.length,
         reports: port2,
       },
     };
@@ -352,11 +381,20 @@ export class StreamSink implements Sink, StderrThread {
     // Stderr may have lines for it already.
     this.#thread = thread;
     useStderrThread(this);
+    void this.#letWrite();
     return thread;
+  }
+
+  /** Lets the second thread write, once this one does not. */
+  async #letWrite(): Promise<void> {
+    if (this.#directPending > 0) await this.#lastDirect;
+    if (!this.#failed) this.#post({ kind: "write" });
   }
 
   #receive(message: FromThread, thread: Thread): void {
     switch (message.kind) {
+      case "ready":
+        return void this.#onReady(thread);
       case "typed":
         return this.#takeTyped(thread);
       case "end":
@@ -371,15 +409,25 @@ export class StreamSink implements Sink, StderrThread {
     }
   }
 
+  /** The second thread sees signals. */
+  async #onReady(thread: Thread): Promise<void> {
+    await this.#lastDirect;
+    this.#mayBlock = true;
+    this.#blockForRest(thread);
+  }
+
   /**
-   * Waits for room in the ring; false if there will be none. Looks for a signal
-   * even where there is room: a flood gives the event loop no chance to.
+   * Waits for room in the ring; false if there will be none, or this thread must
+   * not block. Looks for a signal even where there is room: a flood gives the
+   * event loop no chance to.
    */
   #waitForRoom({ output }: Thread): boolean {
+    if (this.#interrupted) return false;
     for (;;) {
       const before = Atomics.load(this.#shared.events, 0);
       if (this.#hasFailed || this.#hasInterrupt()) return false;
       if (output.room > 0) return true;
+      if (!this.#mayBlock) return false;
       const left = this.#owner().deadline - performance.now();
       Atomics.wait(this.#shared.events, 0, before, Math.max(0, left));
     }
@@ -415,13 +463,6 @@ export class StreamSink implements Sink, StderrThread {
 
 function brokenPipe(): Error {
   return new Deno.errors.BrokenPipe("the reader of the output has closed it");
-}
-
-function joined(one: Uint8Array, other: Uint8Array): Uint8Array {
-  const all = new Uint8Array(one.length + other.length);
-  all.set(one);
-  all.set(other, one.length);
-  return all;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -86,8 +86,6 @@ export interface ThreadSetup {
   readonly output: SharedArrayBuffer;
   /** The same: typed bytes. */
   readonly typed: SharedArrayBuffer;
-  /** How many bytes of the output the runtime holds: the pipe was full. */
-  readonly held: number;
   /** Takes the messages of the second thread. */
   readonly reports: MessagePort;
 }
@@ -95,6 +93,8 @@ export interface ThreadSetup {
 /** What the second thread is told. */
 export type ToThread =
   | { readonly kind: "setup"; readonly setup: ThreadSetup }
+  /** Write the output from now on. */
+  | { readonly kind: "write" }
   /** There is output again. */
   | { readonly kind: "wake" }
   /** Do not write the output before this end of the ring. */
@@ -107,6 +107,8 @@ export type ToThread =
 
 /** What the second thread tells. */
 export type FromThread =
+  /** It sees signals from now on. */
+  | { readonly kind: "ready" }
   /** There are typed bytes. */
   | { readonly kind: "typed" }
   /** Stdin has ended. */
@@ -166,11 +168,13 @@ class WriterThread {
       Deno.addSignalListener(signal, listener);
       return [signal, listener];
     });
-    void this.#writeOutput();
+    this.#report({ kind: "ready" });
   }
 
   receive(message: Exclude<ToThread, { kind: "setup" }>): void {
     switch (message.kind) {
+      case "write":
+        return void this.#writeOutput();
       case "wake":
         return this.#wake();
       case "discard":
@@ -190,12 +194,6 @@ class WriterThread {
   async #writeOutput(): Promise<void> {
     try {
       const write = await this.#open();
-      const { held } = this.#setup;
-      if (held > 0) {
-        await flushStdout();
-        this.#output.take(held);
-        this.#noteEvent();
-      }
       // A part at a time, so that there is room again while the rest is written.
       const most = this.#output.capacity / 8;
       for (;;) {

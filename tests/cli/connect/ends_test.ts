@@ -113,7 +113,7 @@ async function stalledPastFor(flags: readonly string[]): Promise<Running> {
     await Promise.race([closed.promise, ended]);
     // Nothing shows that it waits, but that it is still there.
     const waits = new Promise<false>((resolve) =>
-      setTimeout(() => resolve(false), 500)
+      setTimeout(() => resolve(false), 2_000)
     );
     // A busy machine may not have filled the pipe by then.
     if (!await Promise.race([ended, waits])) return session;

@@ -74,6 +74,57 @@ for (const flags of [[], ["-0"], ["--format", "%s"]]) {
   );
 }
 
+/** Runs a program whose stdout is full, and interrupts it after a line of input. */
+const FULL = `
+import os, signal, subprocess, sys
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True:
+        os.write(writer, b"x" * 4096)
+except BlockingIOError:
+    os.set_blocking(writer, True)
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=writer)
+os.close(writer)
+sys.stdin.readline()
+child.send_signal(signal.SIGINT)
+print(child.wait())
+`;
+
+testWith(
+  await installed("python3", "--version"),
+  "a signal ends the program though its pipe was full when it began",
+  async () => {
+    const sent = Promise.withResolvers<void>();
+    await using server = serve({
+      onPeer: async (peer) => {
+        for (let i = 0; i < 20; i++) {
+          peer.send(`${i}`);
+          await peer.flush();
+        }
+        peer.onmessage = () => sent.resolve();
+      },
+    });
+    // The answer shows that the program has received them.
+    const flags = [
+      "--ping",
+      "ping",
+      "--pong",
+      "pong",
+      "--ping-interval",
+      "50ms",
+    ];
+    const { words } = cli(server.url, ...flags);
+    const session = cli().program("python3", "-c", FULL, ...words).typing()
+      .start();
+    await sent.promise;
+    await session.type("now\n");
+    const { stdout, stderr } = await session.end;
+    assertMatch(stdout, /^(-2|130)$/m);
+    assertMatch(stderr, /of output were not written: the reader was too slow/);
+  },
+);
+
 testWith(
   await installed("python3", "--version"),
   "a pipe that does not block is read to its end",
