@@ -15,12 +15,13 @@ export interface SlowRead {
 export interface SlowReading {
   readonly path: string;
   readonly reads: readonly SlowRead[];
-  /** Takes all the bytes. */
+  /** Takes a message once the file is open, then all the bytes. */
   readonly port: MessagePort;
 }
 
-async function read({ path, reads }: SlowReading): Promise<Uint8Array> {
+async function read({ path, reads, port }: SlowReading): Promise<Uint8Array> {
   using file = await Deno.open(path);
+  port.postMessage("open");
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for (let i = 0;; i++) {
     const { most, pause } = reads[Math.min(i, reads.length - 1)] ??

@@ -35,21 +35,33 @@ async function makeFifo(folder: string): Promise<string> {
   return path;
 }
 
-/** Reads in another thread; resolves with everything once the writer ends. */
-async function readSlowly(
-  reading: Omit<SlowReading, "port">,
-): Promise<Uint8Array> {
+/**
+ * Reads a FIFO in another thread. Its end is where the sink and `close` have
+ * closed it, even if the sink has not come to open it.
+ */
+async function readSlowly(path: string, reads: readonly SlowRead[]) {
+  const keeper = await Deno.open(path, { read: true, write: true });
   const url = import.meta.resolve("./slow_reader.ts");
   const worker = new Worker(url, { type: "module" });
   const { port1, port2 } = new MessageChannel();
+  const opened = Promise.withResolvers<void>();
   const all = Promise.withResolvers<Uint8Array>();
-  port1.onmessage = ({ data }: MessageEvent<Uint8Array>) => all.resolve(data);
-  const message: SlowReading = { ...reading, port: port2 };
+  port1.onmessage = ({ data }: MessageEvent<"open" | Uint8Array>) => {
+    if (data === "open") opened.resolve();
+    else all.resolve(data);
+  };
+  const message: SlowReading = { path, reads, port: port2 };
   worker.postMessage(message, [port2]);
-  const bytes = await all.promise;
-  port1.close();
-  worker.terminate();
-  return bytes;
+  await opened.promise;
+  return {
+    close: async () => {
+      keeper.close();
+      const bytes = await all.promise;
+      port1.close();
+      worker.terminate();
+      return bytes;
+    },
+  };
 }
 
 /** Bytes that differ from their neighbours near and far. */
@@ -85,7 +97,7 @@ Deno.test({
         async (capacity, sizes, reads) => {
           using temp = new TempFile();
           const path = await makeFifo(temp.folder);
-          const received = readSlowly({ path, reads });
+          const reader = await readSlowly(path, reads);
           const sink = sinkTo(path, capacity);
           let sent = 0;
           for (const size of sizes) {
@@ -99,7 +111,7 @@ Deno.test({
           assert(await sink.written({ signal, left: Infinity }));
           assertEquals(sink.pending, 0);
           sink.stop();
-          const all = await received;
+          const all = await reader.close();
           assertEquals(all.length, sent);
           const expected = numbered(0, sent);
           assert(all.every((byte, i) => byte === expected[i]));
@@ -123,7 +135,7 @@ Deno.test({
         async (sizes, reads, deadline, left) => {
           using temp = new TempFile();
           const path = await makeFifo(temp.folder);
-          const received = readSlowly({ path, reads });
+          const reader = await readSlowly(path, reads);
           let isOver = false;
           const sink = sinkTo(path, 16_384, {
             deadline: performance.now() + deadline,
@@ -146,7 +158,7 @@ Deno.test({
           const { pending } = sink;
           assertEquals(all, pending === 0);
           sink.stop();
-          const bytes = await received;
+          const bytes = await reader.close();
           // A write that was in progress may have been read since.
           assertGreater(bytes.length + 1, sent - pending);
           const expected = numbered(0, sent);
