@@ -7,6 +7,35 @@
 
 const encoder = new TextEncoder();
 
+/** Writes some of the bytes; resolves with their number. */
+export type Write = (bytes: Uint8Array) => Promise<number>;
+
+// The second thread of the output gets the texts of these three functions
+// (`output/writer_thread.ts`): they may use nothing but each other.
+
+/** Writes all the bytes. */
+export async function writeAll(write: Write, bytes: Uint8Array): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) {
+    rest = rest.subarray(await write(rest));
+  }
+}
+
+/** Writes to stderr, though it may be a full pipe that does not block. */
+export async function writeToStderr(bytes: Uint8Array): Promise<number> {
+  try {
+    return await Deno.stderr.write(bytes);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+    await pause();
+    return 0;
+  }
+}
+
+/** Gives a full pipe time, since nothing shows when it has room again. */
+export function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 2));
+}
+
 /** Stdout cannot be written; exit code 1. */
 export class OutputError extends Error {
   override readonly name = "OutputError";
@@ -90,9 +119,7 @@ export function isStderrStalled(): boolean {
 async function writeQueue(): Promise<void> {
   for (let bytes = queue.shift(); bytes; bytes = queue.shift()) {
     try {
-      for (let rest = bytes; rest.length > 0;) {
-        rest = rest.subarray(await Deno.stderr.write(rest));
-      }
+      await writeAll(writeToStderr, bytes);
     } catch {
       // The reader has closed it.
     }

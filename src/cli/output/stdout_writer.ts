@@ -1,6 +1,6 @@
 /**
- * Exact writing to stdout and stderr, which may be pipes that do not block: a
- * parent may have given us one with `O_NONBLOCK` set.
+ * Exact writing to stdout, which may be a pipe that does not block: a parent may
+ * have given us one with `O_NONBLOCK` set.
  *
  * The second thread gets the texts of these functions (`writer_thread.ts`), so
  * that they may use nothing from outside but each other.
@@ -8,8 +8,7 @@
  * @module
  */
 
-/** Writes some of the bytes; resolves with their number. */
-export type Write = (bytes: Uint8Array) => Promise<number>;
+import { pause, type Write } from "../stdio.ts";
 
 /**
  * A writer to stdout. Where a pipe is full and does not block, an error of the
@@ -39,13 +38,6 @@ export function stdoutWriter(): Write {
       return part.length;
     }
   };
-}
-
-/** Writes all the bytes. */
-export async function writeAll(write: Write, bytes: Uint8Array): Promise<void> {
-  for (let rest = bytes; rest.length > 0;) {
-    rest = rest.subarray(await write(rest));
-  }
 }
 
 /**
@@ -78,9 +70,4 @@ export async function flushStdout(): Promise<void> {
       await pause();
     }
   }
-}
-
-/** Gives a full pipe time, since nothing shows when it has room again. */
-export function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 2));
 }

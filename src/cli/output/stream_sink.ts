@@ -21,9 +21,14 @@
  */
 
 import { type EndSignal, obeyedSignals } from "../exit_status.ts";
-import { type Sink, type StderrThread, useStderrThread } from "../stdio.ts";
+import {
+  type Sink,
+  type StderrThread,
+  useStderrThread,
+  writeAll,
+} from "../stdio.ts";
 import { SharedRing } from "./shared_ring.ts";
-import { stdoutWriter, writeAll } from "./stdout_writer.ts";
+import { stdoutWriter } from "./stdout_writer.ts";
 import {
   type FromThread,
   sharedNumbers,

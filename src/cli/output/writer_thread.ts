@@ -21,15 +21,13 @@
  */
 
 import type { EndSignal } from "../exit_status.ts";
+import { pause, type Write, writeAll, writeToStderr } from "../stdio.ts";
 import { SharedRing } from "./shared_ring.ts";
 import {
   flushStdout,
   isHeld,
-  pause,
   stdoutWriter,
   wholePart,
-  type Write,
-  writeAll,
 } from "./stdout_writer.ts";
 
 /** Where the bytes go. */
@@ -127,6 +125,7 @@ export function startWriterThread(): Worker {
     stdoutWriter,
     wholePart,
     writeAll,
+    writeToStderr,
   ];
   const text = parts.map((part) => `const ${part.name} = ${part};`).join("\n") +
     `(${listen})();`;
@@ -239,7 +238,7 @@ class WriterThread {
   /** Writes a line after the lines before it. */
   #writeStderr(bytes: Uint8Array): void {
     this.#lastStderr = this.#lastStderr
-      .then(() => writeAll((part) => Deno.stderr.write(part), bytes))
+      .then(() => writeAll(writeToStderr, bytes))
       // The reader has closed it.
       .catch(() => {})
       .then(() => {

@@ -150,6 +150,38 @@ sys.exit(child.wait())
   },
 );
 
+testWith(
+  await installed("python3", "--version"),
+  "a stderr that is full and does not block gets its lines later",
+  async () => {
+    await using server = serve({ onPeer: echo });
+    const { words } = cli(server.url, "-v");
+    const script = `
+import os, subprocess, sys
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+try:
+    while True:
+        os.write(writer, b"x" * 4096)
+except BlockingIOError:
+    pass
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=writer)
+os.close(writer)
+child.stdin.write(b"hello\\n")
+child.stdin.flush()
+child.stdout.readline()
+child.stdin.close()
+sys.stdout.buffer.write(open(reader, "rb").read().lstrip(b"x"))
+sys.exit(child.wait())
+`;
+    const { stdout, code } = await cli()
+      .program("python3", "-c", script, ...words).run();
+    assertMatch(stdout, /^ws-stream: connected to /m);
+    assertEquals(code, 0);
+  },
+);
+
 Deno.test("an output that cannot be written is told before anything starts", async () => {
   using temp = new TempFile();
   Deno.writeTextFileSync(temp.path, "a file, no folder");
