@@ -8,7 +8,7 @@
  * thread, so `write` blocks while too much is waiting: the reader's slowness
  * becomes TCP backpressure towards the server, and no message is lost. A signal
  * or the deadline ends the block at once, which a blocking write could not. It
- * blocks only once the second thread sees signals: earlier ones wait for the
+ * first blocks once the second thread sees signals: earlier ones wait for the
  * event loop of this thread.
  *
  * Where keys are typed, the second thread reads them too, so that Ctrl-C is
@@ -65,6 +65,18 @@ export interface StreamOptions {
    */
   readonly direct: number;
 }
+
+/**
+ * How much may wait for the event loop to turn once, in bytes: by then it is
+ * known that the second thread sees signals. A flood may not let it turn.
+ */
+const REST_LIMIT = 16 * 1024 * 1024;
+
+/**
+ * How long each write blocks beyond that, in milliseconds, where a pipe was full
+ * already when this thread began to write.
+ */
+const REST_BLOCK = 100;
 
 /** How often to look whether everything is written, in milliseconds. */
 const LOOK_AGAIN = 20;
@@ -432,9 +444,13 @@ export class StreamSink implements Sink, StderrThread {
       const before = Atomics.load(this.#shared.events, 0);
       if (this.#hasFailed || this.#hasInterrupt()) return false;
       if (output.room > 0) return true;
-      if (!this.#mayBlock) return false;
+      if (!this.#mayBlock && this.pending < REST_LIMIT) return false;
       const left = this.#owner().deadline - performance.now();
-      Atomics.wait(this.#shared.events, 0, before, Math.max(0, left));
+      // Only the event loop shows when this thread's own write is over.
+      const isWriting = this.#directPending > 0;
+      const most = isWriting ? Math.min(left, REST_BLOCK) : left;
+      Atomics.wait(this.#shared.events, 0, before, Math.max(0, most));
+      if (isWriting) return false;
     }
   }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import fc from "fast-check";
 import {
   type StreamOwner,
@@ -167,6 +167,27 @@ Deno.test({
       ),
       { numRuns: RUNS },
     );
+  },
+});
+
+Deno.test({
+  name: "memory is bounded though the event loop does not turn",
+  ignore: isWindows,
+  fn: async () => {
+    using temp = new TempFile();
+    const path = await makeFifo(temp.folder);
+    const reader = await readSlowly(path, []);
+    const sink = sinkTo(path, 65_536);
+    const bytes = new Uint8Array(1024 * 1024);
+    const pending = Array.from({ length: 64 }, () => {
+      sink.write(bytes);
+      return sink.pending;
+    });
+    assertLess(Math.max(...pending), 18 * 1024 * 1024);
+    const { signal } = new AbortController();
+    assert(await sink.written({ signal, left: Infinity }));
+    sink.stop();
+    assertEquals((await reader.close()).length, 64 * bytes.length);
   },
 });
 
