@@ -1,6 +1,13 @@
 /**
  * The texts of messages: UTF-8 in both directions.
  *
+ * A text becomes a string even for a program that only writes it on. To pass on
+ * its bytes would be no faster, because they have to be checked: the runtime's
+ * `isUtf8` takes as long as decoding does where a text is not ASCII (16 KiB of
+ * Chinese: 30 us), and an owned copy takes longer than a substring of a slab.
+ * The command-line program took 8 % more time with bytes for ASCII of 100 bytes,
+ * 6 % more for 1 KiB, as long for 16 KiB, and 3 to 13 % less for Chinese.
+ *
  * @module
  */
 
