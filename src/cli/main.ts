@@ -10,7 +10,12 @@ import type { CommandName } from "./args/flag.ts";
 import type { Invocation } from "./args/flags.ts";
 import type { Request } from "./args/parse.ts";
 import type { ExitStatus } from "./exit_status.ts";
-import { endStderr, isStderrStalled, printToStdout } from "./stdio.ts";
+import {
+  blockingSink,
+  endStderr,
+  isStderrStalled,
+  printToStdout,
+} from "./stdio.ts";
 
 /**
  * How long the last words may wait for the reader of stderr, in milliseconds: on
@@ -54,8 +59,7 @@ async function run(argv: readonly string[]): Promise<ExitStatus> {
 /** Nothing runs any more that a stalled reader of stderr could hold up. */
 function complain(line: string): void {
   try {
-    let rest = new TextEncoder().encode(`${line}\n`);
-    while (rest.length > 0) rest = rest.subarray(Deno.stderr.writeSync(rest));
+    blockingSink(Deno.stderr).write(new TextEncoder().encode(`${line}\n`));
   } catch {
     // There is no other place to report it.
   }

@@ -47,9 +47,12 @@ export class OutputError extends Error {
  * @throws {Deno.errors.BrokenPipe} the reader has closed it
  */
 export function printToStdout(text: string): void {
-  let rest = encoder.encode(text);
+  const stdout = blockingSink(Deno.stdout);
   try {
-    while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
+    // A full pipe that does not block takes a line whole, or nothing of it.
+    for (const line of text.split(/(?<=\n)/)) {
+      stdout.write(encoder.encode(line));
+    }
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw error;
     const why = error instanceof Error ? error.message : String(error);

@@ -246,3 +246,47 @@ async function residentMemory(pid: number): Promise<number> {
   const [, kib] = /VmRSS:\s+(\d+) kB/.exec(status) ?? [];
   return Number(kib) * 1024;
 }
+
+/** Runs a program one of whose streams is full and does not block. */
+const LATE_READER = `
+import os, subprocess, sys
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+full = 0
+try:
+    while True:
+        full += os.write(writer, b"x" * 4096)
+except BlockingIOError:
+    pass
+child = subprocess.Popen(sys.argv[2:], **{sys.argv[1]: writer})
+os.close(writer)
+try:
+    child.wait(1)
+except subprocess.TimeoutExpired:
+    pass
+sys.stdout.buffer.write(open(reader, "rb").read()[full:])
+sys.stdout.flush()
+sys.exit(child.wait())
+`;
+
+for (
+  const [stream, ...args] of [
+    ["stdout", "completions", "zsh"],
+    ["stderr", "--bogus"],
+  ] as const
+) {
+  testWith(
+    await installed("python3", "--version"),
+    `a ${stream} that is full and does not block gets the whole text of ${
+      args[0]
+    }`,
+    async () => {
+      const session = cli(...args);
+      const expected = await session.run();
+      const { stdout, code } = await cli()
+        .program("python3", "-c", LATE_READER, stream, ...session.words).run();
+      assertEquals(stdout, expected[stream]);
+      assertEquals(code, expected.code);
+    },
+  );
+}
