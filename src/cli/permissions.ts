@@ -6,7 +6,7 @@
  * @module
  */
 
-import { UsageError } from "./args/values.ts";
+import { type Address, showAddress, UsageError } from "./args/values.ts";
 
 /** Something that a run has to be allowed. */
 export type Need =
@@ -67,12 +67,8 @@ function isKnown(need: Need): boolean {
 }
 
 /** What listening on an address needs. */
-export function listenNeed(
-  hostname: string,
-  port: number,
-): Extract<Need, { kind: "net" }> {
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  return { kind: "net", host: `${host}:${port}` };
+export function listenNeed(address: Address): Need {
+  return { kind: "net", host: showAddress(address) };
 }
 
 /** What writing a file under its final name needs: renaming reads too. */

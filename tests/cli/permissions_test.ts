@@ -33,11 +33,14 @@ Deno.test("a URL needs the network of its host and port", () => {
 });
 
 Deno.test("listening needs the network of the address", () => {
-  assertEquals(listenNeed("127.0.0.1", 80), {
+  assertEquals(listenNeed({ hostname: "127.0.0.1", port: 80 }), {
     kind: "net",
     host: "127.0.0.1:80",
   });
-  assertEquals(listenNeed("::1", 9000), { kind: "net", host: "[::1]:9000" });
+  assertEquals(listenNeed({ hostname: "::1", port: 9000 }), {
+    kind: "net",
+    host: "[::1]:9000",
+  });
 });
 
 Deno.test("a file that gets its name at the end needs reading and writing", () => {

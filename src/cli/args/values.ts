@@ -366,6 +366,11 @@ export function address(text: string): Address {
   return { hostname: hostname === "" ? "127.0.0.1" : hostname, port };
 }
 
+/** `HOST:PORT` or `[::1]:PORT`. */
+export function showAddress({ hostname, port }: Address): string {
+  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
+}
+
 /** `10x`, `0.5`, or `max`: how many times as fast as it was. */
 export function speed(text: string): number {
   if (text === "max") return Infinity;

@@ -47,7 +47,7 @@ export async function run(
   const read: Need[] = isStdin ? [] : [{ kind: "read", path }];
   const notices = stderrNotices(flags);
   if (address !== undefined) {
-    requirePermissions([...read, listenNeed(address.hostname, address.port)]);
+    requirePermissions([...read, listenNeed(address)]);
     checkFile(path);
     return await asServer(path, address, flags, notices);
   }

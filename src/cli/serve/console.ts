@@ -7,7 +7,14 @@
 import type { Peer } from "../../server/peer.ts";
 import type { WebSocketServer } from "../../server/server.ts";
 import type { Flags } from "../args/flags.ts";
-import { showMany, styleOf, terminalWidth, wantsColor } from "../format.ts";
+import { showAddress } from "../args/values.ts";
+import {
+  escapeLine,
+  showMany,
+  styleOf,
+  terminalWidth,
+  wantsColor,
+} from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import type { EditorEvent } from "../terminal/line_editor.ts";
 import { streamSink } from "../output/output.ts";
@@ -187,8 +194,9 @@ class ServerCommands {
     const peers = this.#all();
     if (peers.length === 0) return this.#noClient();
     for (const { id, request: { remote, path } } of peers) {
-      const from = `${remote.hostname}:${remote.port}`;
-      this.#notices.line(`  #${id} ${from} ${path}`);
+      this.#notices.line(
+        `  #${id} ${showAddress(remote)} ${escapeLine(path)}`,
+      );
     }
   }
 

@@ -23,7 +23,12 @@ import {
 } from "../../server/server.ts";
 import { clientNeeds, tlsOf } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
-import { type Address, address, UsageError } from "../args/values.ts";
+import {
+  type Address,
+  address,
+  showAddress,
+  UsageError,
+} from "../args/values.ts";
 import { type ExitStatus, Signals } from "../exit_status.ts";
 import {
   escapeLine,
@@ -50,7 +55,7 @@ export async function run(
 ): Promise<ExitStatus> {
   const [given = DEFAULT_ADDRESS, ...more] = operands;
   if (more.length > 0) throw new UsageError("serve takes one address");
-  const { hostname, port } = address(given);
+  const at = address(given);
   if (flags.seed !== undefined && flags.chaos === undefined) {
     throw new UsageError("--seed needs --chaos");
   }
@@ -59,10 +64,10 @@ export async function run(
   }
   const seed = flags.seed ?? Math.floor(Math.random() * 2 ** 31);
   const chaos = chaosOf(flags.chaos, seed);
-  requirePermissions([listenNeed(hostname, port), ...clientNeeds(flags, [])]);
+  requirePermissions([listenNeed(at), ...clientNeeds(flags, [])]);
   const behave = behaviour(flags);
   const { cert, key } = tlsOf(flags) ?? {};
-  const listenAs = resets(chaos, hostname) ? serveWithResets : listen;
+  const listenAs = resets(chaos, at.hostname) ? serveWithResets : listen;
   // Only where somebody can type is there a prompt.
   const isTerminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal() &&
     Deno.stderr.isTerminal() && !isDumbTerminal();
@@ -70,11 +75,10 @@ export async function run(
   const notices = console?.notices ?? stderrNotices(flags);
   const status = await serveUntilEnd(
     flags,
-    { hostname, port },
+    at,
     async (control) => {
       const server = await listenAs({
-        hostname,
-        port,
+        ...at,
         tls: cert === undefined || key === undefined
           ? undefined
           : { cert, key },
@@ -240,7 +244,7 @@ export async function serveUntilEnd(
 }
 
 async function listening(
-  { hostname, port }: Address,
+  address: Address,
   start: () => WebSocketServer | Promise<WebSocketServer>,
 ): Promise<WebSocketServer> {
   try {
@@ -249,8 +253,8 @@ async function listening(
     if (!(error instanceof Error)) throw error;
     const { message } = error;
     if (isOfAddress(error)) {
-      const { host } = listenNeed(hostname, port);
-      throw new UsageError(`cannot listen on ${host}: ${message}`);
+      const at = showAddress(address);
+      throw new UsageError(`cannot listen on ${at}: ${message}`);
     }
     if (error instanceof Deno.errors.InvalidData) {
       throw new UsageError(`--cert and --key cannot be used: ${message}`);
@@ -273,7 +277,7 @@ function isOfAddress(error: Error): boolean {
 /** Prints when a client connects, and when its connection closes. */
 export function reportClient(peer: Peer, notices: Stderr): void {
   const { remote, path } = peer.request;
-  const { host: from } = listenNeed(remote.hostname, remote.port);
+  const from = showAddress(remote);
   const protocol = peer.protocol === "" ? "" : ` (${peer.protocol})`;
   const start = performance.now();
   notices.good(

@@ -21,6 +21,7 @@ import {
   positiveDuration,
   rate,
   regex,
+  showAddress,
   size,
   speed,
   subprotocol,
@@ -335,6 +336,12 @@ Deno.test("an address is a port, with a host before it if need be", () => {
     hostname: "2001:DB8::0",
     port: 1,
   });
+});
+
+Deno.test("an address is shown as it is typed", () => {
+  for (const typed of ["127.0.0.1:80", "localhost:65535", "[::1]:8080"]) {
+    assertEquals(showAddress(address(typed)), typed);
+  }
 });
 
 Deno.test("an address without a port, or with one there is not, is refused", () => {
