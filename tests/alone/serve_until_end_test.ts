@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { UsageError } from "../../src/cli/args/values.ts";
-import { serveUntilEnd } from "../../src/cli/serve/serve.ts";
+import { serveUntilEnd } from "../../src/cli/serve/server_run.ts";
 import { serve } from "../../src/server/server.ts";
 
 const ADDRESS = { hostname: "127.0.0.1", port: 0 };

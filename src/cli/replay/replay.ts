@@ -24,7 +24,7 @@ import { connectSteps } from "../run/input.ts";
 import { sentences, traceRequest } from "../run/connection_events.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
 import { listenNeed, type Need, requirePermissions } from "../permissions.ts";
-import { reportClient, serveUntilEnd } from "../serve/serve.ts";
+import { reportClient, serveUntilEnd } from "../serve/server_run.ts";
 import { type Entry, readRecording } from "./record.ts";
 
 /** The FILE that stands for stdin. */

@@ -21,7 +21,7 @@ import { streamSink } from "../output/output.ts";
 import type { StreamOwner } from "../output/stream_sink.ts";
 import { Limit } from "../run/timers.ts";
 import { RawMode, suspendOr, Terminal } from "../terminal/terminal.ts";
-import type { ServerControl } from "./control.ts";
+import type { ServerControl } from "./server_run.ts";
 
 /** A prompt, and where to print meanwhile. */
 export interface Console extends Disposable {
