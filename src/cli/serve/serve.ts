@@ -145,21 +145,19 @@ function behaviour(flags: Flags): Behaviour {
   if (flags.echo && flags.broadcast) {
     throw new UsageError("--echo and --broadcast cannot be used together");
   }
-  const answers = flags.broadcast
+  const answers: Behaviour = flags.broadcast
     ? { name: "broadcast", start: broadcast() }
-    : flags.echo || !flags.feed
-    ? { name: "echo", start: echo }
-    : undefined;
-  if (!flags.feed) return answers ?? { name: "echo", start: echo };
+    : { name: "echo", start: echo };
+  if (!flags.feed) return answers;
   const { rate = DEFAULT_RATE } = flags;
-  const speak = feed({ rate });
-  const feedName = `feed, ${rate}/s`;
+  const feeds = { name: `feed, ${rate}/s`, start: feed({ rate }) };
+  if (!flags.echo && !flags.broadcast) return feeds;
   return {
-    name: answers === undefined ? feedName : `${feedName}, and ${answers.name}`,
+    name: `${feeds.name}, and ${answers.name}`,
     start: (peer) => {
-      const spoken = speak(peer);
-      answers?.start(peer);
-      return spoken;
+      const feeding = feeds.start(peer);
+      answers.start(peer);
+      return feeding;
     },
   };
 }
