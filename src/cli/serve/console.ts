@@ -43,10 +43,7 @@ export function openConsole(flags: Flags): Console {
     get deadline() {
       return control?.deadline ?? Infinity;
     },
-    interrupt(signal) {
-      if (signal === undefined) control?.expire();
-      else control?.end(signal);
-    },
+    interrupt: (signal) => control?.interrupt(signal),
     // A terminal that was closed hangs up.
     outputFailed: () => control?.end("SIGHUP"),
   };

@@ -19,8 +19,8 @@ export interface ServerControl {
   readonly end: (status: ExitStatus) => void;
   /** Acts as if the signal came; the second one ends the program at once. */
   readonly raise: (signal: EndSignal) => void;
-  /** Ends it because its time is up. */
-  readonly expire: () => void;
+  /** Ends it at this signal; without one, because its time is up. */
+  readonly interrupt: (signal: EndSignal | undefined) => void;
   /** When its time is up (`performance.now()`). */
   readonly deadline: number;
   /** Aborts once it is decided how it ends. */
@@ -47,12 +47,13 @@ export async function serveUntilEnd(
     over.abort();
   };
   using signals = new Signals(end, beforeSecond);
-  const limits = [timeout ?? Infinity, duration ?? Infinity] as const;
+  const timeLimit = timeout ?? Infinity;
+  const plannedEnd = duration ?? Infinity;
   const control: ServerControl = {
     end,
     raise: (signal) => signals.raise(signal),
-    expire: () => end(limits[0] <= limits[1] ? 124 : 0),
-    deadline: performance.now() + Math.min(...limits),
+    interrupt: (signal) => end(signal ?? (timeLimit <= plannedEnd ? 124 : 0)),
+    deadline: performance.now() + Math.min(timeLimit, plannedEnd),
     over: over.signal,
   };
   await using _server = await listening(address, () => start(control));
