@@ -73,10 +73,7 @@ export function openConsole(flags: Flags): Console {
         if (given.over.aborted && event.kind !== "interrupt") return;
         commands.onEvent(event);
       };
-      sink.readStdin((bytes) => {
-        if (bytes === null) onEvent({ kind: "end" });
-        else terminal.onBytes(bytes, onEvent);
-      });
+      sink.readStdin((bytes) => terminal.onBytes(bytes, onEvent));
     },
     async finish() {
       const limit = new Limit();

@@ -104,10 +104,7 @@ export async function runInteractive(
       const onEvent = (event: EditorEvent) => {
         if (!run.isOver || event.kind === "interrupt") commands.onEvent(event);
       };
-      sink.readStdin((bytes) => {
-        if (bytes === null) onEvent({ kind: "end" });
-        else terminal.onBytes(bytes, onEvent);
-      });
+      sink.readStdin((bytes) => terminal.onBytes(bytes, onEvent));
     },
   });
   const commands: Commands = new Commands(run, {

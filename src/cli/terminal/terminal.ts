@@ -82,9 +82,17 @@ export class Terminal implements Sink {
     this.#put(ERASE_LINE + BRACKETED_PASTE.off);
   }
 
-  /** Applies typed bytes and reports their effects, one after the other. */
-  onBytes(bytes: Uint8Array, onEvent: (event: EditorEvent) => void): void {
+  /**
+   * Applies typed bytes and reports their effects, one after the other.
+   *
+   * @param bytes null at the end of the input
+   */
+  onBytes(
+    bytes: Uint8Array | null,
+    onEvent: (event: EditorEvent) => void,
+  ): void {
     clearTimeout(this.#escapeTimer);
+    if (bytes === null) return onEvent({ kind: "end" });
     this.#onKeys(this.#keys.decode(bytes), onEvent);
     if (!this.#keys.isEscapePending) return;
     this.#escapeTimer = setTimeout(
@@ -255,8 +263,19 @@ export class PlainTerminal implements Sink {
     this.write(new TextEncoder().encode(`${line}\n`));
   }
 
-  /** Reports the lines that were entered. */
-  onBytes(bytes: Uint8Array, onEvent: (event: EditorEvent) => void): void {
+  /**
+   * Reports the lines that were entered. A last one without a newline counts too.
+   *
+   * @param bytes null at the end of the input
+   */
+  onBytes(
+    bytes: Uint8Array | null,
+    onEvent: (event: EditorEvent) => void,
+  ): void {
+    if (bytes === null) {
+      if (this.#rest !== "") onEvent({ kind: "line", text: this.#rest });
+      return onEvent({ kind: "end" });
+    }
     const text = this.#rest + this.#utf8.decode(bytes, { stream: true });
     const lines = text.split("\n");
     this.#rest = lines.pop() ?? "";

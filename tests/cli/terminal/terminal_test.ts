@@ -1,7 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import type { EditorEvent } from "../../../src/cli/terminal/line_editor.ts";
-import { RawMode, Terminal } from "../../../src/cli/terminal/terminal.ts";
+import {
+  PlainTerminal,
+  RawMode,
+  Terminal,
+} from "../../../src/cli/terminal/terminal.ts";
 
 const ESC = "\x1b";
 
@@ -104,6 +108,23 @@ Deno.test("the escape key ends a search without waiting for another key", () => 
   it.hide();
   time.tick(1_000);
   assertEquals(screen.cursor, "|");
+});
+
+Deno.test("a terminal without a line editor gives its lines, the last one too", () => {
+  const events: EditorEvent[] = [];
+  const it = new PlainTerminal({ write: () => {} });
+  const bytes = new TextEncoder().encode("one\ntwo ü\n\nend");
+  for (const byte of bytes) {
+    it.onBytes(Uint8Array.of(byte), (event) => events.push(event));
+  }
+  it.onBytes(null, (event) => events.push(event));
+  assertEquals(events, [
+    { kind: "line", text: "one" },
+    { kind: "line", text: "two ü" },
+    { kind: "line", text: "" },
+    { kind: "line", text: "end" },
+    { kind: "end" },
+  ]);
 });
 
 Deno.test("hidden, it prints as if there were no prompt", () => {
