@@ -63,10 +63,7 @@ export function openConsole(flags: Flags): Console {
     start(server, given) {
       control = given;
       notices.good("type to send to every client; /help, Ctrl-D to stop");
-      raw = new RawMode(terminal, {
-        cbreak: false,
-        settle: () => sink.settle(),
-      });
+      raw = new RawMode(terminal, { settle: () => sink.settle() });
       const suspend = () => raw?.suspend();
       const commands = new ServerCommands(server, notices, given, suspend);
       const onEvent = (event: EditorEvent) => {

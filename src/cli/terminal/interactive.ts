@@ -115,10 +115,7 @@ export async function runInteractive(
     suspend: () => raw?.suspend(),
   });
   using raw = terminal instanceof Terminal
-    ? new RawMode(terminal, {
-      cbreak: false,
-      settle: () => sink.settle(),
-    })
+    ? new RawMode(terminal, { settle: () => sink.settle() })
     : undefined;
   notices.detail(
     `connecting to ${urls.map(displayUrl).join(", ")}; /help, Ctrl-D to leave`,

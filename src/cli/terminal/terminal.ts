@@ -139,11 +139,6 @@ export type Modes = Pick<typeof Deno.stdin, "setRaw">;
 /** How a terminal is taken over. */
 export interface RawModeOptions {
   /**
-   * Whether Ctrl-C and Ctrl-Z stay signals, where there are any.
-   * @default true
-   */
-  readonly cbreak?: boolean;
-  /**
    * Waits until nothing is being written to the terminal; false if something
    * still is.
    * @default nothing ever is
@@ -155,14 +150,13 @@ export interface RawModeOptions {
 const IS_WINDOWS = Deno.build.os === "windows";
 
 /**
- * Shows a terminal's prompt, in raw mode, until it is disposed of. The modes are
- * changed only while nothing is written to the terminal: the change waits for the
+ * Shows a terminal's prompt, in raw mode, until it is disposed of: Ctrl-C and
+ * Ctrl-Z are keys there, not signals. The modes are changed only while nothing is written to the terminal: the change waits for the
  * write, which a slow terminal may hold up.
  */
 export class RawMode implements Disposable {
   readonly #terminal: Pick<Terminal, "show" | "redraw" | "hide">;
   readonly #settle: () => boolean;
-  readonly #cbreak: boolean;
   readonly #stdin: Modes;
   #on = false;
   readonly #enter = () => {
@@ -173,12 +167,10 @@ export class RawMode implements Disposable {
 
   constructor(
     terminal: Pick<Terminal, "show" | "redraw" | "hide">,
-    { cbreak = true, settle = () => true, stdin = Deno.stdin }: RawModeOptions =
-      {},
+    { settle = () => true, stdin = Deno.stdin }: RawModeOptions = {},
   ) {
     this.#terminal = terminal;
     this.#settle = settle;
-    this.#cbreak = cbreak && !IS_WINDOWS;
     this.#stdin = stdin;
     this.#enter();
     this.#on = true;
@@ -220,7 +212,7 @@ export class RawMode implements Disposable {
 
   #setRaw(isRaw: boolean): void {
     try {
-      this.#stdin.setRaw(isRaw, { cbreak: isRaw && this.#cbreak });
+      this.#stdin.setRaw(isRaw);
     } catch {
       // The terminal was closed, which sends SIGCONT, too.
     }
