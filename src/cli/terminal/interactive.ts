@@ -8,7 +8,6 @@
 import type { Message, Session, WSConfig } from "../../../mod.ts";
 import { proxyHint, textOf } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
-import { UsageError } from "../args/values.ts";
 import { connectConfig, filtered } from "../connect/messages.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import {
@@ -36,7 +35,6 @@ import {
   TERMINAL_LIMIT,
 } from "../output/output.ts";
 import type { Sink } from "../stdio.ts";
-import { fileNeeds, requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
 import {
   sentences,
@@ -45,14 +43,8 @@ import {
 } from "../run/connection_events.ts";
 import { hasProtocolPings, nextPong, pingSoon } from "../run/protocol_ping.ts";
 import { printSummary, statsLine } from "../run/end_reason.ts";
-import {
-  appendHistory,
-  createHistory,
-  defaultHistory,
-  type EditorEvent,
-  LineEditor,
-  readHistory,
-} from "./line_editor.ts";
+import { openEditor } from "./history.ts";
+import type { EditorEvent } from "./line_editor.ts";
 import { PlainTerminal, RawMode, suspendOr, Terminal } from "./terminal.ts";
 
 /**
@@ -138,28 +130,6 @@ function openTerminal(
     columns: terminalWidth,
     editor: openEditor(flags.history),
   });
-}
-
-/** An editor with the history of the file, if there is one. */
-function openEditor(given: string | undefined): LineEditor {
-  // `--no-history` gives an empty name.
-  const path = given ?? defaultHistory();
-  if (path === undefined || path === "") return new LineEditor();
-  if (given !== undefined) requirePermissions(fileNeeds(given));
-  try {
-    if (given !== undefined) createHistory(given);
-    return new LineEditor(readHistory(path), (line) => {
-      try {
-        appendHistory(path, line);
-      } catch {
-        // A full disk must not end the session.
-      }
-    });
-  } catch (error) {
-    if (given === undefined) return new LineEditor();
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`--history cannot be kept in ${path}: ${why}`);
-  }
 }
 
 /** The notices of `-v`, unless `-q` is given. */

@@ -1,14 +1,11 @@
 /**
- * A line that is being typed: pure state, without a terminal. The lines of
- * earlier runs come from a file that only its owner can read: one line each,
- * newlines and backslashes escaped.
+ * A line that is being typed: pure state, without a terminal.
  *
  * @module
  */
 
 import { unicodeWidth } from "@std/cli/unicode-width";
 import { escapeLine } from "../format.ts";
-import { isGranted } from "../permissions.ts";
 import type { Key } from "./keys.ts";
 
 /** The effect of a key that does more than edit the line. */
@@ -27,7 +24,7 @@ export interface View {
 }
 
 /** How many lines are remembered. */
-const HISTORY_SIZE = 500;
+export const HISTORY_SIZE = 500;
 
 type Mode =
   /** `at`: the entry of the history that is shown; its length: a new line. */
@@ -351,49 +348,4 @@ function graphemes(text: string): string[] {
   // Ten milliseconds to make, which no pipe should pay for.
   segmenter ??= new Intl.Segmenter();
   return [...segmenter.segment(text)].map(({ segment }) => segment);
-}
-
-/** The latest lines of the file; none if it does not exist. */
-export function readHistory(path: string): string[] {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-  const lines = text.split("\n").filter((line) => line !== "");
-  if (lines.length > 2 * HISTORY_SIZE) {
-    lines.splice(0, lines.length - HISTORY_SIZE);
-    Deno.writeTextFileSync(path, `${lines.join("\n")}\n`, { mode: 0o600 });
-  }
-  return lines.slice(-HISTORY_SIZE).map((line) =>
-    line.replace(/\\(n|\\)/g, (_, escape) => escape === "n" ? "\n" : "\\")
-  );
-}
-
-/** Creates the file if it is not there: it must be one that can be written. */
-export function createHistory(path: string): void {
-  Deno.openSync(path, { append: true, create: true, mode: 0o600 }).close();
-}
-
-/** Adds a line to the file. */
-export function appendHistory(path: string, line: string): void {
-  const escaped = line.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
-  Deno.writeTextFileSync(path, `${escaped}\n`, { append: true, mode: 0o600 });
-}
-
-/**
- * The history file without `--history`; undefined without the permission to read
- * and write it, so that the history is no reason to ask for one.
- */
-export function defaultHistory(): string | undefined {
-  const variable = Deno.build.os === "windows" ? "USERPROFILE" : "HOME";
-  if (!isGranted({ name: "env", variable })) return undefined;
-  const home = Deno.env.get(variable);
-  if (home === undefined || home === "") return undefined;
-  const path = `${home}/.ws-stream-history`;
-  const mayUse = isGranted({ name: "read", path }) &&
-    isGranted({ name: "write", path });
-  return mayUse ? path : undefined;
 }
