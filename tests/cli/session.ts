@@ -118,11 +118,14 @@ export class Session {
 
 /** A session that runs. */
 export class Running {
-  /** Settles at the end of the process. */
+  /** Settles once the process has ended and all of its output is read. */
   readonly end: Promise<SessionResult>;
+  /** Settles at the end of the process, though its output may be unread. */
+  readonly exited: Promise<unknown>;
   readonly stdout: Transcript;
   readonly stderr: Transcript;
   readonly #child: Deno.ChildProcess;
+  #hasExited = false;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
 
   constructor(child: Deno.ChildProcess, input: Uint8Array | "keep-open") {
@@ -130,6 +133,7 @@ export class Running {
     this.#stdin = child.stdin.getWriter();
     this.stdout = new Transcript(child.stdout);
     this.stderr = new Transcript(child.stderr);
+    this.exited = child.status.then(() => this.#hasExited = true);
     this.end = this.#finish();
     if (input !== "keep-open") void this.#feed(input);
   }
@@ -145,9 +149,9 @@ export class Running {
     await this.#stdin.close().catch(() => {});
   }
 
-  /** Sends a signal. */
+  /** Sends a signal, unless it has ended. */
   kill(signal: Deno.Signal): void {
-    this.#child.kill(signal);
+    if (!this.#hasExited) this.#child.kill(signal);
   }
 
   /** The id of the process. */
