@@ -87,6 +87,13 @@ const LOOK_AGAIN = 20;
  */
 const LAST_BLOCK = 60;
 
+/**
+ * How often to look once the time is over, and how long each look waits, in
+ * milliseconds: on a busy machine a write may not have had its turn.
+ */
+const LAST_LOOKS = 4;
+const LAST_LOOK = 4;
+
 /** How long a terminal may take nothing, in milliseconds, until it has stalled. */
 const SETTLE_LIMIT = 2_000;
 
@@ -192,6 +199,7 @@ export class StreamSink implements Sink, StderrThread {
     const { signal } = limit;
     const { events } = this.#shared;
     const isOver = aborted(signal);
+    let lastLooks = this.#interrupted ? 0 : LAST_LOOKS;
     // In a flood the event loop may not turn for seconds.
     if (this.#interrupted) {
       this.#blockUntil(
@@ -208,15 +216,17 @@ export class StreamSink implements Sink, StderrThread {
       }
       this.#putRest();
       if (this.pending === 0) return true;
-      if (limit.left === 0) return false;
+      const isLast = limit.left === 0;
+      if (isLast && lastLooks-- === 0) return false;
       const { value } = Atomics.waitAsync(events, 0, before);
       const direct = this.#directPending > 0 ? [this.#lastDirect] : [];
       let timer: ReturnType<typeof setTimeout> | undefined;
       // An idle event loop of Deno 2.6 does not see that the wait is over.
       const look = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, LOOK_AGAIN);
+        timer = setTimeout(resolve, isLast ? LAST_LOOK : LOOK_AGAIN);
       });
-      await Promise.race([value, look, isOver, ...direct]);
+      const waits = isLast ? [] : [isOver];
+      await Promise.race([value, look, ...waits, ...direct]);
       clearTimeout(timer);
     }
   }

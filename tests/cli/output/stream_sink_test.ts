@@ -207,3 +207,21 @@ Deno.test({
     sink.stop();
   },
 });
+
+Deno.test("a write that was begun in time has a chance to end, on a busy machine too", async () => {
+  const module = import.meta.resolve("../../../src/cli/output/stream_sink.ts");
+  // Without a turn of the event loop none of them could be seen to have ended.
+  const code = `import { StreamSink } from ${JSON.stringify(module)};
+    for (let i = 0; i < 20; i++) {
+      const options = { capacity: 1024, direct: 1024 };
+      const sink = new StreamSink({ kind: "stdout" }, options, () => {});
+      sink.write(new TextEncoder().encode("a line\\n"));
+      const limit = { signal: AbortSignal.abort(), left: 0 };
+      if (await sink.written(limit)) Deno.exit(0);
+    }
+    Deno.exit(1);`;
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-lock", code],
+  }).output();
+  assert(success);
+});
