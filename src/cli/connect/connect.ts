@@ -35,7 +35,7 @@ import {
   traceMessage,
   traceRequest,
 } from "../run/connection_events.ts";
-import { printSummary, statsLine } from "../run/end_reason.ts";
+import { printSummary, statsLine } from "../run/run_result.ts";
 import { connectConfig, filtered } from "./messages.ts";
 
 /** The longest message that stdin may hold: what the client's queue takes. */

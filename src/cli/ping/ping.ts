@@ -34,7 +34,7 @@ import {
   pingSoon,
   watchPongs,
 } from "../run/protocol_ping.ts";
-import { CLOSED_EARLY, printSummary } from "../run/end_reason.ts";
+import { CLOSED_EARLY, printSummary } from "../run/run_result.ts";
 import {
   type Answer,
   pingReport,

@@ -13,7 +13,7 @@ import { clientConfig, clientNeeds, proxyHint } from "../args/client_config.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
 import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { printSummary, statsLine } from "../run/end_reason.ts";
+import { printSummary, statsLine } from "../run/run_result.ts";
 import { onlyUrl } from "../args/values.ts";
 import { connectSteps, type Reader, readMessages } from "../run/input.ts";
 import { toMicros } from "../format.ts";

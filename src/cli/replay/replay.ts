@@ -18,7 +18,7 @@ import {
 import { ClientRun } from "../run/client_run.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
-import { printSummary } from "../run/end_reason.ts";
+import { printSummary } from "../run/run_result.ts";
 import { type Address, UsageError, webSocketUrl } from "../args/values.ts";
 import { connectSteps } from "../run/input.ts";
 import { sentences, traceRequest } from "../run/connection_events.ts";

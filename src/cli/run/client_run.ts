@@ -18,7 +18,7 @@ import { nextTurn, untilNextTurn } from "../../turns.ts";
 import type { Flags } from "../args/flags.ts";
 import { inFlags } from "../args/client_config.ts";
 import { matches, UsageError } from "../args/values.ts";
-import { type EndSignal, type ExitStatus, Signals } from "../exit_status.ts";
+import { type EndSignal, Signals } from "../exit_status.ts";
 import { displayUrl } from "../format.ts";
 import type { OpenOutput } from "../output/output.ts";
 import type { StreamOwner } from "../output/stream_sink.ts";
@@ -32,9 +32,8 @@ import {
   exitStatusOf,
   type Goal,
   isUrgent,
-  type RunStats,
-  runStats,
 } from "./end_reason.ts";
+import { type RunResult, type RunStats, runStats } from "./run_result.ts";
 import { after, every, Limit } from "./timers.ts";
 
 /** The parts of a run. */
@@ -93,22 +92,6 @@ export function limitsOf(
     failOnGap: flags["fail-on-gap"],
     statsEvery: flags.stats,
   };
-}
-
-/** How a run went. */
-export interface RunResult {
-  readonly status: ExitStatus;
-  readonly reason: EndReason;
-  readonly goal: Goal;
-  readonly stats: RunStats;
-  /** Messages that were read or accepted, and not sent. */
-  readonly unsent: number;
-  /** Those of them that no queue has accepted. */
-  readonly unaccepted: number;
-  /** Whether the error that ended the run has been printed. */
-  readonly isReported: boolean;
-  /** Bytes of output that were not read in time. */
-  readonly unwritten: number;
 }
 
 /** How long the reader of the output has at an urgent end, in milliseconds. */
@@ -393,8 +376,7 @@ export class ClientRun implements StreamOwner {
 
   /** The numbers of all clients together. */
   get stats(): RunStats {
-    const stats = this.#clients.map((client) => runStats(client.stats))
-      .reduce(addStats);
+    const stats = runStats(this.#clients.map(({ stats }) => stats));
     return {
       ...stats,
       messagesSent: stats.messagesSent - this.#returned,
@@ -616,25 +598,4 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) =>
     signal.addEventListener("abort", () => resolve(), { once: true })
   );
-}
-
-/** The numbers of two clients together. */
-function addStats(one: RunStats, other: RunStats): RunStats {
-  return {
-    ...one,
-    messagesSent: one.messagesSent + other.messagesSent,
-    messagesReceived: one.messagesReceived + other.messagesReceived,
-    bytesSent: one.bytesSent + other.bytesSent,
-    bytesReceived: one.bytesReceived + other.bytesReceived,
-    connects: one.connects + other.connects,
-    disconnects: one.disconnects + other.disconnects,
-    reconnects: one.reconnects + other.reconnects,
-    retries: one.retries + other.retries,
-    rotations: one.rotations + other.rotations,
-    queued: one.queued + other.queued,
-    queuedBytes: one.queuedBytes + other.queuedBytes,
-    unacknowledged: one.unacknowledged + other.unacknowledged,
-    redelivered: one.redelivered + other.redelivered,
-    downtime: one.downtime + other.downtime,
-  };
 }

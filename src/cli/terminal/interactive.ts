@@ -42,7 +42,7 @@ import {
   traceRequest,
 } from "../run/connection_events.ts";
 import { hasProtocolPings, nextPong, pingSoon } from "../run/protocol_ping.ts";
-import { printSummary, statsLine } from "../run/end_reason.ts";
+import { printSummary, statsLine } from "../run/run_result.ts";
 import { openEditor } from "./history.ts";
 import type { EditorEvent } from "./line_editor.ts";
 import { PlainTerminal, RawMode, suspendOr, Terminal } from "./terminal.ts";
