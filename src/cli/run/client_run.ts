@@ -14,7 +14,7 @@ import {
   type WSConfig,
   type WSError,
 } from "../../../mod.ts";
-import { nextTurn, untilNextTurn } from "../../turns.ts";
+import { untilNextTurn } from "../../turns.ts";
 import type { Flags } from "../args/flags.ts";
 import { inFlags } from "../args/client_config.ts";
 import { matches, UsageError } from "../args/values.ts";
@@ -33,6 +33,7 @@ import {
   type Goal,
   isUrgent,
 } from "./end_reason.ts";
+import { FloodDetector } from "./flood.ts";
 import { type RunResult, type RunStats, runStats } from "./run_result.ts";
 import { after, every, Limit } from "./timers.ts";
 
@@ -103,15 +104,6 @@ const LAST_WORDS = 50;
 /** How many messages may come before the clock is read. */
 const CLOCK_EVERY = 32;
 
-/** How long a turn of the event loop may take before it is a flood, in ms. */
-const LONG_TURN = 20;
-
-/** How long so many messages may take if they are to be a flood, in ms. */
-const FLOOD_PACE = 5;
-
-/** How long it may go on at that pace before it is a flood, in milliseconds. */
-const LONG_BUSY = 50;
-
 /** Runs clients until the first reason to end. */
 export class ClientRun implements StreamOwner {
   readonly #parts: RunParts;
@@ -130,11 +122,7 @@ export class ClientRun implements StreamOwner {
   #signals: Signals | undefined;
   /** Messages since the clock was read last. */
   #unclocked = 0;
-  /** When the clock was first read in this turn of the event loop. */
-  #turnBegan: number | undefined;
-  #clockReadAt = 0;
-  /** Since when messages have come at the pace of a flood. */
-  #busySince = 0;
+  readonly #flood = new FloodDetector();
   #opened: Promise<void> = Promise.resolve();
   #decided: EndReason | undefined;
   #outputFailure: EndReason | undefined;
@@ -538,19 +526,7 @@ export class ClientRun implements StreamOwner {
     this.#closeLimit.check(now);
     this.#writeLimit.check(now);
     if (now >= this.deadline) this.interrupt(undefined);
-    if (this.#isFlood(now)) this.#parts.output?.look();
-  }
-
-  /** Whether signals come late: the loop does not turn, or has much to do. */
-  #isFlood(now: number): boolean {
-    if (this.#turnBegan === undefined) {
-      this.#turnBegan = now;
-      nextTurn(() => this.#turnBegan = undefined);
-    }
-    if (now - this.#clockReadAt > FLOOD_PACE) this.#busySince = now;
-    this.#clockReadAt = now;
-    return now - this.#turnBegan > LONG_TURN ||
-      now - this.#busySince > LONG_BUSY;
+    if (this.#flood.isFlood(now)) this.#parts.output?.look();
   }
 
   /** What takes each message; the shortest way for a feed without a goal. */
