@@ -19,12 +19,8 @@ import {
   outputDelimiter,
   printerOf,
 } from "../output/printer.ts";
-import {
-  connectSteps,
-  decoderOf,
-  type Reader,
-  sendInput,
-} from "../run/input.ts";
+import { connectSteps, decoderOf, sendInput } from "../run/input.ts";
+import type { Reader } from "../run/read_messages.ts";
 import { openOutput, outputNeeds } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";

@@ -15,7 +15,8 @@ import type { Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { printSummary, statsLine } from "../run/run_result.ts";
 import { onlyUrl } from "../args/values.ts";
-import { connectSteps, type Reader, readMessages } from "../run/input.ts";
+import { connectSteps } from "../run/input.ts";
+import { type Reader, readMessages } from "../run/read_messages.ts";
 import { toMicros } from "../format.ts";
 import { eventLine, messageEvent } from "../output/json_events.ts";
 import {
