@@ -6,78 +6,15 @@
 
 import type { PingConfig, TlsConfig, WSConfig } from "../../../mod.ts";
 import { fileNeeds, type Need, netNeed, urlNeeds } from "../permissions.ts";
-import { FLAGS, type Flags } from "./flags.ts";
-import {
-  type HeaderFlag,
-  headerLine,
-  matches,
-  type TextOrFile,
-  UsageError,
-} from "./values.ts";
+import { readFlagText, textOf } from "./flag_files.ts";
+import type { Flags } from "./flags.ts";
+import { type HeaderFlag, headerLine, matches, UsageError } from "./values.ts";
 
 /** A program with nothing left to do must not keep its user waiting. */
 const CLOSE_TIMEOUT = 1_000;
 
 /** How often to send a ping, in milliseconds. */
 const PING_INTERVAL = 20_000;
-
-/** The flags of the options that have another name. */
-const OPTION_FLAGS: Readonly<Record<string, string>> = {
-  "compression": "--compress",
-  "headers": "--header",
-  "ping.isPong": "--pong",
-  "ping.message": "--ping",
-  "reconnect": "--no-reconnect",
-  "sendQueueMaxSize": "--queue-max",
-  "sendRate.interval": "--send-rate",
-  "subprotocols": "--subprotocol",
-  "tls": "--ca, --cert, --key",
-  "tls.caCerts": "--ca",
-  "url": "URL",
-};
-
-/** `idleTimeout` as `--idle-timeout`; undefined if there is no such flag. */
-function flagOf(option: string): string | undefined {
-  const name = option.replace(/^tls\./, "")
-    .replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return OPTION_FLAGS[option] ??
-    (Object.hasOwn(FLAGS, name) ? `--${name}` : undefined);
-}
-
-/** A message of the module in which flags stand for its options. */
-export function inFlags(message: string): string {
-  return message
-    // The flags' own functions name their flag.
-    .replace(/a function of the configuration threw \('?\w+'?: (.*)\)$/s, "$1")
-    .replace(/\btransport: "(\w+)"|\btransport "(\w+)"/g, "--transport $1$2")
-    .replace(/^decode threw: /, "--decompress failed for a message: ")
-    .replace(
-      /onConnect did not settle within (\d+ ms)/,
-      "No message matched --await within $1 (--connect-timeout)",
-    )
-    .replace(
-      /before onConnect settled: more than .*/,
-      "before one matched --await: more than can be kept",
-    )
-    .replace(/as sendQueueMaxBytes is (\d+)/, "as the queue holds $1 at most")
-    .replace(
-      /a number of milliseconds .* 2147483647: current value is \d+$/,
-      "at most 24 days",
-    )
-    .replace(/'([\w.]+)'/g, (quoted, option) => flagOf(option) ?? quoted)
-    .replace(
-      /^Cannot use --header as it must be without .*: current value is "(.+)"$/,
-      (_, name) =>
-        name === "sec-websocket-protocol"
-          ? `--header cannot set ${name}: use --subprotocol`
-          : `--header cannot set ${name}: the handshake sets it`,
-    )
-    .replace(
-      /^Cannot use (--[\w-]+) as it must be (.*?)(?:: current value is (.*))?$/,
-      (_, flag, rule, value) =>
-        `${flag} must be ${rule}${value === undefined ? "" : `: got ${value}`}`,
-    );
-}
 
 /** The configuration of the handshake, which all dialing commands share. */
 export function handshakeConfig(
@@ -395,71 +332,4 @@ function pingOf(flags: Flags): PingConfig | undefined {
     message: textOf("--ping", ping),
     isPong: pong === undefined ? undefined : (data) => matches(pong, data),
   };
-}
-
-/** The bytes of pipes, which can be read only once. */
-const pipes = new Map<string, Uint8Array<ArrayBuffer>>();
-
-/**
- * The bytes of a file; `-` is stdin. A file is read each time, because it may
- * have been renewed; a pipe, such as `<(pass show token)`, once.
- * @throws {UsageError} when it cannot be read
- */
-export function readFlagFile(
-  flag: string,
-  path: string,
-): Uint8Array<ArrayBuffer> {
-  const known = pipes.get(path);
-  if (known !== undefined) return known;
-  try {
-    const bytes = path === "-" ? readStdin() : Deno.readFileSync(path);
-    if (path === "-" || !Deno.statSync(path).isFile) pipes.set(path, bytes);
-    return bytes;
-  } catch (error) {
-    throw unreadable(flag, path, error);
-  }
-}
-
-/** The error for a file that cannot be read. */
-export function unreadable(
-  name: string,
-  path: string,
-  error: unknown,
-): UsageError {
-  const text = error instanceof Error ? error.message : String(error);
-  // Deno names its own call and the path once more.
-  const why = text.replace(/: \w+ '.*'$/s, "");
-  return new UsageError(`${name} cannot be read from ${path}: ${why}`);
-}
-
-function readStdin(): Uint8Array<ArrayBuffer> {
-  let bytes = new Uint8Array(4096);
-  for (let used = 0;;) {
-    const length = Deno.stdin.readSync(bytes.subarray(used));
-    if (length === null) return bytes.slice(0, used);
-    used += length;
-    if (used < bytes.length) continue;
-    const larger = new Uint8Array(bytes.length * 2);
-    larger.set(bytes);
-    bytes = larger;
-  }
-}
-
-/**
- * The text of a file without the newline that editors put at its end.
- * @throws {UsageError} when it cannot be read or is not UTF-8
- */
-export function readFlagText(flag: string, path: string): string {
-  const bytes = readFlagFile(flag, path);
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return text.replace(/\r?\n$/, "");
-  } catch {
-    throw new UsageError(`${flag} must be UTF-8 text: ${path} is not`);
-  }
-}
-
-/** The text, or the text of the file. */
-export function textOf(flag: string, given: TextOrFile): string {
-  return "text" in given ? given.text : readFlagText(flag, given.file);
 }

@@ -28,7 +28,7 @@ import type {
   Session,
   WSError,
 } from "../../../mod.ts";
-import { inFlags } from "../args/client_config.ts";
+import { inFlags } from "../args/in_flags.ts";
 import { openSubprotocol } from "../secrets.ts";
 
 /** What an event says of an error. */

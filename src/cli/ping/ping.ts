@@ -10,8 +10,8 @@ import {
   clientNeeds,
   handshakeConfig,
   proxyHint,
-  textOf,
 } from "../args/client_config.ts";
+import { textOf } from "../args/flag_files.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import { matches, onlyUrl } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";

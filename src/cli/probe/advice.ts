@@ -5,7 +5,7 @@
  */
 
 import { endOf } from "../../transport/tcp/dial.ts";
-import { inFlags } from "../args/client_config.ts";
+import { inFlags } from "../args/in_flags.ts";
 import { escapeLine, showDuration } from "../format.ts";
 import { openValue } from "../secrets.ts";
 import type { ProbeFailure, StepName } from "./steps.ts";

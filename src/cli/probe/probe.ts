@@ -13,10 +13,10 @@ import {
   environmentProxy,
   handshakeConfig,
   headerListOf,
-  inFlags,
   proxyOf,
 } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
+import { inFlags } from "../args/in_flags.ts";
 import { onlyUrl, UsageError } from "../args/values.ts";
 import type { ExitCode, ExitStatus } from "../exit_status.ts";
 import {

@@ -34,7 +34,7 @@ import {
   HandshakeFailure,
   type HandshakeRequest,
 } from "../../transport/transport.ts";
-import { inFlags } from "../args/client_config.ts";
+import { inFlags } from "../args/in_flags.ts";
 import { escapeLine } from "../format.ts";
 import {
   headerLine,

@@ -9,12 +9,8 @@ import { delay } from "@std/async/delay";
 import type { Message } from "../../../mod.ts";
 import { type Peer, PeerClosedError } from "../../server/peer.ts";
 import { serve } from "../../server/server.ts";
-import {
-  clientConfig,
-  clientNeeds,
-  proxyHint,
-  unreadable,
-} from "../args/client_config.ts";
+import { clientConfig, clientNeeds, proxyHint } from "../args/client_config.ts";
+import { unreadable } from "../args/flag_files.ts";
 import { ClientRun } from "../run/client_run.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
 import type { ExitStatus } from "../exit_status.ts";

@@ -16,7 +16,7 @@ import {
 } from "../../../mod.ts";
 import { untilNextTurn } from "../../turns.ts";
 import type { Flags } from "../args/flags.ts";
-import { inFlags } from "../args/client_config.ts";
+import { inFlags } from "../args/in_flags.ts";
 import { matches, UsageError } from "../args/values.ts";
 import { type EndSignal, Signals } from "../exit_status.ts";
 import { displayUrl } from "../format.ts";

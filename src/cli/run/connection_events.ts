@@ -15,8 +15,9 @@ import type {
   WSError,
   WSErrorCode,
 } from "../../../mod.ts";
-import { headerListOf, inFlags } from "../args/client_config.ts";
+import { headerListOf } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
+import { inFlags } from "../args/in_flags.ts";
 import {
   displayUrl,
   escapeLine,

@@ -12,7 +12,7 @@ import {
   type WebSocketStreamClient,
   WSError,
 } from "../../../mod.ts";
-import { readFlagFile, readFlagText } from "../args/client_config.ts";
+import { readFlagFile, textOf } from "../args/flag_files.ts";
 import type { Flags } from "../args/flags.ts";
 import { matches, type TextOrFile, UsageError } from "../args/values.ts";
 import type { ClientRun } from "./client_run.ts";
@@ -286,7 +286,7 @@ export function messageOf(
   form: BinaryForm,
 ): Message {
   if (form === "raw" && "file" in given) return readFlagFile(flag, given.file);
-  const text = "text" in given ? given.text : readFlagText(flag, given.file);
+  const text = textOf(flag, given);
   if (form === undefined) return text;
   try {
     return decoderOf(form)(new TextEncoder().encode(text));

@@ -6,7 +6,8 @@
  */
 
 import type { Message, Session, WSConfig } from "../../../mod.ts";
-import { proxyHint, textOf } from "../args/client_config.ts";
+import { proxyHint } from "../args/client_config.ts";
+import { textOf } from "../args/flag_files.ts";
 import type { Flags } from "../args/flags.ts";
 import { connectConfig, filtered } from "../connect/messages.ts";
 import type { ExitStatus } from "../exit_status.ts";

@@ -1,7 +1,6 @@
 import {
   assert,
   assertEquals,
-  assertMatch,
   assertNotEquals,
   assertStringIncludes,
   assertThrows,
@@ -12,23 +11,13 @@ import {
   clientNeeds,
   handshakeConfig,
   headerListOf,
-  inFlags,
-  readFlagFile,
-  readFlagText,
-  textOf,
   tlsOf,
 } from "../../../src/cli/args/client_config.ts";
 import type { Flags } from "../../../src/cli/args/flags.ts";
 import { parseCommandLine } from "../../../src/cli/args/parse.ts";
 import { UsageError } from "../../../src/cli/args/values.ts";
 import { resolveConfig } from "../../../src/resolve_config.ts";
-import {
-  handshakeError,
-  hookOverrun,
-  hookTimeout,
-} from "../../../src/transport/classify.ts";
 import { certificates } from "../../support/certificates.ts";
-import type { HandshakeFailureKind } from "../../../src/transport/transport.ts";
 
 const URLS = ["wss://a.example.com/", "wss://b.example.com/"];
 
@@ -340,110 +329,4 @@ Deno.test("a run needs the network of its URLs and its proxy, and its files", ()
       others.some((need) => need.kind === "read" && need.path === name)
     ),
   );
-});
-
-/** Asks about a file with these bytes. */
-function withFile<T>(content: string | number[], ask: (path: string) => T): T {
-  const path = Deno.makeTempFileSync();
-  const bytes = typeof content === "string"
-    ? new TextEncoder().encode(content)
-    : Uint8Array.from(content);
-  try {
-    Deno.writeFileSync(path, bytes);
-    return ask(path);
-  } finally {
-    Deno.removeSync(path);
-  }
-}
-
-function textIn(content: string | number[]): string {
-  return withFile(content, (path) => readFlagText("--ca", path));
-}
-
-Deno.test("the newline that editors put at the end of a file does not count", () => {
-  assertEquals(textIn("token\n"), "token");
-  assertEquals(textIn("token\r\n"), "token");
-  assertEquals(textIn("token"), "token");
-});
-
-Deno.test("all other newlines and spaces count", () => {
-  assertEquals(textIn("a\nb\n\n"), "a\nb\n");
-  assertEquals(textIn(" a \n"), " a ");
-  assertEquals(textIn("a\r"), "a\r");
-  assertEquals(textIn(""), "");
-});
-
-Deno.test("bytes come as they are", () => {
-  const bytes = [0xff, 0x00, 0x0a];
-  assertEquals(
-    withFile(bytes, (path) => readFlagFile("--on-open", path)),
-    Uint8Array.from(bytes),
-  );
-});
-
-Deno.test("what is no UTF-8 is no text, and is told with flag and file", () => {
-  withFile([0xff], (path) =>
-    assertThrows(
-      () => readFlagText("--ca", path),
-      UsageError,
-      `--ca must be UTF-8 text: ${path} is not`,
-    ));
-});
-
-Deno.test("a file that cannot be read is told with flag, file and reason", () => {
-  const { message } = assertThrows(
-    () => readFlagText("--cert", "there/is/none"),
-    UsageError,
-  );
-  assertMatch(message, /^--cert cannot be read from there\/is\/none: No such/);
-});
-
-Deno.test("a text is itself, a file is what it holds", () => {
-  assertEquals(textOf("--ping", { text: "@x\n" }), "@x\n");
-  withFile(
-    "ping\n",
-    (file) => assertEquals(textOf("--ping", { file }), "ping"),
-  );
-});
-
-Deno.test("no message of the module names an option of the module", async (t) => {
-  const url = new URL("wss://example.com/");
-  const context = {
-    url,
-    proxy: undefined,
-    wasOpen: false,
-    refusals: 0,
-    now: 0,
-  };
-  const refused = (options: Omit<WSConfig, "url">) =>
-    assertThrows(() => resolveConfig({ url, ...options }), RangeError).message;
-  const failed = (kind: HandshakeFailureKind, detail?: string) =>
-    handshakeError({ kind, detail }, context).message;
-  const messages = [
-    failed("options", "'tls.key' does not belong to 'tls.cert'"),
-    failed("options", "the certificates in 'tls' cannot be used"),
-    failed("certificate"),
-    failed("client-certificate"),
-    failed("redirect", "more often than 'followRedirects' allows: 5"),
-    failed(
-      "provider-threw",
-      "'headers': --header must have the form NAME: VALUE",
-    ),
-    hookOverrun(10_000, url.href).message,
-    hookTimeout(10_000, url.href).message,
-    "Cannot send 20000000 bytes as sendQueueMaxBytes is 16777216",
-    "The server closed the connection and 'reconnect' is off",
-    refused({ idleTimeout: 2 ** 31 }),
-    refused({ sendRate: { messages: 1, interval: 2 ** 31 } }),
-  ];
-  for (const message of messages) {
-    await t.step(message, () => {
-      const shown = inFlags(message);
-      assertEquals(
-        /'[\w.]+'|\b[a-z]+[A-Z]\w*/.exec(shown)?.[0],
-        undefined,
-        shown,
-      );
-    });
-  }
 });
