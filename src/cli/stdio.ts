@@ -131,17 +131,27 @@ async function writeQueue(): Promise<void> {
   writing = undefined;
 }
 
-/** Waits until stderr is written, but no longer than this, and ends it. */
+/**
+ * The longest wait for a reader that counts as one, in milliseconds: when it
+ * takes longer the program did not run, and perhaps nor did the write.
+ */
+export const COUNT_EVERY = 10;
+
+/**
+ * Waits until stderr is written, and ends it. Waits no longer than `ms`, but for
+ * the time in which the program itself does not run.
+ */
 export async function endStderr(ms: number): Promise<void> {
   // In a flood a timer of this thread might go off only after seconds.
   if (thread !== undefined) return thread.stop(ms);
-  if (writing === undefined) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([writing, limit]);
-  clearTimeout(timer);
+  for (let left = ms; writing !== undefined && left > 0; left -= COUNT_EVERY) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, Math.min(left, COUNT_EVERY));
+    });
+    await Promise.race([writing, limit]);
+    clearTimeout(timer);
+  }
 }
 
 /** Where bytes go. */

@@ -22,6 +22,7 @@
 
 import { type EndSignal, obeyedSignals } from "../exit_status.ts";
 import {
+  COUNT_EVERY,
   type Sink,
   type StderrThread,
   useStderrThread,
@@ -231,14 +232,16 @@ export class StreamSink implements Sink, StderrThread {
     }
   }
 
+  /** Blocks for up to `ms`, but for the time in which the program does not run. */
   #blockUntil(isDone: () => boolean, ms: number): void {
-    const until = performance.now() + ms;
-    for (;;) {
+    for (let left = ms;;) {
       const before = Atomics.load(this.#shared.events, 0);
       this.#putRest();
-      const left = until - performance.now();
       if (isDone() || left <= 0) return;
-      Atomics.wait(this.#shared.events, 0, before, left);
+      const wait = Math.min(left, COUNT_EVERY);
+      const start = performance.now();
+      Atomics.wait(this.#shared.events, 0, before, wait);
+      left -= Math.min(wait, performance.now() - start);
     }
   }
 
