@@ -206,8 +206,9 @@ export class WebSocketStreamClient
 
   /**
    * Waits until every message accepted before this call has left the socket or,
-   * with acknowledgements, is acknowledged; `false` if `ms` ran out or a
-   * message was lost.
+   * with acknowledgements, is acknowledged; `false` if `ms` ran out, or one of
+   * them was dropped or lost meanwhile. For a message that a newer one with the
+   * same key has replaced, it waits for that one.
    * @throws {WSError} the error that ended the client; `QUEUE_FULL` in
    * `onConnect`
    * @throws {TypeError | RangeError} at once, for a wrong `ms`

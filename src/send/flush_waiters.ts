@@ -13,7 +13,7 @@ interface Waiter {
   readonly place: number;
   readonly result: PromiseWithResolvers<boolean>;
   readonly timer: ReturnType<typeof setTimeout> | undefined;
-  /** Whether a message that it waits for was lost. */
+  /** Whether a message that it waits for was dropped or lost. */
   hasLost: boolean;
 }
 
@@ -28,7 +28,7 @@ export class FlushWaiters {
 
   /**
    * Waits until everything before this place is settled; `false` if that takes
-   * longer than `ms`, or if a message was lost.
+   * longer than `ms`, or if a message was dropped or lost.
    */
   wait(place: number, ms: number): Promise<boolean> {
     const result = Promise.withResolvers<boolean>();
@@ -50,7 +50,7 @@ export class FlushWaiters {
     }
   }
 
-  /** The message at this place is lost. */
+  /** The message at this place will not be sent, or is lost. */
   lose(place: number): void {
     for (const waiter of this.#waiters) {
       if (place < waiter.place) waiter.hasLost = true;

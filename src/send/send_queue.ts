@@ -577,6 +577,9 @@ export class SendQueue {
 
   /** Drops a message, wherever it is. */
   drop(item: Item, reason: DropReason): void {
+    // One that is in no list was replaced, so that another has its place, or
+    // was never queued.
+    if (item.list !== undefined) this.flushes.lose(item.sequence);
     this.#takeOut(item);
     this.#forget(item);
     // A message on its way to the disk counts as accepted, then dropped.

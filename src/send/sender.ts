@@ -148,8 +148,8 @@ export class Sender {
 
   /**
    * Waits until every message accepted so far has left the socket or, with
-   * acknowledgements, is acknowledged; `false` if `ms` ran out or a message was
-   * lost.
+   * acknowledgements, is acknowledged; `false` if `ms` ran out, or one of them
+   * was dropped or lost meanwhile.
    * @throws {WSError} the error that ended the client
    */
   flush(ms = Infinity): Promise<boolean> {

@@ -906,6 +906,7 @@ export class SenderModel {
   }
 
   #drop(item: Item, reason: DropReason): void {
+    this.#lose(item);
     remove(this.#queue, item);
     remove(this.#staged, item);
     for (const older of item.older) {

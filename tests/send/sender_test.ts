@@ -2,6 +2,7 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { FakeTime } from "@std/testing/time";
 import type { Redelivery } from "../../src/config.ts";
 import { WSError } from "../../src/errors.ts";
+import type { Sender } from "../../src/send/sender.ts";
 import { FakeSocket } from "./fake_socket.ts";
 import { setUp, STOPPED } from "./set_up.ts";
 
@@ -122,6 +123,59 @@ Deno.test("flush goes on over a new connection, until its time is over", async (
   next.drain();
   turns.pass();
   assertEquals(await long, true);
+  sender.end(STOPPED);
+});
+
+Deno.test("flush is false when a message that it waits for is dropped, and true when a newer one takes its place", async () => {
+  let now = 0;
+  const clock = { monotonic: () => now, wall: () => now };
+  const abort = new AbortController();
+  const drops: Record<string, (sender: Sender) => unknown> = {
+    expired: (sender) => {
+      now = 100;
+      sender.release({});
+    },
+    aborted: () => abort.abort(),
+    cleared: (sender) => sender.clearQueue(),
+    overflow: (sender) => sender.trySend("newest"),
+    replaced: (sender) => sender.trySend("newer", { key: "k" }),
+  };
+  for (const [reason, drop] of Object.entries(drops)) {
+    now = 0;
+    const { sender, turns, dropped } = setUp({
+      overflow: "drop-oldest",
+      sendQueueMaxSize: 1,
+    }, { clock });
+    const { signal } = reason === "aborted" ? abort : new AbortController();
+    sender.trySend("old", { ttl: 100, key: "k", signal });
+    const flushed = sender.flush();
+    drop(sender);
+    const later = sender.flush();
+    const socket = new FakeSocket();
+    sender.attach(socket);
+    socket.drain();
+    turns.pass();
+    assertEquals(dropped, [`${reason} old`]);
+    assertEquals(await flushed, reason === "replaced", reason);
+    // The message was dropped before this call.
+    assertEquals(await later, true, reason);
+    sender.end(STOPPED);
+  }
+});
+
+Deno.test("flush is true when a message that the queue never took is dropped meanwhile", async () => {
+  const { sender, turns, dropped } = setUp({
+    overflow: "drop-newest",
+    sendQueueMaxSize: 1,
+  });
+  sender.trySend("a");
+  const flushed = sender.flush();
+  await sender.send("b");
+  const socket = new FakeSocket();
+  sender.attach(socket);
+  socket.drain();
+  turns.pass();
+  assertEquals([await flushed, dropped], [true, ["overflow b"]]);
   sender.end(STOPPED);
 });
 
