@@ -235,9 +235,10 @@ export class WebSocketStreamClient
   }
 
   /**
-   * A stream into the queue, the same one each time. Its backpressure is that
-   * of the queue. Aborting it does not take back accepted messages. Closing it
-   * waits as `flush()` does, and does not stop the client.
+   * A stream into the queue: the same one until it is closed, aborted or has
+   * failed, then a new one. Its backpressure is that of the queue. Aborting it
+   * does not take back accepted messages. Closing it waits as `flush()` does,
+   * and does not stop the client.
    *
    * @example
    * ```ts

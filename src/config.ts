@@ -357,8 +357,8 @@ export interface WSConfig {
   /**
    * The largest inbound message, in bytes after decompression. A larger one
    * closes the connection with 1009. With `transport: "native"` the runtime's
-   * limit of 64 MiB per frame is fixed; a message of several frames has no
-   * limit.
+   * limit is fixed: a frame of 64 MiB or more ends the connection, and a
+   * message of several frames has no limit.
    * @default 64 MiB
    */
   readonly maxMessageBytes?: number | undefined;
@@ -556,14 +556,16 @@ export interface WSConfig {
   /**
    * What to do when the buffer of a reader is full: close the connection
    * (`SLOW_CONSUMER`) and reconnect once the reader has drained to half; drop
-   * the oldest or the newest message, or all but the latest of each key
-   * (reported to `onGap`); or, only with `transport: "tcp"`, `"pause"`: stop
-   * reading from the socket until the slowest reader has drained to half.
+   * the oldest or the newest message (reported to `onGap`); or, only with
+   * `transport: "tcp"`, `"pause"`: stop reading from the socket until the
+   * slowest reader has drained to half.
    * Nothing is lost then, and the server feels the backpressure. With
    * acknowledgements (`redeliver.acknowledged`), do not await `send()` or
    * `flush()` in the loop that reads: they may wait for acknowledgements behind
    * messages for which the reader has no room (`SLOW_CONSUMER` is reported
-   * after `pingTimeout`).
+   * after `pingTimeout`). With `{ conflate }` a message takes the place of an
+   * unread one with the same key at any time, which is not reported; when there
+   * are too many keys, the oldest message is dropped and reported.
    * @default "disconnect"; "pause" with `transport: "tcp"`
    */
   readonly receiveOverflow?: ReceiveOverflow | undefined;
