@@ -9,8 +9,15 @@ import {
   COMMAND_NAMES,
   type CommandName,
   type Flag,
+  type Toggle,
 } from "./args/flag.ts";
-import { type FlagName, flagsOf, type Invocation } from "./args/flags.ts";
+import {
+  FLAG_NAMES,
+  type FlagName,
+  FLAGS,
+  flagsOf,
+  type Invocation,
+} from "./args/flags.ts";
 import { UsageError } from "./args/values.ts";
 import { COMMANDS } from "./commands.ts";
 import type { ExitStatus } from "./exit_status.ts";
@@ -57,14 +64,23 @@ function forms(name: FlagName, flag: Flag): string[] {
   return flag.short === undefined ? [long] : [`-${flag.short}`, long];
 }
 
-/** Whether its value is a file, or may name one behind an `@`. */
-function fileOf(flag: Flag): "file" | "@file" | undefined {
-  if (flag.kind === "toggle" || !flag.value.includes("FILE")) return undefined;
-  return flag.value.includes("@FILE") ? "@file" : "file";
+/** How each kind of value is completed; `@file` is a file behind an `@`. */
+interface ValueForms {
+  readonly words: (words: string) => string;
+  readonly file: string;
+  readonly "@file": string;
+  readonly other: string;
 }
 
-function wordsOf(flag: Flag): readonly string[] | undefined {
-  return flag.kind === "one" ? flag.words : undefined;
+function valueForm(
+  flag: Exclude<Flag, Toggle>,
+  forms: ValueForms,
+): string {
+  if (flag.kind === "one" && flag.words !== undefined) {
+    return forms.words(flag.words.join(" "));
+  }
+  if (flag.value.includes("@FILE")) return forms["@file"];
+  return flag.value.includes("FILE") ? forms.file : forms.other;
 }
 
 function bash(): string {
@@ -106,7 +122,7 @@ _ws_stream() {
     esac
   done
   case $prev in
-${valueCases().join("\n")}
+${bashValueCases().join("\n")}
   esac
   case $command in
 ${cases.join("\n")}
@@ -133,20 +149,19 @@ complete -o bashdefault -F _ws_stream ws-stream
 `;
 }
 
-/** The values of a flag: its words, a file, or anything. */
-function valueCases(): string[] {
-  const seen = new Map<FlagName, Flag>(COMMAND_NAMES.flatMap(flagsOf));
-  return [...seen].flatMap(([name, flag]) => {
+const BASH_VALUES: ValueForms = {
+  words: (words) => `COMPREPLY=($(compgen -W "${words}" -- "$cur"))`,
+  file: '_ws_stream_files "$cur"',
+  "@file": 'COMPREPLY=(); [[ $cur == @* ]] && _ws_stream_at_files "$cur"',
+  other: "COMPREPLY=()",
+};
+
+function bashValueCases(): string[] {
+  return FLAG_NAMES.flatMap((name) => {
+    const flag: Flag = FLAGS[name];
     if (flag.kind === "toggle") return [];
-    const words = wordsOf(flag);
-    const reply = words !== undefined
-      ? `COMPREPLY=($(compgen -W "${words.join(" ")}" -- "$cur")); return`
-      : fileOf(flag) === "file"
-      ? '_ws_stream_files "$cur"; return'
-      : fileOf(flag) === "@file"
-      ? 'COMPREPLY=(); [[ $cur == @* ]] && _ws_stream_at_files "$cur"; return'
-      : "COMPREPLY=(); return";
-    return [`    ${forms(name, flag).join("|")}) ${reply} ;;`];
+    const reply = valueForm(flag, BASH_VALUES);
+    return [`    ${forms(name, flag).join("|")}) ${reply}; return ;;`];
   });
 }
 
@@ -204,21 +219,21 @@ fi
 `;
 }
 
+const ZSH_VALUES: ValueForms = {
+  words: (words) => `(${words})`,
+  file: "_files",
+  "@file": "{compset -P @ && _files}",
+  other: " ",
+};
+
 function zshSpec(form: string, flag: Flag, command: CommandName): string {
   const about = briefOf(flag, command).replaceAll(/[[\]:]/g, String.raw`\$&`);
   const isRepeated = flag.kind === "many" ||
     flag.kind === "toggle" && flag.counted;
   const repeated = isRepeated ? "*" : "";
   if (flag.kind === "toggle") return quoted(`${repeated}${form}[${about}]`);
-  const words = wordsOf(flag);
   const value = flag.value.replaceAll(/[[\]:]/g, String.raw`\$&`);
-  const action = words !== undefined
-    ? `(${words.join(" ")})`
-    : fileOf(flag) === "file"
-    ? "_files"
-    : fileOf(flag) === "@file"
-    ? "{compset -P @ && _files}"
-    : " ";
+  const action = valueForm(flag, ZSH_VALUES);
   // The value of a long flag may stand behind a =, too.
   const assigned = form.startsWith("--") ? "=" : "";
   return quoted(`${repeated}${form}${assigned}[${about}]:${value}:${action}`);
@@ -270,6 +285,13 @@ const FISH_AT_FILES =
   '(string match -q -- "@*" (commandline -ct); and string replace -r "^" @ ' +
   "(__fish_complete_path (string sub -s 2 -- (commandline -ct))))";
 
+const FISH_VALUES: ValueForms = {
+  words: (words) => `-x -a ${quoted(words)}`,
+  file: "-r -F",
+  "@file": `-x -a ${quoted(FISH_AT_FILES)}`,
+  other: "-x",
+};
+
 function fishFlag(
   name: FlagName,
   flag: Flag,
@@ -279,15 +301,7 @@ function fishFlag(
   const long = `-l ${flag.negated ? "no-" : ""}${name}`;
   const about = `-d ${quoted(briefOf(flag, command))}`;
   if (flag.kind === "toggle") return `${short}${long} ${about}`;
-  const words = wordsOf(flag);
-  const value = words !== undefined
-    ? `-x -a ${quoted(words.join(" "))}`
-    : fileOf(flag) === "file"
-    ? "-r -F"
-    : fileOf(flag) === "@file"
-    ? `-x -a ${quoted(FISH_AT_FILES)}`
-    : "-x";
-  return `${short}${long} ${value} ${about}`;
+  return `${short}${long} ${valueForm(flag, FISH_VALUES)} ${about}`;
 }
 
 /** For all three shells: fish takes `\'` inside quotes, the others leave them. */
