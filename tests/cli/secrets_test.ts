@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { openSubprotocols, openValue } from "../../src/cli/secrets.ts";
+import { redactHeader, redactSubprotocols } from "../../src/cli/secrets.ts";
 import { respondStatus, TcpPeer, upgrade } from "../support/tcp_peer.ts";
 import { cli } from "./session.ts";
 
@@ -11,9 +11,9 @@ Deno.test("headers that hold a secret are hidden, by name or by value", () => {
     ..."X-Credential X-Amz-Security-Token X-Hmac X-Pwd X-Passwd".split(" "),
     ..."X-Ticket X-Otp X-Nonce PRIVATE-TOKEN X-Auth".split(" "),
   ];
-  for (const name of hidden) assertEquals(openValue(name, "s"), "***", name);
+  for (const name of hidden) assertEquals(redactHeader(name, "s"), "***", name);
   const values = ["Bearer s", "basic czpz", "eyJhbGciOiJIUzI1NiJ9.e30.x"];
-  for (const value of values) assertEquals(openValue("X-App", value), "***");
+  for (const value of values) assertEquals(redactHeader("X-App", value), "***");
 });
 
 Deno.test("headers without a secret are shown", () => {
@@ -29,27 +29,27 @@ Deno.test("headers without a secret are shown", () => {
     ["sec-websocket-protocol", "v2.feed"],
   ] as const;
   for (const [name, value] of shown) {
-    assertEquals(openValue(name, value), value);
+    assertEquals(redactHeader(name, value), value);
   }
 });
 
 Deno.test("URLs in headers lose what may be secret in them", () => {
-  const location = (value: string) => openValue("location", value);
+  const location = (value: string) => redactHeader("location", value);
   assertEquals(location("wss://u:s@h/feed?token=s"), "wss://h/feed?***");
   assertEquals(location("/feed?token=s#s"), "/feed?***#***");
   assertEquals(location("//u:s@h/"), "//***@h/");
-  assertEquals(openValue("Origin", "https://u:s@h"), "https://h/");
+  assertEquals(redactHeader("Origin", "https://u:s@h"), "https://h/");
 });
 
 Deno.test("a subprotocol that is a token is hidden", () => {
-  const open = (...names: string[]) => openSubprotocols(names).join(" ");
+  const shown = (...names: string[]) => redactSubprotocols(names).join(" ");
   assertEquals(
-    open("graphql-transport-ws", "mqtt"),
+    shown("graphql-transport-ws", "mqtt"),
     "graphql-transport-ws mqtt",
   );
-  assertEquals(open("v1", "bearer.abc"), "v1 ***");
-  assertEquals(open("access_token", "abc", "v1"), "*** *** v1");
-  assertEquals(open("a".repeat(33)), "***");
+  assertEquals(shown("v1", "bearer.abc"), "v1 ***");
+  assertEquals(shown("access_token", "abc", "v1"), "*** *** v1");
+  assertEquals(shown("a".repeat(33)), "***");
 });
 
 Deno.test("no command shows a secret that the server repeats", async () => {

@@ -8,7 +8,7 @@ import type { PingConfig, TlsConfig, WSConfig } from "../../../mod.ts";
 import { fileNeeds, type Need, netNeed, urlNeeds } from "../permissions.ts";
 import { readFlagText, textOf } from "./flag_files.ts";
 import type { Flags } from "./flags.ts";
-import { type HeaderFlag, headerLine, matches, UsageError } from "./values.ts";
+import { type HeaderFlag, matches, parseHeader, UsageError } from "./values.ts";
 
 /** A program with nothing left to do must not keep its user waiting. */
 const CLOSE_TIMEOUT = 1_000;
@@ -121,7 +121,7 @@ function headerPairs(given: HeaderFlag): [string, string][] {
     .flatMap((line, i): [string, string][] => {
       if (line.trim() === "") return [];
       try {
-        const { name, value } = headerLine(line);
+        const { name, value } = parseHeader(line);
         return [[name, value]];
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;

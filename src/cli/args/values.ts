@@ -173,14 +173,14 @@ export interface Header {
 /** `NAME: VALUE` or `@FILE`. */
 export function header(text: string): HeaderFlag {
   const given = textOrFile(text);
-  return "file" in given ? given : headerLine(given.text);
+  return "file" in given ? given : parseHeader(given.text);
 }
 
 /** A token, as RFC 9110, section 5.6.2, defines it. */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /** `NAME: VALUE`, checked as RFC 9110, section 5, wants it. */
-export function headerLine(text: string): Header {
+export function parseHeader(text: string): Header {
   const colon = text.indexOf(":");
   const name = text.slice(0, Math.max(colon, 0)).trim();
   const value = text.slice(colon + 1).trim();
@@ -323,14 +323,14 @@ export function onlyUrl(command: string, operands: readonly string[]): string {
 
 /** As it was typed, in quotes, without the parts that may be secret. */
 function shownUrl(text: string): string {
-  return JSON.stringify(openUrl(text));
+  return JSON.stringify(redactUrl(text));
 }
 
 /**
- * A text that may be meant as a URL, without the parts that may be secret. What
- * comes before the last @ is hidden: a password may hold any character.
+ * A text that may be meant as a URL, without the parts that may be secret.
+ * Everything before the last @ is hidden: a password may hold any character.
  */
-export function openUrl(text: string): string {
+export function redactUrl(text: string): string {
   return text
     .replace(/^(([a-z][a-z\d+.-]*:)?\/{1,2})?.*@/is, "$1***@")
     .replace(/\?[^#]*/s, "?***").replace(/#.*/s, "#***");

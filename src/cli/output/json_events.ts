@@ -29,7 +29,7 @@ import type {
   WSError,
 } from "../../../mod.ts";
 import { inFlags } from "../args/in_flags.ts";
-import { openSubprotocol } from "../secrets.ts";
+import { redactSubprotocol } from "../secrets.ts";
 
 /** What an event says of an error. */
 export interface ErrorFacts {
@@ -100,7 +100,7 @@ export function eventLine<T extends { readonly type: string }>(
 /** A new connection. */
 export function openEvent(session: Session): JsonEvent {
   const { protocol, attempt } = session;
-  return { type: "open", protocol: openSubprotocol(protocol), attempt };
+  return { type: "open", protocol: redactSubprotocol(protocol), attempt };
 }
 
 /** An inbound message. */

@@ -7,7 +7,7 @@
 import { endOf } from "../../transport/tcp/dial.ts";
 import { inFlags } from "../args/in_flags.ts";
 import { escapeLine, showDuration } from "../format.ts";
-import { openValue } from "../secrets.ts";
+import { redactHeader } from "../secrets.ts";
 import type { ProbeFailure, StepName } from "./steps.ts";
 
 /**
@@ -219,7 +219,7 @@ function statusAdvice(
     return location === null
       ? "The server redirects without saying where."
       : `The server redirects: use ${
-        escapeLine(openValue("location", location))
+        escapeLine(redactHeader("location", location))
       }.`;
   }
   if (status >= 500 && status < 600) {

@@ -37,10 +37,10 @@ import {
 import { inFlags } from "../args/in_flags.ts";
 import { escapeLine } from "../format.ts";
 import {
-  headerLine,
-  openSubprotocol,
-  openSubprotocols,
-  openValue,
+  redactHeader,
+  redactSubprotocol,
+  redactSubprotocols,
+  showHeader,
 } from "../secrets.ts";
 import { certificateLines, lookAtCertificate } from "./certificate.ts";
 
@@ -253,7 +253,7 @@ class Prober {
     await this.#make("WebSocket", () => checkAnswer(answer, handshake), {
       ok: ({ subprotocol }) => ({
         details: this.#subprotocolLines(subprotocol),
-        facts: { subprotocol: openSubprotocol(subprotocol) },
+        facts: { subprotocol: redactSubprotocol(subprotocol) },
       }),
     });
     // A server would report a connection that just breaks.
@@ -264,9 +264,9 @@ class Prober {
 
   #subprotocolLines(subprotocol: string): string[] {
     if (subprotocol !== "") {
-      return [`subprotocol ${escapeLine(openSubprotocol(subprotocol))}`];
+      return [`subprotocol ${escapeLine(redactSubprotocol(subprotocol))}`];
     }
-    const offered = openSubprotocols(this.#request.subprotocols);
+    const offered = redactSubprotocols(this.#request.subprotocols);
     // RFC 6455 allows it; browsers and some libraries fail here.
     return offered.length > 0
       ? [`no subprotocol: the server speaks none of ${offered.join(", ")}`]
@@ -327,12 +327,12 @@ function headTold({ status, statusText, headers }: ResponseHead): Told {
   return {
     details: [
       `${status} ${escapeLine(statusText)}`.trim(),
-      ...[...headers].map(([name, value]) => headerLine(name, value)),
+      ...[...headers].map(([name, value]) => showHeader(name, value)),
     ],
     facts: {
       status,
       headers: Object.fromEntries(
-        [...headers].map(([name, value]) => [name, openValue(name, value)]),
+        [...headers].map(([name, value]) => [name, redactHeader(name, value)]),
       ),
     },
   };

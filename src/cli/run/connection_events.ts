@@ -27,7 +27,11 @@ import {
   showMany,
 } from "../format.ts";
 import type { Notices } from "../notices.ts";
-import { headerLine, openSubprotocol, openSubprotocols } from "../secrets.ts";
+import {
+  redactSubprotocol,
+  redactSubprotocols,
+  showHeader,
+} from "../secrets.ts";
 import {
   closeEvent,
   errorEvent,
@@ -83,7 +87,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       unreported.report(source);
       if (response !== undefined) traceResponse(response, notices);
       else traceProtocol(protocol, notices);
-      const shown = escapeLine(openSubprotocol(protocol));
+      const shown = escapeLine(redactSubprotocol(protocol));
       const as = protocol === "" ? "" : ` (${shown})`;
       const here = `${displayUrl(url)}${as}`;
       // After an outage the gap has reported it, unless the URL is another one.
@@ -236,7 +240,7 @@ function traceProtocol(protocol: string, notices: Notices): void {
     "< HTTP 101; the native transport shows no headers, --transport tcp does",
   );
   if (protocol === "") return;
-  notices.trace(`< ${headerLine("sec-websocket-protocol", protocol)}`);
+  notices.trace(`< ${showHeader("sec-websocket-protocol", protocol)}`);
 }
 
 /** What the flags put into the handshake request, for `-vv`; no secrets. */
@@ -250,7 +254,7 @@ export function traceRequest(
     notices.trace(`> GET ${displayUrl(url)}`);
     traceHeaders(">", headerListOf(flags), notices);
     if (flags.subprotocol.length === 0) continue;
-    const offered = openSubprotocols(flags.subprotocol).join(", ");
+    const offered = redactSubprotocols(flags.subprotocol).join(", ");
     notices.trace(`> sec-websocket-protocol: ${offered}`);
   }
 }
@@ -262,7 +266,7 @@ function traceHeaders(
   notices: Notices,
 ): void {
   for (const [name, value] of headers) {
-    notices.trace(`${direction} ${headerLine(name, value)}`);
+    notices.trace(`${direction} ${showHeader(name, value)}`);
   }
 }
 

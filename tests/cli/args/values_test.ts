@@ -13,11 +13,11 @@ import {
   escapedText,
   fileTemplate,
   header,
-  headerLine,
   messageFormat,
   number,
   oneOf,
   onlyUrl,
+  parseHeader,
   positiveDuration,
   rate,
   regex,
@@ -191,7 +191,7 @@ Deno.test("no value of a header can break out of its line", () => {
   fc.assert(fc.property(brokenText, (any) => {
     let value: string;
     try {
-      value = headerLine(`a:${any}`).value;
+      value = parseHeader(`a:${any}`).value;
     } catch (error) {
       if (error instanceof UsageError) return;
       throw error;
