@@ -6,7 +6,7 @@
  * @module
  */
 
-import { isGranted } from "./permissions.ts";
+import { environmentVariable } from "./permissions.ts";
 
 /** `0.42 ms`, `4.2 ms`, `850 ms`, `1.3 s`, `2 m 5 s`, `3 h 20 m`. */
 export function showDuration(ms: number): string {
@@ -185,7 +185,5 @@ export function terminalWidth(): number {
  * `--allow-env=TERM` can it be known; otherwise it counts as one that does.
  */
 export function isDumbTerminal(): boolean {
-  const variable = { name: "env", variable: "TERM" } as const;
-  return isGranted(variable) &&
-    Deno.env.get("TERM") === "dumb";
+  return environmentVariable("TERM") === "dumb";
 }

@@ -119,6 +119,15 @@ export function isGranted(descriptor: Deno.PermissionDescriptor): boolean {
 }
 
 /**
+ * A variable of the environment; undefined if it is empty, or without the
+ * permission to read it. Deno asks nobody for that.
+ */
+export function environmentVariable(variable: string): string | undefined {
+  if (!isGranted({ name: "env", variable })) return undefined;
+  return Deno.env.get(variable) || undefined;
+}
+
+/**
  * The missing flags, and a command to run, which depends on how the program was
  * started. The command keeps the permissions that were granted already.
  */

@@ -5,7 +5,13 @@
  */
 
 import type { PingConfig, TlsConfig, WSConfig } from "../../../mod.ts";
-import { fileNeeds, type Need, netNeed, urlNeeds } from "../permissions.ts";
+import {
+  environmentVariable,
+  fileNeeds,
+  type Need,
+  netNeed,
+  urlNeeds,
+} from "../permissions.ts";
 import { readFlagText, textOf } from "./flag_files.ts";
 import type { Flags } from "./flags.ts";
 import { type HeaderFlag, matches, parseHeader, UsageError } from "./values.ts";
@@ -268,7 +274,7 @@ export function proxyHint(
 ): string | undefined {
   const found = environmentProxy(flags, urls);
   if (found === undefined) return undefined;
-  return `the proxy that ${found.name} is in the way; ` +
+  return `${found.description} is in the way; ` +
     `NO_PROXY=${found.hostname} or --transport tcp avoids it`;
 }
 
@@ -287,25 +293,30 @@ export function environmentProxy(
     const scheme = url.protocol === "wss:" ? "HTTPS" : "HTTP";
     const name = [`${scheme}_PROXY`, "ALL_PROXY"]
       .flatMap((name) => [name, name.toLowerCase()])
-      .find((name) => environment(name) !== undefined);
+      .find((name) => environmentVariable(name) !== undefined);
     if (name === undefined) continue;
-    const value = environment(name) ?? "";
-    const shown = URL.canParse(value) ? ` (${new URL(value).host})` : "";
-    return { name: `${name} names${shown}`, hostname: url.hostname };
+    // Without a scheme the host is taken for one, and is not shown.
+    const host = URL.parse(environmentVariable(name) ?? "")?.host ?? "";
+    const shown = host === "" ? "" : ` (${host})`;
+    return {
+      description: `the proxy that ${name} names${shown}`,
+      hostname: url.hostname,
+    };
   }
   return undefined;
 }
 
 /** A proxy that the environment names. */
 export interface EnvironmentProxy {
-  /** `HTTP_PROXY names (127.0.0.1:3128)`. */
-  readonly name: string;
+  /** `the proxy that HTTP_PROXY names (127.0.0.1:3128)`. */
+  readonly description: string;
   /** The host of the URL that it is used for. */
   readonly hostname: string;
 }
 
 function isExempt(hostname: string): boolean {
-  const exempt = environment("NO_PROXY") ?? environment("no_proxy") ?? "";
+  const exempt = environmentVariable("NO_PROXY") ??
+    environmentVariable("no_proxy") ?? "";
   // To the runtime a * stands for every name, but for no address.
   const isAddress = /^[\d.]+$|^\[/.test(hostname);
   return exempt.split(",").map((part) => part.trim().replace(/^\*?\./, ""))
@@ -313,13 +324,6 @@ function isExempt(hostname: string): boolean {
       part === "*" ? !isAddress : part !== "" &&
         (hostname === part || hostname.endsWith(`.${part}`))
     );
-}
-
-function environment(variable: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  if (state !== "granted") return undefined;
-  const value = Deno.env.get(variable);
-  return value === "" ? undefined : value;
 }
 
 function pingOf(flags: Flags): PingConfig | undefined {

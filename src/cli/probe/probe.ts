@@ -77,8 +77,8 @@ export async function run(
   const other = environmentProxy(flags, [url.href]);
   if (other !== undefined) {
     stderrNotices(flags).trouble(
-      `without --transport tcp, connect goes through the proxy that ` +
-        `${other.name}; probe does so only with --proxy`,
+      `without --transport tcp, connect goes through ${other.description}; ` +
+        "probe does so only with --proxy",
     );
   }
   const start = performance.now();

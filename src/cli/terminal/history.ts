@@ -6,7 +6,12 @@
  */
 
 import { UsageError } from "../args/values.ts";
-import { fileNeeds, isGranted, requirePermissions } from "../permissions.ts";
+import {
+  environmentVariable,
+  fileNeeds,
+  isGranted,
+  requirePermissions,
+} from "../permissions.ts";
 import { HISTORY_SIZE, LineEditor } from "./line_editor.ts";
 
 /**
@@ -69,10 +74,9 @@ export function appendHistory(path: string, line: string): void {
  * and write it, so that the history is no reason to ask for one.
  */
 function defaultHistory(): string | undefined {
-  const variable = Deno.build.os === "windows" ? "USERPROFILE" : "HOME";
-  if (!isGranted({ name: "env", variable })) return undefined;
-  const home = Deno.env.get(variable);
-  if (home === undefined || home === "") return undefined;
+  const isWindows = Deno.build.os === "windows";
+  const home = environmentVariable(isWindows ? "USERPROFILE" : "HOME");
+  if (home === undefined) return undefined;
   const path = `${home}/.ws-stream-history`;
   const mayUse = isGranted({ name: "read", path }) &&
     isGranted({ name: "write", path });
