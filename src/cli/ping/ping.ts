@@ -116,19 +116,15 @@ function pingConfig(flags: Flags, url: string): WSConfig {
     ...handshakeConfig(flags, [url]),
     // The end of the connection ends the measurement.
     reconnect: false,
+    // Each ping is asked for, so that there are as many as samples.
+    pingInterval: 0,
   };
-  if (usesMessages(flags) && config.transport === undefined) return config;
-  if (usesMessages(flags) || flags.transport === "native") {
-    return { ...config, pingInterval: 0 };
-  }
-  // A lost ping is reported, and does not end the connection.
-  const pingTimeout = Math.max(LONG, 10 * flags.wait);
+  if (usesMessages(flags) || flags.transport === "native") return config;
   return {
     ...config,
     transport: "tcp",
-    // Each ping is asked for, so that there are as many as samples.
-    pingInterval: 0,
-    pingTimeout,
+    // A lost ping is reported, and does not end the connection.
+    pingTimeout: Math.max(LONG, 10 * flags.wait),
   };
 }
 
