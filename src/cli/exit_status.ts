@@ -132,7 +132,7 @@ export function exitBySignal(signal: EndSignal): void {
     }
   };
   end();
-  // The second thread may have listened still: it is told to stop.
+  // The second thread may still listen: it stops soon.
   setInterval(end, AGAIN);
   // As process 1 of a container there is no default action to end it.
   setTimeout(() => Deno.exit(signalExitCode(signal)), GRACE);

@@ -83,7 +83,7 @@ function split(argv: readonly string[]) {
   );
   const operands: string[] = [];
   let unknown: string | undefined;
-  const values: Values = parseArgs(words.map(closed), {
+  const values: Values = parseArgs(words.map(withToggleValue), {
     boolean: ["h", ...FLAG_NAMES.filter(isToggle)],
     string: FLAG_NAMES.filter((name) => !isToggle(name)),
     collect: FLAG_NAMES.filter((name) => FLAGS[name].kind === "many"),
@@ -115,7 +115,7 @@ function takesNext(word: string = ""): boolean {
 }
 
 /** `parseArgs` would take an operand `true` or `false` for a toggle's value. */
-function closed(word: string): string {
+function withToggleValue(word: string): string {
   const name = word.slice("--".length);
   return isFlagName(name) && isToggle(name) ? `${word}=true` : word;
 }

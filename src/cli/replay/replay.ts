@@ -113,17 +113,17 @@ async function asServer(
 
 async function playTo(peer: Peer, path: string, flags: Flags): Promise<void> {
   peer.onmessage = () => {};
-  const gone = new AbortController();
-  peer.closed.then(() => gone.abort());
+  const closed = new AbortController();
+  peer.closed.then(() => closed.abort());
   try {
     await playFile(path, flags, {
-      signal: gone.signal,
+      signal: closed.signal,
       send: (data) => peer.send(data),
       flush: () => peer.flush(),
     });
     await peer.close();
   } catch (error) {
-    if (gone.signal.aborted || error instanceof PeerClosedError) return;
+    if (closed.signal.aborted || error instanceof PeerClosedError) return;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What happens to the connections of a run, as sentences for people and as
- * `--json` events.
+ * Reports the events of the connections of a run, in sentences for people and as
+ * `--json` lines.
  *
  * @module
  */
@@ -116,15 +116,15 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
       const missed = count === undefined
         ? "messages of that time may be missing"
         : `missed ${showMany(count, "message")}`;
-      // No connection was lost: --decompress failed for these.
       if (attempts === 0 && count !== undefined) {
+        // No connection was lost: --decompress failed for these.
         unreported.report(source);
         notices.trouble(missed);
       } else if (isBack) {
         back.add(source);
         notices.good(`${at(source)}connected again after ${time}: ${missed}`);
-      } // Without a retry the end itself says what happened.
-      else if (attempts > 0) {
+      } else if (attempts > 0) {
+        // Without a retry the end itself says what happened.
         notices.trouble(
           `${at(source)}no connection for the last ${time}: ${missed}`,
         );
