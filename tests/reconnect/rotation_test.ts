@@ -307,15 +307,15 @@ function testAll(
     assertEquals(first.state, "open");
   });
 
-  test("sending goes on within half a second though the old server does not answer the close", async () => {
-    await using world = await openWorld({ config: { closeTimeout: 5_000 } });
+  test("sending goes on soon though the old server does not answer the close", async () => {
+    await using world = await openWorld({ config: { closeTimeout: 60_000 } });
     const first = await world.nextPeer();
     first.blackhole();
     world.client.reconnect(GRACEFUL);
     const second = await world.nextPeer();
     await eventually(() => world.client.stats.rotations === 1);
     await world.client.send("on");
-    const message = await within(second.receive(), "the message", 1_500);
+    const message = await within(second.receive(), "the message");
     assertEquals(message, "on");
     first.reset();
     await world.calls.next("disconnect");
@@ -584,7 +584,9 @@ function testAll(
     await eventually(() => world.client.stats.rotations === 1);
     second.drop();
     receivedBy(await within(world.nextPeer(), "the third connection"));
+    await world.calls.next("disconnect");
     first.reset();
+    await world.calls.next("disconnect");
   });
 
   test("every old connection is told as disconnected before the client is closed", async () => {
