@@ -14,7 +14,7 @@ const DIALED = [0, 1, 2, 3, 4, 5, 6, 7, 8, 124, ...BY_SIGNAL] as const;
 
 /** A job, and the command lines that do it. */
 export interface Example {
-  /** What somebody wants, as a sentence without a full stop. */
+  /** The job, as a sentence without a full stop. */
   readonly job: string;
   /** A line that ends with a backslash goes on in the next one. */
   readonly lines: readonly string[];
@@ -23,7 +23,7 @@ export interface Example {
 /** One command of the program. */
 export interface Command {
   readonly name: CommandName;
-  /** What follows the program's name. */
+  /** The words behind the program's name. */
   readonly usage: string;
   /** One line. */
   readonly summary: string;

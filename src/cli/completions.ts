@@ -29,7 +29,7 @@ export const SHELLS = ["bash", "zsh", "fish"] as const;
 /** One of them. */
 export type Shell = typeof SHELLS[number];
 
-/** What each command does, for the shells that show it. */
+/** The summary of each command, for the shells that show it. */
 export type Summaries = ReadonlyMap<CommandName, string>;
 
 /** The script of a shell. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-/** What each exit code means, for the program and for its help. */
+/** The exit codes with their meanings, for the program and for its help. */
 export const EXIT_CODES = {
   0: "ok",
   1: "an internal error; ping: no answer at all",

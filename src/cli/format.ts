@@ -1,7 +1,7 @@
 /**
  * Text for people: quantities, URLs without secrets, text from the network that
- * cannot drive a terminal, wrapped paragraphs; colors, and only the sixteen that
- * every terminal's own theme chooses, so that all is readable on any background.
+ * cannot drive a terminal, wrapped paragraphs, colors. The colors are among the
+ * sixteen that the terminal's theme chooses: they can be read on any background.
  *
  * @module
  */
@@ -133,11 +133,11 @@ export interface Style {
   readonly magenta: (text: string) => string;
 }
 
-/** What `--color` says. */
+/** The values of `--color`. */
 export type ColorChoice = "auto" | "always" | "never";
 
 /**
- * Whether to colour what goes to a stream. `Deno.noColor` shows `NO_COLOR`
+ * Whether to colour the text for a stream. `Deno.noColor` shows `NO_COLOR`
  * without a permission to read the environment.
  */
 export function wantsColor(choice: ColorChoice, isTerminal: boolean): boolean {

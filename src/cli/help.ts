@@ -175,7 +175,7 @@ function flagGroup(
   });
 }
 
-/** What a flag does, its default, and its commands if `connect` lacks it. */
+/** The help of a flag, its default, and its commands if `connect` lacks it. */
 export function description(flag: Flag, command?: CommandName): string {
   const initial = flag.kind === "one" && flag.default !== undefined
     ? ` [default: ${flag.default}]`

@@ -1,6 +1,6 @@
 /**
- * From the command line to the exit code. Loads only what a command line needs:
- * `--version` and `-h` start as fast as an empty program.
+ * From the command line to the exit code. Loads only the code that a command
+ * line needs: `--version` and `-h` start as fast as an empty program.
  *
  * @module
  */

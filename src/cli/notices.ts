@@ -14,7 +14,7 @@ import {
 } from "./format.ts";
 import { printToStderr } from "./stdio.ts";
 
-/** Where notices go: good news, trouble, what `-v` wants, what `-vv` wants. */
+/** Notices: good news, trouble, and the details of `-v` and of `-vv`. */
 export interface Notices {
   /** `-q`: not even trouble is printed. */
   readonly isQuiet: boolean;
@@ -44,7 +44,7 @@ export type PrintLine = (line: string) => void;
 export interface NoticeOptions {
   /** @default to stderr */
   readonly print?: PrintLine;
-  /** What each begins with. */
+  /** Stands before each. */
   readonly prefix?: string;
   readonly isTerminal?: boolean;
 }

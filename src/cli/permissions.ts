@@ -39,13 +39,13 @@ const PORTS: Readonly<Record<string, string>> = {
   "socks5:": "1080",
 };
 
-/** What connecting to a URL, or through a proxy, needs. */
+/** The permission to connect to a URL, or through a proxy. */
 export function netNeed(url: string): Need {
   const { hostname, port, protocol } = new URL(url);
   return { kind: "net", host: `${hostname}:${port || PORTS[protocol]}` };
 }
 
-/** What connecting to a WebSocket server needs. */
+/** The permissions to connect to a WebSocket server. */
 export function urlNeeds(url: string): Need[] {
   const { protocol, pathname } = new URL(url);
   if (protocol !== "ws+unix:") return [netNeed(url)];
@@ -66,12 +66,12 @@ function isKnown(need: Need): boolean {
   }
 }
 
-/** What listening on an address needs. */
+/** The permission to listen on an address. */
 export function listenNeed(address: Address): Need {
   return { kind: "net", host: showAddress(address) };
 }
 
-/** What writing a file under its final name needs: renaming reads too. */
+/** The permissions to write a file under its final name: renaming reads too. */
 export function fileNeeds(path: string): Need[] {
   return [{ kind: "read", path }, { kind: "write", path }];
 }

@@ -1,5 +1,5 @@
 /**
- * From flags to the configuration of a client, and to what it must be allowed.
+ * From flags to the configuration of a client, and to the permissions it needs.
  *
  * @module
  */
@@ -72,7 +72,7 @@ export function clientConfig(flags: Flags, urls: readonly string[]): WSConfig {
 }
 
 /**
- * What the flags and URLs must be allowed.
+ * The permissions that the flags and URLs need.
  * @throws {UsageError} a proxy that is none
  */
 export function clientNeeds(flags: Flags, urls: readonly string[]): Need[] {
@@ -214,7 +214,7 @@ function checkPair(cert: string, key: string): void {
     keys = [new X509Certificate(cert).publicKey, createPublicKey(key)]
       .map((half) => half.export({ type: "spki", format: "pem" }));
   } catch {
-    // The client and the server report what they cannot read.
+    // The client and the server report text that they cannot read.
     return;
   }
   if (keys[0] !== keys[1]) {
@@ -245,7 +245,7 @@ function transportOf(
 
 /**
  * Deno's WebSocket asks an HTTP proxy for `ws://` as if it were a page, and for
- * `wss://` hides what the proxy answers, such as 407.
+ * `wss://` hides the proxy's answer, such as 407.
  */
 function hasHttpProxy(flags: Flags): boolean {
   return proxyOf(flags)?.protocol.startsWith("http") === true;

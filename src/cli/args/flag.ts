@@ -1,6 +1,6 @@
 /**
- * What a flag of the command line is: how it is written, what it does, which
- * commands take it.
+ * The facts of a flag of the command line: its form, its help, and the commands
+ * that take it.
  *
  * @module
  */
@@ -36,7 +36,7 @@ export const GROUPS = [
   "General",
 ] as const;
 
-/** What every flag has. */
+/** The facts that every flag has. */
 interface FlagFacts {
   /** The one-letter form. */
   readonly short?: string;
@@ -44,13 +44,13 @@ interface FlagFacts {
   readonly group: typeof GROUPS[number];
   /** The commands that take it. */
   readonly of: readonly CommandName[];
-  /** What it does. */
+  /** Says what it does, in sentences. */
   readonly help: string;
-  /** What it does for the commands for which `help` is not true. */
+  /** The help for the commands for which `help` is not true. */
   readonly helpFor?: Readonly<Partial<Record<CommandName, string>>>;
   /**
-   * What `-h` says of it, or true for the first sentence of the help; without
-   * it `-h` does not list it.
+   * The line of `-h`, or true for the first sentence of the help; without it
+   * `-h` does not list the flag.
    */
   readonly brief?: string | true;
   /** Whether the help shows it as `--no-...`, because that is its use. */
@@ -71,9 +71,9 @@ export interface One<T> extends FlagFacts {
   /** How the help writes the value. */
   readonly value: string;
   readonly parse: (text: string) => T;
-  /** What counts when the flag is absent, as it would be typed. */
+  /** The value when the flag is absent, as it would be typed. */
   readonly default?: string;
-  /** What `--no-...` sets; without it that takes the default back. */
+  /** The value of `--no-...`; without it `--no-...` means the default. */
   readonly off?: T;
   /** The values to choose from, for the completions. */
   readonly words?: readonly string[];
@@ -91,14 +91,14 @@ export interface Many<T> extends FlagFacts {
 /** Any flag. */
 export type Flag = Toggle | One<unknown> | Many<unknown>;
 
-/** What a flag does, for a command or for most, on one line. */
+/** The help of a flag on one line, for a command or for most. */
 export function briefOf(flag: Flag, command?: CommandName): string {
   const own = command === undefined ? undefined : flag.helpFor?.[command];
   if (own === undefined && typeof flag.brief === "string") return flag.brief;
   return (own ?? flag.help).replace(/\. .*|\.$/s, "");
 }
 
-/** What a flag does: for a command, or for all. */
+/** The help of a flag, for a command or for all. */
 export function helpOf(
   { help, helpFor = {} }: Flag,
   command?: CommandName,

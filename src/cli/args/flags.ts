@@ -404,11 +404,11 @@ export type StepFlag =
   | { readonly kind: "send"; readonly message: TextOrFile }
   | { readonly kind: "await"; readonly pattern: RegExp };
 
-/** What the command line said, or the defaults. */
+/** The values of the command line, or the defaults. */
 export type Flags =
   & { readonly [Name in FlagName]: ValueOf<typeof FLAGS[Name]> }
   & {
-    /** What `--on-open` and `--await` say, in the given order. */
+    /** The values of `--on-open` and `--await`, in the given order. */
     readonly steps: readonly StepFlag[];
   };
 
@@ -427,7 +427,7 @@ export const FLAG_NAMES: readonly FlagName[] = Object.keys(FLAGS).filter((
   name,
 ): name is FlagName => name in FLAGS);
 
-/** What a command is called with. */
+/** The flags and operands of a command. */
 export interface Invocation {
   readonly flags: Flags;
   /** The words that are no flags. */

@@ -21,7 +21,7 @@ import {
 } from "./flags.ts";
 import { regex, textOrFile, UsageError } from "./values.ts";
 
-/** What the command line asks for. */
+/** The request that the command line makes. */
 export type Request =
   | { readonly kind: "version" }
   | {
@@ -133,7 +133,7 @@ function defaultToggles(): Record<string, boolean> {
   return defaults;
 }
 
-/** What `parseArgs` would let pass: `--json=maybe`, `--no-linger=3`, `--H`. */
+/** Errors that `parseArgs` lets pass: `--json=maybe`, `--no-linger=3`, `--H`. */
 function wrongShape(words: readonly string[]): string | undefined {
   for (const arg of words) {
     const [, no, name = "", assigned] = /^--(no-)?([^=]+)(=)?/s.exec(arg) ?? [];

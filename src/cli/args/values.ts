@@ -243,7 +243,7 @@ export function escapedText(text: string): string {
   });
 }
 
-/** A part of a message's format: a text, or what stands for it. */
+/** A part of a message's format: a text, or a field. */
 export type FormatPart =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "payload" | "length" | "time" | "url" };

@@ -34,7 +34,7 @@ import {
 import { printSummary, statsLine } from "../run/run_result.ts";
 import { connectConfig, filtered } from "./messages.ts";
 
-/** The longest message that stdin may hold: what the client's queue takes. */
+/** The longest message that stdin may hold: the client's queue takes no more. */
 const MAX_INPUT = 16 * 1024 * 1024;
 
 /** How long to wait for answers, in milliseconds. */

@@ -1,6 +1,6 @@
 /**
- * What `connect` does to messages before it prints them, in a pipe and on a
- * terminal: `--decompress`, `--grep`, `-vv`.
+ * The way of a message before `connect` prints it, in a pipe and on a terminal:
+ * `--decompress`, `--grep`, `-vv`.
  *
  * @module
  */

@@ -30,7 +30,7 @@ import {
   tallyOf,
 } from "./demo_traffic.ts";
 
-/** What breaks, and when, in milliseconds from the start of part two. */
+/** The faults, and when, in milliseconds from the start of part two. */
 const FAULTS: readonly (readonly [at: number, DemoFault, text: string])[] = [
   [700, "drop", "the server hangs up without a word"],
   [1_700, "reset", "the connection is reset"],
@@ -65,7 +65,7 @@ export async function run(
   return await secondPart(screen);
 }
 
-/** The smallest program there is, and what it prints. */
+/** The smallest program there is, and its output. */
 async function firstPart(print: (line: string) => void): Promise<void> {
   await using server = serve({ onPeer: echo });
   const answered = Promise.withResolvers<void>();

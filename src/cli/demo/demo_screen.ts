@@ -1,6 +1,6 @@
 /**
- * What the demo shows: a line for each event, and on a terminal one line below
- * that counts. Every line fits into 80 columns.
+ * The screen of the demo: a line for each event, and on a terminal a counting
+ * line below. Every line fits into 80 columns.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * The two ends of the demo. Both number what they send and count what they
- * receive; the server acknowledges, and breaks its connection in several ways.
+ * The two ends of the demo. Both number the messages that they send, and count
+ * those that they receive; the server acknowledges, and breaks its connection in
+ * several ways.
  *
  * A broken connection does not stop the server, as it would not stop a real
  * feed: it goes on producing, and a client that comes back says which number it
@@ -236,7 +237,7 @@ export interface Tally {
   readonly downtime: number;
 }
 
-/** What the two ends have come to. */
+/** The numbers of the two ends together. */
 export function tallyOf(
   { produced, receipts: up }: DemoServer,
   { client, sent, receipts: down }: DemoClient,

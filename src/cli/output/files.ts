@@ -145,7 +145,7 @@ function createNew(path: string): Deno.FsFile | undefined {
   }
 }
 
-/** What a name is filled with. */
+/** The facts that a name is made of. */
 export interface NameFacts {
   /** Milliseconds since the epoch. */
   readonly now: number;

@@ -31,7 +31,7 @@ import type {
 import { inFlags } from "../args/in_flags.ts";
 import { redactSubprotocol } from "../secrets.ts";
 
-/** What an event says of an error. */
+/** The fields of an error in an event. */
 export interface ErrorFacts {
   readonly code: string;
   readonly severity: string;
@@ -41,7 +41,7 @@ export interface ErrorFacts {
   readonly message: string;
 }
 
-/** What happens, but for its version and time. */
+/** An event, without its version and time. */
 export type JsonEvent =
   & { readonly type: string }
   & (

@@ -135,7 +135,7 @@ export type OutputFlags = Pick<
 
 /** How the output is written, and who owns it. */
 export interface OutputOptions {
-  /** What ends each message. */
+  /** Ends each message. */
   readonly delimiter: string;
   /** The host of the URL, for the names of files. */
   readonly host: string;
@@ -171,13 +171,13 @@ const SMALL_FILE = 1024 * 1024;
 /** How much may wait for the reader of a pipe, in bytes. */
 const PIPE_LIMIT = 1024 * 1024;
 
-/** The same for a terminal: what waits is still shown after Ctrl-C. */
+/** The same for a terminal: waiting bytes are still shown after Ctrl-C. */
 export const TERMINAL_LIMIT = 16 * 1024;
 
 /** How much a short run prints, in bytes: it needs no second thread. */
 const DIRECT_LIMIT = 4096;
 
-/** What writing there must be allowed. */
+/** The permissions that writing there needs. */
 export function outputNeeds({ output }: OutputFlags): Need[] {
   if (output === undefined || isStdout(output)) return [];
   if (output === "/dev/null") return [{ kind: "write", path: output }];

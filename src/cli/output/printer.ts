@@ -29,7 +29,7 @@ export type PrintFlags = Pick<
 export type Printer = (data: Message, url: string) => void;
 
 /**
- * What ends a message of the output.
+ * The delimiter of the output.
  *
  * @param isTerminal whether it is shown on a terminal, where each has a line
  */
@@ -41,7 +41,7 @@ export function outputDelimiter(
   return flags.json || isTerminal ? "\n" : inputDelimiter(flags);
 }
 
-/** What ends a message of the input; empty if nothing does. */
+/** The delimiter of the input; empty if there is none. */
 export function inputDelimiter(
   flags: Pick<Flags, "null" | "delimiter" | "binary">,
 ): string {
@@ -101,7 +101,7 @@ export function printerOf(
   };
 }
 
-/** What stands before each message; undefined if nothing does. */
+/** The text before each message; undefined if there is none. */
 function prefixOf(
   { timestamps, merge }: PrintFlags,
 ): ((url: string) => string) | undefined {

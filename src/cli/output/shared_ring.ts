@@ -6,15 +6,15 @@
 
 /**
  * A circle of bytes: one thread puts them in, another one takes them out, in
- * order, and neither needs the other's event loop for it. The two count what was
- * put and what was taken so far, modulo 2^32; the counts begin shortly before
+ * order, and neither needs the other's event loop for it. The two count the
+ * bytes that were put and taken so far, modulo 2^32; the counts begin shortly before
  * they wrap around, so that every test sees it.
  *
  * The second thread gets the text of this class (`writer_thread.ts`), so that it
  * may use nothing from outside.
  */
 export class SharedRing {
-  /** What the constructor takes, for another thread. */
+  /** For the constructor, in another thread. */
   readonly memory: SharedArrayBuffer;
   /** How many bytes were put, and how many were taken. */
   readonly #counts: Int32Array<SharedArrayBuffer>;

@@ -59,7 +59,7 @@ export function isHeld(part: Uint8Array): boolean {
   return part.length < 1024 && part.at(-1) !== 0x0a;
 }
 
-/** Waits until the pipe has taken what the runtime holds. */
+/** Waits until the pipe has taken the bytes that the runtime holds. */
 export async function flushStdout(): Promise<void> {
   for (;;) {
     try {

@@ -74,7 +74,7 @@ export function sharedNumbers(): SharedNumbers {
   };
 }
 
-/** What the second thread needs at its start. */
+/** The parts that the second thread needs at its start. */
 export interface ThreadSetup {
   readonly target: StreamTarget;
   /** The signals to see. */
@@ -88,7 +88,7 @@ export interface ThreadSetup {
   readonly reports: MessagePort;
 }
 
-/** What the second thread is told. */
+/** A message to the second thread. */
 export type ToThread =
   | { readonly kind: "setup"; readonly setup: ThreadSetup }
   /** Write the output from now on. */
@@ -103,7 +103,7 @@ export type ToThread =
   /** Let signals have their default effects again. */
   | { readonly kind: "stop" };
 
-/** What the second thread tells. */
+/** A message from the second thread. */
 export type FromThread =
   /** It sees signals from now on. */
   | { readonly kind: "ready" }

@@ -178,7 +178,7 @@ function reportTo(
 /** The parts of a {@linkcode Pinger}. */
 export interface PingerParts {
   readonly trips: RoundTrips;
-  /** What to send; without it a number that an echo server returns. */
+  /** The message to send; without it a number that an echo server returns. */
   readonly message?: Message;
   /** Matches the answers; without it, and with a message, any message is one. */
   readonly pong?: RegExp;

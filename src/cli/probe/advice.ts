@@ -183,7 +183,7 @@ function certificateAdvice(message: string): string {
     return "The certificate is for another host: use one of its names, or " +
       "--server-name NAME.";
   }
-  // What `openssl req -x509` makes by default.
+  // `openssl req -x509` makes such a one by default.
   if (/CaUsedAsEndEntity/.test(message)) {
     return "The certificate is that of an authority (CA:TRUE), which no server " +
       "may use: make it with -addext basicConstraints=critical,CA:FALSE, or " +

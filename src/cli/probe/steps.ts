@@ -66,7 +66,7 @@ export interface Step extends Told {
   readonly time: number;
 }
 
-/** What to probe, and how. */
+/** How to probe. */
 export interface ProbeOptions extends DialOptions {
   /** The limit of all steps together, in milliseconds. */
   readonly timeout: number;

@@ -60,7 +60,7 @@ export interface RunParts extends Limits {
   readonly onStats?: (stats: RunStats, state: string) => void;
 }
 
-/** What ends a run, and how often it reports its numbers. */
+/** The limits of a run, and the interval of its reports. */
 export interface Limits {
   /** End after this number of printed messages. */
   readonly count?: number;
@@ -128,7 +128,7 @@ export class ClientRun implements StreamOwner {
   #outputFailure: EndReason | undefined;
   #lost = false;
   #dropped = 0;
-  /** What each client that has stopped did not send. */
+  /** How many messages each client that has stopped did not send. */
   readonly #unsent = new Map<WebSocketStreamClient, number>();
   /** Those of them that were written to a socket and did not leave it. */
   #returned = 0;
@@ -229,7 +229,7 @@ export class ClientRun implements StreamOwner {
     return this.#opened;
   }
 
-  /** What ended a connection after the last message was written to it. */
+  /** The error of a connection that ended after the last message was written. */
   get loss(): WSError | undefined {
     const losses = [...this.#sources.values()].map(({ loss }) => loss);
     return losses.find((loss) => loss !== undefined);
@@ -384,7 +384,7 @@ export class ClientRun implements StreamOwner {
     // A client that is ended before its stop() has begun does not tell later.
     const left = this.#clients.map((client) => client.stats.queued);
     this.#terminate.abort();
-    // Clients that were closing end at once, and return what they did not send.
+    // Clients that were closing end at once, and return their unsent messages.
     await Promise.race([stopped, untilNextTurn()]);
     const { error } = decided.kind === "ended" ? decided : {};
     const isReported = this.#parts.events.end(error);
@@ -529,7 +529,7 @@ export class ClientRun implements StreamOwner {
     if (this.#flood.isFlood(now)) this.#parts.output?.look();
   }
 
-  /** What takes each message; the shortest way for a feed without a goal. */
+  /** Takes each message, by the shortest way for a feed without a goal. */
   #delivery(source: Source): (data: Message) => void {
     const { deliver, count, until } = this.#parts;
     const hasGoal = count !== undefined || until !== undefined;

@@ -124,7 +124,7 @@ export function sentences(notices: Notices, hint?: string): ConnectionEvents {
         back.add(source);
         notices.good(`${at(source)}connected again after ${time}: ${missed}`);
       } else if (attempts > 0) {
-        // Without a retry the end itself says what happened.
+        // Not without a retry: then the end itself says what happened.
         notices.trouble(
           `${at(source)}no connection for the last ${time}: ${missed}`,
         );
@@ -243,7 +243,7 @@ function traceProtocol(protocol: string, notices: Notices): void {
   notices.trace(`< ${showHeader("sec-websocket-protocol", protocol)}`);
 }
 
-/** What the flags put into the handshake request, for `-vv`; no secrets. */
+/** The parts of the handshake request that flags set, for `-vv`; no secrets. */
 export function traceRequest(
   flags: Flags,
   urls: readonly string[],

@@ -8,7 +8,7 @@
 import { WSError } from "../../../mod.ts";
 import type { EndSignal, ExitCode, ExitStatus } from "../exit_status.ts";
 
-/** What to say to the server, if not 1000 and nothing. */
+/** The close code and reason for the server, if not 1000 without a reason. */
 export interface CloseFrame {
   readonly code: number;
   readonly reason: string;

@@ -1,6 +1,6 @@
 /**
- * What a run sends: the steps at the start of each connection (`--on-open`,
- * `--await`), and then stdin, as fast as the queue takes it.
+ * The messages that a run sends: the steps at the start of each connection
+ * (`--on-open`, `--await`), and then stdin, as fast as the queue takes it.
  *
  * @module
  */
@@ -64,7 +64,7 @@ export async function sendInput(
   }
 }
 
-/** What ended the clients ends the run too, with its own exit code. */
+/** The error that ended the clients ends the run too, with its exit code. */
 function hasEnded({ isOver, clients }: ClientRun): boolean {
   return isOver || clients.every(({ state }) => state === "closed");
 }
@@ -87,7 +87,7 @@ async function flush(run: ClientRun): Promise<void> {
 
 /**
  * The error that has ended one of the clients, or one of the connections: the
- * server may not have read what was sent on it.
+ * server may not have read the messages that were sent on it.
  */
 async function endError(run: ClientRun): Promise<WSError | undefined> {
   const closed = run.clients.filter(({ state }) => state === "closed");
@@ -142,7 +142,7 @@ async function send(
   data: Message,
 ): Promise<void> {
   const skipWait = run.skipWait(client);
-  // A signal for this wait alone: what the queue has accepted must stay in it.
+  // A signal for this wait alone: accepted messages must stay in the queue.
   const wait = new AbortController();
   const abort = () => wait.abort();
   skipWait?.addEventListener("abort", abort);

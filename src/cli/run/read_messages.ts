@@ -17,8 +17,8 @@ const CHUNK = 64 * 1024;
 /** How stdin is cut. */
 export interface InputOptions {
   /**
-   * What ends a message; without bytes each chunk is one as it comes, or all of
-   * the input with `isWhole`.
+   * Ends a message; without bytes each chunk is one as it comes, or all of the
+   * input with `isWhole`.
    */
   readonly delimiter: Uint8Array;
   /** The most bytes of a message. */

@@ -140,7 +140,7 @@ interface Behaviour {
   readonly start: (peer: Peer) => void | Promise<void>;
 }
 
-/** What each client gets: a feed, and besides it an answer to its messages. */
+/** Each client gets a feed, an answer to its messages, or both. */
 function behaviour(flags: Flags): Behaviour {
   if (flags.echo && flags.broadcast) {
     throw new UsageError("--echo and --broadcast cannot be used together");
@@ -165,7 +165,7 @@ function behaviour(flags: Flags): Behaviour {
 /** How much of a message is shown, in characters. */
 const SHOWN = 1_000;
 
-/** Prints what a client sends, before it is answered, until the server ends. */
+/** Prints a client's messages before they are answered. */
 function showMessages(
   peer: Peer,
   notices: Stderr,

@@ -89,7 +89,7 @@ export async function runInteractive(
     onStats: (stats, state) => notices.report(statsLine(stats, state)),
     output: streamOutput(sink, output),
     restore: () => {
-      // What a slow terminal has not taken by now it need not show.
+      // A slow terminal need not show the rest.
       sink.discard();
       raw?.[Symbol.dispose]();
     },
@@ -173,19 +173,19 @@ function withPongs(config: WSConfig, onPong: () => void): WSConfig {
   };
 }
 
-/** What `/ping` sends; undefined if its answer could not be recognized. */
+/** The message of `/ping`; undefined if no answer could be recognized. */
 function pingOf({ ping, pong }: Flags): Message | undefined {
   if (ping === undefined || pong === undefined) return undefined;
   return textOf("--ping", ping);
 }
 
-/** What commands need. */
+/** The parts that commands need. */
 export interface CommandParts {
   readonly notices: Stderr;
   readonly decode: Decode;
   /**
-   * What `/ping` sends, or a function that sends a protocol ping; undefined if
-   * the answer could not be recognized.
+   * The message of `/ping`, or a function that sends a protocol ping; undefined
+   * if no answer could be recognized.
    */
   readonly ping: Message | (() => void) | undefined;
   /** Whether lines are edited here, not by the terminal. */
@@ -323,7 +323,7 @@ export class Commands {
 
   #close(digits: string | undefined, reason: string = ""): void {
     const code = digits === undefined ? 1000 : Number(digits);
-    // RFC 6455, section 7.4.2: what an application may send.
+    // RFC 6455, section 7.4.2: the codes that an application may send.
     const isOwn = Number.isInteger(code) && code >= 3000 && code <= 4999;
     if (code !== 1000 && !isOwn) {
       return this.#complain("a close code is 1000 or 3000 to 4999");

@@ -111,7 +111,7 @@ const INCOMPLETE = new RegExp(`${ESC}(\\[[0-9;?]*[ -/]*|O)?$`);
 /** Splits the terminal's bytes into keys; a sequence may come in two reads. */
 export class KeyDecoder {
   readonly #utf8 = new TextDecoder();
-  /** The start of a sequence, or what a paste has brought so far. */
+  /** The start of a sequence, or of a paste. */
   #rest = "";
   #isPaste = false;
 

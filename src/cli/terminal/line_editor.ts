@@ -34,7 +34,7 @@ type Mode =
     readonly kind: "search";
     readonly query: readonly string[];
     readonly at: number | undefined;
-    /** What was typed before the search. */
+    /** The line before the search. */
     readonly before: readonly string[];
   };
 
@@ -47,7 +47,7 @@ export class LineEditor {
   readonly #onRemember: (line: string) => void;
   /** The new line, while an entry of the history is shown. */
   #draft: string[] = [];
-  /** What was erased last by more than a character. */
+  /** The last erased part of more than a character. */
   #erased: readonly string[] = [];
   #mode: Mode;
 
@@ -268,7 +268,7 @@ export class LineEditor {
   }
 }
 
-/** Narrower terminals have no room for marks and for what follows the cursor. */
+/** Narrower terminals have no room for marks, or for text behind the cursor. */
 const ROOMY = 16;
 
 /** Shows that a line goes on there. */
@@ -306,7 +306,7 @@ function visible(
   };
 }
 
-/** What is before (-1) or behind (1) the cursor, in at most so many columns. */
+/** The part before (-1) or behind (1) the cursor, in at most so many columns. */
 function part(
   line: readonly string[],
   cursor: number,

@@ -31,7 +31,7 @@ const BRACKETED_PASTE = { on: "\x1b[?2004h", off: "\x1b[?2004l" } as const;
  */
 const ESCAPE_WAIT = 100;
 
-/** The prompt, the line, and what is above. */
+/** The prompt with the typed line, and the lines above it. */
 export class Terminal implements Sink {
   readonly #parts: TerminalParts;
   readonly #editor: LineEditor;
@@ -151,8 +151,9 @@ const IS_WINDOWS = Deno.build.os === "windows";
 
 /**
  * Shows a terminal's prompt, in raw mode, until it is disposed of: Ctrl-C and
- * Ctrl-Z are keys there, not signals. The modes are changed only while nothing is written to the terminal: the change waits for the
- * write, which a slow terminal may hold up.
+ * Ctrl-Z are keys there, not signals. The modes are changed only while nothing
+ * is written to the terminal: the change waits for the write, which a slow
+ * terminal may hold up.
  */
 export class RawMode implements Disposable {
   readonly #terminal: Pick<Terminal, "show" | "redraw" | "hide">;
@@ -256,7 +257,7 @@ export class PlainTerminal implements Sink {
   }
 
   /**
-   * Reports the lines that were entered. A last one without a newline counts too.
+   * Reports the entered lines. A last one without a newline counts too.
    *
    * @param bytes null at the end of the input
    */
