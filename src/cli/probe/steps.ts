@@ -47,8 +47,8 @@ import { certificateLines, lookAtCertificate } from "./certificate.ts";
 /** The steps of a connection, in their order. */
 export type StepName = "DNS" | "TCP" | "Proxy" | "TLS" | "HTTP" | "WebSocket";
 
-/** The report of a step. */
-interface Told {
+/** The findings of a step. */
+interface Findings {
   /** Lines for people. */
   readonly details: readonly string[];
   /** The same for programs. */
@@ -56,7 +56,7 @@ interface Told {
 }
 
 /** A step that was made. */
-export interface Step extends Told {
+export interface Step extends Findings {
   readonly name: StepName;
   readonly url: URL;
   readonly ok: boolean;
@@ -127,16 +127,16 @@ async function probeOnce(
   }
 }
 
-const NOTHING: Told = { details: [], facts: {} };
+const NOTHING: Findings = { details: [], facts: {} };
 
 /** How a step is reported besides its name, time and result. */
-interface Telling<T> {
+interface Reporting<T> {
   /** @default `"ok"` */
   readonly result?: string;
-  readonly ok?: (value: T) => Told;
-  readonly failed?: (failure: HandshakeFacts) => Told;
+  readonly ok?: (value: T) => Findings;
+  readonly failed?: (failure: HandshakeFacts) => Findings;
   /** Added to either report, after the step has been timed. */
-  readonly also?: () => Promise<Told>;
+  readonly also?: () => Promise<Findings>;
 }
 
 class Prober {
@@ -226,7 +226,7 @@ class Prober {
     });
   }
 
-  async #certificate(): Promise<Told> {
+  async #certificate(): Promise<Findings> {
     const { url } = this.#request;
     const certificate = await lookAtCertificate(
       url,
@@ -246,8 +246,8 @@ class Prober {
       () => askForUpgrade(stream, handshake),
       {
         result: "101",
-        ok: ({ head }) => headTold(parseResponseHead(head)),
-        failed: refusalTold,
+        ok: ({ head }) => headFindings(parseResponseHead(head)),
+        failed: refusalFindings,
       },
     );
     await this.#make("WebSocket", () => checkAnswer(answer, handshake), {
@@ -280,11 +280,11 @@ class Prober {
   async #make<T>(
     name: StepName,
     make: () => Promise<T>,
-    { result = "ok", ok, failed, also }: Telling<T>,
+    { result = "ok", ok, failed, also }: Reporting<T>,
   ): Promise<T> {
     this.#step = name;
     const since = performance.now();
-    const report = async (ok: boolean, result: string, told: Told) => {
+    const report = async (ok: boolean, result: string, findings: Findings) => {
       const time = performance.now() - since;
       const more = await also?.() ?? NOTHING;
       this.#options.onStep({
@@ -293,8 +293,8 @@ class Prober {
         ok,
         result,
         time,
-        details: [...told.details, ...more.details],
-        facts: { ...told.facts, ...more.facts },
+        details: [...findings.details, ...more.details],
+        facts: { ...findings.facts, ...more.facts },
       });
     };
     try {
@@ -310,20 +310,20 @@ class Prober {
       const failure = failureOf(error, "http");
       const { facts } = failure;
       const status = facts.kind === "status" ? String(facts.status) : "failed";
-      const told = failed?.(facts) ?? failureTold(facts);
-      await report(false, status, told);
+      const findings = failed?.(facts) ?? failureFindings(facts);
+      await report(false, status, findings);
       throw failure;
     }
   }
 }
 
-function failureTold({ detail }: HandshakeFacts): Told {
+function failureFindings({ detail }: HandshakeFacts): Findings {
   if (detail === undefined) return NOTHING;
   const message = escapeLine(inFlags(detail));
   return { details: [message], facts: { message } };
 }
 
-function headTold({ status, statusText, headers }: ResponseHead): Told {
+function headFindings({ status, statusText, headers }: ResponseHead): Findings {
   return {
     details: [
       `${status} ${escapeLine(statusText)}`.trim(),
@@ -338,12 +338,16 @@ function headTold({ status, statusText, headers }: ResponseHead): Told {
   };
 }
 
-function refusalTold(failure: HandshakeFacts): Told {
+function refusalFindings(failure: HandshakeFacts): Findings {
   const { status, headers, body = "", detail = "" } = failure;
   if (status === undefined || headers === undefined) {
-    return failureTold(failure);
+    return failureFindings(failure);
   }
-  const { details, facts } = headTold({ status, statusText: detail, headers });
+  const { details, facts } = headFindings({
+    status,
+    statusText: detail,
+    headers,
+  });
   return {
     details: [...details, ...bodyLines(body)],
     facts: { ...facts, body },
