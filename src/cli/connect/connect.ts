@@ -13,8 +13,8 @@ import { UsageError, webSocketUrl } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { styleOf, terminalWidth, wantsColor } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
+import type { DisplayOptions } from "../output/display.ts";
 import {
-  type DisplayOptions,
   inputDelimiter,
   outputDelimiter,
   printerOf,

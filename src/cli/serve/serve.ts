@@ -28,7 +28,7 @@ import {
   terminalWidth,
 } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
-import { displayMessage } from "../output/printer.ts";
+import { displayMessage } from "../output/display.ts";
 import { listenNeed, requirePermissions } from "../permissions.ts";
 import { openConsole } from "./console.ts";
 import { reportClient, serveUntilEnd } from "./server_run.ts";

@@ -22,7 +22,8 @@ import {
   wrap,
 } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
-import { displayMessage, isoTime } from "../output/printer.ts";
+import { displayMessage } from "../output/display.ts";
+import { isoTime } from "../output/printer.ts";
 import {
   connectSteps,
   type Decode,

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UsageError } from "../../../src/cli/args/values.ts";
-import { encodeText } from "../../../src/cli/output/printer.ts";
+import { encodeText } from "../../../src/cli/output/display.ts";
 import {
   type BinaryForm,
   decoderOf,
