@@ -253,14 +253,19 @@ forEachTransport(
       config: { connectTimeout: 100 },
       callbacks: { onConnect: () => calls++ === 0 ? NEVER : undefined },
     });
-    assertEquals(world.order, [
+    // On a busy machine other attempts take too long as well.
+    const { order } = world;
+    const gated = order.slice(order.indexOf("connect"));
+    assertEquals(gated.slice(0, 4), [
       "connect",
       "error",
       "disconnect",
       "retry",
-      "connect",
     ]);
-    assertEquals(only(world.calls.all("error")).code, "TIMEOUT");
+    assertEquals(gated.at(-1), "connect");
+    for (const { code } of world.calls.all("error")) {
+      assertEquals(code, "TIMEOUT");
+    }
   },
 );
 
