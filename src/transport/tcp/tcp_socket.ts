@@ -244,9 +244,9 @@ export class TcpSocket implements Socket, ReceiveEvents, WriteEvents {
       case "ending":
         // The server may hang up behind its close frame; ours is written then
         // if the network still takes it.
-        if (this.#closeWritten || error !== undefined || !state.answered) {
-          return this.#finish(state.end);
-        }
+        if (
+          this.#writes.isStopped || error !== undefined || !state.answered
+        ) return this.#finish(state.end);
         this.#readEnded = true;
         return;
       case "closed":

@@ -100,6 +100,14 @@ export class WriteQueue {
   }
 
   /**
+   * Whether nothing more is written: the close frame is, or a write has failed.
+   * A getter of its own, as the state changes during every wait.
+   */
+  get isStopped(): boolean {
+    return this.#state === "stopped";
+  }
+
+  /**
    * Adds a message of `size` bytes. Once nothing can be written any more, it is
    * only counted.
    */
@@ -203,30 +211,25 @@ export class WriteQueue {
         const frames = this.#next();
         if (frames === undefined) break;
         await this.#writeFrames(frames);
-        if (this.#isStopped()) return;
+        if (this.isStopped) return;
         const now = performance.now();
         if (now - begun < SLICE) continue;
         // Writes that succeed at once would keep all timers waiting.
         await untilNextTurn();
-        if (this.#isStopped()) return;
+        if (this.isStopped) return;
         begun = now;
       }
       if (this.#close !== undefined) {
         await writeAll(this.#stream, this.#close);
-        if (this.#isStopped()) return;
+        if (this.isStopped) return;
         this.#state = "stopped";
         this.#events.onCloseWritten();
       } else this.#state = "idle";
     } catch {
-      if (this.#isStopped()) return;
+      if (this.isStopped) return;
       this.stop();
       this.#events.onWriteError();
     }
-  }
-
-  /** A getter of its own, as the state changes during every wait. */
-  #isStopped(): boolean {
-    return this.#state === "stopped";
   }
 
   /** What leaves next, if it is not the close frame. */
@@ -256,7 +259,7 @@ export class WriteQueue {
         const count = await this.#stream.write(bytes);
         at += count;
         this.#flushed += count;
-        if (this.#isStopped()) return;
+        if (this.isStopped) return;
         payload = frames.written(at);
         this.#buffered -= payload;
         if (at === length) break;

@@ -5,8 +5,17 @@ import {
   type ReceiveEvents,
   Receiver,
 } from "../../../src/transport/tcp/receiver.ts";
+import { TcpSocket } from "../../../src/transport/tcp/tcp_socket.ts";
 import { WriteQueue } from "../../../src/transport/tcp/write_queue.ts";
-import { concat, Feed, frame, Opcode } from "../../protocol/frames.ts";
+import {
+  closeBody,
+  concat,
+  Feed,
+  frame,
+  Opcode,
+} from "../../protocol/frames.ts";
+import type { SocketEnd } from "../../../src/transport/transport.ts";
+import { untilNextTurn } from "../../../src/turns.ts";
 import { Recorder } from "../../support/events.ts";
 import { spin } from "../../support/spin.ts";
 
@@ -198,6 +207,31 @@ Deno.test("many bursts at the same time do not keep timers waiting", async () =>
   clearInterval(timer);
   // Five slices of 4 ms are 100 messages; each receiver gets one at least.
   assert(messages < 500, `${messages} messages during ${turns} turns`);
+});
+
+Deno.test("a close by a server that has hung up is not waited for when it cannot be answered", async () => {
+  const stream = Object.assign(new FakeStream(), {
+    write: () => Promise.reject(new Deno.errors.BrokenPipe("Broken pipe")),
+  });
+  const socket = new TcpSocket({
+    url: "ws://localhost/",
+    protocol: "",
+    head: "",
+    stream,
+    rest: new Uint8Array(0),
+    maxMessageBytes: 1_000_000,
+  });
+  const ends: SocketEnd[] = [];
+  socket.listen({ onMessage: () => {}, onEnd: (end) => ends.push(end) });
+  await stream.events.next("read");
+  socket.send("cannot be written");
+  await untilNextTurn();
+  stream.give(frame("server", Opcode.close, closeBody(1012, "restart")));
+  await stream.events.next("read");
+  assertEquals(ends, []);
+  stream.end();
+  await untilNextTurn();
+  assertEquals(ends, [{ code: 1012, reason: "restart", wasClean: false }]);
 });
 
 function makeQueue(stream: FakeStream) {
