@@ -474,8 +474,8 @@ export interface WSConfig {
   readonly maxRetries?: number | undefined;
   /**
    * The time without a stable connection before the client ends with
-   * `RETRIES_EXHAUSTED`. The time spent waiting for a slow reader does not
-   * count.
+   * `RETRIES_EXHAUSTED`; also the limit of each attempt and its connect hook.
+   * The time spent waiting for a slow reader does not count.
    * @default Infinity
    */
   readonly retryBudget?: number | undefined;

@@ -25,11 +25,9 @@ export interface HookOptions {
   readonly call: (session: Session) => unknown;
   readonly cause: Session["cause"];
   readonly attempt: number;
-  /** The hook may take `connectTimeout`. */
-  readonly config: Pick<
-    ResolvedConfig,
-    "connectTimeout" | "transport" | "ping"
-  >;
+  /** How long the hook may take, in milliseconds. */
+  readonly timeout: number;
+  readonly config: Pick<ResolvedConfig, "transport" | "ping">;
   /** Whose hook it is, for {@linkcode findPendingHook}. */
   readonly owner: object;
   /** When it aborts, the hook is no longer awaited. */
@@ -87,8 +85,7 @@ export async function runConnectHook(
   connection: Connection,
   options: HookOptions,
 ): Promise<HookResult> {
-  const { call, owner, signal, onAbandoned, onLateError } = options;
-  const { connectTimeout } = options.config;
+  const { call, timeout, owner, signal, onAbandoned, onLateError } = options;
   const storage = context ?? await loadContext();
   const hook: PendingHook = {
     owner,
@@ -120,10 +117,10 @@ export async function runConnectHook(
   if (signal.aborted) giveUp();
   const timer = setTimeout(
     () => {
-      connection.fail(hookTimeout(connectTimeout, connection.url));
+      connection.fail(hookTimeout(timeout, connection.url));
       giveUp();
     },
-    connectTimeout,
+    timeout,
   );
   connection.closed.then(() =>
     nextTurn(() => {

@@ -277,6 +277,14 @@ export class ReconnectLoop {
     return this.#current !== undefined;
   }
 
+  /** How long a dial, or a connect hook, may take from now, in milliseconds. */
+  get #timeLimit(): number {
+    const { connectTimeout } = this.#host.config;
+    // While a connection is open there is no hurry.
+    if (this.#isRotating) return connectTimeout;
+    return Math.min(connectTimeout, this.#policy.budgetLeft(now()));
+  }
+
   // A series of attempts ---------------------------------------------------------
 
   /**
@@ -359,7 +367,6 @@ export class ReconnectLoop {
   async #dial(signal: AbortSignal): Promise<Connection> {
     const { config, log } = this.#host;
     const transport = this.#transport ??= await this.#host.makeTransport();
-    const budget = this.#isRotating ? Infinity : this.#policy.budgetLeft(now());
     try {
       const socket = await attempt({
         endpoint: this.#policy.endpoint,
@@ -368,7 +375,7 @@ export class ReconnectLoop {
         transportName: config.transport,
         followRedirects: config.followRedirects,
         transport,
-        timeout: Math.min(config.connectTimeout, budget),
+        timeout: this.#timeLimit,
         signal,
         classify: (facts, url) =>
           handshakeError(facts, {
@@ -433,6 +440,7 @@ export class ReconnectLoop {
       call: (session) => notifier.connect(session),
       cause: isRotation ? "rotation" : this.#wasOpen ? "reconnect" : "start",
       attempt: isRotation ? 0 : this.#policy.attempt,
+      timeout: this.#timeLimit,
       config,
       owner,
       signal,

@@ -409,7 +409,9 @@ export function hookOverrun(count: number, url: string): WSError {
 /** `onConnect` took too long. */
 export function hookTimeout(ms: number, url: string): WSError {
   const text =
-    `onConnect did not settle within ${ms} ms, on the connection to ` +
+    `onConnect did not settle within ${
+      Math.round(ms)
+    } ms, on the connection to ` +
     hostOf(url);
   return transient("TIMEOUT", text, url);
 }

@@ -231,6 +231,20 @@ function testAll({ name, world: worldOf, openWorld }: TransportCase): void {
     assertEquals(error.code, "RETRIES_EXHAUSTED");
   });
 
+  test("a connect hook takes no longer than the retry budget", async () => {
+    await using world = worldOf({
+      config: { retryBudget: 300, connectTimeout: 60_000 },
+      callbacks: { onConnect: () => new Promise(() => {}) },
+    });
+    const error = await assertRejects(
+      () => within(world.client.start(), "start"),
+      WSError,
+    );
+    assertEquals(error.code, "RETRIES_EXHAUSTED");
+    assertInstanceOf(error.cause, WSError);
+    assertEquals(error.cause.code, "TIMEOUT");
+  });
+
   test("waiting for a slow reader costs no budget", async () => {
     await using world = await openWorld({
       config: {
