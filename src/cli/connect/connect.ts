@@ -8,7 +8,7 @@
 import { delay } from "@std/async/delay";
 import type { WSConfig } from "../../../mod.ts";
 import { clientNeeds, proxyHint } from "../args/client_config.ts";
-import type { Flags, Invocation } from "../args/flags.ts";
+import type { FlagName, Flags, Invocation } from "../args/flags.ts";
 import { UsageError, webSocketUrl } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { styleOf, terminalWidth, wantsColor } from "../format.ts";
@@ -61,36 +61,26 @@ export async function run(
   return await runInteractive(flags, urls);
 }
 
+/** Flags that cannot be used together. */
+const EXCLUSIVE: readonly (readonly [FlagName, FlagName])[] = [
+  ["null", "delimiter"],
+  ["json", "format"],
+  ["json", "timestamps"],
+  ["format", "timestamps"],
+  ["once", "count"],
+  ["once", "until"],
+  ["merge", "spool"],
+  ["one-message", "null"],
+  ["one-message", "delimiter"],
+];
+
 /** @throws {UsageError} flags that cannot be used together */
 function checkTogether(flags: Flags): void {
-  const given = {
-    "--json": flags.json,
-    "--format": flags.format !== undefined,
-    "--timestamps": flags.timestamps,
-    "--null": flags.null,
-    "--delimiter": flags.delimiter !== undefined,
-    "--one-message": flags["one-message"],
-    "--once": flags.once,
-    "--count": flags.count !== undefined,
-    "--until": flags.until !== undefined,
-    "--merge": flags.merge,
-    "--spool": flags.spool !== undefined,
-  };
-  const pairs: readonly (readonly [keyof typeof given, keyof typeof given])[] =
-    [
-      ["--null", "--delimiter"],
-      ["--json", "--format"],
-      ["--json", "--timestamps"],
-      ["--format", "--timestamps"],
-      ["--once", "--count"],
-      ["--once", "--until"],
-      ["--merge", "--spool"],
-      ["--one-message", "--null"],
-      ["--one-message", "--delimiter"],
-    ];
-  for (const [one, other] of pairs) {
-    if (!given[one] || !given[other]) continue;
-    throw new UsageError(`${one} and ${other} cannot be used together`);
+  const isGiven = (name: FlagName) =>
+    flags[name] !== undefined && flags[name] !== false;
+  for (const [one, other] of EXCLUSIVE) {
+    if (!isGiven(one) || !isGiven(other)) continue;
+    throw new UsageError(`--${one} and --${other} cannot be used together`);
   }
 }
 
