@@ -5,6 +5,7 @@
  */
 
 import { FLAGS } from "./flags.ts";
+import { UsageError } from "./values.ts";
 
 /** The flags of the options that have another name. */
 const OPTION_FLAGS: Readonly<Record<string, string>> = {
@@ -62,4 +63,19 @@ export function inFlags(message: string): string {
       (_, flag, rule, value) =>
         `${flag} must be ${rule}${value === undefined ? "" : `: got ${value}`}`,
     );
+}
+
+/**
+ * Creates a client.
+ * @throws {UsageError} a configuration that the client does not take
+ */
+export function withUsageErrors<T>(create: () => T): T {
+  try {
+    return create();
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) {
+      throw error;
+    }
+    throw new UsageError(inFlags(error.message));
+  }
 }

@@ -16,7 +16,7 @@ import {
   proxyOf,
 } from "../args/client_config.ts";
 import type { Flags, Invocation } from "../args/flags.ts";
-import { inFlags } from "../args/in_flags.ts";
+import { withUsageErrors } from "../args/in_flags.ts";
 import { onlyUrl, UsageError } from "../args/values.ts";
 import type { ExitCode, ExitStatus } from "../exit_status.ts";
 import {
@@ -54,10 +54,12 @@ export async function run(
   ]);
   // Deno 2.6 warns about an import of its own node:dns.
   Object.assign(process, { noDeprecation: true });
-  const { tls } = checked({
+  const config: WSConfig = {
     ...handshakeConfig(flags, [url.href]),
     transport: "tcp",
-  });
+  };
+  // It refuses what `connect` refuses, in the same words.
+  withUsageErrors(() => new WebSocketStreamClient(config));
   const request = await resolveRequest(
     {
       endpoint: url.href,
@@ -83,7 +85,7 @@ export async function run(
   }
   const start = performance.now();
   const failure = await probe(request, {
-    tls,
+    tls: config.tls,
     proxy,
     timeout,
     followRedirects: flags["follow-redirects"],
@@ -92,22 +94,6 @@ export async function run(
   const code = failure === undefined ? 0 : exitCodeOfFailure(failure);
   report.end(failure, code, performance.now() - start);
   return code;
-}
-
-/**
- * The configuration, if a client takes it.
- * @throws {UsageError} it does not, as `connect` would say
- */
-function checked(config: WSConfig): WSConfig {
-  try {
-    new WebSocketStreamClient(config);
-    return config;
-  } catch (error) {
-    if (!(error instanceof TypeError || error instanceof RangeError)) {
-      throw error;
-    }
-    throw new UsageError(inFlags(error.message));
-  }
 }
 
 /** The one that `connect` would end with. */

@@ -16,7 +16,7 @@ import {
 } from "../../../mod.ts";
 import { untilNextTurn } from "../../turns.ts";
 import type { Flags } from "../args/flags.ts";
-import { inFlags } from "../args/in_flags.ts";
+import { withUsageErrors } from "../args/in_flags.ts";
 import { matches, UsageError } from "../args/values.ts";
 import { type EndSignal, Signals } from "../exit_status.ts";
 import { displayUrl } from "../format.ts";
@@ -314,19 +314,14 @@ export class ClientRun implements StreamOwner {
       hasFailed: false,
       skipWait: new AbortController(),
     };
-    try {
-      const client: WebSocketStreamClient = new WebSocketStreamClient(
+    const client: WebSocketStreamClient = withUsageErrors(() =>
+      new WebSocketStreamClient(
         { ...config, signal: this.#terminate.signal },
         this.#callbacks(source, () => client),
-      );
-      this.#sources.set(client, source);
-      return client;
-    } catch (error) {
-      if (!(error instanceof TypeError || error instanceof RangeError)) {
-        throw error;
-      }
-      throw new UsageError(inFlags(error.message));
-    }
+      )
+    );
+    this.#sources.set(client, source);
+    return client;
   }
 
   async #open(): Promise<void> {
