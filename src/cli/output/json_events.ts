@@ -31,56 +31,10 @@ import type {
 import { inFlags } from "../args/in_flags.ts";
 import { redactSubprotocol } from "../secrets.ts";
 
-/** The fields of an error in an event. */
-export interface ErrorFacts {
-  readonly code: string;
-  readonly severity: string;
-  readonly status?: number;
-  readonly closeCode?: number;
-  readonly reason?: string;
-  readonly message: string;
-}
-
 /** An event, without its version and time. */
-export type JsonEvent =
-  & { readonly type: string }
-  & (
-    | {
-      readonly type: "open";
-      readonly protocol: string;
-      readonly attempt: number;
-    }
-    | {
-      readonly type: "message";
-      readonly data: string;
-      readonly encoding?: "base64";
-    }
-    | {
-      readonly type: "close";
-      readonly code: number;
-      readonly reason: string;
-      readonly wasClean: boolean;
-    }
-    | {
-      readonly type: "retry";
-      readonly attempt: number;
-      readonly delay: number;
-    }
-    | {
-      readonly type: "gap";
-      readonly from: number;
-      readonly to: number;
-      readonly cause: ErrorFacts;
-      readonly attempts: number;
-      readonly count?: number;
-    }
-    | {
-      readonly type: "drop";
-      readonly reason: DropReason;
-      readonly count: number;
-    }
-    | ({ readonly type: "error" } & ErrorFacts)
-  );
+export interface JsonEvent {
+  readonly type: string;
+}
 
 /**
  * The line of an event, without its newline.
@@ -88,7 +42,7 @@ export type JsonEvent =
  * @param url of the connection, without secrets
  * @param ts the time of the event, milliseconds since the epoch
  */
-export function eventLine<T extends { readonly type: string }>(
+export function eventLine<T extends JsonEvent>(
   event: T,
   url: string,
   ts: number = Date.now(),
@@ -98,41 +52,46 @@ export function eventLine<T extends { readonly type: string }>(
 }
 
 /** A new connection. */
-export function openEvent(session: Session): JsonEvent {
+export function openEvent(session: Session) {
   const { protocol, attempt } = session;
   return { type: "open", protocol: redactSubprotocol(protocol), attempt };
 }
 
 /** An inbound message. */
-export function messageEvent(data: Message): JsonEvent {
+export function messageEvent(data: Message) {
   return typeof data === "string"
     ? { type: "message", data }
     : { type: "message", data: data.toBase64(), encoding: "base64" };
 }
 
 /** The end of a connection. */
-export function closeEvent(info: DisconnectInfo): JsonEvent {
+export function closeEvent(info: DisconnectInfo) {
   const { code, reason, wasClean } = info;
   return { type: "close", code, reason, wasClean };
 }
 
 /** A wait before the next attempt. */
-export function retryEvent(info: RetryInfo): JsonEvent {
+export function retryEvent(info: RetryInfo) {
   return { type: "retry", attempt: info.attempt, delay: info.delay };
 }
 
 /** A time in which messages may have been missed. */
-export function gapEvent(gap: Gap): JsonEvent {
+export function gapEvent(gap: Gap) {
   const { from, to, cause, attempts, count } = gap;
   return { type: "gap", from, to, cause: factsOf(cause), attempts, count };
 }
 
+/** Dropped messages, which were to be sent. */
+export function dropEvent(reason: DropReason, count: number) {
+  return { type: "drop", reason, count };
+}
+
 /** An error of the connection. */
-export function errorEvent(error: WSError): JsonEvent {
+export function errorEvent(error: WSError) {
   return { type: "error", ...factsOf(error) };
 }
 
-function factsOf(error: WSError): ErrorFacts {
+function factsOf(error: WSError) {
   const { code, severity, status, closeCode, reason } = error;
   const message = inFlags(error.message);
   return { code, severity, status, closeCode, reason, message };

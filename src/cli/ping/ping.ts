@@ -17,7 +17,7 @@ import { matches, onlyUrl } from "../args/values.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { displayUrl, showDuration, toMicros } from "../format.ts";
 import { stderrNotices } from "../notices.ts";
-import { eventLine } from "../output/json_events.ts";
+import { eventLine, type JsonEvent } from "../output/json_events.ts";
 import { openStream } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { ClientRun } from "../run/client_run.ts";
@@ -144,7 +144,7 @@ function reportTo(
 ) {
   if (flags.json) {
     const shown = displayUrl(url);
-    const emit = <T extends { readonly type: string }>(event: T) =>
+    const emit = <T extends JsonEvent>(event: T) =>
       print(eventLine(event, shown));
     const { error } = jsonLines(print);
     return {

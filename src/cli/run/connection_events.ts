@@ -34,6 +34,7 @@ import {
 } from "../secrets.ts";
 import {
   closeEvent,
+  dropEvent,
   errorEvent,
   eventLine,
   gapEvent,
@@ -342,7 +343,7 @@ class DropCounts {
     this.#timer = undefined;
     for (const [source, counts] of this.#counts) {
       for (const [reason, count] of counts) {
-        this.#report({ type: "drop", reason, count }, source);
+        this.#report(dropEvent(reason, count), source);
       }
     }
     this.#counts.clear();
