@@ -16,11 +16,15 @@ import {
   wantsColor,
 } from "../format.ts";
 import { type Stderr, stderrNotices } from "../notices.ts";
-import type { EditorEvent } from "../terminal/line_editor.ts";
 import { streamSink } from "../output/output.ts";
 import type { StreamOwner } from "../output/stream_sink.ts";
 import { Limit } from "../run/timers.ts";
-import { RawMode, suspendOr, Terminal } from "../terminal/terminal.ts";
+import {
+  RawMode,
+  suspendOr,
+  Terminal,
+  type TerminalEvent,
+} from "../terminal/terminal.ts";
 import type { ServerControl } from "./server_run.ts";
 
 /** A prompt, and where to print meanwhile. */
@@ -66,7 +70,7 @@ export function openConsole(flags: Flags): Console {
       raw = new RawMode(terminal, { settle: () => sink.settle() });
       const suspend = () => raw?.suspend();
       const commands = new ServerCommands(server, notices, given, suspend);
-      const onEvent = (event: EditorEvent) => {
+      const onEvent = (event: TerminalEvent) => {
         if (given.over.aborted && event.kind !== "interrupt") return;
         commands.onEvent(event);
       };
@@ -117,7 +121,7 @@ class ServerCommands {
   }
 
   /** Handles the effect of a key. */
-  onEvent(event: EditorEvent): void {
+  onEvent(event: TerminalEvent): void {
     switch (event.kind) {
       case "line":
         return this.#onLine(event.text);
@@ -130,8 +134,6 @@ class ServerCommands {
           (text) => this.#notices.complaint(text),
           this.#suspend,
         );
-      case "clear-screen":
-        return;
       default:
         return event satisfies never;
     }

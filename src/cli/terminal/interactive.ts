@@ -46,8 +46,13 @@ import {
 import { hasProtocolPings, nextPong, pingSoon } from "../run/protocol_ping.ts";
 import { printSummary, statsLine } from "../run/run_result.ts";
 import { openEditor } from "./history.ts";
-import type { EditorEvent } from "./line_editor.ts";
-import { PlainTerminal, RawMode, suspendOr, Terminal } from "./terminal.ts";
+import {
+  PlainTerminal,
+  RawMode,
+  suspendOr,
+  Terminal,
+  type TerminalEvent,
+} from "./terminal.ts";
 
 /**
  * Runs until something ends it.
@@ -95,7 +100,7 @@ export async function runInteractive(
       raw?.[Symbol.dispose]();
     },
     begin: (run) => {
-      const onEvent = (event: EditorEvent) => {
+      const onEvent = (event: TerminalEvent) => {
         if (!run.isOver || event.kind === "interrupt") commands.onEvent(event);
       };
       sink.readStdin((bytes) => terminal.onBytes(bytes, onEvent));
@@ -229,7 +234,7 @@ export class Commands {
   }
 
   /** Handles the effect of a key. */
-  onEvent(event: EditorEvent): void {
+  onEvent(event: TerminalEvent): void {
     switch (event.kind) {
       case "line":
         return this.#onLine(event.text);
@@ -242,8 +247,6 @@ export class Commands {
           (text) => this.#complain(text),
           this.#parts.suspend,
         );
-      case "clear-screen":
-        return;
       default:
         return event satisfies never;
     }

@@ -20,6 +20,9 @@ export interface TerminalParts {
   readonly editor?: LineEditor;
 }
 
+/** The effect of a key outside of the terminal. */
+export type TerminalEvent = Exclude<EditorEvent, { kind: "clear-screen" }>;
+
 const ERASE_LINE = "\r\x1b[K";
 const CLEAR_SCREEN = "\x1b[2J\x1b[H";
 /** With it a pasted text of several lines arrives as one. */
@@ -89,7 +92,7 @@ export class Terminal implements Sink {
    */
   onBytes(
     bytes: Uint8Array | null,
-    onEvent: (event: EditorEvent) => void,
+    onEvent: (event: TerminalEvent) => void,
   ): void {
     clearTimeout(this.#escapeTimer);
     if (bytes === null) return onEvent({ kind: "end" });
@@ -102,13 +105,13 @@ export class Terminal implements Sink {
     Deno.unrefTimer(this.#escapeTimer);
   }
 
-  #onKeys(keys: readonly Key[], onEvent: (event: EditorEvent) => void): void {
+  #onKeys(keys: readonly Key[], onEvent: (event: TerminalEvent) => void): void {
     for (const key of keys) {
       const event = this.#editor.onKey(key);
       if (event === undefined) continue;
       if (event.kind === "line") this.#leave(event.text);
       if (event.kind === "clear-screen") this.#put(CLEAR_SCREEN);
-      onEvent(event);
+      else onEvent(event);
     }
     this.redraw();
   }
@@ -263,7 +266,7 @@ export class PlainTerminal implements Sink {
    */
   onBytes(
     bytes: Uint8Array | null,
-    onEvent: (event: EditorEvent) => void,
+    onEvent: (event: TerminalEvent) => void,
   ): void {
     if (bytes === null) {
       if (this.#rest !== "") onEvent({ kind: "line", text: this.#rest });
