@@ -135,9 +135,9 @@ export const FLAGS = {
     group: "Sending",
     of: CONNECT,
     default: "wait",
-    help: "Choose what happens when the queue is full. Stop reading input " +
-      "(wait), drop the new message (reject, drop-newest), or drop the " +
-      "oldest one.",
+    help: "Choose what happens when the queue is full. wait stops reading " +
+      "input, reject and drop-newest drop the new message, drop-oldest " +
+      "drops the oldest one.",
   }),
   "queue-max": one(wholeNumber(1), {
     value: "N",
@@ -151,7 +151,7 @@ export const FLAGS = {
     of: CONNECT,
     default: "unflushed",
     help: "Choose what is sent again after a reconnect. unflushed: the " +
-      "messages that may not have reached the network.",
+      "messages that may not have reached the network; none: nothing.",
   }),
   "spool": one(text, {
     value: "FILE",
@@ -218,11 +218,11 @@ export const FLAGS = {
     value: "TIME",
     group: "Ending",
     of: [...STAYS, "ping", "replay", "serve"],
-    help: "Exit with 0 after this time, a planned end. Input that was not " +
-      "sent changes nothing.",
+    help: "Exit with 0 after this time. It is a planned end, even if input " +
+      "was not sent.",
     helpFor: {
-      ping: "Exit after this time, a planned end.",
-      serve: "Exit with 0 after this time, a planned end.",
+      ping: "Exit after this time. It is a planned end.",
+      serve: "Exit with 0 after this time. It is a planned end.",
     },
   }),
   "timeout": one(positiveDuration, {
