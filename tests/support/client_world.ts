@@ -24,6 +24,7 @@ import {
   type WebSocketServer,
 } from "../../src/server/server.ts";
 import { Recorder, within } from "./events.ts";
+import { nativeSocketsEnded } from "./native_sockets.ts";
 
 /** What the client said, by the name of the callback. */
 export interface Calls {
@@ -184,5 +185,7 @@ export class World implements AsyncDisposable {
     // Bounded, so that a test which fails does not hang the others.
     await within(this.client.stop({ drain: 0 }), "the end of the client");
     await within(this.server.close(), "the end of the server");
+    const { url } = this.server;
+    await within(nativeSocketsEnded(url), "the end of the native sockets");
   }
 }
