@@ -30,13 +30,14 @@ Deno.test("an answer within the linger time is printed, and renews it", async ()
     onPeer: async (peer) => {
       const count = Number(await peer.receive());
       for (let i = 1; i <= count; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 250));
+        await new Promise((resolve) => setTimeout(resolve, 150));
         await peer.send(`answer ${i}`);
       }
     },
   });
-  const result = await cli(server.url, "--linger", "500ms").input("4").run();
-  assertEquals(result.stdout, "answer 1\nanswer 2\nanswer 3\nanswer 4\n");
+  const result = await cli(server.url, "--linger", "1s").input("8").run();
+  const answers = Array.from({ length: 8 }, (_, i) => `answer ${i + 1}\n`);
+  assertEquals(result.stdout, answers.join(""));
   assertEquals(result.code, 0);
 });
 
