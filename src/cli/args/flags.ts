@@ -221,8 +221,8 @@ export const FLAGS = {
     help: "Exit with 0 after this time. It is a planned end, even if input " +
       "was not sent.",
     helpFor: {
-      ping: "Exit after this time. It is a planned end.",
-      serve: "Exit with 0 after this time. It is a planned end.",
+      ping: "Exit after this time.",
+      serve: "Exit with 0 after this time.",
     },
   }),
   "timeout": one(positiveDuration, {
