@@ -74,16 +74,24 @@ for (const flags of [[], ["-0"], ["--format", "%s"]]) {
   );
 }
 
-/** Runs a program whose stdout is full, and interrupts it after a line of input. */
-const FULL = `
-import os, signal, subprocess, sys
+/** Makes a pipe that does not block, and fills it with so many bytes. */
+const FULL_PIPE = `
+import os, sys
 reader, writer = os.pipe()
 os.set_blocking(writer, False)
+full = 0
 try:
     while True:
-        os.write(writer, b"x" * 4096)
+        full += os.write(writer, b"x" * 4096)
 except BlockingIOError:
-    os.set_blocking(writer, True)
+    pass
+`;
+
+/** Runs a program whose stdout is full, and interrupts it after a line of input. */
+const FULL = `
+import signal, subprocess
+${FULL_PIPE}
+os.set_blocking(writer, True)
 child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=writer)
 os.close(writer)
 sys.stdin.readline()
@@ -157,14 +165,8 @@ testWith(
     await using server = serve({ onPeer: echo });
     const { words } = cli(server.url, "-v");
     const script = `
-import os, subprocess, sys
-reader, writer = os.pipe()
-os.set_blocking(writer, False)
-try:
-    while True:
-        os.write(writer, b"x" * 4096)
-except BlockingIOError:
-    pass
+import subprocess
+${FULL_PIPE}
 child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, stderr=writer)
 os.close(writer)
@@ -181,6 +183,43 @@ sys.exit(child.wait())
     assertEquals(code, 0);
   },
 );
+
+/** Runs a program one of whose streams is full and does not block. */
+const LATE_READER = `
+import subprocess
+${FULL_PIPE}
+child = subprocess.Popen(sys.argv[2:], **{sys.argv[1]: writer})
+os.close(writer)
+try:
+    child.wait(1)
+except subprocess.TimeoutExpired:
+    pass
+sys.stdout.buffer.write(open(reader, "rb").read()[full:])
+sys.stdout.flush()
+sys.exit(child.wait())
+`;
+
+for (
+  const [stream, ...args] of [
+    ["stdout", "completions", "zsh"],
+    ["stderr", "--bogus"],
+  ] as const
+) {
+  testWith(
+    await installed("python3", "--version"),
+    `a ${stream} that is full and does not block gets the whole text of ${
+      args[0]
+    }`,
+    async () => {
+      const session = cli(...args);
+      const expected = await session.run();
+      const { stdout, code } = await cli()
+        .program("python3", "-c", LATE_READER, stream, ...session.words).run();
+      assertEquals(stdout, expected[stream]);
+      assertEquals(code, expected.code);
+    },
+  );
+}
 
 Deno.test("an output that cannot be written is told before anything starts", async () => {
   using temp = new TempFile();
@@ -245,48 +284,4 @@ async function residentMemory(pid: number): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
   const [, kib] = /VmRSS:\s+(\d+) kB/.exec(status) ?? [];
   return Number(kib) * 1024;
-}
-
-/** Runs a program one of whose streams is full and does not block. */
-const LATE_READER = `
-import os, subprocess, sys
-reader, writer = os.pipe()
-os.set_blocking(writer, False)
-full = 0
-try:
-    while True:
-        full += os.write(writer, b"x" * 4096)
-except BlockingIOError:
-    pass
-child = subprocess.Popen(sys.argv[2:], **{sys.argv[1]: writer})
-os.close(writer)
-try:
-    child.wait(1)
-except subprocess.TimeoutExpired:
-    pass
-sys.stdout.buffer.write(open(reader, "rb").read()[full:])
-sys.stdout.flush()
-sys.exit(child.wait())
-`;
-
-for (
-  const [stream, ...args] of [
-    ["stdout", "completions", "zsh"],
-    ["stderr", "--bogus"],
-  ] as const
-) {
-  testWith(
-    await installed("python3", "--version"),
-    `a ${stream} that is full and does not block gets the whole text of ${
-      args[0]
-    }`,
-    async () => {
-      const session = cli(...args);
-      const expected = await session.run();
-      const { stdout, code } = await cli()
-        .program("python3", "-c", LATE_READER, stream, ...session.words).run();
-      assertEquals(stdout, expected[stream]);
-      assertEquals(code, expected.code);
-    },
-  );
 }
