@@ -166,7 +166,7 @@ function flagGroup(
   return FLAG_NAMES.flatMap((name) => {
     const flag: Flag = FLAGS[name];
     const isListed = flag.group === group &&
-      flag.of.some((taker) => names.includes(taker));
+      flag.of.some((name) => names.includes(name));
     if (!isListed) return [];
     const [only, ...others] = commands;
     const isOfOne = others.length === 0;
@@ -182,8 +182,8 @@ export function description(flag: Flag, command?: CommandName): string {
     : "";
   const isCommon = command !== undefined || flag.of.includes("connect") ||
     flag.of.length === COMMAND_NAMES.length;
-  const takers = isCommon ? "" : ` (${flag.of.join(", ")})`;
-  return `${helpOf(flag, command)}${initial}${takers}`;
+  const commands = isCommon ? "" : ` (${flag.of.join(", ")})`;
+  return `${helpOf(flag, command)}${initial}${commands}`;
 }
 
 function exitCodes(

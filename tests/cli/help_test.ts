@@ -71,9 +71,9 @@ Deno.test("a command's --help has its flags and no others, and its examples", ()
   for (const command of COMMANDS) {
     const help = fullHelp({ width: 100 }, command);
     for (const name of FLAG_NAMES) {
-      const { of: takers }: { of: readonly string[] } = FLAGS[name];
+      const { of: commands }: { of: readonly string[] } = FLAGS[name];
       const form = new RegExp(`^  (-., )?--(no-)?${name}( |$)`, "m");
-      assertEquals(form.test(help), takers.includes(command.name), name);
+      assertEquals(form.test(help), commands.includes(command.name), name);
     }
     for (const { job, lines } of command.examples) {
       assert(help.includes(`  ${job}\n      ${lines[0]}`), job);

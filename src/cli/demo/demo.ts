@@ -46,7 +46,7 @@ const DURATION = 6_500;
 const PACE = 5;
 
 /** How long the last messages may take, in milliseconds. */
-const SETTLE = 2_000;
+const LAST_WAIT = 2_000;
 
 /** Runs the command. */
 export async function run(
@@ -139,8 +139,8 @@ async function allReceived(
   server: DemoServer,
   { client, receipts }: DemoClient,
 ): Promise<void> {
-  const deadline = performance.now() + SETTLE;
-  await client.flush(SETTLE);
+  const deadline = performance.now() + LAST_WAIT;
+  await client.flush(LAST_WAIT);
   while (
     receipts.received < server.produced && performance.now() < deadline
   ) {

@@ -133,7 +133,7 @@ function usesMessages({ message, pong }: Flags): boolean {
   return message !== undefined || pong !== undefined;
 }
 
-/** A server that reads nothing for this long is gone, in milliseconds. */
+/** A server that reads nothing for this long has failed, in milliseconds. */
 const LONG = 60_000;
 
 /** How answers are printed: for people, with `-q` only at the end, as JSON. */

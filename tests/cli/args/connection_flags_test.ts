@@ -8,7 +8,7 @@ function flags(...argv: string[]): Flags {
   return request.flags;
 }
 
-Deno.test("each flag of the link is read in its form", () => {
+Deno.test("each flag of the connection is read in its form", () => {
   const given = flags(
     ..."-HA:b --subprotocol v1 --connect-timeout 1s --follow-redirects 2".split(
       " ",

@@ -10,7 +10,7 @@ import { cli } from "../session.ts";
 /** Keeps tests short where nothing is waited for. */
 const SHORTLY = ["--linger", "100ms"];
 
-Deno.test("lines of stdin are sent before the link is open, and their answers printed before the end", async () => {
+Deno.test("lines of stdin may come before the connection is open, and their answers printed before the end", async () => {
   await using server = serve({
     accept: async () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
@@ -119,7 +119,7 @@ Deno.test("the exit code tells how it ended", async (t) => {
   });
 });
 
-Deno.test("greetings are sent again after each reconnect, before what waits", async () => {
+Deno.test("--on-open messages are sent again after each reconnect, before waiting messages", async () => {
   const heard: string[][] = [];
   const second = Promise.withResolvers<void>();
   await using server = serve({

@@ -74,7 +74,7 @@ for (const flags of [[], ["-0"], ["--format", "%s"]]) {
   );
 }
 
-/** Makes a pipe that does not block, and fills it with so many bytes. */
+/** Makes a full pipe that does not block; `full` is the number of its bytes. */
 const FULL_PIPE = `
 import os, sys
 reader, writer = os.pipe()

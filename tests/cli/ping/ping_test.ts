@@ -419,7 +419,7 @@ Deno.test("what came too late, twice or in bytes answers no number", async () =>
   await done;
 });
 
-Deno.test("without a link a ping is lost: later it would measure something else", async () => {
+Deno.test("without a connection a ping is lost: later it would measure something else", async () => {
   using time = new FakeTime();
   const { it, trips, run } = pinger(1);
   const done = it.run(run);

@@ -166,15 +166,15 @@ const B = { at: 1_080, data: "b" };
 const C = { at: 1_090, data: "c" };
 
 function options(speed: number) {
-  const gone = new AbortController();
+  const closed = new AbortController();
   const sent: [unknown, number][] = [];
   const start = performance.now();
   return {
-    gone,
+    closed,
     sent,
     options: {
       speed,
-      signal: gone.signal,
+      signal: closed.signal,
       send: (data: unknown) => {
         sent.push([data, performance.now() - start]);
       },
@@ -216,10 +216,10 @@ Deno.test("at most speed nothing waits, and times that go back do not either", a
 });
 
 Deno.test("an end in between ends it", async () => {
-  const { sent, gone, options: it } = options(1);
+  const { sent, closed, options: it } = options(1);
   const playing = play(entries(A, { at: 1e9, data: "late" }), it);
   await Promise.resolve();
-  setTimeout(() => gone.abort(), 10);
+  setTimeout(() => closed.abort(), 10);
   await assertRejects(() => playing, DOMException);
   assertEquals(sent.length, 1);
 });

@@ -18,7 +18,7 @@ const normal = new WSError("closed", {
   closeCode: 1000,
 });
 
-const OUTCOMES = {
+const REASONS = {
   ended: { kind: "ended", error: undefined },
   refused: { kind: "ended", error: tls },
   closed: { kind: "ended", error: normal },
@@ -35,9 +35,9 @@ const OUTCOMES = {
   misused: { kind: "failed", error: new Error("no base64"), code: 2 },
 } as const satisfies Record<string, EndReason>;
 
-function each(judge: (reason: EndReason) => unknown): Record<string, unknown> {
+function each(of: (reason: EndReason) => unknown): Record<string, unknown> {
   return Object.fromEntries(
-    Object.entries(OUTCOMES).map(([name, reason]) => [name, judge(reason)]),
+    Object.entries(REASONS).map(([name, reason]) => [name, of(reason)]),
   );
 }
 
@@ -94,7 +94,7 @@ Deno.test("an end before the wanted messages came is no success", () => {
 
 Deno.test("a normal close before the input was sent is no success", () => {
   const facts = { goal: "none", unsent: 1 } as const;
-  const { ended, closed } = OUTCOMES;
+  const { ended, closed } = REASONS;
   for (const reason of [ended, closed]) {
     assertEquals(exitStatusOf(reason, { ...facts, lost: false }), 4);
     assertEquals(exitStatusOf(reason, { ...facts, lost: true }), 9);

@@ -96,7 +96,7 @@ Deno.test("serve speaks TLS and subprotocols", async () => {
 });
 
 Deno.test("chaos says its seed, and the same seed does the same again", async () => {
-  const outcomes: string[] = [];
+  const results: string[] = [];
   for (let i = 0; i < 2; i++) {
     const server = cli(
       ...["serve", "0", "--feed", "--rate", "1000"],
@@ -106,11 +106,11 @@ Deno.test("chaos says its seed, and the same seed does the same again", async ()
     await server.stderr.waitFor("--seed 7");
     const { stdout, code } = await cli(url, "--no-reconnect").run();
     assertEquals(code, 5);
-    outcomes.push(String(stdout.split("\n").length));
+    results.push(String(stdout.split("\n").length));
     server.kill("SIGINT");
     await server.end;
   }
-  assertEquals(outcomes[0], outcomes[1]);
+  assertEquals(results[0], results[1]);
 });
 
 Deno.test("an address in use is told, with 2; --timeout ends with 124", async () => {
@@ -158,18 +158,18 @@ Deno.test({
   fn: async () => {
     const server = cli("serve", "0", "--chaos", "reset@50ms").start();
     const { port } = new URL(await urlOf(server));
-    using link = await Deno.connect({
+    using conn = await Deno.connect({
       hostname: "127.0.0.1",
       port: Number(port),
     });
-    await link.write(new TextEncoder().encode(
+    await conn.write(new TextEncoder().encode(
       "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" +
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
         "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
     ));
     await assertRejects(async () => {
       const buffer = new Uint8Array(1024);
-      while (await link.read(buffer) !== null);
+      while (await conn.read(buffer) !== null);
     }, Deno.errors.ConnectionReset);
     server.kill("SIGINT");
     await server.end;

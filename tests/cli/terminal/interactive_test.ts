@@ -433,8 +433,8 @@ Deno.test("/close takes what a close frame takes, and nothing else", () => {
   assertEquals(run.isOver, true);
 });
 
-/** A session with a server that notes what becomes of its links. */
-async function talkTo(
+/** Types at the prompt, with a server that notes its connections. */
+async function typeTo(
   runInteractive: (
     say: (text: string) => void,
     heard: Recorder<{ open: null; message: string; close: string }>,
@@ -460,7 +460,7 @@ async function talkTo(
 }
 
 Deno.test("what is typed is sent, with // for a leading /", async () => {
-  const { status, printed } = await talkTo(async (say, heard) => {
+  const { status, printed } = await typeTo(async (say, heard) => {
     ["hello", "//me", " /no command", "/close"].forEach(say);
     await heard.next("close");
     assertEquals(heard.all("message"), ["hello", "/me", " /no command"]);
@@ -471,7 +471,7 @@ Deno.test("what is typed is sent, with // for a leading /", async () => {
 });
 
 Deno.test("/close says its code and its words, as many as a close frame holds", async () => {
-  await talkTo(async (say, heard) => {
+  await typeTo(async (say, heard) => {
     say(`/close 4999 so long ${"x".repeat(115)}`);
     assertEquals(await heard.next("close"), `4999 so long ${"x".repeat(115)}`);
   });
