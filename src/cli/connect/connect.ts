@@ -24,13 +24,8 @@ import type { Reader } from "../run/read_messages.ts";
 import { openOutput, outputNeeds } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
-import {
-  both,
-  jsonLines,
-  sentences,
-  traceMessage,
-  traceRequest,
-} from "../run/connection_events.ts";
+import { both, jsonLines, sentences } from "../run/connection_events.ts";
+import { traceMessage, traceRequest } from "../run/trace.ts";
 import { printSummary, statsLine } from "../run/run_result.ts";
 import { connectConfig, filtered } from "./messages.ts";
 

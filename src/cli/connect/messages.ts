@@ -10,7 +10,8 @@ import { clientConfig } from "../args/client_config.ts";
 import type { Flags } from "../args/flags.ts";
 import { matches } from "../args/values.ts";
 import type { Notices } from "../notices.ts";
-import { type Source, traceMessage } from "../run/connection_events.ts";
+import type { Source } from "../run/connection_events.ts";
+import { traceMessage } from "../run/trace.ts";
 
 /** Prints the messages that `--grep` asks for; false: it is not printed. */
 export function filtered(

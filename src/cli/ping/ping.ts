@@ -26,8 +26,8 @@ import {
   type ConnectionEvents,
   jsonLines,
   sentences,
-  traceRequest,
 } from "../run/connection_events.ts";
+import { traceRequest } from "../run/trace.ts";
 import {
   CHECK_EVERY,
   hasProtocolPings,

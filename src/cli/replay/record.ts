@@ -19,12 +19,8 @@ import { connectSteps } from "../run/input.ts";
 import { type Reader, readMessages } from "../run/read_messages.ts";
 import { toMicros } from "../format.ts";
 import { eventLine, messageEvent } from "../output/json_events.ts";
-import {
-  both,
-  jsonLines,
-  sentences,
-  traceRequest,
-} from "../run/connection_events.ts";
+import { both, jsonLines, sentences } from "../run/connection_events.ts";
+import { traceRequest } from "../run/trace.ts";
 import { stderrNotices } from "../notices.ts";
 import { openOutput, outputNeeds } from "../output/output.ts";
 import { requirePermissions } from "../permissions.ts";

@@ -38,11 +38,8 @@ import {
 } from "../output/output.ts";
 import type { Sink } from "../stdio.ts";
 import { ClientRun, limitsOf } from "../run/client_run.ts";
-import {
-  sentences,
-  traceMessage,
-  traceRequest,
-} from "../run/connection_events.ts";
+import { sentences } from "../run/connection_events.ts";
+import { traceMessage, traceRequest } from "../run/trace.ts";
 import { hasProtocolPings, nextPong, pingSoon } from "../run/protocol_ping.ts";
 import { printSummary, statsLine } from "../run/run_result.ts";
 import { openEditor } from "./history.ts";
