@@ -19,11 +19,12 @@ export function filtered(
   print: (data: Message, url: string) => void,
   notices: Notices,
 ): (data: Message, source: Source) => unknown {
-  if (grep === undefined && verbose < 2) {
+  const isTraced = verbose > 1;
+  if (grep === undefined && !isTraced) {
     return (data, { url }) => print(data, url);
   }
   return (data, { url }) => {
-    traceMessage("<", data, notices);
+    if (isTraced) traceMessage("<", data, notices);
     if (grep !== undefined && !matches(grep, data)) return false;
     print(data, url);
     return true;
