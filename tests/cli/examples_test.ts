@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { COMMANDS, type Example } from "../../src/cli/commands.ts";
 import { certificates } from "../support/certificates.ts";
+import { freePort } from "../support/free_port.ts";
 import { cli, PROGRAM, type Running } from "./session.ts";
 
 /** What an example prints or writes; one without an end is ended by then. */
@@ -121,15 +122,10 @@ function freePorts(): (line: string) => string {
   const free = new Map<string, string>();
   return (line) =>
     line.replace(/\b(80|84|90)\d\d\b/g, (port) => {
-      const found = free.get(port) ?? freePort();
+      const found = free.get(port) ?? String(freePort());
       free.set(port, found);
       return found;
     });
-}
-
-function freePort(): string {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return String(listener.addr.port);
 }
 
 /** In a process group of its own, so that all of a pipe can be ended. */

@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { feed } from "../../src/server/behaviours.ts";
 import { serve } from "../../src/server/server.ts";
 import { Recorder } from "../support/events.ts";
+import { freePort } from "../support/free_port.ts";
 import { Example, LIMIT } from "./example.ts";
 
 Deno.test("Prometheus reads what the client has counted", async () => {
@@ -67,12 +68,6 @@ Deno.test("an OpenTelemetry collector is told what the client has counted", asyn
     ],
   );
 });
-
-/** A port that is free now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** Reads until it holds. */
 async function textUntil(url: string, holds: (text: string) => boolean) {

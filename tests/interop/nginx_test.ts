@@ -12,7 +12,8 @@ import { serve } from "../../src/server/server.ts";
 import { certificates, type Identity } from "../support/certificates.ts";
 import { Guest } from "../support/client_world.ts";
 import { within } from "../support/events.ts";
-import { freePort, testWithEach } from "../support/foreign_server.ts";
+import { testWithEach } from "../support/foreign_server.ts";
+import { freePort } from "../support/free_port.ts";
 import { findNginx } from "../support/nginx.ts";
 
 const nginx = await findNginx();

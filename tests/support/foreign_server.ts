@@ -144,12 +144,6 @@ export async function startServerOn(
   return foreignServer(port, stop);
 }
 
-/** A port that was free a moment ago. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 function foreignServer(
   port: number,
   stop: () => Promise<void>,

@@ -2,10 +2,10 @@ import type { Identity } from "./certificates.ts";
 import {
   canRun,
   type ForeignServer,
-  freePort,
   type Program,
   startServerOn,
 } from "./foreign_server.ts";
+import { freePort } from "./free_port.ts";
 
 /** How nginx stands in front of a server. */
 export interface NginxOptions {

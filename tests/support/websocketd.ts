@@ -1,10 +1,10 @@
 import {
   canRun,
   type ForeignServer,
-  freePort,
   type Program,
   startServerOn,
 } from "./foreign_server.ts";
+import { freePort } from "./free_port.ts";
 
 /**
  * Starts `websocketd`, which runs a command for each connection: its lines are

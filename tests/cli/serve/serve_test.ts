@@ -10,6 +10,7 @@ import { Opcode } from "../../../src/protocol/frames.ts";
 import { clientFrame, RawClient } from "../../support/raw_client.ts";
 import { certificates } from "../../support/certificates.ts";
 import { canReset } from "../../../src/server/listener.ts";
+import { freePort } from "../../support/free_port.ts";
 import { TempFile } from "../../support/temp_file.ts";
 import { runInPty } from "../pty.ts";
 import { cli, type Running } from "../session.ts";
@@ -350,11 +351,6 @@ for (const stalls of [false, true]) {
       await flood;
     },
   });
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Where it listens. */

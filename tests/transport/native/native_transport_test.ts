@@ -17,7 +17,7 @@ import {
 } from "../../../src/transport/transport.ts";
 import { attemptTo, failureOf } from "../../support/attempts.ts";
 import { certificates } from "../../support/certificates.ts";
-import { freePort } from "../../support/foreign_server.ts";
+import { freePort } from "../../support/free_port.ts";
 import {
   closeAfterRequest,
   respondStatus,

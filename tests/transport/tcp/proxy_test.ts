@@ -7,11 +7,11 @@ import { certificates } from "../../support/certificates.ts";
 import { within } from "../../support/events.ts";
 import {
   canRun,
-  freePort,
   type Program,
   startServerOn,
   testWith,
 } from "../../support/foreign_server.ts";
+import { freePort } from "../../support/free_port.ts";
 import {
   closeAtOnce,
   garbage,
