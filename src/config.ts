@@ -544,7 +544,10 @@ export interface WSConfig {
 
   /**
    * Messages the buffer of each reader holds: a whole number from 1. Also the
-   * bound of what arrives during the connect hook.
+   * bound of what arrives during the connect hook. More than that ends the
+   * connection if `receiveOverflow` is `"disconnect"`; otherwise the tcp
+   * transport stops reading until the hook has settled, and the native one keeps
+   * at least 10,000 messages and 64 MiB.
    * @default 10_000
    */
   readonly receiveBufferMaxSize?: number | undefined;

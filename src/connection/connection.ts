@@ -153,7 +153,8 @@ export class Connection implements SocketListener, HeartbeatTarget {
   constructor(socket: Socket, host: ConnectionHost) {
     this.#socket = socket;
     this.#host = host;
-    this.#buffer = new ReceiveBuffer(host.config);
+    const canPause = socket.pause !== undefined;
+    this.#buffer = new ReceiveBuffer(host.config, canPause);
     this.#heartbeat = new Heartbeat(host.config, socket, this);
     this.#needsMessages = this.#heartbeat.pings?.needsMessages === true;
     this.#heartbeat.start();
@@ -482,7 +483,7 @@ export class Connection implements SocketListener, HeartbeatTarget {
     // Without a hook no reader is too slow: the buffer is emptied next turn.
     if (!this.#host.notifier.hasConnectHook) return;
     if (
-      this.#host.config.receiveOverflow === "pause" &&
+      this.#host.config.receiveOverflow !== "disconnect" &&
       this.#socket.pause !== undefined
     ) {
       this.#isPausedForHook = true;

@@ -8,22 +8,34 @@
 import type { Message } from "../message.ts";
 import type { ResolvedConfig } from "../resolve_config.ts";
 
-/** The bounds of a {@linkcode ReceiveBuffer}. */
-export type ReceiveBufferBounds = Pick<
+/** The options that bound a {@linkcode ReceiveBuffer}. */
+export type ReceiveBufferConfig = Pick<
   ResolvedConfig,
-  "receiveBufferMaxSize" | "receiveBufferMaxBytes"
+  "receiveOverflow" | "receiveBufferMaxSize" | "receiveBufferMaxBytes"
 >;
+
+/**
+ * At least so many messages, and bytes, fit if the socket cannot be paused and
+ * the readers drop what does not fit: they may have small buffers, but neither
+ * the hook nor `onMessage` should miss a message for that.
+ */
+const LEAST_SIZE = 10_000;
+const LEAST_BYTES = 64 * 1024 * 1024;
 
 /** Messages kept in order, within bounds. */
 export class ReceiveBuffer {
-  readonly #bounds: ReceiveBufferBounds;
+  readonly #maxSize: number;
+  readonly #maxBytes: number;
   #messages: Message[] = [];
   #bytes = 0;
   readonly #pendingReads: PromiseWithResolvers<Message>[] = [];
   #end: Error | undefined;
 
-  constructor(bounds: ReceiveBufferBounds) {
-    this.#bounds = bounds;
+  constructor(config: ReceiveBufferConfig, canPause: boolean) {
+    const { receiveBufferMaxSize, receiveBufferMaxBytes } = config;
+    const isLarge = config.receiveOverflow !== "disconnect" && !canPause;
+    this.#maxSize = Math.max(receiveBufferMaxSize, isLarge ? LEAST_SIZE : 0);
+    this.#maxBytes = Math.max(receiveBufferMaxBytes, isLarge ? LEAST_BYTES : 0);
   }
 
   /** How many messages are kept. */
@@ -36,16 +48,13 @@ export class ReceiveBuffer {
    * as it could never be received otherwise.
    */
   get isOverfull(): boolean {
-    const { receiveBufferMaxSize, receiveBufferMaxBytes } = this.#bounds;
     return this.size > 1 &&
-      (this.size > receiveBufferMaxSize || this.#bytes > receiveBufferMaxBytes);
+      (this.size > this.#maxSize || this.#bytes > this.#maxBytes);
   }
 
   /** Whether it is at most half full. */
   get isHalfEmpty(): boolean {
-    const { receiveBufferMaxSize, receiveBufferMaxBytes } = this.#bounds;
-    return this.size * 2 <= receiveBufferMaxSize &&
-      this.#bytes * 2 <= receiveBufferMaxBytes;
+    return this.size * 2 <= this.#maxSize && this.#bytes * 2 <= this.#maxBytes;
   }
 
   /** Gives a message to the oldest pending read, or keeps it; whether it was read. */

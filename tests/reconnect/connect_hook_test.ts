@@ -472,6 +472,43 @@ function testAll({ name: transport, world: worldOf }: TransportCase): void {
     });
   }
 
+  for (
+    const receiveOverflow of [
+      "drop-oldest",
+      "drop-newest",
+      { conflate: () => "key" },
+    ] as const
+  ) {
+    const policy = typeof receiveOverflow === "string"
+      ? receiveOverflow
+      : "conflate";
+    test(`during a hook no message is too many for a reader with ${policy}`, async () => {
+      await using world = worldOf({
+        config: { receiveBufferMaxSize: 1, receiveOverflow },
+        callbacks: {
+          async onConnect(session) {
+            assertEquals(await session.receive(), "0");
+            // More than fit: tcp stops reading then.
+            const enough = transport === "tcp" ? 2 : 20;
+            while (world.client.stats.messagesReceived < enough) {
+              await setImmediate();
+            }
+          },
+        },
+        server: {
+          onPeer: async (peer) => {
+            for (let i = 0; i < 20; i++) await peer.send(`${i}`);
+          },
+        },
+      });
+      await within(world.client.start(), "start");
+      await world.calls.until(() => world.calls.all("message").length >= 19);
+      const later = Array.from({ length: 19 }, (_, index) => `${index + 1}`);
+      assertEquals(world.calls.all("message"), later);
+      assertEquals(world.calls.all("error"), []);
+    });
+  }
+
   test("heartbeats run during the hook, and its server may dictate them", async () => {
     await using world = worldOf({
       config: {
