@@ -28,6 +28,7 @@ import {
   useStderrThread,
   writeAll,
 } from "../stdio.ts";
+import { aborted } from "../run/timers.ts";
 import { SharedRing } from "./shared_ring.ts";
 import { stdoutWriter } from "./stdout_writer.ts";
 import {
@@ -497,11 +498,4 @@ export class StreamSink implements Sink, StderrThread {
 
 function brokenPipe(): Error {
   return new Deno.errors.BrokenPipe("the reader of the output has closed it");
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true })
-  );
 }

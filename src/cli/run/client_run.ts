@@ -35,7 +35,7 @@ import {
 } from "./end_reason.ts";
 import { FloodDetector } from "./flood.ts";
 import { type RunResult, type RunStats, runStats } from "./run_result.ts";
-import { after, every, Limit } from "./timers.ts";
+import { aborted, after, every, Limit } from "./timers.ts";
 
 /** The parts of a run. */
 export interface RunParts extends Limits {
@@ -562,11 +562,4 @@ interface ClientSource extends Source {
   hasFailed: boolean;
   /** See {@linkcode ClientRun.skipWait}. */
   skipWait: AbortController;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true })
-  );
 }

@@ -37,6 +37,14 @@ async function passed(ms: number, signal: AbortSignal): Promise<boolean> {
   }
 }
 
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true })
+  );
+}
+
 /** A limit of time that counts even while timers get no chance. */
 export class Limit {
   readonly #controller = new AbortController();
