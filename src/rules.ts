@@ -269,7 +269,7 @@ const OWN_HEADERS = new Set([
 /**
  * A URL that can be dialled (RFC 6455, section 3), copied.
  * @throws {TypeError} not an absolute `ws://` or `wss://` URL, or with a
- * fragment; `ws+unix:` without the tcp transport
+ * fragment or the port 0; `ws+unix:` without the tcp transport
  */
 export function checkUrl(
   value: unknown,
@@ -296,6 +296,7 @@ export function checkUrl(
   } else if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw refuse(`a ${schemes} URL`);
   }
+  if (url.port === "0") throw refuse("with a port from 1 to 65535");
   if (url.href.includes("#")) throw refuse("without a fragment ('#')");
   return url;
 }

@@ -452,6 +452,7 @@ const WRONG_ADDRESSES: readonly (readonly [value: unknown, says: string])[] = [
   [new URL("file:///feed"), "a ws:// or wss:// URL"],
   ["ws://h/#top", "without a fragment ('#')"],
   ["ws://h/#", "without a fragment ('#')"],
+  ["ws://h:0/", "with a port from 1 to 65535"],
   [["ws://h/", "http://h/"], "a ws:// or wss:// URL"],
   [["ws://h/", 5], "a ws:// or wss:// URL"],
 ];
