@@ -431,7 +431,8 @@ export interface WSConfig {
   // Reconnecting -------------------------------------------------------------------
 
   /**
-   * `false`: one attempt, one connection, no rotation. The client ends with the
+   * `false`: one attempt, one connection, no rotation, unless the program calls
+   * `reconnect()`. The client ends with the
    * error that ended the connection; after a close with 1000 or 1001 it ends
    * without an error.
    * @default true
