@@ -8,6 +8,7 @@ import { sentences } from "../../../src/cli/run/connection_events.ts";
 import { echo } from "../../../src/server/behaviours.ts";
 import { parseChaos } from "../../../src/server/chaos.ts";
 import { serve } from "../../../src/server/server.ts";
+import { hearingEcho } from "../../support/hearing_echo.ts";
 import { TcpPeer, upgrade } from "../../support/tcp_peer.ts";
 import { TempFile } from "../../support/temp_file.ts";
 import { cli } from "../session.ts";
@@ -39,14 +40,7 @@ Deno.test("ping prints a line for each answer, and sums up", async () => {
 
 Deno.test("over the native transport numbers are sent, for an echo server", async () => {
   const heard: string[] = [];
-  await using server = serve({
-    onPeer: (peer) => {
-      peer.onmessage = (data) => {
-        heard.push(String(data));
-        return peer.send(data);
-      };
-    },
-  });
+  await using server = serve({ onPeer: hearingEcho(heard) });
   const { stdout, code } = await cli(
     ...["ping", server.url, "-n", "3", ...NATIVE],
   ).run();
@@ -252,14 +246,7 @@ Deno.test("a message of one's own is answered by what --pong tells", async () =>
 for (const transport of ["native", "tcp"]) {
   Deno.test(`--message is sent, and --pong tells the answer, over ${transport}`, async () => {
     const heard: string[] = [];
-    await using server = serve({
-      onPeer: (peer) => {
-        peer.onmessage = (data) => {
-          heard.push(String(data));
-          return peer.send(data);
-        };
-      },
-    });
+    await using server = serve({ onPeer: hearingEcho(heard) });
     const { stdout, code } = await cli(
       ...["ping", server.url, "-n", "2", "--transport", transport, ...QUICK],
       ...["--message", "PING", "--pong", "^PONG$", "--wait", "100ms"],
@@ -433,14 +420,7 @@ Deno.test("without a connection a ping is lost: later it would measure something
 /** What an echo server hears of so many pings, and how it ended. */
 async function pingEcho(count: number, message?: string, pong?: RegExp) {
   const heard: string[] = [];
-  await using server = serve({
-    onPeer: (peer) => {
-      peer.onmessage = (data) => {
-        heard.push(String(data));
-        return peer.send(data);
-      };
-    },
-  });
+  await using server = serve({ onPeer: hearingEcho(heard) });
   const trips = new RoundTrips(5_000);
   const ignore = () => {};
   const it = new Pinger({

@@ -8,6 +8,7 @@ import { sentences } from "../../../src/cli/run/connection_events.ts";
 import { echo } from "../../../src/server/behaviours.ts";
 import { serve } from "../../../src/server/server.ts";
 import { Recorder, within } from "../../support/events.ts";
+import { hearingEcho } from "../../support/hearing_echo.ts";
 import { TempFile } from "../../support/temp_file.ts";
 import { cli } from "../session.ts";
 import { hasTmux, Tmux, tmuxNote } from "../tmux.ts";
@@ -25,14 +26,7 @@ function onTerminal(
     ignore: !hasTmux,
     fn: async () => {
       const heard: string[] = [];
-      await using server = serve({
-        onPeer: (peer) => {
-          peer.onmessage = (data) => {
-            heard.push(String(data));
-            return peer.send(data);
-          };
-        },
-      });
+      await using server = serve({ onPeer: hearingEcho(heard) });
       await body((...args) => Tmux.start([server.url, ...args]), heard);
     },
   });
