@@ -85,6 +85,12 @@ const sizes = fc.array(
   { minLength: 1, maxLength: 30 },
 );
 
+/** Waits until everything is written, however long that takes. */
+async function untilWritten(sink: StreamSink): Promise<void> {
+  const { signal } = new AbortController();
+  assert(await sink.written({ signal, left: Infinity }));
+}
+
 Deno.test({
   name: "every byte arrives once and in order, however slow the reader is",
   ignore: isWindows,
@@ -107,8 +113,7 @@ Deno.test({
             bytes.fill(0);
             sent += size;
           }
-          const { signal } = new AbortController();
-          assert(await sink.written({ signal, left: Infinity }));
+          await untilWritten(sink);
           assertEquals(sink.pending, 0);
           sink.stop();
           const all = await reader.close();
@@ -184,8 +189,7 @@ Deno.test({
       return sink.pending;
     });
     assertLess(Math.max(...pending), 18 * 1024 * 1024);
-    const { signal } = new AbortController();
-    assert(await sink.written({ signal, left: Infinity }));
+    await untilWritten(sink);
     sink.stop();
     assertEquals((await reader.close()).length, 64 * bytes.length);
   },
